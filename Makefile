@@ -1,0 +1,165 @@
+# The whole build: `make help` lists the targets. Built files go to build/ only.
+#   SAN=address,undefined | SAN=thread   sanitizers, into build/san-address-undefined, build/san-thread
+#   MUTANT=1                             stages whose crash protocol can be broken on purpose, into build/mutant (tests only)
+#   V=1                                  show the commands
+#   CC, CFLAGS, CPPFLAGS, LDFLAGS        as usual
+#
+# New files are found by their place and name; only what one of them needs beyond common/ is said here:
+#   LIBS_NAME    libraries
+#   PARTS_NAME   sources that are parts of another program; below run/ only pure ones (tests/lint.sh)
+LIBS_latency := -lbpf
+PARTS_storm := run/hold_sockets.c run/load_sink.c
+PARTS_reference := run/hold_sockets.c
+PARTS_bench_decide := edf/edf.c edf/plan.c
+PARTS_bench_gap := run/load_sink.c
+PARTS_pipeline := run/hold_sockets.c
+PARTS_crash := run/hold_sockets.c $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
+LIBS_crash := -Wl,--wrap=mmap -Wl,--wrap=munmap -Wl,--wrap=recvmmsg -Wl,--wrap=sendmmsg
+PARTS_threads := run/hold_sockets.c run/load_sink.c $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
+LIBS_threads := -Wl,--wrap=mmap -Wl,--wrap=munmap
+PARTS_check := edf/feasible.c
+PARTS_simulate := edf/edf.c edf/plan.c run/load_trace.c
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+comma := ,
+BUILD := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))$(if $(MUTANT),/mutant)
+OBJ := $(BUILD)/obj
+Q := $(if $(V),,@)
+silent = $(findstring s,$(firstword -$(MAKEFLAGS)))
+say = $(if $(V)$(silent),,@printf '  %-7s %s\n' $(1) $(2))
+objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
+
+CFLAGS ?= -O2 -g
+ALL_CPPFLAGS = -D_GNU_SOURCE -Icommon $(if $(MUTANT),-DONTIME_MUTANT) $(CPPFLAGS)
+ALL_CFLAGS = -std=gnu17 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -fno-omit-frame-pointer $(SAN_FLAGS) \
+	$(CFLAGS)
+ALL_LDFLAGS = -rdynamic -Wl,-z,now $(SAN_FLAGS) $(LDFLAGS)
+LIBS := -linih -ldl -pthread
+ifneq ($(SAN),)
+SAN_FLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=all $(if $(findstring thread,$(SAN)),-Wno-tsan)
+endif
+
+STAGES := ingress edf egress
+COMMON := $(call objects,$(wildcard common/*.c))
+STAGE_PARTS := $(call objects,$(filter-out %/main.c,$(wildcard $(STAGES:%=%/*.c))))
+PLUGINS := $(patsubst edf/plugins/%.c,$(BUILD)/plugins/%.so,$(wildcard edf/plugins/*.c))
+
+# run/NAME.c is a program, run/NAME_*.c are its parts.
+run_sources := $(patsubst run/%.c,%,$(filter-out %.bpf.c,$(wildcard run/*.c)))
+RUN_PROGRAMS := $(filter-out $(addsuffix _%,$(run_sources)),$(run_sources))
+
+# tests/NAME.c is a program if it has a main(), and tests/NAME_*.c without one are its parts. harness*.c goes into all of
+# them. The rest, test_*.c and its helpers, is the unit program.
+test_sources := $(patsubst tests/%.c,%,$(wildcard tests/*.c))
+test_mains := $(patsubst tests/%.c,%,$(if $(test_sources),$(shell grep -l '^int main\>' tests/*.c)))
+TEST_PROGRAMS := $(filter-out main test_%,$(test_mains))
+TEST_SHARED := $(call objects,$(wildcard tests/harness*.c))
+UNIT := $(call objects,$(patsubst %,tests/%.c,$(filter-out \
+	harness% $(TEST_PROGRAMS) $(addsuffix _%,$(TEST_PROGRAMS)),$(test_sources))))
+
+# run/NAME.bpf.c is the kernel side of run/NAME.c; both need clang and libbpf.
+BPF := $(patsubst run/%.bpf.c,$(BUILD)/%.bpf.o,$(wildcard run/*.bpf.c))
+ifneq ($(BPF),)
+have_bpf := $(shell command -v clang >/dev/null && \
+	printf '\043include <bpf/libbpf.h>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo yes)
+ifeq ($(have_bpf),)
+$(info make: without $(patsubst $(BUILD)/%.bpf.o,%,$(BPF)): to have it, apt-get install clang libbpf-dev)
+RUN_PROGRAMS := $(filter-out $(patsubst $(BUILD)/%.bpf.o,%,$(BPF)),$(RUN_PROGRAMS))
+BPF :=
+endif
+endif
+
+PROGRAMS := $(STAGES:%=$(BUILD)/%) $(RUN_PROGRAMS:%=$(BUILD)/%)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all tests check quick unit bench lint format install clean help have-inih have-cunit
+
+all: $(PROGRAMS) $(PLUGINS) $(BPF) ## build everything an operator runs
+
+tests: all $(BUILD)/tests/unit $(TEST_PROGRAMS:%=$(BUILD)/tests/%) ## build the tests too
+
+check: ## run every test; installs what is missing
+	tests/run.sh
+
+quick: ## run lint and the unit tests only
+	tests/run.sh quick
+
+unit: all $(BUILD)/tests/unit ## run the unit tests
+	$(BUILD)/tests/unit
+
+bench: tests ## measure every number in README.md
+	tests/bench.sh
+
+lint: ## format, shellcheck, cppcheck, include rules, purity, two-ended ORDER edges
+	tests/lint.sh
+
+format: ## let clang-format rewrite the sources
+	clang-format -i $$(find . -path ./build -prune -o -name '*.[ch]' -print)
+
+PREFIX ?= /usr/local
+HOME_DIR = $(DESTDIR)$(PREFIX)/lib/ontime
+install: all ## install below $(DESTDIR)$(PREFIX)/lib/ontime, in the tree's own layout
+	install -d $(HOME_DIR)/build/plugins $(HOME_DIR)/run
+	install $(PROGRAMS) $(HOME_DIR)/build
+	$(if $(PLUGINS),install -m 644 $(PLUGINS) $(HOME_DIR)/build/plugins)
+	$(if $(BPF),install -m 644 $(BPF) $(HOME_DIR)/build)
+	$(if $(wildcard run/*.sh),install $(wildcard run/*.sh) $(HOME_DIR)/run)
+	install -m 644 LICENSE run/stress.conf $(wildcard run/*.html) $(HOME_DIR)/run
+	[ -e $(HOME_DIR)/run/ontime.conf ] || install -m 644 run/ontime.conf $(HOME_DIR)/run # the operator's own is kept
+	$(if $(wildcard run/systemd/*),install -d $(HOME_DIR)/run/systemd)
+	$(if $(wildcard run/systemd/*),install -m 644 $(wildcard run/systemd/*) $(HOME_DIR)/run/systemd)
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while read -r target text; do \
+		printf '  make %-8s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^#   \(SAN=\|MUTANT=\|V=\)/  \1/p' Makefile
+
+# $(1): the program's path below $(BUILD), $(2): its own objects, $(3): its name
+define program
+$(BUILD)/$(1): $(2) $(call objects,$(PARTS_$(3))) $(COMMON)
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$(CC) $$(ALL_LDFLAGS) $$^ $(LIBS) $(LIBS_$(3)) -o $$@
+endef
+$(foreach s,$(STAGES),$(eval $(call program,$(s),$(call objects,$(wildcard $(s)/*.c)),$(s))))
+$(foreach p,$(RUN_PROGRAMS),$(eval $(call program,$(p),$(call objects,run/$(p).c $(wildcard run/$(p)_*.c)),$(p))))
+$(foreach p,$(TEST_PROGRAMS),$(eval $(call program,tests/$(p),$(call objects,tests/$(p).c $(filter-out \
+	$(test_mains:%=tests/%.c),$(wildcard tests/$(p)_*.c))) $(TEST_SHARED),$(p))))
+LIBS_unit += -lcunit
+$(eval $(call program,tests/unit,$(UNIT) $(TEST_SHARED) $(STAGE_PARTS),unit))
+
+$(UNIT): | have-cunit
+
+$(BUILD)/plugins/%.so: $(OBJ)/edf/plugins/%.o
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(SAN_FLAGS) $(LDFLAGS) $< -o $@
+
+$(BUILD)/%.bpf.o: run/%.bpf.c $(wildcard run/*.h common/*.h)
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)clang -target bpf -O2 -g -Wall -Icommon -I/usr/include/$(shell $(CC) -dumpmachine) -c $< -o $@
+
+$(OBJ)/edf/plugins/%.o: ALL_CFLAGS += -fPIC
+$(OBJ)/%.o: %.c Makefile | have-inih
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_CPPFLAGS) -MMD -MP -c $< -o $@
+
+# $(1): header, $(2): what it is called, $(3): which dependencies bring it
+need = @printf '\043include <%s>\n' $(1) | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 || \
+	{ echo "make: $(2) is missing: run/deps.sh $(3) installs it" >&2; exit 1; }
+
+have-inih:
+	$(call need,ini.h,libinih,build)
+
+have-cunit:
+	$(call need,CUnit/CUnit.h,CUnit,test)
+
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

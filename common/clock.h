@@ -1,0 +1,35 @@
+/*
+ * clock.h - the time, in nanoseconds: the only place that reads a clock.
+ *
+ * Rules:   every instant in ontime is CLOCK_MONOTONIC; CLOCK_REALTIME is read only to convert the
+ *          kernel's receive stamps (receive.c).
+ */
+#ifndef ONTIME_CLOCK_H
+#define ONTIME_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+#define NS_PER_US 1000ULL
+#define NS_PER_MS 1000000ULL
+#define NS_PER_S 1000000000ULL
+
+static inline uint64_t clock_read_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+static inline uint64_t now_ns(void)
+{
+	return clock_read_ns(CLOCK_MONOTONIC);
+}
+
+static inline uint64_t real_ns(void)
+{
+	return clock_read_ns(CLOCK_REALTIME);
+}
+
+#endif

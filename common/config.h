@@ -1,0 +1,119 @@
+/*
+ * config.h - what the user asked for: one table gives the config file, the command line and --help.
+ *
+ * Memory:  struct config is plain private memory, no pointers; each process reads its own copy.
+ * Rules:   config_load() accepts all of a file or none of it. A rejected value is reported by ONE
+ *          line: file, line, key, value, why, and the accepted range.
+ *          Classes rank by their order in the file: the first is the highest.
+ * Errors:  0, or -EINVAL (the line is in the message), or -errno of opening the file.
+ */
+#ifndef ONTIME_CONFIG_H
+#define ONTIME_CONFIG_H
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#define MAX_CLASSES 16
+#define MAX_LISTEN 4 /* listen addresses per class */
+#define MAX_DESTS 8 /* destinations per class */
+#define MAX_FLOWS (MAX_CLASSES * MAX_LISTEN)
+#define CLASS_NAME_BYTES 16 /* with the final NUL */
+#define INSTANCE_NAME_BYTES 32
+#define PATH_BYTES 256
+#define ADDRESS_BYTES 64 /* "[ipv6%scope]:port" as text */
+
+#define BUDGET_NONE 0 /* budget = none: the class has no deadline */
+
+enum policy { POLICY_EDF, POLICY_EDF_DROP, POLICY_GUARDED, N_POLICIES };
+enum evict { EVICT_NEWEST, EVICT_LARGEST };
+enum work_kind { WORK_NONE, WORK_SIMULATE, WORK_PLUGIN };
+enum full { FULL_WAIT, FULL_DROP };
+enum late { LATE_SEND, LATE_DROP };
+enum stage_id { STAGE_INGRESS, STAGE_EDF, STAGE_EGRESS, N_STAGES };
+
+struct address {
+	struct sockaddr_storage at;
+	socklen_t len; /* 0: unset */
+};
+
+struct class_config {
+	char name[CLASS_NAME_BYTES]; /* [a-z0-9_-]+, unique */
+	uint64_t budget_ns; /* BUDGET_NONE: no deadline; else 10us .. 1h */
+	uint64_t margin_ns; /* guarded: what a packet needs after edf */
+	uint32_t share_percent; /* guarded: of the service time, guaranteed; 0: none */
+	uint32_t n_listen, n_dests;
+	struct address listen[MAX_LISTEN];
+	struct address dests[MAX_DESTS];
+	uint32_t expected_pps,
+		expected_burst_pkts; /* what its senders keep to; 0 pps: not said. For build/check only */
+	uint64_t expected_service_ns; /* longest work on one packet. For build/check only */
+	uint32_t ingress_quantum_bytes; /* DRR quantum of each of its listen addresses */
+	uint32_t egress_quantum_bytes; /* DRR quantum of the class on the way out */
+	uint32_t ingress_to_edf_pkts; /* most packets waiting for edf */
+	uint32_t edf_to_egress_pkts; /* most packets waiting for egress */
+};
+
+struct config {
+	char file[PATH_BYTES]; /* where it came from, for messages; "" for the defaults */
+	char instance[INSTANCE_NAME_BYTES]; /* [a-z0-9_-]+; names the segment */
+	uint32_t payload_bytes; /* longest datagram carried: 64 .. 65507 */
+	enum policy policy;
+	enum evict evict; /* guarded: who goes from a queue too long in time */
+	enum work_kind work;
+	char plugin[PATH_BYTES]; /* with WORK_PLUGIN: the shared object */
+	enum full full;
+	enum late late;
+	uint64_t rate_bits_per_s; /* 0: no shaping */
+	uint32_t burst_bytes;
+	uint32_t gso; /* 1: runs of equal size go as one UDP_SEGMENT datagram */
+	uint32_t socket_buffer_bytes; /* receive buffer of each listen socket */
+	int32_t cpu[N_STAGES]; /* -1: not pinned, -2: auto, else the CPU's number */
+	uint32_t spin_us[N_STAGES]; /* longest adaptive spin before a stage parks; 0: park at once */
+	uint32_t fifo; /* 1: SCHED_FIFO, priority rising downstream */
+	uint32_t heartbeat_ms; /* longest park of a stage: 10 .. 1000 */
+	uint32_t hung_ms; /* work but no progress for this long: the supervisor kills the stage */
+	uint32_t n_classes;
+	struct class_config classes[MAX_CLASSES];
+};
+
+/* config_defaults - the four classes of the README on loopback, in *c. */
+void config_defaults(struct config *c);
+
+/*
+ * config_load - read `file` (NULL: defaults only), then the arguments argv[1..] of the form
+ * --KEY=VALUE and --CLASS.KEY=VALUE. When the file names any class, only the file's classes exist.
+ * On failure `why` holds one line without newline and *c is untouched.
+ */
+int config_load(struct config *c, const char *file, int argc, char *const *argv, char *why, size_t why_bytes);
+
+/*
+ * config_slots_pkts - slots of a class's lane: the smallest power of two that holds both queue limits
+ * and one batch to spare.
+ */
+uint32_t config_slots_pkts(const struct class_config *class);
+
+/*
+ * config_digest - 64-bit digest of what cannot change while an instance lives: instance, payload_bytes,
+ * work, class names, addresses and lane sizes. Stages refuse a segment made from another digest.
+ */
+uint64_t config_digest(const struct config *c);
+
+/*
+ * config_explain_changes - one line per key that differs, to `out`; "(needs a relaunch)" where a reload cannot.
+ * Returns how many of the changes need a relaunch.
+ */
+int config_explain_changes(const struct config *from, const struct config *to, FILE *out);
+
+/* config_print_options - the table as --help text: key, unit, default, range, one line of meaning each. */
+void config_print_options(FILE *out);
+
+/* address_format - "127.0.0.1:8080" or "[::1]:8080" into text[ADDRESS_BYTES]; returns text. */
+const char *address_format(const struct address *a, char *text);
+
+const char *stage_name(enum stage_id id);
+const char *policy_name(enum policy p);
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * config_table.h - THE table of options: the file's keys, the command line and --help are all read off it.
+ */
+#ifndef ONTIME_CONFIG_TABLE_H
+#define ONTIME_CONFIG_TABLE_H
+
+#include "config.h"
+#include "config_value.h"
+
+#define N_OPTIONS 28
+
+extern const struct option options[N_OPTIONS];
+
+/* option_find - the index of the option in the table, or -1. */
+int option_find(enum scope scope, const char *key);
+
+/* class_find - the index of the class called `name`, or -1. */
+int class_find(const struct config *c, const char *name);
+
+#endif

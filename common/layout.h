@@ -1,0 +1,201 @@
+/*
+ * layout.h - THE shared segment: every struct, size, writer and static assert.
+ *
+ *   header | stage blocks | journals | lane 0 | lane 1 | ... each lane followed by its packet arrays
+ *
+ * Memory:  POSIX shared memory /ontime.<instance>.v<LAYOUT_VERSION>, created by hold, mapped by all.
+ * Rules:   fixed-width types, no bool, no enum; no pointers but those inside the mmsghdr vectors, which
+ *          mean something to the kernel and to the process that wrote them, never to another.
+ *          Every field names its one writer. A new layout gets a new LAYOUT_VERSION.
+ *
+ * Commit word. Counters stored apart from the count they belong to would drift when a stage is killed
+ * between the two stores. So each stage keeps its counters of a class in two banks, writes the spare
+ * bank, and then ONE 64-bit store moves the count and switches the bank:
+ *
+ *   bits 63..8  packets ever passed on, modulo 2^56      bits 7..0  commits, modulo 256; bit 0: the bank
+ */
+#ifndef ONTIME_LAYOUT_H
+#define ONTIME_LAYOUT_H
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "account.h"
+#include "config.h"
+#include "histogram.h"
+
+#define LAYOUT_VERSION 1
+#define LAYOUT_MAGIC 0x656d69746e6f0001ULL /* "\1\0ontime" in memory, little-endian */
+#define LINE 64 /* bytes two writers must keep apart */
+#define BATCH 64 /* datagrams per system call: past 64 the gain is below 5 % */
+#define MAX_SOCKETS (MAX_FLOWS + MAX_CLASSES * MAX_DESTS)
+#define RECEIVE_CONTROL_BYTES 64 /* SCM_TIMESTAMPNS (32) and SO_RXQ_OVFL (24), rounded up */
+#define SEND_CONTROL_BYTES 32 /* UDP_SEGMENT (24), rounded up */
+#define CRASHES_UNTIL_POISON 3
+
+/* What ingress says of a packet. One per slot; writer: ingress, before the packet is published. */
+struct arrival {
+	uint64_t arrived_at_ns; /* kernel receive time */
+	uint64_t read_at_ns;
+	uint64_t published_at_ns;
+	uint32_t len_bytes; /* as received; past payload_bytes when oversize */
+	uint16_t source; /* hash of the sender's address; 0 with one destination */
+	uint8_t drop; /* enum drop_reason: DROP_NONE or DROP_OVERSIZE */
+	uint8_t spare;
+};
+
+/* What edf says of it. One per slot; writer: edf, before it passes the packet on. */
+struct result {
+	uint64_t started_at_ns;
+	uint64_t done_at_ns;
+	uint32_t len_bytes; /* to send */
+	uint8_t drop; /* enum drop_reason; whatever is set here is never sent */
+	uint8_t second; /* 1: the bytes to send are in the slot's second half */
+	uint16_t spare;
+};
+
+/* What egress says of it. One per slot; writer: egress. */
+struct departure {
+	uint64_t handed_at_ns; /* start of the send call */
+	uint32_t drop; /* enum drop_reason: LATE_EGRESS or SEND_ERROR, decided before the call */
+	uint32_t send_errno; /* with DROP_SEND_ERROR */
+};
+
+/* Counters of ingress, per class, private copy; a bank holds the same as words. */
+struct ingress_tally {
+	uint64_t read_pkts, read_bytes; /* all that recvmmsg returned */
+	uint64_t kernel_pkts, oversize_pkts, ingress_full_pkts;
+	uint64_t socket_drops_seen[MAX_LISTEN]; /* last SO_RXQ_OVFL (cumulative u32) per listen socket */
+};
+
+struct edf_tally {
+	uint64_t worked_pkts, worked_bytes, work_ns;
+	uint64_t evicted_pkts, late_pkts, poison_pkts, egress_full_pkts;
+};
+
+struct egress_tally {
+	uint64_t sent_pkts, sent_bytes, sent_late_pkts;
+	uint64_t late_egress_pkts;
+	uint64_t passed_dropped_pkts; /* released without sending: dropped, and counted, by a stage before */
+	uint64_t send_errno[SEND_ERRNOS], send_errno_pkts[SEND_ERRNOS];
+	uint64_t refused_events, send_waits;
+	uint64_t late_span_pkts[N_SPANS];
+	uint64_t latency_sum_ns, latency_max_ns;
+	/* Histogram updates of this commit: bucket << 48 | the bucket's new count. Applied after the commit and again
+	   by a successor; the same either way, since the counts are absolute. */
+	uint64_t n_updates;
+	uint64_t updates[BATCH];
+};
+
+#define TALLY_WORDS(type) (sizeof(type) / sizeof(uint64_t))
+
+/* One class's ring. Counts are commit words; always sent <= processed <= received <= sent + slots. */
+struct lane {
+	alignas(LINE) _Atomic uint64_t received; /* packets published to edf; writer: ingress */
+	alignas(LINE) _Atomic uint64_t processed; /* packets passed to egress; writer: edf */
+	alignas(LINE) _Atomic uint64_t sent; /* packets released; writer: egress */
+	alignas(LINE) _Atomic uint64_t ingress[2][TALLY_WORDS(struct ingress_tally)]; /* writer: ingress */
+	alignas(LINE) _Atomic uint64_t edf[2][TALLY_WORDS(struct edf_tally)]; /* writer: edf */
+	alignas(LINE) _Atomic uint64_t egress[2][TALLY_WORDS(struct egress_tally)]; /* writer: egress */
+	alignas(LINE) _Atomic uint64_t latency[HISTOGRAM_BUCKETS]; /* arrived -> sent; writer: egress */
+};
+
+enum stage_state { STATE_ABSENT, STATE_STARTING, STATE_READY, STATE_STOPPED };
+
+#define AWAKE 0u
+#define PARKED 1u /* sleeps until there is input */
+#define PARKED_FOR_SPACE 2u /* sleeps until there is input, or room downstream */
+
+struct stage_block {
+	/* The one word with two writers: its stage stores PARKED*, a ringer exchanges it for AWAKE. See bell.h. */
+	alignas(LINE) _Atomic uint32_t parked;
+	/* Writer of all below: the stage itself. */
+	alignas(LINE) _Atomic uint32_t pid; /* 0 before the first start */
+	_Atomic uint32_t generation; /* starts so far */
+	_Atomic uint32_t state; /* enum stage_state */
+	_Atomic uint32_t has_work; /* 1: at the last beat something was waiting for this stage */
+	_Atomic uint64_t started_at_ns;
+	_Atomic uint64_t beat_at_ns; /* progress or an idle look; a busy stage that makes none does not beat */
+	_Atomic uint64_t parks, rings; /* system calls spent on sleeping and on waking others */
+	_Atomic uint64_t rescued_pkts; /* packets a predecessor had received or sent without counting them */
+};
+
+/* What recvmmsg did, told to the successor. Writers: ingress, and the kernel on its behalf. See journal.h. */
+struct ingress_journal {
+	alignas(LINE) _Atomic uint64_t word; /* 0: no call under way */
+	alignas(LINE) struct mmsghdr msgs[BATCH];
+	struct iovec vectors[BATCH];
+	alignas(LINE) uint8_t control[BATCH][RECEIVE_CONTROL_BYTES];
+	struct sockaddr_in6 names[BATCH];
+};
+
+/* What sendmmsg did. Writers: egress, and the kernel on its behalf. */
+struct egress_journal {
+	alignas(LINE) _Atomic uint64_t word;
+	/* When the shaper's bucket would be empty of what was sent, at the latest: stored before each shaped call. */
+	_Atomic uint64_t shaped_until_ns;
+	_Atomic uint64_t shaped_rate_bits_per_s; /* the rate that instant was counted with */
+	alignas(LINE) uint16_t released[BATCH]; /* slots released once message i is sent, from the base on */
+	struct mmsghdr msgs[BATCH];
+	struct iovec vectors[BATCH];
+	alignas(LINE) uint8_t control[BATCH][SEND_CONTROL_BYTES];
+};
+
+/* Which packet the plugin is working on, for the poison rule. Writer: edf. */
+struct edf_journal {
+	alignas(LINE) _Atomic uint64_t working; /* journal word of the packet under work; 0: none */
+	_Atomic uint64_t crashed_on; /* journal word of the packet of the last crash */
+	_Atomic uint32_t crashes; /* in a row, on that packet */
+};
+
+struct class_entry {
+	char name[CLASS_NAME_BYTES];
+	uint32_t slots; /* power of two */
+	uint32_t stride_bytes; /* from one slot's payload to the next; no power of two */
+	uint64_t lane_offset, arrivals_offset, results_offset, departures_offset, payload_offset;
+};
+
+/* Writer of all: hold, before `magic`; nothing changes afterwards. */
+struct header {
+	_Atomic uint64_t magic; /* LAYOUT_MAGIC, stored last */
+	uint32_t layout; /* LAYOUT_VERSION */
+	uint32_t n_classes;
+	uint64_t size_bytes;
+	uint64_t config_digest;
+	uint64_t created_at_ns;
+	uint32_t payload_bytes;
+	uint32_t second_offset; /* of the slot's second half from its first; 0: no second half */
+	uint32_t n_sockets;
+	uint32_t spare;
+	uint64_t socket_cookies[MAX_SOCKETS]; /* SO_COOKIE of each socket, in LISTEN_FDS order */
+	struct class_entry classes[MAX_CLASSES];
+	uint64_t checksum; /* of all above but magic */
+};
+
+struct shared {
+	alignas(LINE) struct header header;
+	alignas(LINE) struct stage_block stages[N_STAGES];
+	alignas(LINE) struct ingress_journal ingress_journal;
+	alignas(LINE) struct edf_journal edf_journal;
+	alignas(LINE) struct egress_journal egress_journal;
+};
+
+static_assert(sizeof(struct arrival) == 32, "two arrivals a line");
+static_assert(sizeof(struct result) == 24, "packed array");
+static_assert(sizeof(struct departure) == 16, "four departures a line");
+static_assert(offsetof(struct lane, processed) == LINE, "two writers must not share a line");
+static_assert(offsetof(struct lane, sent) == 2 * LINE, "two writers must not share a line");
+static_assert(offsetof(struct lane, edf) % LINE == 0, "two writers must not share a line");
+static_assert(offsetof(struct lane, egress) % LINE == 0, "two writers must not share a line");
+static_assert(offsetof(struct stage_block, pid) == LINE, "ringers must not share the stage's line");
+static_assert(sizeof(struct stage_block) % LINE == 0, "stages must not share a line");
+static_assert(sizeof(struct lane) % LINE == 0, "lanes must not share a line");
+static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LLONG_LOCK_FREE == 2, "counts need plain 64-bit stores");
+static_assert(MAX_FLOWS <= 64, "a journal word has 6 bits for the flow");
+
+#endif

@@ -1,0 +1,113 @@
+/* log.c - one line to stderr, for a person: see log.h. */
+#include "log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum level { LEVEL_UNREAD, LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG };
+
+static _Thread_local const char *name = "ontime"; /* per thread: a test runs all stages in one process */
+static _Thread_local enum level shown = LEVEL_UNREAD;
+
+void log_set_name(const char *new_name)
+{
+	name = new_name;
+}
+
+static enum level read_level(void)
+{
+	const char *text = getenv("ONTIME_LOG");
+
+	if (text && strcmp(text, "error") == 0)
+		return LEVEL_ERROR;
+	if (text && (strcmp(text, "warning") == 0 || strcmp(text, "warn") == 0))
+		return LEVEL_WARNING;
+	if (text && strcmp(text, "debug") == 0)
+		return LEVEL_DEBUG;
+	return LEVEL_INFO;
+}
+
+/* append_printf - add to line[LOG_LINE_BYTES], leaving room for the newline; returns the new length. */
+__attribute__((format(printf, 3, 0))) static size_t append_printf(char *line, size_t len, const char *format,
+								  va_list args)
+{
+	size_t room = LOG_LINE_BYTES - 1 - len;
+	int wrote = vsnprintf(line + len, room, format, args);
+
+	if (wrote < 0)
+		return len;
+	return (size_t)wrote < room ? len + (size_t)wrote : len + room - 1;
+}
+
+__attribute__((format(printf, 3, 4))) static size_t append(char *line, size_t len, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	len = append_printf(line, len, format, args);
+	va_end(args);
+	return len;
+}
+
+__attribute__((format(printf, 2, 0))) static void print_line(enum level level, const char *format, va_list args)
+{
+	char line[LOG_LINE_BYTES];
+	int err = errno;
+	size_t len;
+
+	if (shown == LEVEL_UNREAD)
+		shown = read_level();
+	if (level > shown)
+		return;
+	len = append(line, 0, "%.64s: ", name);
+	len = append_printf(line, len, format, args);
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
+	line[len++] = '\n';
+	/* One try: a line that cannot be written has nobody left to tell. */
+	ssize_t ignored = write(STDERR_FILENO, line, len);
+
+	(void)ignored;
+	errno = err;
+}
+
+void log_error(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	print_line(LEVEL_ERROR, format, args);
+	va_end(args);
+}
+
+void log_warn(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	print_line(LEVEL_WARNING, format, args);
+	va_end(args);
+}
+
+void log_info(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	print_line(LEVEL_INFO, format, args);
+	va_end(args);
+}
+
+void log_debug(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	print_line(LEVEL_DEBUG, format, args);
+	va_end(args);
+}

@@ -1,0 +1,23 @@
+/*
+ * log.h - one line to stderr, for a person: `STAGE: what happened, on what: why`.
+ *
+ * Memory:  the only global state of the program: the name and the level (log.c).
+ * Rules:   never per packet (count instead). One line is one write(2), so lines of several processes
+ *          do not mix; control characters become '?', and what exceeds LOG_LINE_BYTES is cut.
+ *          ONTIME_LOG = error | warning | info (default) | debug, read at the first line.
+ *          errno survives. Not for signal handlers.
+ */
+#ifndef ONTIME_LOG_H
+#define ONTIME_LOG_H
+
+#define LOG_LINE_BYTES 1024 /* newline included; below PIPE_BUF, so a pipe keeps it whole too */
+
+/* log_set_name - what each line starts with; `name` must outlive the process's last line. */
+void log_set_name(const char *name);
+
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,380 @@
+/* segment.c - create, attach, check and remove the shared segment. */
+#include "segment.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+
+#define PAGE 4096u
+#define LOCK_POLL_NS (200 * NS_PER_US)
+
+void segment_name(const char *instance, char name[SEGMENT_NAME_BYTES])
+{
+	snprintf(name, SEGMENT_NAME_BYTES, "/ontime.%s.v%d", instance, LAYOUT_VERSION);
+}
+
+static uint64_t round_up(uint64_t n, uint64_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+/* FNV-1a over the header behind the magic word, up to the checksum. */
+static uint64_t header_checksum(const struct header *h)
+{
+	const uint8_t *p = (const uint8_t *)&h->layout, *end = (const uint8_t *)&h->checksum;
+	uint64_t sum = 0xcbf29ce484222325ULL;
+
+	while (p < end)
+		sum = (sum ^ *p++) * 0x100000001b3ULL;
+	return sum;
+}
+
+/* Where everything lies: a function of the config alone. Returns the size in bytes. */
+static uint64_t plan(struct header *h, const struct config *c)
+{
+	uint64_t at = round_up(sizeof(struct shared), LINE);
+	uint32_t half = (uint32_t)round_up(c->payload_bytes, LINE);
+
+	h->n_classes = c->n_classes;
+	h->payload_bytes = c->payload_bytes;
+	h->second_offset = c->work == WORK_PLUGIN ? half : 0;
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		struct class_entry *e = &h->classes[i];
+		uint32_t stride = h->second_offset + half;
+
+		while ((stride & (stride - 1)) == 0)
+			stride += LINE; /* powers of two put all slots into the same cache sets */
+		memcpy(e->name, c->classes[i].name, sizeof(e->name));
+		e->slots = config_slots_pkts(&c->classes[i]);
+		e->stride_bytes = stride;
+		e->lane_offset = at;
+		e->arrivals_offset = at += sizeof(struct lane);
+		e->results_offset = at = round_up(at + sizeof(struct arrival) * e->slots, LINE);
+		e->departures_offset = at = round_up(at + sizeof(struct result) * e->slots, LINE);
+		e->payload_offset = at = round_up(at + sizeof(struct departure) * e->slots, LINE);
+		at = round_up(at + (uint64_t)stride * e->slots, PAGE);
+	}
+	return at;
+}
+
+static void make_views(struct segment *seg)
+{
+	char *base = (char *)seg->shared;
+	const struct header *h = &seg->shared->header;
+
+	seg->n_classes = h->n_classes;
+	for (uint32_t i = 0; i < h->n_classes; i++) {
+		const struct class_entry *e = &h->classes[i];
+
+		seg->views[i] = (struct lane_view){
+			.lane = (struct lane *)(base + e->lane_offset),
+			.arrivals = (struct arrival *)(base + e->arrivals_offset),
+			.results = (struct result *)(base + e->results_offset),
+			.departures = (struct departure *)(base + e->departures_offset),
+			.payload = (uint8_t *)(base + e->payload_offset),
+			.slots = e->slots,
+			.mask = e->slots - 1,
+			.stride_bytes = e->stride_bytes,
+			.second_offset = h->second_offset,
+		};
+	}
+}
+
+static int map(struct segment *seg, int prot)
+{
+	void *at = mmap(NULL, seg->size_bytes, prot, MAP_SHARED, seg->fd, 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	seg->shared = at;
+	/* Lock what gets touched, without touching all of it now: a restart has 1 ms, not 10. */
+	seg->locked = (prot & PROT_WRITE) && mlock2(at, seg->size_bytes, MLOCK_ONFAULT) == 0;
+	return 0;
+}
+
+static void fill_header(struct segment *seg, const struct config *c, const uint64_t *cookies, uint32_t n_sockets)
+{
+	struct header *h = &seg->shared->header;
+
+	plan(h, c);
+	h->layout = LAYOUT_VERSION;
+	h->size_bytes = seg->size_bytes;
+	h->config_digest = config_digest(c);
+	h->created_at_ns = now_ns();
+	h->n_sockets = n_sockets;
+	if (n_sockets)
+		memcpy(h->socket_cookies, cookies, n_sockets * sizeof(*cookies));
+	h->checksum = header_checksum(h);
+	/* ORDER ready: release; pairs with the acquire in check_header(). The header first, then the magic word. */
+	atomic_store_explicit(&h->magic, LAYOUT_MAGIC, memory_order_release);
+}
+
+int segment_create(struct segment *seg, const struct config *c, const uint64_t *cookies, uint32_t n_sockets,
+		   char why[WHY_BYTES])
+{
+	struct header planned = { 0 };
+	int err;
+
+	memset(seg, 0, sizeof(*seg));
+	segment_name(c->instance, seg->name);
+	seg->size_bytes = plan(&planned, c);
+	seg->fd = shm_open(seg->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (seg->fd < 0) {
+		err = -errno;
+		snprintf(why, WHY_BYTES,
+			 err == -EEXIST ? "create segment %s: there is one already: instance '%s' runs, or was not "
+					  "stopped cleanly; run/stop.sh removes it"
+					: "create segment %s for instance '%s': see /dev/shm",
+			 seg->name, c->instance);
+		return err;
+	}
+	err = -posix_fallocate(seg->fd, 0, (off_t)seg->size_bytes);
+	if (!err)
+		err = map(seg, PROT_READ | PROT_WRITE);
+	if (err) {
+		snprintf(why, WHY_BYTES,
+			 "allocate %.1f MiB for segment %s: %s; make room in /dev/shm, or use smaller "
+			 "queue limits",
+			 (double)seg->size_bytes / 1048576, seg->name, strerror(-err));
+		shm_unlink(seg->name);
+		segment_close(seg);
+		return err;
+	}
+	fill_header(seg, c, cookies, n_sockets);
+	make_views(seg);
+	return 0;
+}
+
+static int range_is_inside(uint64_t offset, uint64_t bytes, uint64_t size)
+{
+	return offset >= sizeof(struct shared) && offset % LINE == 0 && offset <= size && bytes <= size - offset;
+}
+
+static int class_is_sane(const struct class_entry *e, const struct header *h, uint64_t size)
+{
+	return e->slots >= 2 && (e->slots & (e->slots - 1)) == 0 && e->slots <= 1u << 20 &&
+	       memchr(e->name, 0, sizeof(e->name)) && h->payload_bytes <= 65536 && h->second_offset <= 1u << 17 &&
+	       e->stride_bytes >= h->second_offset + h->payload_bytes && e->stride_bytes <= 1u << 18 &&
+	       range_is_inside(e->lane_offset, sizeof(struct lane), size) &&
+	       range_is_inside(e->arrivals_offset, sizeof(struct arrival) * e->slots, size) &&
+	       range_is_inside(e->results_offset, sizeof(struct result) * e->slots, size) &&
+	       range_is_inside(e->departures_offset, sizeof(struct departure) * e->slots, size) &&
+	       range_is_inside(e->payload_offset, (uint64_t)e->stride_bytes * e->slots, size);
+}
+
+/* Returns NULL when the header makes sense, else what is wrong with it. */
+static const char *check_header(const struct segment *seg)
+{
+	const struct header *h = &seg->shared->header;
+
+	/* ORDER ready: acquire; pairs with the release in fill_header(). */
+	if (atomic_load_explicit(&h->magic, memory_order_acquire) != LAYOUT_MAGIC)
+		return "it is not an ontime segment, or its creation was cut short";
+	if (h->layout != LAYOUT_VERSION)
+		return "it has another layout version";
+	if (h->checksum != header_checksum(h))
+		return "its header or class table is damaged";
+	if (h->size_bytes != seg->size_bytes || h->n_classes == 0 || h->n_classes > MAX_CLASSES ||
+	    h->n_sockets > MAX_SOCKETS)
+		return "its header contradicts its size";
+	for (uint32_t i = 0; i < h->n_classes; i++)
+		if (!class_is_sane(&h->classes[i], h, seg->size_bytes))
+			return "its class table makes no sense";
+	return NULL;
+}
+
+/* Another layout's segment of the same instance explains a missing one better than "not found". */
+static int find_other_layout(const char *instance, char *found, size_t bytes)
+{
+	char prefix[SEGMENT_NAME_BYTES];
+	int n = snprintf(prefix, sizeof(prefix), "ontime.%s.v", instance);
+	DIR *dir = opendir("/dev/shm");
+	struct dirent *e;
+	int any = 0;
+
+	while (dir && !any && (e = readdir(dir)))
+		if (strncmp(e->d_name, prefix, (size_t)n) == 0) {
+			snprintf(found, bytes, "%s", e->d_name);
+			any = 1;
+		}
+	if (dir)
+		closedir(dir);
+	return any;
+}
+
+static int explain_missing(struct segment *seg, const char *instance, int err, char why[WHY_BYTES])
+{
+	char other[256];
+
+	if (err == -ENOENT && find_other_layout(instance, other, sizeof(other))) {
+		snprintf(why, WHY_BYTES,
+			 "attach segment %s: instance '%s' runs with another layout (%s): stop it with the "
+			 "version that started it, then launch this one",
+			 seg->name, instance, other);
+		return -EPROTO;
+	}
+	if (err == -ENOENT)
+		snprintf(why, WHY_BYTES, "attach segment %s: instance '%s' is not running; run/launch.sh starts it",
+			 seg->name, instance);
+	else
+		snprintf(why, WHY_BYTES, "attach segment %s: %s", seg->name, strerror(-err));
+	return err;
+}
+
+static int open_and_map(struct segment *seg, const char *instance, int writable, char why[WHY_BYTES])
+{
+	struct stat st;
+	const char *wrong;
+	int err;
+
+	memset(seg, 0, sizeof(*seg));
+	segment_name(instance, seg->name);
+	seg->fd = shm_open(seg->name, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC, 0);
+	if (seg->fd < 0)
+		return explain_missing(seg, instance, -errno, why);
+	err = fstat(seg->fd, &st) < 0 ? -errno : 0;
+	seg->size_bytes = (uint64_t)st.st_size;
+	if (!err && seg->size_bytes < sizeof(struct shared)) {
+		snprintf(why, WHY_BYTES,
+			 "attach segment %s: it is too small to be one of ours: run/stop.sh, then run/launch.sh",
+			 seg->name);
+		segment_close(seg);
+		return -EPROTO;
+	}
+	err = err ? err : map(seg, writable ? PROT_READ | PROT_WRITE : PROT_READ);
+	if (err) {
+		snprintf(why, WHY_BYTES, "map segment %s: %s", seg->name, strerror(-err));
+		segment_close(seg);
+		return err;
+	}
+	wrong = check_header(seg);
+	if (wrong) {
+		snprintf(why, WHY_BYTES, "attach segment %s: %s: run/stop.sh, then run/launch.sh", seg->name, wrong);
+		segment_close(seg);
+		return -EPROTO;
+	}
+	make_views(seg);
+	return 0;
+}
+
+int segment_lanes_are_sane(const struct segment *seg, char why[WHY_BYTES])
+{
+	for (uint32_t i = 0; i < seg->n_classes; i++) {
+		const struct lane_view *v = &seg->views[i];
+		uint64_t sent = lane_sent(v->lane), processed = lane_processed(v->lane);
+		uint64_t received = lane_received(v->lane);
+
+		/* Read in this order the later counts can only be too new, so allow for a full lap. */
+		if (lane_distance_pkts(processed, sent) <= 2ULL * v->slots &&
+		    lane_distance_pkts(received, processed) <= 2ULL * v->slots)
+			continue;
+		snprintf(why, WHY_BYTES,
+			 "segment %s: class %s: damaged counts (received %llu, processed %llu, sent %llu, %u "
+			 "slots): run/stop.sh, then run/launch.sh",
+			 seg->name, seg->shared->header.classes[i].name, (unsigned long long)(received >> COUNT_SHIFT),
+			 (unsigned long long)(processed >> COUNT_SHIFT), (unsigned long long)(sent >> COUNT_SHIFT),
+			 v->slots);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+int segment_attach(struct segment *seg, const struct config *c, char why[WHY_BYTES])
+{
+	int err = open_and_map(seg, c->instance, 1, why);
+
+	if (err)
+		return err;
+	if (seg->shared->header.config_digest != config_digest(c)) {
+		snprintf(why, WHY_BYTES,
+			 "attach segment %s: it was made from a config with other classes, addresses, sizes or "
+			 "work than %s: run/stop.sh, then run/launch.sh",
+			 seg->name, c->file[0] ? c->file : "the defaults");
+		err = -EPROTO;
+	}
+	err = err ? err : segment_lanes_are_sane(seg, why);
+	if (err)
+		segment_close(seg);
+	return err;
+}
+
+int segment_observe(struct segment *seg, const char *instance, char why[WHY_BYTES])
+{
+	return open_and_map(seg, instance, 0, why);
+}
+
+int segment_lock_stage(const struct segment *seg, enum stage_id id, uint64_t timeout_ns)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)id, .l_len = 1 };
+	uint64_t until_ns = now_ns() + timeout_ns;
+	struct timespec pause = { .tv_nsec = LOCK_POLL_NS };
+
+	while (fcntl(seg->fd, F_OFD_SETLK, &lock) < 0) {
+		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+			return -errno;
+		if (now_ns() >= until_ns)
+			return -EBUSY;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+int segment_stage_is_alive(const struct segment *seg, enum stage_id id)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)id, .l_len = 1 };
+
+	return fcntl(seg->fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+const char *segment_stage_state(const struct segment *seg, enum stage_id id)
+{
+	static const char *const names[] = { "absent", "starting", "ready", "stopped" };
+	uint32_t state =
+		atomic_load_explicit(&seg->shared->stages[id].state, memory_order_relaxed); /* relaxed: to show */
+
+	if (state > STATE_STOPPED)
+		return "unknown";
+	if ((state == STATE_STARTING || state == STATE_READY) && !segment_stage_is_alive(seg, id))
+		return "dead";
+	return names[state];
+}
+
+void segment_touch(void *at, size_t bytes)
+{
+	uintptr_t first = (uintptr_t)at & ~(uintptr_t)(PAGE - 1), end = (uintptr_t)at + bytes;
+
+	for (uintptr_t page = first; page < end; page += PAGE) {
+		_Atomic uint8_t *byte = (_Atomic uint8_t *)(page < (uintptr_t)at ? (uintptr_t)at : page);
+
+		/* relaxed: changes nothing, but must be a write */
+		atomic_fetch_or_explicit(byte, 0, memory_order_relaxed);
+	}
+}
+
+void segment_close(struct segment *seg)
+{
+	if (seg->shared)
+		munmap(seg->shared, seg->size_bytes);
+	if (seg->fd >= 0)
+		close(seg->fd);
+	seg->shared = NULL;
+	seg->fd = -1;
+}
+
+int segment_remove(const char *instance)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	segment_name(instance, name);
+	return shm_unlink(name) < 0 ? -errno : 0;
+}

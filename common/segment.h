@@ -1,0 +1,68 @@
+/*
+ * segment.h - create, attach, check and remove the shared segment.
+ *
+ * Memory:  struct segment is a private handle; segment_close() unmaps. The segment itself lives until
+ *          segment_remove() takes its name and the last process unmaps it.
+ * Rules:   hold creates, stages attach for writing, observers attach read-only. Creation allocates every page: a full
+ *          /dev/shm is an error now, never a SIGBUS later. Nothing read from a segment is trusted unchecked.
+ * Order:   edge "ready": everything in the header is visible before the magic word.
+ * Errors:  -errno, and in `why` one line: what was tried, on what, why, and what to do.
+ *          -ENOENT no such segment, -EEXIST there is one, -EPROTO not ours, damaged, or of another layout or config,
+ *          -ENOSPC /dev/shm is full, -EBUSY the stage is already running.
+ */
+#ifndef ONTIME_SEGMENT_H
+#define ONTIME_SEGMENT_H
+
+#include "lane.h"
+#include "layout.h"
+
+#define SEGMENT_NAME_BYTES 64
+#define WHY_BYTES 512
+
+struct segment {
+	struct shared *shared; /* NULL: not attached */
+	uint64_t size_bytes;
+	uint32_t n_classes;
+	int fd;
+	int locked; /* 1: pages are locked in memory once touched */
+	char name[SEGMENT_NAME_BYTES];
+	struct lane_view views[MAX_CLASSES];
+};
+
+/* segment_name - "/ontime.<instance>.v<layout>" into name. */
+void segment_name(const char *instance, char name[SEGMENT_NAME_BYTES]);
+
+/* segment_create - make, allocate, and fill in a segment for this config; cookies: of the sockets to hand on. */
+int segment_create(struct segment *seg, const struct config *c, const uint64_t *cookies, uint32_t n_sockets,
+		   char why[WHY_BYTES]);
+
+/* segment_attach - map an existing one for writing and check it against the config. */
+int segment_attach(struct segment *seg, const struct config *c, char why[WHY_BYTES]);
+
+/* segment_observe - map an existing one read-only, by instance name. */
+int segment_observe(struct segment *seg, const char *instance, char why[WHY_BYTES]);
+
+/*
+ * segment_lock_stage - wait at most timeout_ns until no other process is this stage. The kernel frees the lock when the
+ * holder is gone for good: its system calls are over too, so what it did can be told. -EBUSY otherwise.
+ */
+int segment_lock_stage(const struct segment *seg, enum stage_id id, uint64_t timeout_ns);
+
+/* segment_stage_is_alive - does a process hold the stage's lock? Works on a read-only handle, and disturbs nobody. */
+int segment_stage_is_alive(const struct segment *seg, enum stage_id id);
+
+/* segment_stage_state - absent, starting, ready, stopped, or dead: a process that was not asked to end is gone. */
+const char *segment_stage_state(const struct segment *seg, enum stage_id id);
+
+/* segment_lanes_are_sane - the counts of all lanes keep their order; if not, which and how, in why. */
+int segment_lanes_are_sane(const struct segment *seg, char why[WHY_BYTES]);
+
+/* segment_touch - write-fault the pages of [at, at + bytes) here, not inside a kernel store. */
+void segment_touch(void *at, size_t bytes);
+
+void segment_close(struct segment *seg);
+
+/* segment_remove - take the name away. 0, or -errno. */
+int segment_remove(const char *instance);
+
+#endif

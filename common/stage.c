@@ -1,0 +1,373 @@
+/* stage.c - the life of a stage. */
+#include "stage.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "mutant.h"
+#include "version.h"
+
+#define LOCK_WAIT_NS (2 * NS_PER_S)
+#define FIFO_PRIORITY 10 /* of ingress; edf and egress one higher each */
+
+static _Atomic int stop_asked, drain_asked, reload_asked; /* relaxed, all of them: flags set by a signal handler */
+
+static void on_signal(int sig)
+{
+	_Atomic int *flag = sig == SIGHUP ? &reload_asked : sig == SIGUSR1 ? &drain_asked : &stop_asked;
+
+	atomic_store_explicit(flag, 1, memory_order_relaxed);
+}
+
+int stage_stop_asked(void)
+{
+	return atomic_load_explicit(&stop_asked, memory_order_relaxed);
+}
+
+int stage_drain_asked(void)
+{
+	return atomic_load_explicit(&drain_asked, memory_order_relaxed);
+}
+
+static void catch_signals(void)
+{
+	struct sigaction act = { .sa_handler = on_signal }; /* no SA_RESTART: a park must end */
+
+	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGHUP, &act, NULL);
+	sigaction(SIGUSR1, &act, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void print_help(enum stage_id id, FILE *out)
+{
+	fprintf(out,
+		"%s - one stage of ontime, the deadline-aware UDP pipeline.\n\n"
+		"usage: %s [-c FILE] [--KEY=VALUE]... [--CLASS.KEY=VALUE]...\n\n"
+		"  -c FILE     the config file (default: built-in, see --options)\n"
+		"  --options   print every key with unit, default and range\n"
+		"  --version   print the version\n\n"
+		"Normally started by run/launch.sh; alone it joins the running instance, once the stage it replaces is "
+		"gone.\n"
+		"Signals: TERM stops, USR1 stops when the input is empty, HUP reads the config again.\n"
+		"Exit status: 0 stopped, 1 temporary failure, 2 usage or configuration.\n",
+		stage_name(id), stage_name(id));
+}
+
+/* Takes -c FILE and the words that end the process; the rest is the config's. 0, or 1 + exit status. */
+static int parse_arguments(struct stage *s, int argc, char **argv)
+{
+	int n = 0;
+
+	s->argv[n++] = argv[0];
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			print_help(s->id, stdout);
+			return 1;
+		}
+		if (strcmp(argv[i], "--options") == 0) {
+			config_print_options(stdout);
+			return 1;
+		}
+		if (strcmp(argv[i], "--version") == 0) {
+			printf("ontime %s\n", ONTIME_VERSION);
+			return 1;
+		}
+		if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
+			s->file = argv[++i];
+			continue;
+		}
+		if (n == MAX_ARGUMENTS) {
+			log_error("too many arguments: put them into a file, and give it with -c");
+			return 1 + EXIT_CONFIG;
+		}
+		s->argv[n++] = argv[i];
+	}
+	s->argc = n;
+	return 0;
+}
+
+static int cpu_for(const struct config *c, enum stage_id id)
+{
+	cpu_set_t allowed;
+	int last = -1;
+
+	if (c->cpu[id] != -2)
+		return c->cpu[id];
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+		return -1;
+	/* Fewer than four CPUs: all on the last one, since a wake across cores costs ten times one on the same core.
+	   With more the kernel knows better. */
+	for (size_t i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &allowed))
+			last = (int)i;
+	return CPU_COUNT(&allowed) < 4 ? last : -1;
+}
+
+static void place(struct stage *s)
+{
+	int cpu = cpu_for(&s->config, s->id);
+	struct sched_param param = { .sched_priority = FIFO_PRIORITY + (int)s->id };
+	cpu_set_t set;
+
+	if (cpu >= 0) {
+		CPU_ZERO(&set);
+		CPU_SET((unsigned int)cpu, &set);
+		if (sched_setaffinity(0, sizeof(set), &set) < 0)
+			log_warn("pin to CPU %d: %s: it runs unpinned; see `cpus`", cpu, strerror(errno));
+	}
+	if (s->config.fifo && sched_setscheduler(0, SCHED_FIFO, &param) < 0)
+		log_warn("SCHED_FIFO: %s: it runs at normal priority; needs CAP_SYS_NICE or `fifo = off`",
+			 strerror(errno));
+	prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0); /* 1 us: parks and shaper waits end on time */
+}
+
+/* Is fd 3 + i really the socket hold bound for this segment? */
+static int check_sockets(const struct stage *s)
+{
+	const struct header *h = &s->seg.shared->header;
+	const char *count = getenv("LISTEN_FDS");
+	uint32_t handed = count ? (uint32_t)strtoul(count, NULL, 10) : 0;
+
+	for (uint32_t i = 0; i < h->n_sockets && i < handed; i++) {
+		uint64_t cookie = 0;
+		socklen_t len = sizeof(cookie);
+
+		getsockopt(LISTEN_FIRST_FD + (int)i, SOL_SOCKET, SO_COOKIE, &cookie, &len);
+		if (cookie == h->socket_cookies[i])
+			continue;
+		log_error("fd %u is not the socket that segment %s was made for: run/stop.sh, then run/launch.sh",
+			  LISTEN_FIRST_FD + i, s->seg.name);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+static int join_segment(struct stage *s)
+{
+	char why[WHY_BYTES];
+	int err = segment_attach(&s->seg, &s->config, why);
+
+	if (err) {
+		log_error("%s", why);
+		return err == -EPROTO ? EXIT_CONFIG : EXIT_TEMPORARY;
+	}
+	err = mutant_is("no-lock") ? 0 : segment_lock_stage(&s->seg, s->id, LOCK_WAIT_NS);
+	if (err) {
+		log_error("start in instance '%s': %s (pid %u): stop that one first, or use run/restart.sh %s",
+			  s->config.instance, err == -EBUSY ? "this stage is already running" : strerror(-err),
+			  atomic_load_explicit(&s->seg.shared->stages[s->id].pid, memory_order_relaxed),
+			  stage_name(s->id));
+		return EXIT_TEMPORARY;
+	}
+	return check_sockets(s) ? EXIT_CONFIG : 0;
+}
+
+static int find_fd(const char *name)
+{
+	const char *names = getenv("LISTEN_FDNAMES");
+	size_t len = strlen(name);
+
+	for (int fd = LISTEN_FIRST_FD; names && *names; fd++) {
+		size_t n = strcspn(names, ":");
+
+		if (n == len && strncmp(names, name, n) == 0)
+			return fd;
+		names += n + (names[n] == ':');
+	}
+	return -1;
+}
+
+int stage_socket(const char *class, const char *direction, uint32_t i)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s.%s.%u", class, direction, i);
+	return find_fd(name);
+}
+
+static void announce(struct stage *s, uint32_t state)
+{
+	/* relaxed, all of them: for observers, nothing depends on their order */
+	atomic_store_explicit(&s->self->state, state, memory_order_relaxed);
+	atomic_store_explicit(&s->self->beat_at_ns, now_ns(), memory_order_relaxed);
+}
+
+int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
+{
+	char why[WHY_BYTES];
+	int status;
+
+	memset(s, 0, sizeof(*s));
+	s->id = id;
+	s->seg.fd = -1;
+	log_set_name(stage_name(id));
+	status = parse_arguments(s, argc, argv);
+	if (status)
+		return status;
+	if (config_load(&s->config, s->file, s->argc, s->argv, why, sizeof(why))) {
+		log_error("%s", why);
+		return 1 + EXIT_CONFIG;
+	}
+	catch_signals();
+	status = join_segment(s);
+	if (status)
+		return 1 + status;
+	place(s);
+	s->blocks = s->seg.shared->stages;
+	s->self = &s->blocks[id];
+	s->space_fd = find_fd("space");
+	/* relaxed, all of them: for observers */
+	atomic_store_explicit(&s->self->pid, (uint32_t)getpid(), memory_order_relaxed);
+	atomic_store_explicit(&s->self->generation,
+			      atomic_load_explicit(&s->self->generation, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+	atomic_store_explicit(&s->self->started_at_ns, now_ns(), memory_order_relaxed);
+	s->parks = atomic_load_explicit(&s->self->parks, memory_order_relaxed);
+	s->rings = atomic_load_explicit(&s->self->rings, memory_order_relaxed);
+	bell_awake(&s->self->parked);
+	announce(s, STATE_STARTING);
+	return 0;
+}
+
+/* sd_notify(3): one datagram to the socket named by the environment, if it is. */
+static void notify(const char *text)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (!path || strlen(path) >= sizeof(to.sun_path))
+		return;
+	memcpy(to.sun_path, path, strlen(path));
+	if (to.sun_path[0] == '@')
+		to.sun_path[0] = 0;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&to,
+	       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
+	close(fd);
+}
+
+static void wake_ingress(struct stage *s)
+{
+	uint64_t one = 1;
+
+	if (s->space_fd >= 0 && write(s->space_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		log_warn("wake ingress: %s", strerror(errno));
+}
+
+static void ring_all(struct stage *s)
+{
+	for (int i = 0; i < N_STAGES; i++)
+		if (i != (int)s->id)
+			bell_ring_hard(&s->blocks[i].parked);
+	wake_ingress(s);
+}
+
+void stage_ready(struct stage *s)
+{
+	ring_all(s);
+	announce(s, STATE_READY);
+	notify("READY=1");
+	log_info("ready (pid %d, start %u)", getpid(),
+		 atomic_load_explicit(&s->self->generation, memory_order_relaxed));
+}
+
+int stage_reload_asked(struct stage *s, struct config *fresh)
+{
+	char why[WHY_BYTES];
+
+	if (!atomic_load_explicit(&reload_asked, memory_order_relaxed))
+		return 0;
+	atomic_store_explicit(&reload_asked, 0, memory_order_relaxed);
+	if (config_load(fresh, s->file, s->argc, s->argv, why, sizeof(why))) {
+		log_error("%s: nothing was changed", why);
+		return 0;
+	}
+	if (config_explain_changes(&s->config, fresh, stderr)) {
+		log_error("reload %s: some changes need a relaunch: nothing was changed",
+			  s->file ? s->file : "defaults");
+		return 0;
+	}
+	s->config = *fresh;
+	log_info("reloaded %s", s->file ? s->file : "the defaults");
+	return 1;
+}
+
+void stage_beat(struct stage *s, uint64_t now, int has_work)
+{
+	if (now < s->beat_due_ns)
+		return;
+	s->beat_due_ns = now + s->config.heartbeat_ms * NS_PER_MS / 4;
+	/* relaxed, all of them: for observers */
+	atomic_store_explicit(&s->self->has_work, (uint32_t)has_work, memory_order_relaxed);
+	atomic_store_explicit(&s->self->parks, s->parks, memory_order_relaxed);
+	atomic_store_explicit(&s->self->rings, s->rings, memory_order_relaxed);
+	atomic_store_explicit(&s->self->beat_at_ns, now, memory_order_relaxed);
+	notify("WATCHDOG=1");
+}
+
+void stage_ring(struct stage *s, enum stage_id other, uint32_t how)
+{
+	if (other != STAGE_INGRESS) {
+		s->rings += (uint64_t)bell_ring(&s->blocks[other].parked, how);
+		return;
+	}
+	if (!bell_take(&s->blocks[other].parked, how))
+		return;
+	wake_ingress(s);
+	s->rings++;
+}
+
+void stage_check_counts(const struct stage *s, uint32_t class, uint64_t ahead_pkts)
+{
+	if (ahead_pkts <= s->seg.views[class].slots)
+		return;
+	log_error("segment %s: class %s: a count is %llu packets ahead in a lane of %u: it is damaged; "
+		  "run/stop.sh, then run/launch.sh",
+		  s->seg.name, s->config.classes[class].name, (unsigned long long)ahead_pkts,
+		  s->seg.views[class].slots);
+	abort();
+}
+
+int stage_spin(struct stage *s, int (*has_input)(void *arg), void *arg)
+{
+	uint64_t limit_ns = s->config.spin_us[s->id] * NS_PER_US, until_ns;
+
+	if (limit_ns == 0)
+		return 0;
+	if (s->spin_ns < limit_ns / 16 || s->spin_ns > limit_ns)
+		s->spin_ns = limit_ns;
+	until_ns = now_ns() + s->spin_ns;
+	do {
+		if (has_input(arg)) {
+			s->spin_ns *= 2; /* it paid: look longer next time */
+			return 1;
+		}
+	} while (now_ns() < until_ns);
+	s->spin_ns /= 2;
+	return 0;
+}
+
+int stage_close(struct stage *s)
+{
+	s->beat_due_ns = 0;
+	stage_beat(s, now_ns(), 0);
+	ring_all(s); /* for what was passed on since the last ring */
+	announce(s, STATE_STOPPED);
+	notify("STOPPING=1");
+	log_info("stopped");
+	segment_close(&s->seg);
+	return 0;
+}

@@ -1,0 +1,80 @@
+/*
+ * stage.h - the life of a stage: attach, pin, signals, ready, heartbeat, sleep, end.
+ *
+ * Memory:  struct stage is the process's one big private object, static in main.c.
+ * Rules:   a stage is one thread; the only asynchronous things are the signal flags.
+ * Exit:    0 asked to stop; 1 temporary (a restart may help); 2 usage or configuration (it will not); a signal: crash.
+ * Crash:   nothing a stage holds privately is worth anything. Its successor waits for the stage's lock (the kernel
+ *          frees it when the dead one's last system call is over), reads the counts and the journal, and goes on.
+ *          It rings every bell first: the dead one may have owed a wake.
+ * Sockets: come as LISTEN_FDS from hold or systemd, named in LISTEN_FDNAMES: CLASS.in.0, CLASS.out.0, space.
+ * Source:  sd_listen_fds(3), sd_notify(3): both are two lines of protocol, so no library.
+ */
+#ifndef ONTIME_STAGE_H
+#define ONTIME_STAGE_H
+
+#include <signal.h>
+
+#include "bell.h"
+#include "clock.h"
+#include "config.h"
+#include "segment.h"
+
+#define EXIT_TEMPORARY 1
+#define EXIT_CONFIG 2
+#define LISTEN_FIRST_FD 3
+#define MAX_ARGUMENTS 64
+
+struct stage {
+	enum stage_id id;
+	struct config config;
+	struct segment seg;
+	struct stage_block *self;
+	struct stage_block *blocks; /* of all stages */
+	const char *file; /* the config file, for reload; NULL: defaults */
+	int argc;
+	char *argv[MAX_ARGUMENTS]; /* the overrides, for reload */
+	int space_fd; /* what wakes ingress when room is made; -1: none, it polls */
+	uint64_t beat_due_ns;
+	uint64_t parks, rings;
+	uint64_t spin_ns; /* how long the next sleep spins first: adapts between 1/16 of the limit and the limit */
+};
+
+/* stage_stop_asked, stage_drain_asked - SIGTERM or SIGINT; SIGUSR1: stop when nothing waits for this stage. */
+int stage_stop_asked(void);
+int stage_drain_asked(void);
+
+/*
+ * stage_open - everything before the first packet: options, config, segment, lock, pinning, signals.
+ * Returns 0, or 1 + the exit status when the process should end now (--help: 0); the line has been printed.
+ */
+int stage_open(struct stage *s, enum stage_id id, int argc, char **argv);
+
+/* stage_ready - tell the supervisor and systemd, and ring all bells. */
+void stage_ready(struct stage *s);
+
+/* stage_reload_asked - SIGHUP came: the new config is in *fresh and is valid; apply it. Returns 1 then. */
+int stage_reload_asked(struct stage *s, struct config *fresh);
+
+/* stage_beat - call on progress, and at least once per heartbeat when idle. Cheap when called often. */
+void stage_beat(struct stage *s, uint64_t now, int has_work);
+
+/* stage_ring - tell another stage there is input (PARKED) or room (PARKED_FOR_SPACE). */
+void stage_ring(struct stage *s, enum stage_id other, uint32_t how);
+
+/*
+ * stage_spin - spin before a sleep as long as it has been paying lately. has_input(arg) says whether to stop.
+ * Returns 1 when input came, 0 when the stage should park; at once with `spin = 0us`.
+ */
+int stage_spin(struct stage *s, int (*has_input)(void *arg), void *arg);
+
+/* stage_socket - the fd of that name, e.g. "high.in.0", or -1 if none was handed on. */
+int stage_socket(const char *class, const char *direction, uint32_t i);
+
+/* stage_check_counts - abort with one line if a foreign count breaks the lane's invariant. */
+void stage_check_counts(const struct stage *s, uint32_t class, uint64_t ahead_pkts);
+
+/* stage_close - say goodbye; returns the exit status 0. */
+int stage_close(struct stage *s);
+
+#endif

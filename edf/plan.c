@@ -1,0 +1,236 @@
+/* plan.c - pure: what edf knows of the packets that wait. */
+#include "plan.h"
+
+#include <string.h>
+
+#define PLAN_NONE UINT32_MAX
+#define NS_PER_S 1000000000ULL
+#define FORGET 64 /* a sample weighs 1/64 once there are that many */
+#define ENOUGH 8 /* samples that make a line of a class's own */
+#define OUTLIER                                                                                                        \
+	4 /* a sample that took longer than this many times the predicted is taken for that: the machine stalled */
+
+static struct plan_entry *entry_at(struct plan_class *c, uint64_t n)
+{
+	return &c->entries[n & c->mask];
+}
+
+static void configure(struct plan *p, const struct config *c)
+{
+	p->policy = c->policy;
+	p->evict = c->evict;
+	p->full = c->full;
+	p->n_classes = c->n_classes;
+	p->payload_bytes = c->payload_bytes;
+	p->has_shares = 0;
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		struct plan_class *class = &p->classes[i];
+
+		class->share_percent = c->classes[i].share_percent;
+		p->has_shares |= class->share_percent;
+		class->first = class->last = 0;
+		class->sizes = 0;
+		class->tokens_ns = 0; /* credit is earned */
+		p->queues[i] = (struct edf_queue){ .budget_ns = c->classes[i].budget_ns,
+						   .margin_ns = c->classes[i].margin_ns };
+	}
+}
+
+void plan_init(struct plan *p, const struct config *c, struct plan_entry *const *entries, const uint32_t *slots)
+{
+	memset(p, 0, sizeof(*p));
+	configure(p, c);
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		p->classes[i].entries = entries[i];
+		p->classes[i].mask = slots[i] - 1;
+	}
+}
+
+void plan_reload(struct plan *p, const struct config *c)
+{
+	configure(p, c);
+}
+
+uint64_t plan_predict_ns(const struct plan *p, uint32_t class, uint32_t bytes)
+{
+	const struct plan_model *m = &p->classes[class].model;
+	double slope, ns;
+
+	if (m->n_samples < ENOUGH)
+		m = &p->model;
+	slope = m->variance > 1 ? m->covariance / m->variance : 0;
+	ns = m->mean_ns + slope * ((double)bytes - m->mean_bytes);
+	return ns <= 0 ? 0 : ns >= UINT32_MAX ? UINT32_MAX : (uint64_t)ns;
+}
+
+static void learn(struct plan_model *m, double bytes, double ns)
+{
+	double weight, dx = bytes - m->mean_bytes, dy = ns - m->mean_ns;
+
+	m->n_samples += m->n_samples < FORGET;
+	weight = 1.0 / m->n_samples;
+	m->mean_bytes += weight * dx;
+	m->mean_ns += weight * dy;
+	m->variance = (1 - weight) * (m->variance + weight * dx * dx);
+	m->covariance = (1 - weight) * (m->covariance + weight * dx * dy);
+}
+
+/* What was served fades: after a window half of it is left, after two a third. */
+static uint64_t served_lately_ns(const struct plan_class *c, uint64_t now)
+{
+	uint64_t since_ns = now - c->served_at_ns;
+
+	return since_ns > 1000 * LOAD_WINDOW_NS ? 0 : c->served_ns * LOAD_WINDOW_NS / (LOAD_WINDOW_NS + since_ns);
+}
+
+void plan_learn(struct plan *p, uint32_t class, uint64_t now, uint32_t bytes, uint64_t took_ns)
+{
+	struct plan_class *c = &p->classes[class];
+	uint64_t most_ns = OUTLIER * plan_predict_ns(p, class, bytes);
+
+	c->tokens_ns -= (int64_t)took_ns;
+	c->served_ns = served_lately_ns(c, now) + (took_ns < NS_PER_S ? took_ns : NS_PER_S);
+	c->served_at_ns = now;
+	if (p->model.n_samples >= ENOUGH && took_ns > most_ns)
+		took_ns = most_ns;
+	learn(&c->model, bytes, (double)took_ns);
+	learn(&p->model, bytes, (double)took_ns);
+}
+
+static void link_size(struct plan_class *c, uint64_t n)
+{
+	struct plan_entry *e = entry_at(c, n);
+	uint32_t at = (uint32_t)n & c->mask, was = c->sizes >> e->size & 1 ? c->newest[e->size] : PLAN_NONE;
+
+	e->newer = PLAN_NONE;
+	e->older = was;
+	if (was != PLAN_NONE)
+		c->entries[was].newer = at;
+	c->newest[e->size] = at;
+	c->sizes |= 1ULL << e->size;
+}
+
+static void unlink_size(struct plan_class *c, const struct plan_entry *e)
+{
+	if (e->older != PLAN_NONE)
+		c->entries[e->older].newer = e->newer;
+	if (e->newer != PLAN_NONE)
+		c->entries[e->newer].older = e->older;
+	else if (e->older != PLAN_NONE)
+		c->newest[e->size] = e->older;
+	else
+		c->sizes &= ~(1ULL << e->size);
+}
+
+static void remove_work(struct plan *p, uint32_t class, const struct plan_entry *e)
+{
+	p->queues[class].work_ns -= e->service_ns;
+	if (p->evict == EVICT_LARGEST)
+		unlink_size(&p->classes[class], e);
+}
+
+/* The head's own values, for the decision. */
+static void load_head(struct plan *p, uint32_t class)
+{
+	struct plan_class *c = &p->classes[class];
+	struct edf_queue *q = &p->queues[class];
+
+	q->waiting_pkts = (uint32_t)(c->last - c->first);
+	if (q->waiting_pkts == 0)
+		return;
+	q->deadline_ns = entry_at(c, c->first)->deadline_ns;
+	q->service_ns = plan_predict_ns(p, class, entry_at(c, c->first)->bytes); /* more is known by now */
+}
+
+static void evict_largest(struct plan *p, uint32_t class)
+{
+	struct plan_class *c = &p->classes[class];
+	struct plan_entry *e = &c->entries[c->newest[63 - __builtin_clzll(c->sizes)]];
+
+	remove_work(p, class, e);
+	e->evicted = 1;
+}
+
+static void update_loads(struct plan *p, uint64_t now)
+{
+	for (uint32_t i = 0; i < p->n_classes; i++)
+		p->queues[i].load_permille = (uint32_t)(served_lately_ns(&p->classes[i], now) * 1000 / LOAD_WINDOW_NS);
+}
+
+void plan_arrive(struct plan *p, uint32_t class, uint64_t now, uint64_t deadline_ns, uint32_t bytes, int gone)
+{
+	struct plan_class *c = &p->classes[class];
+	struct edf_queue *q = &p->queues[class];
+	struct plan_entry *e = entry_at(c, c->last);
+	uint32_t size = (uint32_t)((uint64_t)bytes * PLAN_SIZES / (p->payload_bytes + 1));
+	uint64_t service_ns = gone ? 0 : plan_predict_ns(p, class, bytes);
+	int too_long;
+
+	if (p->evict == EVICT_LARGEST)
+		update_loads(p, now);
+	too_long = !gone && p->policy == POLICY_GUARDED &&
+		   edf_is_too_long(p->queues, p->n_classes, class, p->evict, now, service_ns, deadline_ns);
+
+	*e = (struct plan_entry){ .deadline_ns = deadline_ns, .service_ns = (uint32_t)service_ns, .bytes = bytes };
+	e->size = (uint8_t)(size < PLAN_SIZES ? size : PLAN_SIZES - 1);
+	e->evicted = gone || (too_long && p->evict == EVICT_NEWEST);
+	if (!e->evicted) {
+		q->work_ns += service_ns;
+		if (p->evict == EVICT_LARGEST)
+			link_size(c, c->last);
+		q->last_deadline_ns = deadline_ns;
+	}
+	c->last++;
+	if (p->evict == EVICT_LARGEST)
+		while (too_long && c->sizes) {
+			evict_largest(p, class);
+			too_long = edf_is_too_long(p->queues, p->n_classes, class, p->evict, now, 0, deadline_ns);
+		}
+	load_head(p, class);
+}
+
+static void refill_shares(struct plan *p, uint64_t now)
+{
+	uint64_t elapsed_ns = now - p->refilled_at_ns;
+
+	if (elapsed_ns > SHARE_WINDOW_NS)
+		elapsed_ns = SHARE_WINDOW_NS;
+	p->refilled_at_ns = now;
+	for (uint32_t i = 0; i < p->n_classes; i++) {
+		struct plan_class *c = &p->classes[i];
+		int64_t full_ns = (int64_t)(SHARE_WINDOW_NS * c->share_percent / 100);
+
+		c->tokens_ns += (int64_t)(elapsed_ns * c->share_percent / 100);
+		if (c->tokens_ns > full_ns)
+			c->tokens_ns = full_ns;
+		if (c->tokens_ns <
+		    -full_ns) /* what it took while nobody else wanted it is not held against it for long */
+			c->tokens_ns = -full_ns;
+		p->queues[i].over_share = c->tokens_ns <= 0;
+	}
+}
+
+struct edf_choice plan_choose(struct plan *p, uint64_t now, const uint32_t *room_pkts)
+{
+	if (p->has_shares)
+		refill_shares(p, now);
+	for (uint32_t i = 0; i < p->n_classes; i++) {
+		struct plan_class *c = &p->classes[i];
+
+		if (c->first != c->last && entry_at(c, c->first)->evicted)
+			return (struct edf_choice){ .class = (int)i, .drop = DROP_EVICTED };
+		p->queues[i].room_pkts = room_pkts[i];
+	}
+	return edf_choose(p->policy, p->full, now, p->queues, p->n_classes);
+}
+
+void plan_take(struct plan *p, uint32_t class)
+{
+	struct plan_class *c = &p->classes[class];
+	const struct plan_entry *e = entry_at(c, c->first);
+
+	if (!e->evicted)
+		remove_work(p, class, e);
+	c->first++;
+	load_head(p, class);
+}

@@ -1,0 +1,88 @@
+/*
+ * plan.h - pure: what edf knows of the packets that wait: deadlines, predicted work, what was given up; and its decisions.
+ *
+ * Memory:  private to the process, one entry per slot, given by the caller; nothing is durable: a successor tells a new
+ *          plan of all that wait, and what the old one had evicted is judged again.
+ * Rules:   the stage tells of each arrival, asks what to do, does it, and takes the head off: plan_arrive(), plan_choose(),
+ *          plan_take(), plan_learn(). A packet that is evicted keeps its place until it is the head; then it is dropped.
+ *          Service times are never assumed: per class a line in bytes, learned from measured ones (least squares with
+ *          exponential forgetting). A share is a token bucket of service time that starts empty and holds
+ *          SHARE_WINDOW_NS of its rate: so long can a class with credit keep others with credit waiting.
+ *          O(classes) per call, and O(1) in what waits.
+ */
+#ifndef ONTIME_PLAN_H
+#define ONTIME_PLAN_H
+
+#include "edf.h"
+
+#define PLAN_SIZES 64 /* lists of packets by size, for evict = largest */
+#define SHARE_WINDOW_NS 50000000ULL
+#define LOAD_WINDOW_NS 10000000ULL
+
+struct plan_entry {
+	uint64_t deadline_ns;
+	uint32_t service_ns; /* as predicted when it came */
+	uint32_t bytes;
+	uint32_t newer, older; /* neighbours in the list of its size; PLAN_NONE: none */
+	uint8_t size; /* which list */
+	uint8_t evicted;
+};
+
+/* Service time as a line in bytes. */
+struct plan_model {
+	double mean_bytes, mean_ns, variance, covariance;
+	uint32_t n_samples;
+};
+
+struct plan_class {
+	struct plan_entry *entries;
+	uint32_t mask; /* entries - 1 */
+	uint32_t share_percent;
+	uint64_t first, last; /* waiting: first <= n < last */
+	int64_t tokens_ns;
+	uint64_t served_ns, served_at_ns; /* service lately, fading over LOAD_WINDOW_NS, as of then */
+	struct plan_model model;
+	uint64_t sizes; /* bit per list that is not empty */
+	uint32_t newest[PLAN_SIZES]; /* per size */
+};
+
+struct plan {
+	enum policy policy;
+	enum evict evict;
+	enum full full;
+	uint32_t n_classes;
+	uint32_t payload_bytes;
+	uint32_t has_shares;
+	uint64_t refilled_at_ns;
+	struct plan_model model; /* of all classes, for one that has had little service itself */
+	struct plan_class classes[MAX_CLASSES];
+	struct edf_queue queues[MAX_CLASSES];
+};
+
+/* plan_init - entries[class]: slots[class] of them, a power of two. */
+void plan_init(struct plan *p, const struct config *c, struct plan_entry *const *entries, const uint32_t *slots);
+
+/* plan_reload - another config of the same classes: nothing waits any more, the caller tells of it again. Models stay. */
+void plan_reload(struct plan *p, const struct config *c);
+
+/* plan_arrive - the class's newest packet. gone: dropped by a stage before; it only has to be passed on. */
+void plan_arrive(struct plan *p, uint32_t class, uint64_t now, uint64_t deadline_ns, uint32_t bytes, int gone);
+
+/* plan_choose - what to do next. room_pkts[class]: before the edf_to_egress limit. */
+struct edf_choice plan_choose(struct plan *p, uint64_t now, const uint32_t *room_pkts);
+
+/* plan_take - the head of the class is finished, or dropped. */
+void plan_take(struct plan *p, uint32_t class);
+
+/* plan_learn - work on a packet took that long, until now. */
+void plan_learn(struct plan *p, uint32_t class, uint64_t now, uint32_t bytes, uint64_t took_ns);
+
+/* plan_predict_ns - how long work on so many bytes will take; 0 before anything was learned. */
+uint64_t plan_predict_ns(const struct plan *p, uint32_t class, uint32_t bytes);
+
+static inline uint32_t plan_waiting_pkts(const struct plan *p, uint32_t class)
+{
+	return p->queues[class].waiting_pkts;
+}
+
+#endif

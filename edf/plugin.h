@@ -1,0 +1,37 @@
+/*
+ * plugin.h - the work done per packet by a shared object: `work = plugin:FILE.so`.
+ *
+ * Rules:   the object exports `const struct ontime_plugin ontime_plugin`. One thread calls it. It reads `in`, writes `out`;
+ *          they never overlap, so redoing a packet after a crash is always safe: work() must give the same answer
+ *          again and keep no count of calls that matters.
+ * Crash:   a plugin that crashes, or is aborted because it hangs, takes the edf stage with it; the successor works on the
+ *          same packet again. A packet that crashes it three times in a row is dropped, counted `poison`.
+ * ABI:     version 1. Fields are only ever added at the end, with a new version.
+ */
+#ifndef ONTIME_PLUGIN_H
+#define ONTIME_PLUGIN_H
+
+#include <stdint.h>
+
+#define ONTIME_PLUGIN_ABI 1
+
+struct ontime_packet {
+	const uint8_t *in;
+	uint32_t in_bytes;
+	uint32_t out_room_bytes;
+	uint8_t *out;
+	uint32_t out_bytes; /* set by work(); starts as 0 */
+	uint32_t class_rank; /* 0 is the highest */
+	uint64_t arrived_at_ns; /* CLOCK_MONOTONIC */
+	uint64_t deadline_ns; /* UINT64_MAX: none */
+};
+
+struct ontime_plugin {
+	uint32_t abi; /* ONTIME_PLUGIN_ABI */
+	const char *name;
+	int (*open)(void **state); /* 0, or a negative errno; NULL: nothing to open */
+	int (*work)(void *state, struct ontime_packet *packet); /* 0: send out[0..out_bytes); else: drop, `poison` */
+	void (*close)(void *state); /* NULL: nothing to close */
+};
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * work.h - the work done per packet: none, simulate, or a plugin.
+ *
+ * Rules:   `simulate` takes 0.2 ms + 0.2 ms * bytes / 1400, at most 0.4 ms: it sleeps for what is long and spins only for
+ *          the last stretch that a timer cannot hit. The plugin runs on a copy (plugin.h).
+ * Crash:   work is redone for a packet whose count was not stored; the poison rule ends endless redoing: a signal
+ *          handler notes the packet at work in the segment when the stage crashes (SIGKILL leaves no note).
+ */
+#ifndef ONTIME_WORK_H
+#define ONTIME_WORK_H
+
+#include "plugin.h"
+#include "stage.h"
+
+#define SIMULATE_BASE_NS (200 * NS_PER_US)
+#define SIMULATE_FULL_BYTES 1400
+
+struct work {
+	enum work_kind kind;
+	const struct ontime_plugin *plugin;
+	void *state;
+	void *object; /* of dlopen */
+	struct edf_journal *journal;
+};
+
+/* work_open - 0, or the exit status, after one line. */
+int work_open(struct work *w, struct stage *s);
+void work_close(struct work *w);
+
+/* work_simulated_ns - how long `simulate` takes for a payload. */
+uint64_t work_simulated_ns(uint32_t bytes);
+
+/* work_do - work on one packet from started_at_ns on. Fills the result's len_bytes, second and drop. */
+void work_do(struct work *w, const struct lane_view *v, uint32_t index, struct ontime_packet *packet,
+	     struct result *result, uint64_t started_at_ns);
+
+/* work_is_poison - has this packet (word: its class and count) crashed the stage too often in a row? */
+int work_is_poison(const struct work *w, uint32_t class, uint64_t word);
+
+/* work_guard - note the packet now at work, for a crash; 0: none. */
+void work_guard(struct work *w, uint32_t class, uint64_t word);
+
+#endif

@@ -1,0 +1,356 @@
+/* send.c - sendmmsg and UDP_SEGMENT. */
+#include "send.h"
+
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <netinet/udp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "journal.h"
+#include "log.h"
+#include "mutant.h"
+#include "settle.h"
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#define FIRST_PAUSE_NS (50 * NS_PER_US)
+#define LONGEST_PAUSE_NS (2 * NS_PER_MS)
+#define LONGEST_SCAN 512 /* slots looked at per batch, dropped ones included; fits released[] */
+
+/* A batch as it is built up. */
+struct batch {
+	uint32_t class, n_msgs, n_pkts, wire_bytes;
+	uint32_t scanned; /* slots looked at: sent ones and dropped ones */
+	uint32_t run_len_bytes, run_total_bytes, run_pkts; /* the open message */
+	struct output *to;
+};
+
+static int is_late(const struct sender *s, uint32_t class, uint32_t index, uint64_t now)
+{
+	uint64_t budget_ns = s->stage->config.classes[class].budget_ns;
+
+	return s->stage->config.late == LATE_DROP && budget_ns != BUDGET_NONE &&
+	       now > s->stage->seg.views[class].arrivals[index].arrived_at_ns + budget_ns;
+}
+
+/* Mark the packet for settle(); returns 1 if it is to be sent. */
+static int judge(struct sender *s, uint32_t class, uint32_t index, uint64_t now)
+{
+	const struct lane_view *v = &s->stage->seg.views[class];
+	struct departure *d = &v->departures[index];
+
+	if (v->results[index].drop != DROP_NONE)
+		return 0;
+	d->handed_at_ns = now;
+	d->drop = is_late(s, class, index, now) ? DROP_LATE_EGRESS : DROP_NONE;
+	return d->drop == DROP_NONE;
+}
+
+static struct output *output_of(struct sender *s, uint32_t class, uint32_t index)
+{
+	uint32_t source = s->stage->seg.views[class].arrivals[index].source;
+
+	return &s->outputs[class][source % s->stage->config.classes[class].n_dests];
+}
+
+static uint32_t available(struct sender *s, uint32_t class)
+{
+	uint64_t n = lane_distance_pkts(lane_processed(s->stage->seg.views[class].lane), s->word[class]);
+
+	stage_check_counts(s->stage, class, n);
+	return n < LONGEST_SCAN ? (uint32_t)n : LONGEST_SCAN;
+}
+
+uint32_t send_oldest_bytes(struct sender *s, uint32_t class, uint64_t now)
+{
+	const struct lane_view *v = &s->stage->seg.views[class];
+	uint32_t n, dropped, index = 0;
+
+	if (now < s->retry_at_ns[class])
+		return 0;
+	n = available(s, class);
+	for (dropped = 0; dropped < n; dropped++) {
+		index = lane_index(v, s->word[class], dropped);
+		if (judge(s, class, index, now))
+			break;
+	}
+	if (dropped)
+		settle(s, class, dropped, now);
+	return dropped < n ? v->results[index].len_bytes + output_of(s, class, index)->overhead_bytes : 0;
+}
+
+int send_is_idle(struct sender *s)
+{
+	uint32_t waiting = 0;
+
+	for (uint32_t class = 0; class < s->stage->config.n_classes; class ++)
+		waiting += available(s, class);
+	return waiting == 0;
+}
+
+static int joins_run(const struct batch *b, uint32_t len_bytes)
+{
+	return b->n_msgs > 0 && b->run_len_bytes > 0 && len_bytes > 0 && len_bytes <= b->run_len_bytes &&
+	       b->run_len_bytes < b->to->gso_below_bytes && b->run_total_bytes + len_bytes <= GSO_MOST_BYTES;
+}
+
+static void write_segment_size(struct egress_journal *j, uint32_t i, uint32_t len_bytes)
+{
+	struct msghdr *m = &j->msgs[i].msg_hdr;
+	uint16_t size = (uint16_t)len_bytes;
+	struct cmsghdr *c;
+
+	m->msg_control = j->control[i];
+	m->msg_controllen = CMSG_SPACE(sizeof(size));
+	c = CMSG_FIRSTHDR(m);
+	c->cmsg_level = SOL_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(size));
+	memcpy(CMSG_DATA(c), &size, sizeof(size));
+}
+
+/* Add a packet: to the open run, or as a new message. */
+static void add_packet(struct sender *s, struct batch *b, uint32_t index)
+{
+	const struct lane_view *v = &s->stage->seg.views[b->class];
+	const struct result *r = &v->results[index];
+	struct egress_journal *j = s->journal;
+	struct iovec *vector = &j->vectors[b->n_pkts];
+
+	vector->iov_base = lane_payload(v, index) + (r->second ? v->second_offset : 0);
+	vector->iov_len = r->len_bytes;
+	if (joins_run(b, r->len_bytes)) {
+		j->msgs[b->n_msgs - 1].msg_hdr.msg_iovlen++;
+		if (b->run_pkts == 1)
+			write_segment_size(j, b->n_msgs - 1, b->run_len_bytes);
+		b->run_total_bytes += r->len_bytes;
+		b->run_pkts++;
+		if (r->len_bytes < b->run_len_bytes)
+			b->run_len_bytes = 0; /* a shorter packet ends the run */
+	} else {
+		j->msgs[b->n_msgs++].msg_hdr = (struct msghdr){ .msg_iov = vector, .msg_iovlen = 1 };
+		b->run_len_bytes = b->run_total_bytes = r->len_bytes;
+		b->run_pkts = 1;
+	}
+	b->n_pkts++;
+	b->wire_bytes += r->len_bytes + b->to->overhead_bytes;
+}
+
+/* Collect packets to one destination until a limit is met. The first one goes whatever most_bytes says. */
+static void build(struct sender *s, struct batch *b, uint32_t most_bytes, uint64_t now)
+{
+	const struct lane_view *v = &s->stage->seg.views[b->class];
+	uint32_t n = available(s, b->class);
+
+	for (; b->scanned < n && b->n_pkts < BATCH; b->scanned++) {
+		uint32_t index = lane_index(v, s->word[b->class], b->scanned);
+		struct output *to;
+
+		if (!judge(s, b->class, index, now)) {
+			if (b->n_msgs)
+				s->journal->released[b->n_msgs - 1] = (uint16_t)(b->scanned + 1);
+			continue;
+		}
+		to = output_of(s, b->class, index);
+		if (!b->to)
+			b->to = to;
+		if (to != b->to ||
+		    (b->n_pkts && b->wire_bytes + v->results[index].len_bytes + to->overhead_bytes > most_bytes))
+			break;
+		add_packet(s, b, index);
+		s->journal->released[b->n_msgs - 1] = (uint16_t)(b->scanned + 1);
+	}
+}
+
+/* Empty the socket's error queue. Returns how many ICMP errors about earlier datagrams were in it. */
+static uint32_t drain_errors(int fd)
+{
+	uint32_t icmp = 0;
+
+	for (;;) {
+		char control[512];
+		struct msghdr m = { .msg_control = control, .msg_controllen = sizeof(control) };
+
+		if (recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+			return icmp;
+		for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+			struct sock_extended_err e;
+
+			if (!(c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR) &&
+			    !(c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_RECVERR))
+				continue;
+			memcpy(&e, CMSG_DATA(c), sizeof(e));
+			icmp += e.ee_origin == SO_EE_ORIGIN_ICMP || e.ee_origin == SO_EE_ORIGIN_ICMP6;
+		}
+	}
+}
+
+static void wait_for_room(struct sender *s, uint32_t class, uint64_t now)
+{
+	uint64_t pause_ns = s->pause_ns[class] ? 2 * s->pause_ns[class] : FIRST_PAUSE_NS;
+
+	s->pause_ns[class] = pause_ns < LONGEST_PAUSE_NS ? pause_ns : LONGEST_PAUSE_NS;
+	s->retry_at_ns[class] = now + s->pause_ns[class];
+	s->tally[class].send_waits++;
+}
+
+/* Was the packet at the head of the failed call part of a super-datagram? Then the next try goes without. */
+static int give_up_gso(struct sender *s, const struct batch *b, int err)
+{
+	const struct msghdr *m = &s->journal->msgs[0].msg_hdr;
+
+	if (m->msg_iovlen < 2)
+		return 0;
+	b->to->gso_below_bytes = err == EMSGSIZE || err == EINVAL ? (uint32_t)m->msg_iov[0].iov_len : 0;
+	log_info("class %s: UDP_SEGMENT of %zu bytes refused: %s: sending those singly",
+		 s->stage->config.classes[b->class].name, m->msg_iov[0].iov_len, strerror(err));
+	return 1;
+}
+
+/* The first message of the batch cannot be sent: drop its packet under the errno's name. */
+static void drop_first(struct sender *s, const struct batch *b, int err, uint64_t now)
+{
+	const struct lane_view *v = &s->stage->seg.views[b->class];
+	uint32_t i = 0, index;
+
+	do
+		index = lane_index(v, s->word[b->class], i++);
+	while (v->results[index].drop != DROP_NONE || v->departures[index].drop != DROP_NONE);
+	v->departures[index].send_errno = (uint32_t)err;
+	v->departures[index].drop = DROP_SEND_ERROR;
+	settle(s, b->class, i, now);
+}
+
+/* A socket that had no route when it was made is connected when there is one. */
+static int reconnect(struct sender *s, const struct batch *b)
+{
+	const struct class_config *c = &s->stage->config.classes[b->class];
+	const struct address *to = &c->dests[b->to - s->outputs[b->class]];
+
+	return connect(b->to->fd, (const struct sockaddr *)&to->at, to->len) < 0 ? errno : 0;
+}
+
+static void handle_error(struct sender *s, const struct batch *b, int err, uint64_t now)
+{
+	uint32_t icmp = drain_errors(b->to->fd);
+
+	s->tally[b->class].refused_events += icmp;
+	if (err == EDESTADDRREQ || err == ENOTCONN)
+		err = reconnect(s, b);
+	if (err == 0 || err == EINTR || icmp)
+		return;
+	if (err == ECONNREFUSED) { /* an ICMP error too, but the queue had no room for it */
+		s->tally[b->class].refused_events++;
+		return;
+	}
+	if (err == EAGAIN || err == ENOBUFS || err == ENOMEM) {
+		wait_for_room(s, b->class, now);
+		return;
+	}
+	if (err == EBADF || err == ENOTSOCK || err == EFAULT) {
+		log_error("sendmmsg for class %s: %s", s->stage->config.classes[b->class].name, strerror(err));
+		abort();
+	}
+	if (!give_up_gso(s, b, err))
+		drop_first(s, b, err, now);
+}
+
+static uint32_t wire_bytes_of(const struct sender *s, const struct batch *b, uint32_t n_msgs)
+{
+	uint32_t bytes = 0;
+
+	for (uint32_t i = 0; i < n_msgs; i++)
+		bytes += s->journal->msgs[i].msg_len +
+			 (uint32_t)s->journal->msgs[i].msg_hdr.msg_iovlen * b->to->overhead_bytes;
+	return bytes;
+}
+
+uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint64_t now)
+{
+	struct batch b = { .class = class };
+	struct egress_journal *j = s->journal;
+	uint32_t bytes = 0;
+	int n, err;
+
+	build(s, &b, most_bytes, now);
+	if (b.n_msgs == 0)
+		return 0;
+	journal_open(&j->word, j->msgs, class, b.n_msgs, s->word[class]);
+	n = sendmmsg(b.to->fd, j->msgs, b.n_msgs, MSG_DONTWAIT | MSG_NOSIGNAL);
+	err = errno;
+	if (n > 0) {
+		bytes = wire_bytes_of(s, &b, (uint32_t)n);
+		settle(s, class, j->released[n - 1], now_ns());
+		s->pause_ns[class] = 0;
+	}
+	journal_close(&j->word);
+	if (n < 0)
+		handle_error(s, &b, err, now);
+	return bytes;
+}
+
+static void recover(struct sender *s)
+{
+	uint64_t word = journal_read(&s->journal->word);
+	uint32_t class = journal_owner(word), done;
+
+	if (word != 0 && class < s->stage->config.n_classes && !mutant_is("no-recovery") &&
+	    journal_is_open(word, s->word[class])) {
+		done = journal_count_done(s->journal->msgs, journal_messages(word));
+		if (done > 0 && done <= BATCH) {
+			settle(s, class, s->journal->released[done - 1], now_ns());
+			atomic_fetch_add_explicit(&s->stage->self->rescued_pkts, s->tally[class].n_updates,
+						  memory_order_relaxed);
+		}
+	}
+	journal_close(&s->journal->word);
+}
+
+/* The socket that hold made; without one (systemd hands on inputs only) a socket of our own. */
+static int open_output(struct output *o, const struct class_config *c, uint32_t i, int gso)
+{
+	const struct address *to = &c->dests[i];
+	int family = to->at.ss_family, on = 1;
+
+	o->overhead_bytes = family == AF_INET ? IPV4_UDP_BYTES : IPV6_UDP_BYTES;
+	o->gso_below_bytes = gso ? GSO_NO_LIMIT : 0;
+	o->fd = stage_socket(c->name, "out", i);
+	if (o->fd >= 0)
+		return 0;
+	o->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (o->fd < 0)
+		return -errno;
+	setsockopt(o->fd, family == AF_INET ? SOL_IP : SOL_IPV6, family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &on,
+		   sizeof(on));
+	if (connect(o->fd, (const struct sockaddr *)&to->at, to->len) < 0 && errno != ENETUNREACH)
+		return -errno;
+	return 0;
+}
+
+int send_init(struct sender *s, struct stage *stage)
+{
+	memset(s, 0, sizeof(*s));
+	s->stage = stage;
+	s->journal = &stage->seg.shared->egress_journal;
+	segment_touch(s->journal, sizeof(*s->journal));
+	for (uint32_t class = 0; class < stage->config.n_classes; class ++) {
+		const struct class_config *c = &stage->config.classes[class];
+
+		settle_load(s, class);
+		for (uint32_t i = 0; i < c->n_dests; i++) {
+			char text[ADDRESS_BYTES];
+			int err = open_output(&s->outputs[class][i], c, i, (int)stage->config.gso);
+
+			if (!err)
+				continue;
+			log_error("open the output of class %s to %s: %s", c->name, address_format(&c->dests[i], text),
+				  strerror(-err));
+			return EXIT_TEMPORARY;
+		}
+	}
+	recover(s);
+	return 0;
+}

@@ -1,0 +1,55 @@
+/*
+ * send.h - sendmmsg and UDP_SEGMENT: a class's next packets to the kernel, and what each errno means here.
+ *
+ * Memory:  payloads leave straight from their slots; the vector the kernel marks is the journal's.
+ * Rules:   one call carries packets of one class to one destination, in order. Runs of equal size go as one
+ *          super-datagram (only its last part may be shorter); where the kernel refuses that, they go singly.
+ *            EAGAIN, ENOBUFS, ENOMEM      no room: wait, try again; nothing is lost
+ *            an ICMP error (error queue)  tells of an EARLIER datagram: counted as an event, this one is sent
+ *            anything else                this datagram cannot be sent: dropped, counted send_error by errno
+ * Crash:   send_recover() releases what the predecessor's last call had sent (journal.h).
+ * Source:  sendmmsg(2), udp(7) UDP_SEGMENT, ip(7) IP_RECVERR. Without IP_RECVERR the kernel hides ENOBUFS.
+ */
+#ifndef ONTIME_SEND_H
+#define ONTIME_SEND_H
+
+#include "egress.h"
+#include "stage.h"
+
+#define GSO_MOST_BYTES 65000 /* of one super-datagram; the kernel's limit is 65535 with headers */
+#define GSO_NO_LIMIT UINT32_MAX
+
+struct output {
+	int fd;
+	uint32_t overhead_bytes; /* IP and UDP header */
+	uint32_t gso_below_bytes; /* packets of this size or more go singly; 0: all */
+};
+
+struct sender {
+	struct stage *stage;
+	struct egress_journal *journal;
+	struct output outputs[MAX_CLASSES][MAX_DESTS];
+	uint64_t word[MAX_CLASSES]; /* own commit words */
+	uint64_t retry_at_ns[MAX_CLASSES]; /* the kernel had no room: not before this */
+	uint64_t pause_ns[MAX_CLASSES]; /* length of that wait; doubles while there is no room */
+	struct egress_tally tally[MAX_CLASSES];
+	/* private copy of the latency histogram; the shared one gets absolute values from it */
+	uint64_t latency[MAX_CLASSES][HISTOGRAM_BUCKETS];
+};
+
+/* send_init - sockets, own counts, and what a predecessor left. 0, or the exit status after one line. */
+int send_init(struct sender *s, struct stage *stage);
+
+/*
+ * send_oldest_bytes - wire bytes of the class's oldest packet that is to be sent; 0: none. Releases dropped packets
+ * before it, and packets that are late with `late = drop`.
+ */
+uint32_t send_oldest_bytes(struct sender *s, uint32_t class, uint64_t now);
+
+/* send_is_idle - does nothing wait to be sent, not even for a retry? */
+int send_is_idle(struct sender *s);
+
+/* send_batch - send packets of a class, at most `most_bytes` on the wire. Returns the wire bytes sent. */
+uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint64_t now);
+
+#endif

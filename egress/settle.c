@@ -1,0 +1,108 @@
+/* settle.c - count what left. */
+#include "settle.h"
+
+#include <string.h>
+
+#define BUCKET_SHIFT 48 /* an update is bucket << 48 | count; 2^48 packets in one bucket take 8 years at 1M/s */
+
+static void apply_updates(struct sender *s, uint32_t class)
+{
+	struct lane *l = s->stage->seg.views[class].lane;
+	const struct egress_tally *t = &s->tally[class];
+
+	for (uint64_t i = 0; i < t->n_updates && i < BATCH; i++) {
+		uint64_t bucket = t->updates[i] >> BUCKET_SHIFT;
+
+		if (bucket < HISTOGRAM_BUCKETS) /* relaxed: each bucket stands alone */
+			atomic_store_explicit(&l->latency[bucket], t->updates[i] & ((1ULL << BUCKET_SHIFT) - 1),
+					      memory_order_relaxed);
+	}
+}
+
+void settle_load(struct sender *s, uint32_t class)
+{
+	struct lane *l = s->stage->seg.views[class].lane;
+
+	lane_read_bank(&l->sent, l->egress[0], &s->tally[class], TALLY_WORDS(s->tally[class]), &s->word[class]);
+	apply_updates(s, class);
+	for (uint32_t b = 0; b < HISTOGRAM_BUCKETS; b++) /* relaxed: this process is the only writer now */
+		s->latency[class][b] = atomic_load_explicit(&l->latency[b], memory_order_relaxed);
+}
+
+static enum span worst_span(const struct arrival *a, const struct result *r, const struct departure *d,
+			    uint64_t sent_at_ns)
+{
+	const uint64_t ends[N_SPANS + 1] = { a->arrived_at_ns, a->read_at_ns,	a->published_at_ns, r->started_at_ns,
+					     r->done_at_ns,    d->handed_at_ns, sent_at_ns };
+	enum span worst = SPAN_SOCKET;
+	uint64_t most_ns = 0;
+
+	for (int i = 0; i < N_SPANS; i++) {
+		uint64_t ns = ends[i + 1] > ends[i] ? ends[i + 1] - ends[i] : 0;
+
+		if (ns > most_ns) {
+			most_ns = ns;
+			worst = (enum span)i;
+		}
+	}
+	return worst;
+}
+
+static void count_sent(struct sender *s, uint32_t class, uint32_t index, uint64_t sent_at_ns)
+{
+	const struct lane_view *v = &s->stage->seg.views[class];
+	const struct arrival *a = &v->arrivals[index];
+	struct egress_tally *t = &s->tally[class];
+	uint64_t latency_ns = sent_at_ns > a->arrived_at_ns ? sent_at_ns - a->arrived_at_ns : 0;
+	uint64_t budget_ns = s->stage->config.classes[class].budget_ns;
+	uint32_t bucket = histogram_bucket(latency_ns);
+
+	t->sent_pkts++;
+	t->sent_bytes += v->results[index].len_bytes;
+	t->latency_sum_ns += latency_ns;
+	if (latency_ns > t->latency_max_ns)
+		t->latency_max_ns = latency_ns;
+	t->updates[t->n_updates++] = (uint64_t)bucket << BUCKET_SHIFT | ++s->latency[class][bucket];
+	if (budget_ns == BUDGET_NONE || latency_ns <= budget_ns)
+		return;
+	t->sent_late_pkts++;
+	t->late_span_pkts[worst_span(a, &v->results[index], &v->departures[index], sent_at_ns)]++;
+}
+
+static void count_error(struct egress_tally *t, uint32_t err)
+{
+	for (uint32_t i = 0; i < SEND_ERRNOS; i++) {
+		if (i + 1 < SEND_ERRNOS && t->send_errno[i] != err && t->send_errno[i] != 0)
+			continue;
+		if (i + 1 < SEND_ERRNOS)
+			t->send_errno[i] = err;
+		t->send_errno_pkts[i]++;
+		return;
+	}
+}
+
+void settle(struct sender *s, uint32_t class, uint32_t n, uint64_t sent_at_ns)
+{
+	const struct lane_view *v = &s->stage->seg.views[class];
+	struct egress_tally *t = &s->tally[class];
+
+	t->n_updates = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t index = lane_index(v, s->word[class], i);
+
+		if (v->results[index].drop != DROP_NONE)
+			t->passed_dropped_pkts++;
+		else if (v->departures[index].drop == DROP_LATE_EGRESS)
+			t->late_egress_pkts++;
+		else if (v->departures[index].drop == DROP_SEND_ERROR)
+			count_error(t, v->departures[index].send_errno);
+		else
+			count_sent(s, class, index, sent_at_ns);
+	}
+	s->word[class] = lane_release(v->lane, s->word[class], n, t);
+	apply_updates(s, class);
+	if (n == 0)
+		return;
+	stage_ring(s->stage, STAGE_EDF, PARKED_FOR_SPACE);
+	stage_ring(s->stage, STAGE_INGRESS, PARKED_FOR_SPACE);
+}

@@ -1,0 +1,37 @@
+/* ingress.c - pure step: which socket to read next. */
+#include "ingress.h"
+
+#include <string.h>
+
+void ingress_init(struct ingress *in, const struct config *c)
+{
+	uint32_t quantum_bytes[MAX_FLOWS];
+
+	memset(in, 0, sizeof(*in));
+	for (uint32_t class = 0; class < c->n_classes; class ++)
+		for (uint32_t i = 0; i < c->classes[class].n_listen; i++) {
+			in->class_of[in->n_flows] = (uint8_t) class;
+			in->listen_of[in->n_flows] = (uint8_t)i;
+			quantum_bytes[in->n_flows++] = c->classes[class].ingress_quantum_bytes;
+		}
+	drr_init(&in->drr, in->n_flows, quantum_bytes);
+}
+
+int ingress_pick(struct ingress *in, const uint32_t *room_pkts)
+{
+	uint32_t oldest_bytes[MAX_FLOWS];
+	uint32_t any = 0;
+
+	for (uint32_t flow = 0; flow < in->n_flows; flow++) {
+		oldest_bytes[flow] = (in->ready >> flow & 1) && room_pkts[in->class_of[flow]];
+		any |= oldest_bytes[flow];
+	}
+	return any ? drr_pick(&in->drr, oldest_bytes) : -1;
+}
+
+void ingress_charge(struct ingress *in, int flow, uint32_t bytes, int drained)
+{
+	drr_charge(&in->drr, flow, bytes);
+	if (drained)
+		in->ready &= ~(1ULL << flow);
+}

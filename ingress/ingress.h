@@ -1,0 +1,35 @@
+/*
+ * ingress.h - pure step: which socket to read next, and how much.
+ *
+ * Memory:  plain private state; not durable.
+ * Rules:   byte-based deficit round robin over sockets, each with its class's quantum. A socket does not say how long its
+ *          datagrams are, so a flow may overdraw by at most one batch and pays it back (drr.h).
+ *          A flow whose lane has no room is left alone: its datagrams wait in the kernel, and their wait counts.
+ */
+#ifndef ONTIME_INGRESS_H
+#define ONTIME_INGRESS_H
+
+#include "config.h"
+#include "drr.h"
+
+struct ingress {
+	struct drr drr; /* one flow per listen address */
+	uint32_t n_flows;
+	uint64_t ready; /* bit per flow: it may have datagrams */
+	uint8_t class_of[MAX_FLOWS];
+	uint8_t listen_of[MAX_FLOWS]; /* which of its class's listen addresses */
+};
+
+/* ingress_init - flows in the order of the config: all addresses of the first class, then the next. */
+void ingress_init(struct ingress *in, const struct config *c);
+
+/*
+ * ingress_pick - choose a flow among those that are ready and whose class has room.
+ * room_pkts[class]: packets that may be read for it now. Returns the flow, or -1.
+ */
+int ingress_pick(struct ingress *in, const uint32_t *room_pkts);
+
+/* ingress_charge - n bytes were read; drained: the flow had no more. */
+void ingress_charge(struct ingress *in, int flow, uint32_t bytes, int drained);
+
+#endif

@@ -1,0 +1,213 @@
+/* main.c - ingress: sockets in, packets ranked by class and handed on. Wiring only. */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ingress.h"
+#include "log.h"
+#include "receive.h"
+
+#define DRAIN_NS NS_PER_S /* USR1: under a steady flood the input is never empty */
+#define SPACE_POLL_MS 1 /* when no wake can come: started without the `space` descriptor */
+#define SPACE_FLOW MAX_FLOWS
+/* While there is more to read, edf is woken once per this many packets: on a shared CPU each wake is a switch there and back,
+   which per 64 packets costs a tenth of the whole relay. */
+#define RING_PKTS 192
+
+struct loop {
+	struct stage stage;
+	struct ingress ingress;
+	struct receiver receiver;
+	uint32_t room_pkts[MAX_CLASSES];
+	uint64_t muted; /* bit per flow: not polled, since its lane is full */
+	uint64_t drain_until_ns;
+	uint32_t unrung_pkts; /* published since edf was last rung for */
+	int epoll_fd;
+};
+
+static int open_sockets(struct loop *l)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int on = 1;
+
+	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	for (uint32_t flow = 0; flow < l->ingress.n_flows; flow++) {
+		const char *class = l->stage.config.classes[l->ingress.class_of[flow]].name;
+
+		l->receiver.fd[flow] = stage_socket(class, "in", l->ingress.listen_of[flow]);
+		/* hold has switched it on; systemd has no word for it */
+		setsockopt(l->receiver.fd[flow], SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
+		event.data.u32 = flow;
+		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->receiver.fd[flow], &event) < 0) {
+			log_error("no socket '%s.in.%u' was handed on (LISTEN_FDS): start with run/launch.sh", class,
+				  l->ingress.listen_of[flow]);
+			return EXIT_CONFIG;
+		}
+	}
+	event.data.u32 = SPACE_FLOW;
+	if (l->stage.space_fd >= 0 && epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->stage.space_fd, &event) < 0)
+		l->stage.space_fd = -1;
+	return 0;
+}
+
+static void take_space_wake(struct loop *l)
+{
+	uint64_t wakes;
+
+	while (read(l->stage.space_fd, &wakes, sizeof(wakes)) > 0)
+		continue;
+}
+
+/* Learn which sockets have datagrams. Returns how many events came. */
+static int look(struct loop *l, int timeout_ms)
+{
+	struct epoll_event events[MAX_FLOWS + 1];
+	int n = epoll_wait(l->epoll_fd, events, MAX_FLOWS + 1, timeout_ms);
+
+	for (int i = 0; i < n; i++)
+		if (events[i].data.u32 == SPACE_FLOW)
+			take_space_wake(l);
+		else
+			l->ingress.ready |= 1ULL << events[i].data.u32;
+	return n;
+}
+
+static int has_input(void *arg)
+{
+	return look(arg, 0) > 0;
+}
+
+/* Poll just the sockets we could read from: a blocked one would end every sleep at once. */
+static void mute(struct loop *l, uint64_t blocked)
+{
+	for (uint64_t change = l->muted ^ blocked; change; change &= change - 1) {
+		uint32_t flow = (uint32_t)__builtin_ctzll(change);
+		struct epoll_event event = { .events = blocked >> flow & 1 ? 0 : EPOLLIN, .data.u32 = flow };
+
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, l->receiver.fd[flow], &event);
+	}
+	l->muted = blocked;
+}
+
+static uint64_t update_room(struct loop *l)
+{
+	uint64_t blocked = 0;
+
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++)
+		l->room_pkts[class] = receive_room_pkts(&l->receiver, class);
+	for (uint32_t flow = 0; flow < l->ingress.n_flows; flow++)
+		if ((l->ingress.ready >> flow & 1) && l->room_pkts[l->ingress.class_of[flow]] == 0)
+			blocked |= 1ULL << flow;
+	return blocked;
+}
+
+/* Nothing to do: wait for a datagram, or for room when a lane is full. */
+static void sleep_until_input(struct loop *l, uint64_t blocked)
+{
+	struct stage *s = &l->stage;
+	int timeout_ms = (int)s->config.heartbeat_ms;
+
+	if (!blocked) {
+		if (stage_spin(s, has_input, l))
+			return;
+		s->parks++;
+		look(l, timeout_ms);
+		return;
+	}
+	mute(l, blocked);
+	bell_announce(&s->self->parked, PARKED_FOR_SPACE);
+	if (update_room(l) == blocked) {
+		s->parks++;
+		look(l, s->space_fd >= 0 ? timeout_ms : SPACE_POLL_MS);
+	}
+	bell_awake(&s->self->parked);
+	l->ingress.ready |= blocked;
+}
+
+static void ring_edf(struct loop *l)
+{
+	l->unrung_pkts = 0;
+	stage_ring(&l->stage, STAGE_EDF, PARKED);
+}
+
+static void step(struct loop *l)
+{
+	uint64_t blocked, now = now_ns();
+	uint32_t bytes, got, n;
+	int flow;
+
+	if (l->ingress.n_flows > 1 && l->ingress.ready)
+		look(l, 0);
+	blocked = update_room(l);
+	if (l->muted & ~blocked)
+		mute(l, l->muted & blocked);
+	flow = ingress_pick(&l->ingress, l->room_pkts);
+	stage_beat(&l->stage, now, flow >= 0);
+	if (flow < 0) {
+		if (l->unrung_pkts)
+			ring_edf(l);
+		sleep_until_input(l, blocked);
+		return;
+	}
+	n = l->room_pkts[l->ingress.class_of[flow]];
+	n = n < BATCH ? n : BATCH;
+	got = receive_batch(&l->receiver, &l->ingress, flow, n, &bytes);
+	ingress_charge(&l->ingress, flow, bytes + got, got < n);
+	l->unrung_pkts += got;
+	if (l->unrung_pkts >= RING_PKTS || (l->unrung_pkts && !l->ingress.ready))
+		ring_edf(l);
+}
+
+/* USR1: stop once every socket has been seen empty. */
+static int is_drained(struct loop *l)
+{
+	if (!stage_drain_asked())
+		return 0;
+	if (l->drain_until_ns == 0)
+		l->drain_until_ns = now_ns() + DRAIN_NS;
+	look(l, 0);
+	return l->ingress.ready == 0 || now_ns() > l->drain_until_ns;
+}
+
+static void reload(struct loop *l)
+{
+	struct config fresh;
+	uint64_t ready = l->ingress.ready;
+
+	if (!stage_reload_asked(&l->stage, &fresh))
+		return;
+	ingress_init(&l->ingress, &l->stage.config);
+	l->ingress.ready = ready;
+}
+
+/* As stage_open(): 0, or 1 + the exit status. */
+static int open_loop(struct loop *l, int argc, char **argv)
+{
+	int status = stage_open(&l->stage, STAGE_INGRESS, argc, argv);
+
+	if (status)
+		return status;
+	ingress_init(&l->ingress, &l->stage.config);
+	receive_init(&l->receiver, &l->stage, &l->ingress);
+	status = open_sockets(l);
+	if (status)
+		return 1 + status;
+	stage_ready(&l->stage);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct loop l;
+	int status = open_loop(&l, argc, argv);
+
+	if (status)
+		return status - 1;
+	while (!stage_stop_asked() && !is_drained(&l)) {
+		reload(&l);
+		step(&l);
+	}
+	return stage_close(&l.stage);
+}

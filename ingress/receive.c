@@ -1,0 +1,227 @@
+/* receive.c - recvmmsg into slots. */
+#include "receive.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "journal.h"
+#include "log.h"
+#include "mutant.h"
+
+/* Packets of the class that may still be published: both the queue limit and the ring set a bound. */
+static uint32_t publishable_pkts(const struct receiver *r, uint32_t class)
+{
+	const struct lane_view *v = &r->stage->seg.views[class];
+	const struct config *c = &r->stage->config;
+	uint64_t waiting = lane_distance_pkts(r->word[class], lane_processed(v->lane));
+	uint64_t held = lane_distance_pkts(r->word[class], lane_sent(v->lane));
+	uint64_t limit = c->classes[class].ingress_to_edf_pkts;
+	/* With full = drop a batch of slots stays free to read into, so that there is a name for what is dropped. */
+	uint64_t ring = v->slots - (c->full == FULL_DROP && v->slots > BATCH ? BATCH : 0);
+
+	stage_check_counts(r->stage, class, waiting);
+	stage_check_counts(r->stage, class, held);
+	limit = waiting < limit ? limit - waiting : 0;
+	ring = held < ring ? ring - held : 0;
+	return (uint32_t)(limit < ring ? limit : ring);
+}
+
+uint32_t receive_room_pkts(const struct receiver *r, uint32_t class)
+{
+	const struct lane_view *v = &r->stage->seg.views[class];
+	uint64_t room;
+
+	if (r->stage->config.full == FULL_WAIT)
+		return publishable_pkts(r, class);
+	room = v->slots - lane_distance_pkts(r->word[class], lane_sent(v->lane));
+	stage_check_counts(r->stage, class, room);
+	return (uint32_t)room;
+}
+
+static uint16_t hash_source(const struct sockaddr_in6 *from)
+{
+	const uint8_t *p = (const uint8_t *)from;
+	size_t len = from->sin6_family == AF_INET ? 8 : sizeof(*from); /* v4: family, port, address */
+	uint32_t hash = 0x811c9dc5u;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ p[i]) * 0x01000193u;
+	return (uint16_t)(hash >> 16 ^ hash);
+}
+
+/* The kernel's stamp as CLOCK_REALTIME ns, 0 if none; and the socket's cumulative drop count, if told. */
+static uint64_t parse_control(struct msghdr *msg, uint64_t *socket_drops)
+{
+	uint64_t stamp_ns = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET)
+			continue;
+		if (c->cmsg_type == SCM_TIMESTAMPNS) {
+			struct timespec t;
+
+			memcpy(&t, CMSG_DATA(c), sizeof(t));
+			stamp_ns = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+		} else if (c->cmsg_type == SO_RXQ_OVFL) {
+			uint32_t drops;
+
+			memcpy(&drops, CMSG_DATA(c), sizeof(drops));
+			*socket_drops = drops;
+		}
+	}
+	return stamp_ns;
+}
+
+struct clocks {
+	uint64_t read_at_ns, real_ns, not_before_ns;
+};
+
+/* A step of CLOCK_REALTIME must not invent waiting: the packet came after the socket was last seen empty. */
+static uint64_t to_monotonic(uint64_t stamp_ns, const struct clocks *t)
+{
+	uint64_t waited_ns = t->real_ns - stamp_ns;
+
+	if (stamp_ns == 0 || stamp_ns >= t->real_ns)
+		return t->read_at_ns;
+	if (waited_ns > t->read_at_ns - t->not_before_ns)
+		return t->not_before_ns;
+	return t->read_at_ns - waited_ns;
+}
+
+static uint64_t note_arrival(struct receiver *r, const struct ingress *in, int flow, uint32_t i, const struct clocks *t)
+{
+	uint32_t class = in->class_of[flow];
+	const struct lane_view *v = &r->stage->seg.views[class];
+	struct arrival *a = &v->arrivals[lane_index(v, r->word[class], i)];
+	struct mmsghdr *m = &r->journal->msgs[i];
+	struct ingress_tally *tally = &r->tally[class];
+	uint64_t *seen = &tally->socket_drops_seen[in->listen_of[flow]], drops = *seen;
+
+	a->arrived_at_ns = to_monotonic(parse_control(&m->msg_hdr, &drops), t);
+	a->read_at_ns = t->read_at_ns;
+	a->len_bytes = m->msg_len;
+	a->source = r->stage->config.classes[class].n_dests > 1 ? hash_source(&r->journal->names[i]) : 0;
+	a->drop = m->msg_hdr.msg_flags & MSG_TRUNC ? DROP_OVERSIZE : DROP_NONE;
+	tally->kernel_pkts += (uint32_t)(drops - *seen);
+	*seen = drops;
+	return m->msg_len;
+}
+
+/* Publish the n datagrams at the front of the vector; used after a call and by a successor alike. */
+static uint32_t accept_batch(struct receiver *r, const struct ingress *in, int flow, uint32_t n)
+{
+	uint32_t class = in->class_of[flow], fits = n, bytes = 0;
+	const struct lane_view *v = &r->stage->seg.views[class];
+	struct clocks t = { .read_at_ns = now_ns(), .real_ns = real_ns(), .not_before_ns = r->drained_at_ns[flow] };
+	uint64_t published_at_ns;
+
+	/* With full = wait no more was read than fits; that a reload lowered the limit since must not drop it. */
+	if (r->stage->config.full == FULL_DROP && publishable_pkts(r, class) < n)
+		fits = publishable_pkts(r, class);
+	for (uint32_t i = 0; i < n; i++)
+		bytes += (uint32_t)note_arrival(r, in, flow, i, &t);
+	published_at_ns = now_ns();
+	for (uint32_t i = 0; i < fits; i++) {
+		struct arrival *a = &v->arrivals[lane_index(v, r->word[class], i)];
+
+		a->published_at_ns = published_at_ns;
+		r->tally[class].oversize_pkts += a->drop == DROP_OVERSIZE;
+	}
+	r->tally[class].read_pkts += n;
+	r->tally[class].read_bytes += bytes;
+	r->tally[class].ingress_full_pkts += n - fits;
+	r->word[class] = lane_publish(v->lane, r->word[class], fits, &r->tally[class]);
+	return bytes;
+}
+
+static void prepare_vector(struct receiver *r, uint32_t class, uint32_t n)
+{
+	const struct lane_view *v = &r->stage->seg.views[class];
+	uint32_t payload_bytes = r->stage->config.payload_bytes;
+	int wants_source = r->stage->config.classes[class].n_dests > 1;
+
+	if (!r->stage->seg
+		     .locked) /* a fault in the kernel's copy of the sender's address would lose the datagram too */
+		segment_touch(r->journal, sizeof(*r->journal));
+	for (uint32_t i = 0; i < n; i++) {
+		struct msghdr *m = &r->journal->msgs[i].msg_hdr;
+		uint8_t *payload = lane_payload(v, lane_index(v, r->word[class], i));
+
+		r->journal->vectors[i] = (struct iovec){ .iov_base = payload, .iov_len = payload_bytes };
+		*m = (struct msghdr){
+			.msg_name = wants_source ? &r->journal->names[i] : NULL,
+			.msg_namelen = wants_source ? sizeof(r->journal->names[i]) : 0,
+			.msg_iov = &r->journal->vectors[i],
+			.msg_iovlen = 1,
+			.msg_control = r->journal->control[i],
+			.msg_controllen = RECEIVE_CONTROL_BYTES,
+		};
+		/* A fault inside the kernel's copy with SIGKILL pending would lose the datagram: fault here. */
+		if (!r->stage->seg.locked || r->touched_pkts[class] + i < v->slots)
+			segment_touch(payload, payload_bytes);
+	}
+}
+
+uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, uint32_t n, uint32_t *bytes)
+{
+	uint32_t class = in->class_of[flow];
+	uint64_t began_at_ns = now_ns();
+	int got;
+
+	*bytes = 0;
+	n = n < BATCH ? n : BATCH;
+	prepare_vector(r, class, n);
+	journal_open(&r->journal->word, r->journal->msgs, (uint32_t)flow, n, r->word[class]);
+	got = recvmmsg(r->fd[flow], r->journal->msgs, n, MSG_DONTWAIT | MSG_TRUNC, NULL);
+	if (got > 0)
+		*bytes = accept_batch(r, in, flow, (uint32_t)got);
+	journal_close(&r->journal->word);
+	if (got < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNREFUSED && errno != ENOMEM) {
+		log_error("recvmmsg on socket %s.in.%u: %s", r->stage->config.classes[class].name, in->listen_of[flow],
+			  strerror(errno));
+		abort();
+	}
+	if (got < (int)n)
+		r->drained_at_ns[flow] = began_at_ns;
+	if (got <= 0)
+		return 0;
+	if (r->touched_pkts[class] < r->stage->seg.views[class].slots)
+		r->touched_pkts[class] += (uint32_t)got;
+	return (uint32_t)got;
+}
+
+static void recover(struct receiver *r, const struct ingress *in)
+{
+	uint64_t word = journal_read(&r->journal->word);
+	uint32_t flow = journal_owner(word), done;
+
+	if (word == 0 || flow >= in->n_flows || mutant_is("no-recovery"))
+		return journal_close(&r->journal->word);
+	if (journal_is_open(word, r->word[in->class_of[flow]])) {
+		done = journal_count_done(r->journal->msgs, journal_messages(word));
+		if (done > 0 && done <= BATCH) {
+			for (uint32_t i = 0; i < done; i++) /* the pointer was the predecessor's */
+				r->journal->msgs[i].msg_hdr.msg_control = r->journal->control[i];
+			accept_batch(r, in, (int)flow, done);
+			atomic_fetch_add_explicit(&r->stage->self->rescued_pkts, done, memory_order_relaxed);
+		}
+	}
+	journal_close(&r->journal->word);
+}
+
+void receive_init(struct receiver *r, struct stage *s, const struct ingress *in)
+{
+	memset(r, 0, sizeof(*r));
+	r->stage = s;
+	r->journal = &s->seg.shared->ingress_journal;
+	segment_touch(r->journal, sizeof(*r->journal));
+	for (uint32_t class = 0; class < s->config.n_classes; class ++) {
+		struct lane *l = s->seg.views[class].lane;
+
+		lane_read_bank(&l->received, l->ingress[0], &r->tally[class], TALLY_WORDS(r->tally[class]),
+			       &r->word[class]);
+	}
+	recover(r, in);
+}

@@ -1,0 +1,38 @@
+/*
+ * receive.h - recvmmsg into slots, kernel receive times, kernel drop counts.
+ *
+ * Memory:  datagrams land in their lane slot at once; the vector the kernel writes to is the journal's.
+ * Rules:   a datagram longer than payload_bytes is marked oversize, never forwarded cut. With `full = drop` the newest
+ *          of a batch that does not fit the queue limit is counted ingress_full.
+ * Crash:   receive_recover() publishes what the predecessor's last call had received (journal.h).
+ * Source:  recvmmsg(2), socket(7) SO_TIMESTAMPNS and SO_RXQ_OVFL (cumulative, so deltas are counted).
+ */
+#ifndef ONTIME_RECEIVE_H
+#define ONTIME_RECEIVE_H
+
+#include "ingress.h"
+#include "stage.h"
+
+struct receiver {
+	struct stage *stage;
+	struct ingress_journal *journal;
+	int fd[MAX_FLOWS];
+	uint64_t drained_at_ns[MAX_FLOWS]; /* the socket was empty then: what comes later arrived later */
+	uint64_t word[MAX_CLASSES]; /* own commit words */
+	uint32_t touched_pkts[MAX_CLASSES]; /* slots this process has written to, up to a lap */
+	struct ingress_tally tally[MAX_CLASSES];
+};
+
+/* receive_init - read the own counts from the segment, then settle what a predecessor left. */
+void receive_init(struct receiver *r, struct stage *s, const struct ingress *in);
+
+/* receive_room_pkts - how much may be read for a class now; 0: its lane is full. */
+uint32_t receive_room_pkts(const struct receiver *r, uint32_t class);
+
+/*
+ * receive_batch - read at most n datagrams of a flow and publish them.
+ * *bytes: payload bytes read. Returns datagrams read, 0 when there were none.
+ */
+uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, uint32_t n, uint32_t *bytes);
+
+#endif

@@ -1,0 +1,283 @@
+/*
+ * check.c - is this config right, and can its classes meet their deadlines at the rates it expects?
+ *
+ * Rules:   rates, bursts and service times come from the config (expected_*), or --measure takes rates and mean service times
+ *          from the running instance. The answer is feasible.h's, for policy edf; guarded protects the higher
+ *          classes beyond that, at the cost of the lower ones.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../edf/feasible.h"
+#include "account.h"
+#include "clock.h"
+#include "log.h"
+#include "segment.h"
+#include "version.h"
+
+#define EXIT_CANNOT 1
+#define EXIT_USAGE 2
+#define EXIT_INFEASIBLE 3
+
+static void print_help(void)
+{
+	puts("check - is this config right, and will it fit?\n\n"
+	     "usage: check [-c FILE] [--measure SECONDS] [--KEY=VALUE]...\n\n"
+	     "  -c FILE            the config (default: the built-in four classes)\n"
+	     "  --measure SECONDS  take rates and mean service times from the running instance, for that long\n"
+	     "  --counterexample   if it does not fit, print only a trace for build/simulate in which a deadline is "
+	     "missed\n"
+	     "  --version          print the version\n\n"
+	     "Else they come from the config: expected_pps, expected_burst, expected_service of each class. A budget "
+	     "less the margin\n"
+	     "is what a packet has until its work must be done.\n\n"
+	     "examples: build/check -c run/ontime.conf\n"
+	     "          build/check --high.expected_pps=500 --high.expected_service=300us\n"
+	     "          build/check -c my.conf --counterexample | build/simulate -c my.conf --policy edf -\n\n"
+	     "Exit status: 0 the config is right, and fits (or says no rates), 3 it does not fit, 2 the config is "
+	     "wrong, 1 cannot "
+	     "run.");
+}
+
+static void take_from_config(const struct config *c, struct feasible_class *classes)
+{
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		const struct class_config *from = &c->classes[i];
+
+		classes[i] = (struct feasible_class){
+			.service_ns = from->expected_service_ns,
+			.period_ns = from->expected_pps ? NS_PER_S / from->expected_pps : 0,
+			.deadline_ns = from->budget_ns == BUDGET_NONE	   ? NO_BOUND
+				       : from->budget_ns > from->margin_ns ? from->budget_ns - from->margin_ns
+									   : 1,
+			.burst_pkts = from->expected_burst_pkts,
+		};
+	}
+}
+
+static int read_accounts(const struct segment *seg, struct account *accounts, uint64_t *worked_pkts)
+{
+	for (uint32_t i = 0; i < seg->n_classes; i++) {
+		if (account_read(seg, i, &accounts[i])) {
+			log_error("class %s: its counts never held still", seg->shared->header.classes[i].name);
+			return EXIT_CANNOT;
+		}
+		worked_pkts[i] = accounts[i].sent_pkts + accounts[i].waiting_egress_pkts;
+	}
+	return 0;
+}
+
+/* Rates and mean service times of the running instance, in place of the config's. */
+static int measure(const struct config *c, double seconds, struct feasible_class *classes)
+{
+	static struct account before[MAX_CLASSES], after[MAX_CLASSES];
+	uint64_t worked_before[MAX_CLASSES], worked_after[MAX_CLASSES];
+	struct segment seg;
+	char why[WHY_BYTES];
+	int status;
+
+	if (segment_observe(&seg, c->instance, why) || segment_lanes_are_sane(&seg, why)) {
+		log_error("%s", why);
+		return EXIT_CANNOT;
+	}
+	status = read_accounts(&seg, before, worked_before);
+	if (!status)
+		usleep((useconds_t)(seconds * 1e6));
+	status = status ? status : read_accounts(&seg, after, worked_after);
+	for (uint32_t i = 0; !status && i < c->n_classes && i < seg.n_classes; i++) {
+		uint64_t came = after[i].received_pkts - before[i].received_pkts;
+		uint64_t worked = worked_after[i] - worked_before[i];
+
+		classes[i].period_ns = came ? (uint64_t)(seconds * 1e9 / (double)came) : 0;
+		classes[i].service_ns = worked ? (after[i].work_ns - before[i].work_ns) / worked : 0;
+	}
+	segment_close(&seg);
+	return status;
+}
+
+static void print_time(const char *format, uint64_t ns)
+{
+	char text[32] = "-";
+
+	if (ns != NO_BOUND)
+		snprintf(text, sizeof(text), "%.1f", (double)ns / 1e3);
+	printf(format, text);
+}
+
+static void print_classes(const struct config *c, const struct feasible_class *classes, const struct feasible *f)
+{
+	printf("%-12s %10s %7s %13s %15s %8s %20s\n", "class", "pkts/s", "burst", "service (us)", "deadline (us)",
+	       "load %", "worst response (us)");
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		const struct feasible_class *k = &classes[i];
+		uint64_t response_ns = NO_BOUND;
+
+		if (f->verdict != VERDICT_OVERLOAD && k->period_ns && k->service_ns && k->deadline_ns != NO_BOUND)
+			response_ns = feasible_response_ns(classes, c->n_classes, i);
+		printf("%-12s %10.0f %7u", c->classes[i].name, k->period_ns ? 1e9 / (double)k->period_ns : 0.0,
+		       k->burst_pkts);
+		print_time(" %13s", k->service_ns);
+		print_time(" %15s", k->deadline_ns);
+		printf(" %8.2f", k->period_ns ? 100.0 * (double)k->service_ns / (double)k->period_ns : 0.0);
+		print_time(" %20s\n", response_ns);
+	}
+}
+
+/* What would make it fit, one change at a time. */
+static void print_advice(const struct config *c, const struct feasible_class *classes, const struct feasible *f)
+{
+	uint32_t class = f->tightest_class;
+	uint64_t response_ns = NO_BOUND, period_ns;
+
+	if (f->verdict == VERDICT_MISSES) {
+		response_ns = feasible_response_ns(classes, c->n_classes, class);
+		if (response_ns != NO_BOUND)
+			printf("  it fits with: %s.budget of %.1f us and more\n", c->classes[class].name,
+			       (double)(response_ns + c->classes[class].margin_ns) / 1e3);
+		if (f->blocker < c->n_classes && classes[f->blocker].service_ns > (uint64_t)-f->slack_ns)
+			printf("  less blocking by %s, whose packet of %.1f us cannot be interrupted, helps: %.1f us "
+			       "and less\n",
+			       c->classes[f->blocker].name, (double)classes[f->blocker].service_ns / 1e3,
+			       ((double)classes[f->blocker].service_ns + (double)f->slack_ns) / 1e3);
+	}
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		if (classes[i].period_ns == 0 || classes[i].service_ns == 0 || classes[i].deadline_ns == NO_BOUND)
+			continue;
+		period_ns = feasible_period_ns(classes, c->n_classes, i);
+		if (period_ns != NO_BOUND && period_ns > classes[i].period_ns)
+			printf("  it fits with: at most %.0f packets/s of %s\n", 1e9 / (double)period_ns,
+			       c->classes[i].name);
+	}
+}
+
+/* Overload: some time after which more was due than could be done. */
+static uint64_t overdue_ns(const struct feasible_class *c, uint32_t n)
+{
+	for (uint64_t t = NS_PER_MS;; t *= 2) {
+		uint64_t due_ns = 0;
+
+		for (uint32_t i = 0; i < n; i++)
+			if (c[i].period_ns && c[i].deadline_ns <= t)
+				due_ns += c[i].service_ns * (c[i].burst_pkts + (t - c[i].deadline_ns) / c[i].period_ns);
+		if (due_ns > t || t > 3600 * NS_PER_S)
+			return t;
+	}
+}
+
+/* The worst arrivals: the blocker's packet begins, and a nanosecond later all else comes as early as it may. */
+static void print_counterexample(const struct config *c, const struct feasible_class *classes, const struct feasible *f)
+{
+	uint64_t next_ns[MAX_CLASSES] = { NO_BOUND }, until_ns;
+	uint32_t burst[MAX_CLASSES];
+
+	until_ns = f->verdict == VERDICT_OVERLOAD ? overdue_ns(classes, c->n_classes) : f->tightest_ns;
+	puts("arrival_ns,class,bytes,service_ns");
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		next_ns[i] = classes[i].period_ns && classes[i].service_ns && i != f->blocker ? 1 : NO_BOUND;
+		burst[i] = classes[i].burst_pkts;
+	}
+	if (f->blocker < c->n_classes)
+		printf("0,%s,100,%" PRIu64 "\n", c->classes[f->blocker].name, classes[f->blocker].service_ns);
+	for (;;) {
+		uint32_t first = 0;
+
+		for (uint32_t i = 1; i < c->n_classes; i++)
+			first = next_ns[i] < next_ns[first] ? i : first;
+		if (next_ns[first] > until_ns)
+			return;
+		printf("%" PRIu64 ",%s,100,%" PRIu64 "\n", next_ns[first], c->classes[first].name,
+		       classes[first].service_ns);
+		if (--burst[first] == 0) {
+			next_ns[first] += classes[first].period_ns;
+			burst[first] = 1;
+		}
+	}
+}
+
+static int decide(const struct config *c, const struct feasible_class *classes, int counterexample)
+{
+	struct feasible f;
+	uint32_t said = 0;
+
+	for (uint32_t i = 0; i < c->n_classes; i++)
+		said += classes[i].period_ns && classes[i].service_ns && classes[i].deadline_ns != NO_BOUND;
+	feasible_check(classes, c->n_classes, &f);
+	if (counterexample) {
+		if (f.verdict == VERDICT_MISSES || f.verdict == VERDICT_OVERLOAD) {
+			print_counterexample(c, classes, &f);
+			return EXIT_INFEASIBLE;
+		}
+		log_info(f.verdict == VERDICT_FITS ? "it fits: there is no counterexample"
+						   : "no counterexample was found");
+		return f.verdict == VERDICT_FITS ? 0 : EXIT_INFEASIBLE;
+	}
+	print_classes(c, classes, &f);
+	if (said == 0) {
+		puts("the config is right; it says no rates and service times: give expected_pps and expected_service, "
+		     "or --measure");
+		return 0;
+	}
+	printf("load %.2f %%; ", (double)f.load_ppm / 1e4);
+	if (f.verdict == VERDICT_FITS && f.points == 0) {
+		puts("it fits: every deadline is longer than the longest busy period");
+		return 0;
+	}
+	if (f.verdict != VERDICT_OVERLOAD)
+		printf("tightest: a packet of %s due %.1f us after the worst moment, with %.1f us of work before "
+		       "(slack %.1f us); ",
+		       c->classes[f.tightest_class].name, (double)f.tightest_ns / 1e3, (double)f.demand_ns / 1e3,
+		       (double)f.slack_ns / 1e3);
+	if (f.verdict == VERDICT_FITS) {
+		puts("it fits");
+		return 0;
+	}
+	puts(f.verdict == VERDICT_OVERLOAD ? "it does not fit: there is more work than time"
+	     : f.verdict == VERDICT_MISSES ? "it does not fit"
+					   : "not shown to fit: the load is too close to 100 %");
+	print_advice(c, classes, &f);
+	return EXIT_INFEASIBLE;
+}
+
+int main(int argc, char **argv)
+{
+	static struct feasible_class classes[MAX_CLASSES];
+	static struct config c;
+	const char *file = NULL;
+	char why[512], *end = "";
+	double seconds = 0;
+	int n = 1, status = 0, counterexample = 0;
+
+	log_set_name("check");
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			print_help();
+			return 0;
+		} else if (strcmp(argv[i], "--version") == 0) {
+			printf("ontime %s\n", ONTIME_VERSION);
+			return 0;
+		} else if (strcmp(argv[i], "--counterexample") == 0) {
+			counterexample = 1;
+		} else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
+			file = argv[++i];
+		} else if (strcmp(argv[i], "--measure") == 0 && i + 1 < argc) {
+			seconds = strtod(argv[++i], &end);
+			if (*end || !(seconds >= 0.01 && seconds <= 3600)) {
+				log_error("--measure %s: use seconds from 0.01 to 3600", argv[i]);
+				return EXIT_USAGE;
+			}
+		} else {
+			argv[n++] = argv[i];
+		}
+	}
+	if (config_load(&c, file, n, argv, why, sizeof(why))) {
+		log_error("%s", why);
+		return EXIT_USAGE;
+	}
+	take_from_config(&c, classes);
+	if (seconds > 0)
+		status = measure(&c, seconds, classes);
+	return status ? status : decide(&c, classes, counterexample);
+}

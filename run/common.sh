@@ -1,0 +1,47 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# common.sh - what the scripts share: where things are, and how to speak. Sourced, with $here set.
+
+ontime=$(cd "$here/.." && pwd)
+build=${ONTIME_BUILD:-$ontime/build}
+case $build in /*) ;; *) build=$ontime/$build ;; esac
+config=$ontime/run/ontime.conf
+
+if [ "$(id -u)" = 0 ]; then
+	run_root=${ONTIME_RUN_DIR:-/run/ontime}
+else
+	run_root=${ONTIME_RUN_DIR:-${XDG_RUNTIME_DIR:-/tmp/ontime-$(id -u)}/ontime}
+fi
+
+say() {
+	printf 'ontime: %s\n' "$*"
+}
+
+die() { # STATUS MESSAGE
+	status=$1
+	shift
+	printf 'ontime: %s\n' "$*" >&2
+	exit "$status"
+}
+
+is_supervisor() { # PID: alive, and one of ours, not a stranger with a reused number?
+	[ -n "$1" ] && [ -r "/proc/$1/cmdline" ] && tr '\0' ' ' <"/proc/$1/cmdline" | grep -q 'supervisor\.sh'
+}
+
+pid_in() { # FILE: the pid in it, or nothing
+	[ ! -s "$1" ] || cat "$1"
+}
+
+instance_of() { # ARGS: the instance that -i, -c or --instance name; reads the file leniently: it may be broken by now
+	instance=
+	file=$config
+	while [ $# -gt 0 ]; do
+		case $1 in
+		-i) instance=${2:-} ;;
+		-c) file=${2:-} ;;
+		--instance=*) instance=${1#*=} ;;
+		esac
+		shift
+	done
+	[ -n "$instance" ] || instance=$(sed -n 's/^ *instance *= *\([a-z0-9_-]*\).*/\1/p' "$file" 2>/dev/null | tail -n 1)
+	echo "${instance:-default}"
+}

@@ -1,0 +1,60 @@
+#!/bin/sh
+# deps.sh build | test - install what is missing to build and launch, or also to test. Says nothing if nothing is.
+# For Debian 12 or newer. As root through apt-get, else through sudo without a password, else it prints the command.
+set -eu
+
+build="gcc make libc6-dev libinih-dev netcat-openbsd procps" # the last two for what launch.sh says to try
+test="libcunit1-dev clang-format shellcheck cppcheck binutils iproute2 systemd jq"
+
+case "${1-}" in
+build) wanted=$build ;;
+test) wanted="$build $test" ;;
+-h | --help)
+	sed -n '2,3s/^# //p' "$0"
+	exit 0
+	;;
+*)
+	echo "deps.sh: what for? Use: run/deps.sh build | test" >&2
+	exit 2
+	;;
+esac
+
+if ! command -v dpkg-query >/dev/null; then
+	echo "deps.sh: not a Debian system; please install what Debian calls: $wanted" >&2
+	exit 1
+fi
+
+missing=
+for package in $wanted; do
+	case " $(dpkg-query -W -f='${db:Status-Status} ' "$package" 2>/dev/null)" in
+	*\ installed\ *) ;; # a known package may be ` not-installed ` too
+	*) missing="$missing $package" ;;
+	esac
+done
+[ "$missing" ] || exit 0
+
+options="-y -qq --no-install-recommends -o DPkg::Lock::Timeout=120"
+if [ "$(id -u)" -eq 0 ]; then
+	sudo=
+elif sudo -n true 2>/dev/null; then
+	sudo="sudo -n"
+else
+	echo "deps.sh: missing:$missing; please run: sudo apt-get update && sudo apt-get install --no-install-recommends$missing" >&2
+	exit 1
+fi
+
+# $1: install or update. The words in $sudo, $options and $missing are meant to be split.
+apt()
+{
+	# shellcheck disable=SC2086
+	case $1 in
+	update) $sudo apt-get update -qq ;;
+	install) $sudo env DEBIAN_FRONTEND=noninteractive apt-get install $options $missing ;;
+	esac
+}
+
+# Package lists that are absent or too old show as a failed install: only then are they fetched.
+echo "deps.sh: installing$missing" >&2
+apt install >/dev/null 2>&1 && exit 0
+apt update >&2
+apt install >&2

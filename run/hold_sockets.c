@@ -1,0 +1,197 @@
+/* hold_sockets.c - the sockets of an instance. */
+#include "hold_sockets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "stage.h"
+
+#define SEND_BUFFER_BYTES (4 << 20)
+
+static void set(int fd, int level, int option, int value)
+{
+	setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+static void want_buffer(int fd, uint32_t bytes, const char *name)
+{
+	int got = 0;
+	socklen_t len = sizeof(got);
+	static int warned;
+
+	set(fd, SOL_SOCKET, SO_RCVBUF, (int)bytes);
+	set(fd, SOL_SOCKET, SO_RCVBUFFORCE, (int)bytes);
+	getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &len);
+	if (got / 2 >= (int)bytes || warned++)
+		return;
+	log_warn("%s: receive buffer of %u bytes refused, got %d: raise sysctl net.core.rmem_max, or start as root",
+		 name, bytes, got / 2);
+}
+
+static int open_input(const struct address *a, uint32_t buffer_bytes, const char *name)
+{
+	int fd = socket(a->at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0), err;
+
+	if (fd < 0)
+		return -errno;
+	if (a->at.ss_family == AF_INET6)
+		set(fd, SOL_IPV6, IPV6_V6ONLY, 1);
+	set(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+	set(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+	want_buffer(fd, buffer_bytes, name);
+	if (bind(fd, (const struct sockaddr *)&a->at, a->len) == 0)
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static int open_output(const struct address *a, const char *name)
+{
+	int v4 = a->at.ss_family == AF_INET, fd = socket(a->at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0), err;
+	char text[ADDRESS_BYTES];
+
+	if (fd < 0)
+		return -errno;
+	set(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, 1);
+	set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
+	set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
+	if (connect(fd, (const struct sockaddr *)&a->at, a->len) == 0)
+		return fd;
+	err = -errno;
+	if (err == -ENETUNREACH || err == -EHOSTUNREACH || err == -EADDRNOTAVAIL) {
+		log_warn("%s: no way to %s yet: %s: its packets are counted send_error until there is one", name,
+			 address_format(a, text), strerror(-err));
+		return fd;
+	}
+	close(fd);
+	return err;
+}
+
+static void add(struct sockets *s, int fd, const char *name)
+{
+	socklen_t len = sizeof(s->cookies[0]);
+
+	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &s->cookies[s->n], &len);
+	s->fds[s->n++] = fd;
+	snprintf(s->names + strlen(s->names), sizeof(s->names) - strlen(s->names), "%s%s", s->n > 1 ? ":" : "", name);
+}
+
+static void close_all(struct sockets *s)
+{
+	while (s->n)
+		close(s->fds[--s->n]);
+}
+
+static int open_one(struct sockets *s, const struct config *c, uint32_t class, int out, uint32_t i)
+{
+	const struct address *a = out ? &c->classes[class].dests[i] : &c->classes[class].listen[i];
+	char name[64], text[ADDRESS_BYTES];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s.%s.%u", c->classes[class].name, out ? "out" : "in", i);
+	fd = out ? open_output(a, name) : open_input(a, c->socket_buffer_bytes, name);
+	if (fd >= 0) {
+		add(s, fd, name);
+		return 0;
+	}
+	log_error("%s %s for class %s: %s%s", out ? "connect to" : "bind", address_format(a, text),
+		  c->classes[class].name, strerror(-fd),
+		  fd == -EADDRINUSE
+			  ? ": another program has this port (ss -lunp tells which); stop it, or change `listen`"
+			  : "");
+	return EXIT_TEMPORARY;
+}
+
+int sockets_open(struct sockets *s, const struct config *c)
+{
+	memset(s, 0, sizeof(*s));
+	for (int out = 0; out < 2; out++)
+		for (uint32_t class = 0; class < c->n_classes; class ++) {
+			uint32_t n = out ? c->classes[class].n_dests : c->classes[class].n_listen;
+
+			for (uint32_t i = 0; i < n; i++)
+				if (open_one(s, c, class, out, i)) {
+					close_all(s);
+					return EXIT_TEMPORARY;
+				}
+		}
+	add(s, eventfd(0, EFD_NONBLOCK), "space");
+	s->n_uncounted = 1;
+	return 0;
+}
+
+static void name_all(struct sockets *s, const struct config *c)
+{
+	for (int out = 0; out < 2; out++)
+		for (uint32_t class = 0; class < c->n_classes; class ++) {
+			uint32_t n = out ? c->classes[class].n_dests : c->classes[class].n_listen;
+
+			for (uint32_t i = 0; i < n; i++)
+				snprintf(s->names + strlen(s->names), sizeof(s->names) - strlen(s->names),
+					 "%s.%s.%u:", c->classes[class].name, out ? "out" : "in", i);
+		}
+	strcat(s->names, "space");
+}
+
+int sockets_take(struct sockets *s, const struct config *c, const struct segment *seg, pid_t stage)
+{
+	const struct header *h = &seg->shared->header;
+	int pidfd = (int)syscall(SYS_pidfd_open, stage, 0), err = pidfd < 0 ? -errno : 0;
+
+	memset(s, 0, sizeof(*s));
+	for (uint32_t i = 0; !err && i <= h->n_sockets; i++) {
+		uint64_t cookie = 0;
+		socklen_t len = sizeof(cookie);
+		int fd = (int)syscall(SYS_pidfd_getfd, pidfd, LISTEN_FIRST_FD + (int)i, 0);
+
+		if (fd < 0) {
+			err = -errno;
+			break;
+		}
+		s->fds[s->n++] = fd;
+		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
+		if (i < h->n_sockets && cookie != h->socket_cookies[i])
+			err = -EPROTO;
+	}
+	if (pidfd >= 0)
+		close(pidfd);
+	if (err) {
+		log_warn("take the sockets from pid %d: %s", stage, strerror(-err));
+		close_all(s);
+		return err;
+	}
+	name_all(s, c);
+	return 0;
+}
+
+int sockets_hand_on(struct sockets *s)
+{
+	char count[16];
+	int above = LISTEN_FIRST_FD + (int)s->n;
+
+	/* First out of the way, then into place: source and target ranges overlap. */
+	for (uint32_t i = 0; i < s->n; i++) {
+		int fd = fcntl(s->fds[i], F_DUPFD_CLOEXEC, above);
+
+		if (fd < 0)
+			return EXIT_TEMPORARY;
+		close(s->fds[i]);
+		s->fds[i] = fd;
+	}
+	for (uint32_t i = 0; i < s->n; i++)
+		if (dup2(s->fds[i], LISTEN_FIRST_FD + (int)i) < 0)
+			return EXIT_TEMPORARY;
+	snprintf(count, sizeof(count), "%u", s->n);
+	setenv("LISTEN_FDS", count, 1);
+	setenv("LISTEN_FDNAMES", s->names, 1);
+	unsetenv("LISTEN_PID");
+	return 0;
+}

@@ -1,0 +1,32 @@
+/*
+ * hold_sockets.h - the sockets of an instance: bind them, or take them from a running stage, and hand them on.
+ *
+ * Rules:   order and names: CLASS.in.I for all classes, CLASS.out.I, then `space` (an eventfd that wakes ingress).
+ *          Receive stamps and drop counts are switched on before bind: later they would lie for a while. Never SO_REUSEADDR:
+ *          another process could take the traffic.
+ */
+#ifndef ONTIME_HOLD_SOCKETS_H
+#define ONTIME_HOLD_SOCKETS_H
+
+#include <sys/types.h>
+
+#include "segment.h"
+
+struct sockets {
+	uint32_t n;
+	uint32_t n_uncounted; /* at the end, without a cookie: the eventfd */
+	int fds[MAX_SOCKETS + 1];
+	uint64_t cookies[MAX_SOCKETS + 1];
+	char names[(MAX_SOCKETS + 1) * (CLASS_NAME_BYTES + 8)];
+};
+
+/* sockets_open - 0, or the exit status after one line; nothing stays open then. */
+int sockets_open(struct sockets *s, const struct config *c);
+
+/* sockets_take - the same set out of a running stage, checked against the segment. 0 or -errno, after one line. */
+int sockets_take(struct sockets *s, const struct config *c, const struct segment *seg, pid_t stage);
+
+/* sockets_hand_on - move them to fd 3 and up and set LISTEN_FDS, LISTEN_FDNAMES. */
+int sockets_hand_on(struct sockets *s);
+
+#endif

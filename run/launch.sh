@@ -1,0 +1,93 @@
+#!/bin/sh
+# launch.sh - install what is missing, build, start an instance, say what to try.
+#
+# usage: run/launch.sh [--foreground] [-c FILE] [--KEY=VALUE]...
+#
+#   -c FILE        the config (default: run/ontime.conf)
+#   --foreground   stay; Ctrl-C drains and stops
+#   --KEY=VALUE    any option of the config: --policy=edf-drop, --high.budget=2ms
+#
+# When stages of the instance run without a supervisor (it was killed), this starts a new one, which adopts them.
+# Exit status: 0 running, 1 temporary failure, 2 usage or configuration.
+set -eu
+here=$(dirname "$0")
+# shellcheck source=run/common.sh
+. "$here/common.sh"
+foreground=
+takes_file=
+
+for word in "$@"; do
+	shift
+	case $word in
+	-h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" && exit 0 ;;
+	--foreground) foreground=1 ;;
+	-c) takes_file=1 ;;
+	*)
+		if [ -n "$takes_file" ]; then
+			config=$(realpath "$word")
+			takes_file=
+		else
+			set -- "$@" "$word"
+		fi
+		;;
+	esac
+done
+
+if [ -e "$ontime/Makefile" ] && [ -z "${ONTIME_BUILD:-}" ]; then # not where it was installed, built
+	"$here/deps.sh" build
+	make -s -C "$ontime" all || die 1 "the build failed: see above"
+fi
+"$build/hold" --check -c "$config" "$@" || exit 2
+instance=$("$build/hold" --name -c "$config" "$@")
+ONTIME_INSTANCE=$instance
+ONTIME_CONFIG=$config
+ONTIME_DIR=$run_root/$instance
+ONTIME_BUILD=$build
+export ONTIME_INSTANCE ONTIME_CONFIG ONTIME_DIR ONTIME_BUILD
+log=$ONTIME_DIR/log
+
+mode=
+if "$build/hold" --stages -i "$instance" >/dev/null 2>&1; then
+	supervisor=$(pid_in "$ONTIME_DIR/supervisor.pid")
+	! is_supervisor "$supervisor" || die 1 "instance '$instance' is running already (supervisor $supervisor): run/stop.sh stops it, run/status.sh shows it"
+	"$build/hold" --stages -i "$instance" | grep -q ' 1$' || die 1 "instance '$instance' was not stopped cleanly: run/stop.sh removes what is left"
+	mode=--adopt
+fi
+mkdir -p "$ONTIME_DIR"
+rm -f "$ONTIME_DIR/stopping"
+{ [ -n "$mode" ] && [ -s "$ONTIME_DIR/active.conf" ]; } || cp "$config" "$ONTIME_DIR/active.conf"
+set -- -c "$ONTIME_DIR/active.conf" "$@"
+# shellcheck disable=SC2086
+setsid "$build/hold" $mode "$@" -- "$here/supervisor.sh" "$@" >>"$log" 2>&1 </dev/null &
+holder=$!
+
+tries=0
+until [ "$("$build/hold" --stages -i "$instance" 2>/dev/null | grep -c ' ready .* 1$')" = 3 ] && [ -s "$ONTIME_DIR/supervisor.pid" ]; do
+	tries=$((tries + 1))
+	if [ "$tries" -gt 100 ] || ! kill -0 "$holder" 2>/dev/null; then
+		wait "$holder" && status=0 || status=$?
+		tail -n 5 "$log" >&2
+		[ -n "$mode" ] || [ "$tries" -le 100 ] || "$here/stop.sh" -i "$instance" >/dev/null
+		[ "$status" = 2 ] || status=1
+		[ -s "$ONTIME_DIR/supervisor.pid" ] || rm -rf "$ONTIME_DIR"
+		die "$status" "instance '$instance' did not start"
+	fi
+	sleep 0.05
+done
+
+say "instance '$instance' is running${mode:+ (adopted)}"
+"$build/hold" --classes "$@"
+cat <<END
+try:  nc -u -l 127.0.0.1 9080 &  echo hello | nc -u -w1 127.0.0.1 8080
+      build/stat --once          what came, went, was dropped and why
+      run/status.sh              what runs, since when, how often restarted
+      run/restart.sh egress      restart one stage; nothing is lost
+      run/stop.sh                drain and stop        log: $log
+END
+if [ -n "$foreground" ]; then
+	trap '"$here/stop.sh" -i "$instance"; exit 0' INT TERM
+	tail -n 0 -f "$log" &
+	while kill -0 "$holder" 2>/dev/null; do
+		wait || true
+	done
+fi

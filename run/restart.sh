@@ -1,0 +1,47 @@
+#!/bin/sh
+# restart.sh - restart one stage, or all three one after the other; nothing is lost.
+#
+# usage: run/restart.sh ingress|edf|egress|all [-i INSTANCE | -c FILE]
+#
+# Exit status: 0 the successor is ready, 1 it is not (see the log), 2 usage.
+set -eu
+here=$(dirname "$0")
+# shellcheck source=run/common.sh
+. "$here/common.sh"
+
+case ${1:-} in
+-h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" && exit 0 ;;
+ingress | edf | egress) stages=$1 ;;
+all) stages="ingress edf egress" ;;
+*) die 2 "restart which stage? usage: run/restart.sh ingress|edf|egress|all [-i INSTANCE]" ;;
+esac
+shift
+instance=$(instance_of "$@")
+dir=$run_root/$instance
+
+line_of() { # of $stage: its pid, state, starts and alive
+	"$build/hold" --stages -i "$instance" | while read -r name pid state n_starts _ _ _ alive; do
+		[ "$name" != "$stage" ] || echo "$pid $state $n_starts $alive"
+	done
+}
+
+"$build/hold" --stages -i "$instance" >/dev/null || exit 1
+for stage in $stages; do
+	is_supervisor "$(pid_in "$dir/keeper.$stage")" || die 1 "nobody keeps $stage of instance '$instance': run/launch.sh starts a supervisor, which adopts what runs"
+	read -r old _ starts alive <<END
+$(line_of)
+END
+	echo restart >"$dir/request.$stage"
+	[ "$alive" = 0 ] || kill -TERM "$old" 2>/dev/null || true
+	tries=100
+	while :; do
+		read -r new state now_starts alive <<END
+$(line_of)
+END
+		[ "$state $alive" != "ready 1" ] || [ "$now_starts" -le "$starts" ] || break
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || die 1 "$stage did not come back within 5 s: see $dir/log"
+		sleep 0.05
+	done
+	say "$stage restarted: pid $old -> $new, start $now_starts"
+done

@@ -1,0 +1,33 @@
+#!/bin/sh
+# status.sh - what runs, since when, how often it was started.
+#
+# usage: run/status.sh [-i INSTANCE | -c FILE]
+#
+# Exit status: 0 all three stages and the supervisor run, 1 not all of them.
+set -eu
+here=$(dirname "$0")
+# shellcheck source=run/common.sh
+. "$here/common.sh"
+
+case ${1:-} in
+-h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" && exit 0 ;;
+esac
+[ -x "$build/hold" ] || die 1 "nothing is built, so nothing runs: run/launch.sh"
+instance=$(instance_of "$@")
+dir=$run_root/$instance
+status=0
+
+"$build/hold" --stages -i "$instance" >/dev/null 2>&1 || die 1 "instance '$instance' is not running: run/launch.sh starts it"
+supervisor=$(pid_in "$dir/supervisor.pid")
+if is_supervisor "$supervisor"; then
+	say "instance '$instance', supervisor $supervisor"
+else
+	say "instance '$instance', NO supervisor: run/launch.sh starts one, which adopts the stages"
+	status=1
+fi
+printf '  %-8s %8s %-9s %12s %9s\n' stage pid state "up (s)" restarts
+"$build/hold" --stages -i "$instance" | while read -r name pid state starts age _; do
+	printf '  %-8s %8s %-9s %12s %9s\n' "$name" "$pid" "$state" "$age" $((starts > 0 ? starts - 1 : 0))
+done
+[ "$("$build/hold" --stages -i "$instance" | grep -c ' 1$')" = 3 ] || status=1
+exit "$status"

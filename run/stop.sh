@@ -1,0 +1,67 @@
+#!/bin/sh
+# stop.sh - drain an instance, stop it, and remove everything it made.
+#
+# usage: run/stop.sh [-i INSTANCE | -c FILE]
+#
+# Order: ingress reads its sockets empty (at most a second of continuing traffic), the lanes drain, then edf and egress
+# stop. Also cleans up after everything was killed. Exit status: 0 stopped, or nothing was running.
+set -eu
+here=$(dirname "$0")
+# shellcheck source=run/common.sh
+. "$here/common.sh"
+
+case ${1:-} in
+-h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" && exit 0 ;;
+esac
+[ -x "$build/hold" ] || die 0 "nothing is built, so nothing runs"
+instance=$(instance_of "$@")
+dir=$run_root/$instance
+
+pid_of() { # the pid of $stage if it is alive, else nothing
+	"$build/hold" --stages -i "$instance" 2>/dev/null | while read -r name pid _ _ _ _ _ alive; do
+		[ "$name" != "$stage" ] || [ "$alive" = 0 ] || echo "$pid"
+	done
+}
+
+wait_until_gone() { # PID TENTHS
+	tenths=$2
+	while [ -e "/proc/$1" ] && [ "$tenths" -gt 0 ]; do
+		grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null && return 0
+		sleep 0.1
+		tenths=$((tenths - 1))
+	done
+	[ "$tenths" -gt 0 ]
+}
+
+end_stage() { # SIGNAL
+	pid=$(pid_of)
+	[ -n "$pid" ] || return 0
+	kill -CONT "$pid" 2>/dev/null || true
+	kill -s "$1" "$pid" 2>/dev/null || true
+	wait_until_gone "$pid" 30 || kill -KILL "$pid" 2>/dev/null || true
+}
+
+[ -d "$dir" ] || "$build/hold" --stages -i "$instance" >/dev/null 2>&1 || { say "instance '$instance' is not running"; "$build/hold" --remove --force -i "$instance"; exit 0; }
+[ ! -d "$dir" ] || : >"$dir/stopping"
+stage=ingress
+end_stage USR1
+tries=50
+while [ "$("$build/hold" --held -i "$instance" 2>/dev/null || echo 0)" != 0 ] && [ "$tries" -gt 0 ]; do
+	sleep 0.1
+	tries=$((tries - 1))
+done
+left=$("$build/hold" --held -i "$instance" 2>/dev/null || echo 0)
+[ "$left" = 0 ] || say "$left packets could not be sent within 5 s and are gone"
+for stage in edf egress; do
+	end_stage TERM
+done
+for file in "$dir"/supervisor.pid "$dir"/keeper.*; do
+	pid=$(pid_in "$file")
+	is_supervisor "$pid" || continue
+	kill -TERM "$pid" 2>/dev/null || true
+	wait_until_gone "$pid" 20 || kill -KILL "$pid" 2>/dev/null || true
+done
+"$build/hold" --remove --force -i "$instance"
+rm -rf "$dir"
+rmdir "$run_root" 2>/dev/null || true
+say "instance '$instance' is stopped"

@@ -1,0 +1,146 @@
+#!/bin/sh
+# supervisor.sh - keep the three stages alive. Started by launch.sh through hold, with the sockets open.
+#
+# usage: supervisor.sh -c ACTIVE-COPY-OF-THE-CONFIG [--KEY=VALUE]...
+#
+# One keeper per stage waits for it and starts its successor: at once the first times, then with back-off, and after 25
+# quick deaths in a row not at all until run/restart.sh asks. A stage that exits with 2 (configuration) or 0 stays down.
+# Signals: HUP reloads the config in all stages, TERM ends the supervisor; the stages go on without it.
+set -eu
+here=$(dirname "$0")
+# shellcheck source=run/common.sh
+. "$here/common.sh"
+dir=${ONTIME_DIR:?started by run/launch.sh}
+
+centiseconds() { # into $now, without a fork: a restart must take a millisecond
+	read -r up _ </proc/uptime
+	now=${up%.*}${up#*.}
+}
+
+back_off() { # STAGE: after more than 10 quick deaths
+	if [ "$deaths" -gt 25 ]; then
+		say "$1 died $deaths times in a row: parked; run/restart.sh $1 tries again"
+		wait_for_request "$1"
+		deaths=0
+		return 0
+	fi
+	tenths=$((1 << (deaths - 11)))
+	[ "$tenths" -le 50 ] || tenths=50
+	say "$1 died $deaths times in a row: next start in $tenths tenths of a second"
+	sleep "$((tenths / 10)).$((tenths % 10))"
+}
+
+wait_for_request() { # STAGE
+	while ! is_requested "$1"; do
+		sleep 0.2
+	done
+}
+
+is_requested() { # STAGE: has restart.sh asked? Takes the request.
+	request=
+	read -r request 2>/dev/null <"$dir/request.$1" || true
+	[ "$request" = restart ] || return 1
+	: >"$dir/request.$1"
+}
+
+start() { # ARGS: $stage, as $pid
+	"$build/$stage" "$@" &
+	pid=$!
+	is_child=1
+}
+
+wait_for_end() { # leaves how it ended in $status
+	if [ "$is_child" = 1 ]; then
+		wait "$pid" && status=0 || status=$?
+	else
+		"$build/hold" --wait "$pid" >/dev/null || true
+		status=adopted
+	fi
+}
+
+count_death() { # a life of a second and more, and a restart that was asked for, begin a new row
+	centiseconds
+	if [ $((now - began)) -ge 100 ] || is_requested "$stage"; then
+		deaths=0
+	fi
+	deaths=$((deaths + 1))
+	began=$now
+}
+
+keep() { # STAGE PID-OR-0 ARGS: run by a background shell of its own
+	stage=$1
+	pid=$2
+	shift 2
+	is_child=0
+	deaths=0
+	centiseconds
+	began=$now
+	[ "$pid" != 0 ] || start "$@"
+	while :; do
+		wait_for_end
+		[ ! -e "$dir/stopping" ] || exit 0
+		case $status in
+		0 | 2)
+			if ! is_requested "$stage"; then
+				[ "$status" = 2 ] && why="refused its configuration" || why="was asked to stop"
+				say "$stage $why: it stays down until run/restart.sh $stage"
+				wait_for_request "$stage"
+			fi
+			start "$@"
+			deaths=0
+			continue
+			;;
+		esac
+		if [ "$deaths" -lt 10 ]; then # the successor first: each millisecond counts
+			start "$@"
+			say "$stage ended (status $status): started again (pid $pid)"
+			count_death
+		else
+			say "$stage ended (status $status)"
+			count_death
+			[ "$deaths" -le 10 ] || back_off "$stage"
+			start "$@"
+		fi
+	done
+}
+
+running() { # the pid of $stage if it is alive
+	"$build/hold" --stages -i "$ONTIME_INSTANCE" | while read -r name pid _ _ _ _ _ alive; do
+		[ "$name" != "$stage" ] || [ "$alive" = 0 ] || echo "$pid"
+	done
+}
+
+reload() { # all or nothing, for all stages: what they start from, now and after a crash, is the accepted copy
+	"$build/hold" --check "$@" -c "$ONTIME_CONFIG" --against "$dir/active.conf" || return 0
+	cp "$ONTIME_CONFIG" "$dir/active.conf.new"
+	# Once more, on the copy: the file may have changed since. The first check is for its line, with the user's file name.
+	"$build/hold" --check "$@" -c "$dir/active.conf.new" --against "$dir/active.conf" 2>/dev/null || return 0
+	mv "$dir/active.conf.new" "$dir/active.conf"
+	"$build/hold" --stages -i "$ONTIME_INSTANCE" | while read -r _ pid _ _ _ _ _ alive; do
+		[ "$alive" = 0 ] || kill -HUP "$pid"
+	done
+}
+
+old=$(pid_in "$dir/supervisor.pid")
+! is_supervisor "$old" || die 1 "a supervisor is running already (pid $old)"
+echo $$ >"$dir/supervisor.pid"
+for stage in ingress edf egress; do
+	keeper=$(pid_in "$dir/keeper.$stage")
+	! is_supervisor "$keeper" || continue
+	: >"$dir/request.$stage"
+	pid=$(running)
+	keep "$stage" "${pid:-0}" "$@" &
+	echo $! >"$dir/keeper.$stage"
+	[ -z "$pid" ] || say "adopted $stage (pid $pid)"
+done
+trap 'reload "$@"' HUP
+trap 'kill "$watch" 2>/dev/null; rm -f "$dir/supervisor.pid"; exit 0' TERM INT
+"$build/hold" --watch "$@" &
+watch=$!
+while :; do
+	wait "$watch" || true
+	kill -0 "$watch" 2>/dev/null && continue
+	sleep 1
+	"$build/hold" --watch "$@" &
+	watch=$!
+done

@@ -1,0 +1,112 @@
+#!/bin/sh
+# t_simulate.sh - build/simulate as a user calls it, and the promises of the guarded policy on the workloads.
+set -eu
+cd "$(dirname "$0")/.."
+passed=0
+failed=0
+build=${ONTIME_BUILD:-build}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT INT TERM
+gzip -dc tests/workloads/poisson-2.csv.gz >"$work/trace.csv"
+
+check() { # NAME COMMAND...
+	name=$1
+	shift
+	if out=$("$@" 2>&1); then
+		passed=$((passed + 1))
+		printf 'ok   %s\n' "$name"
+	else
+		failed=$((failed + 1))
+		printf 'FAIL %s\n%s\n' "$name" "$out"
+	fi
+}
+
+every_packet_has_one_fate() { # in JSON, for each policy
+	for policy in edf edf-drop guarded; do
+		"$build/simulate" --policy "$policy" --json "$work/trace.csv" >"$work/json" || return 1
+		jq -e --arg policy "$policy" '.policy == $policy and (.classes | length) == 3 and
+			all(.classes[]; .offered == .on_time + .late + ([.dropped[]] | add // 0))' "$work/json" || return 1
+		[ "$(jq '[.classes[].offered] | add' "$work/json")" = "$(($(wc -l <"$work/trace.csv") - 1))" ] || return 1
+	done
+}
+
+packets_add_up_to_the_sums() {
+	"$build/simulate" --per-packet "$work/trace.csv" | awk -F, 'NR > 1 && $4 == "on_time" {n[$2]++}
+		END {print n["high"], n["medium"], n["low"]}' >"$work/a"
+	"$build/simulate" --json "$work/trace.csv" | jq -r '[.classes[].on_time] | join(" ")' >"$work/b"
+	diff "$work/a" "$work/b"
+}
+
+standard_input_is_the_same() {
+	"$build/simulate" "$work/trace.csv" >"$work/a" && "$build/simulate" - <"$work/trace.csv" >"$work/b" &&
+		"$build/simulate" "$work/trace.csv" >"$work/c" && diff "$work/a" "$work/b" && diff "$work/a" "$work/c"
+}
+
+# One packet of low at work, high and low behind it: edf takes the earlier deadline, which low has at that time.
+a_small_case_goes_as_by_hand() {
+	printf '0,low,0,900000\n100000,low,0,400000\n99300000,high,0,400000\n' >"$work/small.csv"
+	"$build/simulate" --policy edf --per-packet "$work/small.csv" | tail -n +2 | cut -d, -f2,4,5 | tr '\n' ' ' >"$work/a"
+	[ "$(cat "$work/a")" = "low,on_time,900000 low,on_time,1200000 high,on_time,400000 " ] || { cat "$work/a" && return 1; }
+	printf '0,high,0,300000\n0,high,0,300000\n0,high,0,300000\n0,high,0,300000\n' >"$work/small.csv"
+	"$build/simulate" --policy edf-drop --high.margin=0us --per-packet "$work/small.csv" | cut -d, -f4 | tr '\n' ' ' >"$work/a"
+	[ "$(cat "$work/a")" = "fate on_time on_time on_time late " ] || { cat "$work/a" && return 1; }
+}
+
+comparison_has_all_policies() {
+	"$build/simulate" --compare "$work/trace.csv" >"$work/a" || return 1
+	for policy in ancestor edf edf-drop guarded 'guarded, evict largest'; do
+		grep -q "^$policy  " "$work/a" || return 1
+	done
+	"$build/simulate" --compare --json "$work/trace.csv" | jq -e 'length == 5 and .[3].policy == "guarded"'
+}
+
+refused() { # PATTERN ARGS...: status 2 and one line
+	pattern=$1
+	shift
+	text=$("$build/simulate" "$@" 2>&1) && got=0 || got=$?
+	printf '%s (status %s)\n' "$text" "$got"
+	[ "$got" = 2 ] && printf '%s\n' "$text" | grep -q "$pattern" && [ "$(printf '%s\n' "$text" | wc -l)" = 1 ]
+}
+
+bad_traces_are_refused() {
+	for bad in 'x,high,1,1' '1,gold,1,1' '1,high,70000,1' '1,high,1' '1,high,1,x' '1,high,1,99999999999'; do
+		printf '0,high,1,1\n%s\n' "$bad" >"$work/bad.csv"
+		refused "bad.csv:2: \"$bad\": " "$work/bad.csv" || return 1
+	done
+	printf '5,high,1,1\n4,high,1,1\n' >"$work/bad.csv"
+	refused 'sort the trace' "$work/bad.csv" && refused 'No such file' "$work/none.csv" && refused 'which trace' --json &&
+		refused 'unknown choice' --policy best "$work/trace.csv"
+}
+
+# The figures of tests/workloads.sh, with what the guarded policy promises.
+promises_hold() {
+	tests/workloads.sh >"$work/workloads" || return 1
+	awk '
+	function need(what, is, least) { if (is < least) {print what ": " is ", not " least; bad = 1} }
+	$1 == "mean" {need("mean High", $8, 98); need("mean High, largest", $11, 98.5); need("mean all", $10, 94)
+		need("mean all, largest", $13, 98)}
+	$1 == "least" {need("least High", $8, 87)}
+	$1 == "high500const-others-5" {need("constant High at five times the load", $8, 99.99)}
+	$1 ~ /^poisson-0.[58]$/ {need($1, $10, 99.9)}
+	$1 == "flood-low" {need("High at 500/s beside a flood", $8, 99.6)}
+	END {exit bad}' "$work/workloads" || { cat "$work/workloads" && return 1; }
+}
+
+shares_hold_beside_floods() {
+	for flood in high medium low; do
+		gzip -dc "tests/workloads/flood-$flood.csv.gz" |
+			"$build/simulate" --high.share=33% --medium.share=33% --low.share=33% --high.margin=0us --json - |
+			jq -e --arg flood "$flood" 'all(.classes[]; .class == $flood or .on_time >= 0.99 * .offered)' || return 1
+	done
+}
+
+check "every packet has one fate" every_packet_has_one_fate
+check "the packets add up to the sums" packets_add_up_to_the_sums
+check "standard input is the same, and so is a second run" standard_input_is_the_same
+check "small cases go as by hand" a_small_case_goes_as_by_hand
+check "the comparison has all policies" comparison_has_all_policies
+check "a bad trace or option is one line and status 2" bad_traces_are_refused
+check "guarded keeps its promises on the workloads" promises_hold
+check "shares hold beside floods" shares_hold_beside_floods
+printf 'simulate: %d passed, %d failed, 0 skipped\n' "$passed" "$failed"
+[ "$failed" = 0 ]

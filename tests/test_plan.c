@@ -1,0 +1,287 @@
+/* test_plan.c - what the plan knows stays true: order, work that waits, predictions, who goes, shares. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/random.h"
+#include "../edf/plan.h"
+#include "suites.h"
+
+#define SLOTS 1024u
+#define MS 1000000ULL
+#define US 1000ULL
+#define NOW 1000000000ULL
+
+static struct plan plan;
+static uint64_t random_state;
+static const uint32_t rooms[MAX_CLASSES] = { 9, 9, 9, 9 };
+
+static uint32_t random_below(uint32_t n)
+{
+	return (uint32_t)((random_next(&random_state) >> 32) % n);
+}
+
+static struct config make_config(enum policy policy, enum evict evict)
+{
+	struct config c;
+
+	config_defaults(&c);
+	c.policy = policy;
+	c.evict = evict;
+	for (uint32_t i = 0; i < c.n_classes; i++)
+		c.classes[i].margin_ns = 0;
+	return c;
+}
+
+static void open_plan(const struct config *c)
+{
+	static struct plan_entry entries[4][SLOTS];
+	struct plan_entry *each[MAX_CLASSES] = { entries[0], entries[1], entries[2], entries[3] };
+	uint32_t slots[MAX_CLASSES] = { SLOTS, SLOTS, SLOTS, SLOTS };
+
+	plan_init(&plan, c, each, slots);
+}
+
+/* Every class learns that a byte takes 100 ns, and a packet 200 us. */
+static void teach(void)
+{
+	for (uint32_t i = 0; i < 4; i++)
+		for (uint32_t bytes = 0; bytes < 200; bytes += 10)
+			plan_learn(&plan, i, NOW - 100 * MS, bytes, 200 * US + 100 * bytes);
+}
+
+static void a_line_is_learned_exactly(void)
+{
+	struct config c = make_config(POLICY_GUARDED, EVICT_NEWEST);
+
+	open_plan(&c);
+	CU_ASSERT_EQUAL(plan_predict_ns(&plan, 0, 500), 0);
+	teach();
+	for (uint32_t bytes = 0; bytes <= 1500; bytes += 50) {
+		uint64_t exact_ns = 200 * US + 100 * bytes, got_ns = plan_predict_ns(&plan, 1, bytes);
+
+		CU_ASSERT(got_ns + 2 >= exact_ns && got_ns <= exact_ns + 2);
+	}
+}
+
+static void a_class_without_samples_goes_by_the_others(void)
+{
+	struct config c = make_config(POLICY_GUARDED, EVICT_NEWEST);
+
+	open_plan(&c);
+	for (int i = 0; i < 20; i++)
+		plan_learn(&plan, 0, NOW, 100, 250 * US);
+	CU_ASSERT_EQUAL(plan_predict_ns(&plan, 2, 100), 250 * US);
+	for (int i = 0; i < 20; i++)
+		plan_learn(&plan, 2, NOW, 100, 50 * US);
+	CU_ASSERT_EQUAL(plan_predict_ns(&plan, 2, 100), 50 * US);
+	CU_ASSERT_EQUAL(plan_predict_ns(&plan, 0, 100), 250 * US);
+}
+
+static void a_stall_of_the_machine_does_not_spoil_the_prediction(void)
+{
+	struct config c = make_config(POLICY_GUARDED, EVICT_NEWEST);
+
+	open_plan(&c);
+	for (int i = 0; i < 200; i++)
+		plan_learn(&plan, 0, NOW, 100, 100 * US);
+	plan_learn(&plan, 0, NOW, 100, 500 * MS);
+	CU_ASSERT(plan_predict_ns(&plan, 0, 100) < 106 * US);
+	for (int i = 0; i < 500; i++) /* but work that got longer for good is followed */
+		plan_learn(&plan, 0, NOW, 100, 300 * US);
+	CU_ASSERT(plan_predict_ns(&plan, 0, 100) > 290 * US);
+}
+
+static void within_a_class_first_in_is_first_out(void)
+{
+	struct config c = make_config(POLICY_EDF, EVICT_NEWEST);
+
+	open_plan(&c);
+	for (uint64_t i = 0; i < 5000; i++) {
+		plan_arrive(&plan, 1, NOW, NOW + i, 10, 0);
+		if (i % 3 == 2)
+			for (uint64_t k = i - 2; k <= i; k++) {
+				CU_ASSERT_EQUAL(plan.queues[1].deadline_ns, NOW + k);
+				CU_ASSERT_EQUAL(plan_choose(&plan, NOW, rooms).class, 1);
+				plan_take(&plan, 1);
+			}
+	}
+	CU_ASSERT_EQUAL(plan_waiting_pkts(&plan, 1), 2);
+}
+
+static void a_packet_dropped_before_is_only_passed_on(void)
+{
+	struct config c = make_config(POLICY_GUARDED, EVICT_LARGEST);
+
+	open_plan(&c);
+	teach();
+	plan_arrive(&plan, 0, NOW, NOW, 1500, 1);
+	CU_ASSERT_EQUAL(plan.queues[0].work_ns, 0);
+	CU_ASSERT_EQUAL(plan_choose(&plan, NOW, rooms).class, 0);
+	CU_ASSERT_EQUAL(plan_choose(&plan, NOW, rooms).drop, DROP_EVICTED);
+	plan_take(&plan, 0);
+	CU_ASSERT_EQUAL(plan_choose(&plan, NOW, rooms).class, -1);
+}
+
+static void the_newest_goes_from_a_queue_too_long_in_time(void)
+{
+	struct config c = make_config(POLICY_GUARDED, EVICT_NEWEST);
+
+	open_plan(&c);
+	teach();
+	/* 1 ms of budget holds five packets of 200 us; the sixth and seventh go */
+	for (int i = 0; i < 7; i++)
+		plan_arrive(&plan, 0, NOW, NOW + 1 * MS + 100, 0, 0);
+	CU_ASSERT_EQUAL(plan_waiting_pkts(&plan, 0), 7);
+	for (int i = 0; i < 7; i++) {
+		struct edf_choice choice = plan_choose(&plan, NOW, rooms);
+
+		CU_ASSERT_EQUAL(choice.drop, i < 5 ? DROP_NONE : DROP_EVICTED);
+		plan_take(&plan, 0);
+	}
+	CU_ASSERT_EQUAL(plan.queues[0].work_ns, 0);
+}
+
+static void the_largest_goes_where_that_is_asked_for(void)
+{
+	struct config c = make_config(POLICY_GUARDED, EVICT_LARGEST);
+	static const uint32_t sizes[] = { 100, 1500, 200, 1400, 100 };
+
+	open_plan(&c);
+	teach();
+	for (int i = 0; i < 5; i++) /* 220 + 350 + 220 us fit into 1 ms; then 340 and 210 more do not */
+		plan_arrive(&plan, 0, NOW, NOW + 1 * MS, sizes[i], 0);
+	for (int i = 0; i < 5; i++) {
+		CU_ASSERT_EQUAL(plan_choose(&plan, NOW, rooms).drop, sizes[i] == 1500 ? DROP_EVICTED : DROP_NONE);
+		plan_take(&plan, 0);
+	}
+}
+
+/* The plan's work and lists against a plain list of what waits. */
+static void the_work_that_waits_is_always_the_sum(void)
+{
+	static const enum evict evicts[] = { EVICT_NEWEST, EVICT_LARGEST };
+
+	for (int kind = 0; kind < 2; kind++) {
+		struct config c = make_config(POLICY_GUARDED, evicts[kind]);
+		uint32_t evicted = 0, served = 0;
+
+		open_plan(&c);
+		teach();
+		random_state = 88172645463325252;
+		for (uint64_t now = NOW; now < NOW + 3000 * MS; now += 100 * US) {
+			uint32_t class = random_below(3);
+			struct edf_choice choice;
+
+			if (plan_waiting_pkts(&plan, class) < SLOTS)
+				plan_arrive(&plan, class, now, now + c.classes[class].budget_ns, random_below(1500),
+					    random_below(50) == 0);
+			for (uint32_t i = 0; i < 3; i++) {
+				const struct plan_class *pc = &plan.classes[i];
+				uint64_t sum = 0;
+
+				for (uint64_t k = pc->first; k < pc->last; k++)
+					sum += pc->entries[k & pc->mask].evicted ? 0
+										 : pc->entries[k & pc->mask].service_ns;
+				CU_ASSERT_EQUAL_FATAL(plan.queues[i].work_ns, sum);
+			}
+			if (random_below(3) == 0)
+				continue;
+			choice = plan_choose(&plan, now, rooms);
+			if (choice.class < 0)
+				continue;
+			evicted += choice.drop == DROP_EVICTED;
+			served += choice.drop == DROP_NONE;
+			plan_take(&plan, (uint32_t)choice.class);
+		}
+		CU_ASSERT(evicted > 100 && served > 500);
+	}
+}
+
+/* Floods of one class beside a second that stays within its share: how much of that is in time, in percent. */
+static uint32_t in_time_beside_a_flood(uint32_t share_percent)
+{
+	struct config c = make_config(POLICY_GUARDED, EVICT_NEWEST);
+	uint64_t now = NOW, next_ns = NOW;
+	uint32_t served = 0, offered = 0;
+
+	c.classes[0].share_percent = c.classes[1].share_percent = share_percent;
+	open_plan(&c);
+	teach();
+	while (now < NOW + 5000 * MS) {
+		struct edf_choice choice;
+
+		for (; next_ns <= now; next_ns += 2 * MS) { /* 200 us every 2 ms: a tenth of the time */
+			plan_arrive(&plan, 1, now, next_ns + 10 * MS, 0, 0);
+			offered++;
+		}
+		while (plan_waiting_pkts(&plan, 0) < 50)
+			plan_arrive(&plan, 0, now, now + 1 * MS, 0, 0);
+		choice = plan_choose(&plan, now, rooms);
+		if (choice.drop == DROP_NONE) {
+			now += 200 * US;
+			served += choice.class == 1;
+			plan_learn(&plan, (uint32_t)choice.class, now, 0, 200 * US);
+		}
+		plan_take(&plan, (uint32_t)choice.class);
+	}
+	return served * 100 / offered;
+}
+
+static void a_share_holds_beside_a_flood_of_a_higher_class(void)
+{
+	CU_ASSERT(in_time_beside_a_flood(0) < 5);
+	CU_ASSERT(in_time_beside_a_flood(20) >= 99);
+}
+
+static void a_class_that_cannot_be_in_time_at_all_goes_as_a_whole(void)
+{
+	struct config c = make_config(POLICY_GUARDED, EVICT_LARGEST);
+
+	open_plan(&c);
+	teach();
+	for (int i = 0; i < 3; i++)
+		plan_arrive(&plan, 1, NOW, NOW + 10 * MS, 500, 0);
+	for (int i = 0; i < 60; i++) /* 12 ms of work above it */
+		plan_arrive(&plan, 0, NOW, NOW + 100 * MS, 0, 0);
+	plan_arrive(&plan, 1, NOW, NOW + 10 * MS, 100, 0);
+	CU_ASSERT_EQUAL(plan.queues[1].work_ns, 0);
+	CU_ASSERT_EQUAL(plan_waiting_pkts(&plan, 1), 4);
+}
+
+static void absurd_times_and_sizes_do_no_harm(void)
+{
+	struct config c = make_config(POLICY_GUARDED, EVICT_LARGEST);
+
+	open_plan(&c);
+	for (int i = 0; i < 10; i++)
+		plan_learn(&plan, 0, NOW, 100, 3600ULL * 1000 * MS);
+	CU_ASSERT_EQUAL(plan_predict_ns(&plan, 0, 100), UINT32_MAX);
+	plan_arrive(&plan, 1, NOW, NOW + 10 * MS, 65535, 0); /* longer than payload_bytes */
+	CU_ASSERT_EQUAL(plan.queues[0].load_permille, 100000 + 900 * 1000);
+	plan_arrive(&plan, 1, NOW + 60000 * MS, NOW + 60010 * MS, 100, 0); /* a minute later that is forgotten */
+	CU_ASSERT_EQUAL(plan.queues[0].load_permille, 0);
+	CU_ASSERT_EQUAL(plan.queues[1].work_ns, 0); /* nothing that takes an hour fits */
+}
+
+static void a_reload_keeps_what_was_learned(void)
+{
+	struct config c = make_config(POLICY_EDF, EVICT_NEWEST);
+
+	open_plan(&c);
+	teach();
+	plan_arrive(&plan, 0, NOW, NOW + 1 * MS, 100, 0);
+	c.policy = POLICY_GUARDED;
+	plan_reload(&plan, &c);
+	CU_ASSERT_EQUAL(plan_choose(&plan, NOW, rooms).class, -1);
+	CU_ASSERT(plan_predict_ns(&plan, 0, 100) > 200 * US);
+	plan_arrive(&plan, 0, NOW, NOW, 100, 0);
+	plan_take(&plan, 0);
+	CU_ASSERT_EQUAL(plan.queues[0].work_ns, 0);
+}
+
+SUITE(plan, TEST(a_line_is_learned_exactly), TEST(a_class_without_samples_goes_by_the_others),
+      TEST(a_stall_of_the_machine_does_not_spoil_the_prediction), TEST(within_a_class_first_in_is_first_out),
+      TEST(a_packet_dropped_before_is_only_passed_on), TEST(the_newest_goes_from_a_queue_too_long_in_time),
+      TEST(the_largest_goes_where_that_is_asked_for), TEST(the_work_that_waits_is_always_the_sum),
+      TEST(a_share_holds_beside_a_flood_of_a_higher_class), TEST(a_class_that_cannot_be_in_time_at_all_goes_as_a_whole),
+      TEST(absurd_times_and_sizes_do_no_harm), TEST(a_reload_keeps_what_was_learned))

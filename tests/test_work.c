@@ -1,0 +1,194 @@
+/* test_work.c - the work on a packet: as long as it says, without burning a CPU for it, and a plugin on its own copy. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "../common/clock.h"
+#include "../edf/work.h"
+#include "suites.h"
+
+#define N_PKTS 50
+
+static struct stage stage; /* one class, a segment without a name */
+
+static void open_stage(enum work_kind kind, const char *plugin)
+{
+	char why[WHY_BYTES];
+
+	memset(&stage, 0, sizeof(stage));
+	config_defaults(&stage.config);
+	snprintf(stage.config.instance, sizeof(stage.config.instance), "unit-work-%d", getpid());
+	stage.config.work = kind;
+	snprintf(stage.config.plugin, sizeof(stage.config.plugin), "%s", plugin);
+	CU_ASSERT_EQUAL_FATAL(segment_create(&stage.seg, &stage.config, NULL, 0, why), 0);
+	segment_remove(stage.config.instance);
+}
+
+/* The built plugin lies beside this program's directory. */
+static void find_plugin(char path[PATH_BYTES])
+{
+	char self[PATH_BYTES - 32] = "";
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	CU_ASSERT_FATAL(n > 0);
+	*strrchr(self, '/') = 0;
+	snprintf(path, PATH_BYTES, "%s/../plugins/upper.so", self);
+}
+
+static struct result work_on(struct work *w, const char *text)
+{
+	const struct lane_view *v = &stage.seg.views[0];
+	struct ontime_packet packet = { .in_bytes = (uint32_t)strlen(text),
+					.out_room_bytes = stage.config.payload_bytes };
+	struct result result = { .drop = 99 };
+
+	memcpy(lane_payload(v, 0), text, strlen(text));
+	work_do(w, v, 0, &packet, &result, now_ns());
+	return result;
+}
+
+static uint64_t cpu_ns(void)
+{
+	return clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static void simulated_work_grows_from_a_fifth_to_two_fifths_of_a_millisecond(void)
+{
+	CU_ASSERT_EQUAL(work_simulated_ns(0), 200000);
+	CU_ASSERT_EQUAL(work_simulated_ns(700), 300000);
+	CU_ASSERT_EQUAL(work_simulated_ns(1400), 400000);
+	CU_ASSERT_EQUAL(work_simulated_ns(65507), 400000);
+	for (uint32_t bytes = 1; bytes < 2000; bytes++)
+		CU_ASSERT(work_simulated_ns(bytes) >= work_simulated_ns(bytes - 1));
+}
+
+static void simulated_work_takes_its_time_and_mostly_sleeps(void)
+{
+	struct work w;
+	uint64_t began_ns, began_cpu_ns, took_ns;
+
+	open_stage(WORK_SIMULATE, "");
+	CU_ASSERT_EQUAL_FATAL(work_open(&w, &stage), 0);
+	began_ns = now_ns();
+	began_cpu_ns = cpu_ns();
+	for (int i = 0; i < N_PKTS; i++) {
+		struct result r = work_on(&w, "0123456789");
+
+		CU_ASSERT_EQUAL(r.drop, DROP_NONE);
+		CU_ASSERT_EQUAL(r.len_bytes, 10);
+		CU_ASSERT_EQUAL(r.second, 0);
+	}
+	took_ns = now_ns() - began_ns;
+	CU_ASSERT(took_ns >= N_PKTS * work_simulated_ns(10));
+	CU_ASSERT(cpu_ns() - began_cpu_ns < N_PKTS * work_simulated_ns(10) * 6 / 10);
+	work_close(&w);
+	segment_close(&stage.seg);
+}
+
+static void no_work_changes_nothing(void)
+{
+	struct work w;
+	struct result r;
+
+	open_stage(WORK_NONE, "");
+	CU_ASSERT_EQUAL_FATAL(work_open(&w, &stage), 0);
+	r = work_on(&w, "abc");
+	CU_ASSERT_EQUAL(r.drop, DROP_NONE);
+	CU_ASSERT_EQUAL(r.len_bytes, 3);
+	CU_ASSERT_EQUAL(memcmp(lane_payload(&stage.seg.views[0], 0), "abc", 3), 0);
+	work_close(&w);
+	segment_close(&stage.seg);
+}
+
+static void a_plugin_works_on_a_copy_and_again_gives_the_same(void)
+{
+	char path[PATH_BYTES];
+	struct work w;
+	struct result r;
+
+	find_plugin(path);
+	open_stage(WORK_PLUGIN, path);
+	CU_ASSERT_EQUAL_FATAL(work_open(&w, &stage), 0);
+	for (int again = 0; again < 2; again++) {
+		const uint8_t *in = lane_payload(&stage.seg.views[0], 0);
+
+		r = work_on(&w, "abc-1");
+		CU_ASSERT_EQUAL(r.drop, DROP_NONE);
+		CU_ASSERT_EQUAL(r.second, 1);
+		CU_ASSERT_EQUAL(r.len_bytes, 5);
+		CU_ASSERT_EQUAL(memcmp(in, "abc-1", 5), 0);
+		CU_ASSERT_EQUAL(memcmp(in + stage.seg.views[0].second_offset, "ABC-1", 5), 0);
+	}
+	work_close(&w);
+	segment_close(&stage.seg);
+}
+
+static int refuse(void *state, struct ontime_packet *packet)
+{
+	(void)state;
+	(void)packet;
+	return -EINVAL;
+}
+
+static int write_too_much(void *state, struct ontime_packet *packet)
+{
+	(void)state;
+	packet->out_bytes = packet->out_room_bytes + 1;
+	return 0;
+}
+
+static void what_a_plugin_refuses_or_overfills_is_dropped(void)
+{
+	struct ontime_plugin plugin = { .abi = ONTIME_PLUGIN_ABI, .name = "test", .work = refuse };
+	struct work w;
+
+	open_stage(WORK_PLUGIN, "");
+	w = (struct work){ .kind = WORK_PLUGIN, .plugin = &plugin, .journal = &stage.seg.shared->edf_journal };
+	CU_ASSERT_EQUAL(work_on(&w, "abc").drop, DROP_POISON);
+	plugin.work = write_too_much;
+	CU_ASSERT_EQUAL(work_on(&w, "abc").drop, DROP_POISON);
+	segment_close(&stage.seg);
+}
+
+static void a_file_that_is_no_plugin_is_refused(void)
+{
+	static const char *const files[] = { "/nonexistent/plugin.so", "/proc/self/exe", "libc.so.6" };
+
+	for (int i = 0; i < 3; i++) {
+		struct work w;
+
+		open_stage(WORK_PLUGIN, files[i]);
+		CU_ASSERT_EQUAL(work_open(&w, &stage), EXIT_CONFIG);
+		segment_close(&stage.seg);
+	}
+}
+
+static void the_third_crash_in_a_row_makes_a_packet_poison(void)
+{
+	struct edf_journal *journal;
+	struct work w;
+	uint64_t word = 77ULL << COUNT_SHIFT;
+
+	open_stage(WORK_PLUGIN, "");
+	journal = &stage.seg.shared->edf_journal;
+	w = (struct work){ .kind = WORK_PLUGIN, .journal = journal };
+	work_guard(&w, 2, word);
+	journal->crashed_on = journal->working;
+	journal->crashes = CRASHES_UNTIL_POISON - 1;
+	CU_ASSERT_EQUAL(work_is_poison(&w, 2, word), 0);
+	journal->crashes = CRASHES_UNTIL_POISON;
+	CU_ASSERT_EQUAL(work_is_poison(&w, 2, word), 1);
+	CU_ASSERT_EQUAL(work_is_poison(&w, 1, word), 0); /* the same count of another class */
+	CU_ASSERT_EQUAL(work_is_poison(&w, 2, word + (1 << COUNT_SHIFT)), 0);
+	w.kind = WORK_NONE;
+	CU_ASSERT_EQUAL(work_is_poison(&w, 2, word), 0);
+	segment_close(&stage.seg);
+}
+
+SUITE(work, TEST(simulated_work_grows_from_a_fifth_to_two_fifths_of_a_millisecond),
+      TEST(simulated_work_takes_its_time_and_mostly_sleeps), TEST(no_work_changes_nothing),
+      TEST(a_plugin_works_on_a_copy_and_again_gives_the_same), TEST(what_a_plugin_refuses_or_overfills_is_dropped),
+      TEST(a_file_that_is_no_plugin_is_refused), TEST(the_third_crash_in_a_row_makes_a_packet_poison))
