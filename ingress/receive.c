@@ -118,8 +118,12 @@ static uint32_t accept_batch(struct receiver *r, const struct ingress *in, int f
 	uint64_t published_at_ns;
 
 	/* With full = wait no more was read than fits; that a reload lowered the limit since must not drop it. */
-	if (r->stage->config.full == FULL_DROP && publishable_pkts(r, class) < n)
-		fits = publishable_pkts(r, class);
+	if (r->stage->config.full == FULL_DROP) {
+		/* One look: between two the stages behind may make room, and the second would offer slots nobody filled. */
+		uint32_t room_pkts = publishable_pkts(r, class);
+
+		fits = room_pkts < n ? room_pkts : n;
+	}
 	for (uint32_t i = 0; i < n; i++)
 		bytes += (uint32_t)note_arrival(r, in, flow, i, &t);
 	published_at_ns = now_ns();
