@@ -91,6 +91,7 @@ int account_read(const struct segment *seg, uint32_t class, struct account *a)
 	a->refused_events = s.egress.refused_events;
 	a->send_waits = s.egress.send_waits;
 	memcpy(a->late_span_pkts, s.egress.late_span_pkts, sizeof(a->late_span_pkts));
+	memcpy(a->span_sum_ns, s.egress.span_sum_ns, sizeof(a->span_sum_ns));
 	a->latency_sum_ns = s.egress.latency_sum_ns;
 	a->latency_max_ns = s.egress.latency_max_ns;
 	a->work_ns = s.edf.work_ns;

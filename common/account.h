@@ -53,6 +53,7 @@ struct account {
 	uint64_t refused_events; /* ICMP errors that told of earlier datagrams */
 	uint64_t send_waits; /* times the kernel had no room to send */
 	uint64_t late_span_pkts[N_SPANS]; /* packets sent late, by the span that ate most */
+	uint64_t span_sum_ns[N_SPANS]; /* of all packets sent: where their time went */
 	uint64_t latency_sum_ns, latency_max_ns;
 	uint64_t work_ns;
 	uint64_t latency[HISTOGRAM_BUCKETS]; /* arrived -> sent */

@@ -85,6 +85,7 @@ struct egress_tally {
 	uint64_t send_errno[SEND_ERRNOS], send_errno_pkts[SEND_ERRNOS];
 	uint64_t refused_events, send_waits;
 	uint64_t late_span_pkts[N_SPANS];
+	uint64_t span_sum_ns[N_SPANS]; /* of all packets sent */
 	uint64_t latency_sum_ns, latency_max_ns;
 	/* Histogram updates of this commit: bucket << 48 | the bucket's new count. Applied after the commit and again
 	   by a successor; the same either way, since the counts are absolute. */
@@ -103,6 +104,9 @@ struct lane {
 	alignas(LINE) _Atomic uint64_t edf[2][TALLY_WORDS(struct edf_tally)]; /* writer: edf */
 	alignas(LINE) _Atomic uint64_t egress[2][TALLY_WORDS(struct egress_tally)]; /* writer: egress */
 	alignas(LINE) _Atomic uint64_t latency[HISTOGRAM_BUCKETS]; /* arrived -> sent; writer: egress */
+	/* What the class is held to, for observers; writer: egress, at its start and after a reload. */
+	alignas(LINE) _Atomic uint64_t budget_ns; /* BUDGET_NONE: no deadline */
+	_Atomic uint32_t ingress_to_edf_pkts, edf_to_egress_pkts;
 };
 
 enum stage_state { STATE_ABSENT, STATE_STARTING, STATE_READY, STATE_STOPPED };

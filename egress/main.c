@@ -110,6 +110,20 @@ static void step(struct loop *l)
 	note_shaper(l, l->egress.shaper.empty_at_ns);
 }
 
+/* For observers: what each class is held to now. */
+static void tell_terms(const struct loop *l)
+{
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++) {
+		const struct class_config *c = &l->stage.config.classes[class];
+		struct lane *lane = l->stage.seg.views[class].lane;
+
+		/* relaxed: each stands alone */
+		atomic_store_explicit(&lane->budget_ns, c->budget_ns, memory_order_relaxed);
+		atomic_store_explicit(&lane->ingress_to_edf_pkts, c->ingress_to_edf_pkts, memory_order_relaxed);
+		atomic_store_explicit(&lane->edf_to_egress_pkts, c->edf_to_egress_pkts, memory_order_relaxed);
+	}
+}
+
 static void reload(struct loop *l)
 {
 	struct config fresh;
@@ -117,6 +131,7 @@ static void reload(struct loop *l)
 
 	if (!stage_reload_asked(&l->stage, &fresh))
 		return;
+	tell_terms(l);
 	start_shaper(l);
 	if (gso == l->stage.config.gso)
 		return;
@@ -136,6 +151,7 @@ static int open_loop(struct loop *l, int argc, char **argv)
 	if (status)
 		return 1 + status;
 	start_shaper(l);
+	tell_terms(l);
 	stage_ready(&l->stage);
 	return 0;
 }

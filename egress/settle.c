@@ -29,21 +29,18 @@ void settle_load(struct sender *s, uint32_t class)
 		s->latency[class][b] = atomic_load_explicit(&l->latency[b], memory_order_relaxed);
 }
 
-static enum span worst_span(const struct arrival *a, const struct result *r, const struct departure *d,
-			    uint64_t sent_at_ns)
+/* How long the packet was in each span. Returns the one that took most. */
+static enum span measure_spans(const struct arrival *a, const struct result *r, const struct departure *d,
+			       uint64_t sent_at_ns, uint64_t span_ns[N_SPANS])
 {
 	const uint64_t ends[N_SPANS + 1] = { a->arrived_at_ns, a->read_at_ns,	a->published_at_ns, r->started_at_ns,
 					     r->done_at_ns,    d->handed_at_ns, sent_at_ns };
 	enum span worst = SPAN_SOCKET;
-	uint64_t most_ns = 0;
 
 	for (int i = 0; i < N_SPANS; i++) {
-		uint64_t ns = ends[i + 1] > ends[i] ? ends[i + 1] - ends[i] : 0;
-
-		if (ns > most_ns) {
-			most_ns = ns;
+		span_ns[i] = ends[i + 1] > ends[i] ? ends[i + 1] - ends[i] : 0;
+		if (span_ns[i] > span_ns[worst])
 			worst = (enum span)i;
-		}
 	}
 	return worst;
 }
@@ -56,17 +53,21 @@ static void count_sent(struct sender *s, uint32_t class, uint32_t index, uint64_
 	uint64_t latency_ns = sent_at_ns > a->arrived_at_ns ? sent_at_ns - a->arrived_at_ns : 0;
 	uint64_t budget_ns = s->stage->config.classes[class].budget_ns;
 	uint32_t bucket = histogram_bucket(latency_ns);
+	uint64_t span_ns[N_SPANS];
+	enum span worst = measure_spans(a, &v->results[index], &v->departures[index], sent_at_ns, span_ns);
 
 	t->sent_pkts++;
 	t->sent_bytes += v->results[index].len_bytes;
 	t->latency_sum_ns += latency_ns;
+	for (int i = 0; i < N_SPANS; i++)
+		t->span_sum_ns[i] += span_ns[i];
 	if (latency_ns > t->latency_max_ns)
 		t->latency_max_ns = latency_ns;
 	t->updates[t->n_updates++] = (uint64_t)bucket << BUCKET_SHIFT | ++s->latency[class][bucket];
 	if (budget_ns == BUDGET_NONE || latency_ns <= budget_ns)
 		return;
 	t->sent_late_pkts++;
-	t->late_span_pkts[worst_span(a, &v->results[index], &v->departures[index], sent_at_ns)]++;
+	t->late_span_pkts[worst]++;
 }
 
 static void count_error(struct egress_tally *t, uint32_t err)

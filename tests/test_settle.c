@@ -61,6 +61,19 @@ static void a_late_packet_is_blamed_on_its_longest_span(void)
 	segment_close(&stage.seg);
 }
 
+static void the_spans_of_what_was_sent_add_up_to_its_latency(void)
+{
+	uint64_t spans[N_SPANS] = { 1, 20, 300, 4000, 50000, 600000 };
+
+	open_sender();
+	settle(&sender, 0, 1, put_packet(0, spans));
+	settle(&sender, 0, 1, put_packet(1, spans));
+	for (int i = 0; i < N_SPANS; i++)
+		CU_ASSERT_EQUAL(sender.tally[0].span_sum_ns[i], 2 * spans[i]);
+	CU_ASSERT_EQUAL(sender.tally[0].latency_sum_ns, 2 * 654321);
+	segment_close(&stage.seg);
+}
+
 static void a_packet_just_in_time_is_not_late(void)
 {
 	uint64_t spans[N_SPANS] = { 0, 0, 0, MS, 0, 0 };
@@ -154,6 +167,6 @@ static void the_histogram_outlives_a_death_between_commit_and_update(void)
 	segment_close(&stage.seg);
 }
 
-SUITE(settle, TEST(a_late_packet_is_blamed_on_its_longest_span), TEST(a_packet_just_in_time_is_not_late),
-      TEST(each_slot_is_counted_once_under_its_own_name), TEST(more_errnos_than_places_share_the_last),
-      TEST(the_histogram_outlives_a_death_between_commit_and_update))
+SUITE(settle, TEST(a_late_packet_is_blamed_on_its_longest_span), TEST(the_spans_of_what_was_sent_add_up_to_its_latency),
+      TEST(a_packet_just_in_time_is_not_late), TEST(each_slot_is_counted_once_under_its_own_name),
+      TEST(more_errnos_than_places_share_the_last), TEST(the_histogram_outlives_a_death_between_commit_and_update))
