@@ -13,6 +13,7 @@ PARTS_reference := run/hold_sockets.c
 PARTS_bench_decide := edf/edf.c edf/plan.c
 PARTS_bench_gap := run/load_sink.c
 PARTS_pipeline := run/hold_sockets.c
+PARTS_plugin := run/hold_sockets.c
 PARTS_crash := run/hold_sockets.c $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
 LIBS_crash := -Wl,--wrap=mmap -Wl,--wrap=munmap -Wl,--wrap=recvmmsg -Wl,--wrap=sendmmsg
 PARTS_threads := run/hold_sockets.c run/load_sink.c $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
@@ -45,6 +46,7 @@ STAGES := ingress edf egress
 COMMON := $(call objects,$(wildcard common/*.c))
 STAGE_PARTS := $(call objects,$(filter-out %/main.c,$(wildcard $(STAGES:%=%/*.c))))
 PLUGINS := $(patsubst edf/plugins/%.c,$(BUILD)/plugins/%.so,$(wildcard edf/plugins/*.c))
+TEST_PLUGINS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/plugins/*.c))
 
 # run/NAME.c is a program, run/NAME_*.c are its parts.
 run_sources := $(patsubst run/%.c,%,$(filter-out %.bpf.c,$(wildcard run/*.c)))
@@ -79,7 +81,7 @@ PROGRAMS := $(STAGES:%=$(BUILD)/%) $(RUN_PROGRAMS:%=$(BUILD)/%)
 
 all: $(PROGRAMS) $(PLUGINS) $(BPF) ## build everything an operator runs
 
-tests: all $(BUILD)/tests/unit $(TEST_PROGRAMS:%=$(BUILD)/tests/%) ## build the tests too
+tests: all $(BUILD)/tests/unit $(TEST_PROGRAMS:%=$(BUILD)/tests/%) $(TEST_PLUGINS) ## build the tests too
 
 check: ## run every test; installs what is missing
 	tests/run.sh
@@ -136,7 +138,9 @@ $(eval $(call program,tests/unit,$(UNIT) $(TEST_SHARED) $(STAGE_PARTS),unit))
 
 $(UNIT): | have-cunit
 
-$(BUILD)/plugins/%.so: $(OBJ)/edf/plugins/%.o
+$(PLUGINS): $(BUILD)/plugins/%.so: $(OBJ)/edf/plugins/%.o
+$(TEST_PLUGINS): $(BUILD)/%.so: $(OBJ)/%.o
+$(PLUGINS) $(TEST_PLUGINS):
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(SAN_FLAGS) $(LDFLAGS) $< -o $@
@@ -146,7 +150,7 @@ $(BUILD)/%.bpf.o: run/%.bpf.c $(wildcard run/*.h common/*.h)
 	@mkdir -p $(@D)
 	$(Q)clang -target bpf -O2 -g -Wall -Icommon -I/usr/include/$(shell $(CC) -dumpmachine) -c $< -o $@
 
-$(OBJ)/edf/plugins/%.o: ALL_CFLAGS += -fPIC
+$(OBJ)/edf/plugins/%.o $(OBJ)/tests/plugins/%.o: ALL_CFLAGS += -fPIC
 $(OBJ)/%.o: %.c Makefile | have-inih
 	$(call say,CC,$<)
 	@mkdir -p $(@D)

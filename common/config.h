@@ -64,6 +64,7 @@ struct config {
 	enum evict evict; /* guarded: who goes from a queue too long in time */
 	enum work_kind work;
 	char plugin[PATH_BYTES]; /* with WORK_PLUGIN: the shared object */
+	uint64_t slice_ns; /* work looks this often whether a higher class must go first; 0: never */
 	enum full full;
 	enum late late;
 	uint64_t rate_bits_per_s; /* 0: no shaping */

@@ -27,6 +27,8 @@ const struct option options[N_OPTIONS] = {
 	  "guarded: who goes from a queue that is too long in time" },
 	{ PIPELINE("work", VALUE_WORK, work), "none", 0, 0, 1, "none|simulate|plugin:FILE.so", CHANGE_IDENTITY,
 	  "what is done to each packet" },
+	{ PIPELINE("slice", VALUE_TIME, slice_ns), "off", 10 * NS_PER_US, NS_PER_S, 1, "off", CHANGE_RELOAD,
+	  "long work stops this often to let a higher class go first that would be late" },
 	{ PIPELINE("full", VALUE_CHOICE, full), "wait", 0, 0, 1, "wait|drop", CHANGE_RELOAD,
 	  "before a full queue: leave the class alone, or drop its newest" },
 	{ PIPELINE("late", VALUE_CHOICE, late), "send", 0, 0, 1, "send|drop", CHANGE_RELOAD,

@@ -7,7 +7,7 @@
 #include "config.h"
 #include "config_value.h"
 
-#define N_OPTIONS 28
+#define N_OPTIONS 29
 
 extern const struct option options[N_OPTIONS];
 

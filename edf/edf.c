@@ -122,6 +122,28 @@ static int ranks_above(const struct edf_queue *queues, uint32_t a, uint32_t b)
 	return queues[a].over_share != queues[b].over_share ? queues[a].over_share < queues[b].over_share : a < b;
 }
 
+struct edf_choice edf_interrupt(enum policy policy, uint64_t now, const struct edf_queue *queues, uint32_t n_classes,
+				uint32_t class, uint64_t remaining_ns)
+{
+	for (uint32_t i = 0; i < n_classes; i++) {
+		const struct edf_queue *q = &queues[i];
+		uint64_t margin_ns = policy == POLICY_GUARDED ? q->margin_ns : 0;
+
+		if (i == class || !ranks_above(queues, i, class) || q->waiting_pkts == 0 || q->room_pkts == 0 ||
+		    q->deadline_ns == NO_DEADLINE)
+			continue;
+		if (is_hopeless(q, now, margin_ns)) {
+			if (policy == POLICY_EDF)
+				continue;
+			return (struct edf_choice){ .class = (int)i, .drop = DROP_LATE };
+		}
+		if (is_hopeless(q, now + remaining_ns, margin_ns) ||
+		    now + remaining_ns + q->work_ns + margin_ns > q->last_deadline_ns)
+			return (struct edf_choice){ .class = (int)i, .drop = DROP_NONE };
+	}
+	return (struct edf_choice){ .class = -1, .drop = DROP_NONE };
+}
+
 int edf_is_too_long(const struct edf_queue *queues, uint32_t n_classes, uint32_t class, enum evict evict, uint64_t now,
 		    uint64_t service_ns, uint64_t deadline_ns)
 {

@@ -46,6 +46,14 @@ struct edf_choice edf_choose(enum policy policy, enum full full, uint64_t now, c
 			     uint32_t n_classes);
 
 /*
+ * edf_interrupt - while a packet of `class` is worked on and needs remaining_ns more: which class above it must go first? One
+ * whose packets (the first, or the newest with all before it) would be late if they waited, but are not if they do not.
+ * Returns -1: none. Where late packets are dropped, a first packet that is late already is to be dropped first.
+ */
+struct edf_choice edf_interrupt(enum policy policy, uint64_t now, const struct edf_queue *queues, uint32_t n_classes,
+				uint32_t class, uint64_t remaining_ns);
+
+/*
  * edf_is_too_long - would a packet that arrives now, behind all of its class and of those above, finish after its deadline?
  * Such a queue is too long in time: something must go. evict: with EVICT_LARGEST what the classes above keep taking, by their
  * load, stretches the wait too, to twice as long at most: choosing whom to evict pays early. Where it is always the newest, it

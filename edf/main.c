@@ -18,7 +18,14 @@ struct loop {
 	uint64_t told[MAX_CLASSES]; /* of ingress's commit words: what the plan knows of */
 	uint32_t room_pkts[MAX_CLASSES]; /* before the edf_to_egress limit */
 	uint32_t unrung_pkts; /* passed on since the neighbours were last rung for */
+	struct at_work {
+		uint32_t class;
+		uint64_t word; /* of the packet, for the poison rule */
+		uint64_t predicted_ns;
+	} at_work; /* the packet that is worked on */
 };
+
+static void finish_head(struct loop *l, struct edf_choice choice, uint64_t now);
 
 /* The packet at the head of a class, behind the pending ones. */
 static uint32_t head_index(const struct loop *l, uint32_t class)
@@ -98,6 +105,37 @@ static void commit_all(struct loop *l)
 		ring_neighbours(l);
 }
 
+static void guard(struct loop *l)
+{
+	if (l->work.kind == WORK_PLUGIN)
+		work_guard(&l->work, l->at_work.class, l->at_work.word);
+}
+
+/* Between two slices of work: packets that must not wait go first, each with a count of its own. Returns how long that took. */
+static uint64_t let_others_go_first(void *arg, uint64_t worked_ns)
+{
+	struct loop *l = arg;
+	const struct at_work mine = l->at_work;
+	uint64_t began_ns = now_ns(), now = began_ns;
+
+	plan_progress(&l->plan, mine.class, mine.predicted_ns > worked_ns ? mine.predicted_ns - worked_ns : 0);
+	for (;;) {
+		struct edf_choice choice;
+
+		look(l, now);
+		choice = plan_interrupt(&l->plan, mine.class, now, l->room_pkts);
+		if (choice.class < 0)
+			break;
+		finish_head(l, choice, now);
+		commit(l, (uint32_t)choice.class);
+		ring_neighbours(l);
+		now = now_ns();
+	}
+	l->at_work = mine;
+	guard(l);
+	return now_ns() - began_ns;
+}
+
 static void work_on_head(struct loop *l, uint32_t class, uint64_t now, struct result *result)
 {
 	const struct lane_view *v = &l->stage.seg.views[class];
@@ -110,22 +148,23 @@ static void work_on_head(struct loop *l, uint32_t class, uint64_t now, struct re
 		.arrived_at_ns = a->arrived_at_ns,
 		.deadline_ns = l->plan.queues[class].deadline_ns,
 	};
-	uint64_t word = lane_next_word(l->word[class], l->pending[class] + 1);
+	uint64_t word = lane_next_word(l->word[class], l->pending[class] + 1), others_ns, took_ns;
 
 	if (work_is_poison(&l->work, class, word)) {
 		result->drop = DROP_POISON;
 		return;
 	}
-	if (l->work.kind == WORK_PLUGIN)
-		work_guard(&l->work, class, word);
-	work_do(&l->work, v, index, &packet, result, now);
+	l->at_work = (struct at_work){ .class = class, .word = word, .predicted_ns = plan_start(&l->plan, class) };
+	guard(l);
+	others_ns = work_do(&l->work, v, index, &packet, result, now);
 	if (l->work.kind == WORK_NONE)
 		return;
 	result->done_at_ns = now_ns();
 	if (l->work.kind == WORK_PLUGIN)
 		work_guard(&l->work, class, 0);
-	l->tally[class].work_ns += result->done_at_ns - now;
-	plan_learn(&l->plan, class, result->done_at_ns, a->len_bytes, result->done_at_ns - now);
+	took_ns = result->done_at_ns - now - others_ns;
+	l->tally[class].work_ns += took_ns;
+	plan_learn(&l->plan, class, result->done_at_ns, a->len_bytes, took_ns);
 }
 
 /* Serve or drop the head of a class; it counts once it is committed. */
@@ -248,6 +287,7 @@ static void reload(struct loop *l)
 	if (!stage_reload_asked(&l->stage, &fresh))
 		return;
 	plan_reload(&l->plan, &l->stage.config);
+	work_slice(&l->work, l->stage.config.slice_ns, let_others_go_first, l);
 	memcpy(l->told, l->word, sizeof(l->told)); /* budgets may have changed: tell it again of all that wait */
 }
 
@@ -270,6 +310,7 @@ static int open_loop(struct loop *l, int argc, char **argv)
 		status = work_open(&l->work, &l->stage);
 	if (status)
 		return 1 + status;
+	work_slice(&l->work, l->stage.config.slice_ns, let_others_go_first, l);
 	stage_ready(&l->stage);
 	return 0;
 }

@@ -125,7 +125,7 @@ static void unlink_size(struct plan_class *c, const struct plan_entry *e)
 static void remove_work(struct plan *p, uint32_t class, const struct plan_entry *e)
 {
 	p->queues[class].work_ns -= e->service_ns;
-	if (p->evict == EVICT_LARGEST)
+	if (p->evict == EVICT_LARGEST && !e->started)
 		unlink_size(&p->classes[class], e);
 }
 
@@ -210,7 +210,8 @@ static void refill_shares(struct plan *p, uint64_t now)
 	}
 }
 
-struct edf_choice plan_choose(struct plan *p, uint64_t now, const uint32_t *room_pkts)
+/* What a decision needs to know of now. Returns a class whose head was evicted and only has to be passed on, or -1. */
+static int prepare_choice(struct plan *p, uint64_t now, const uint32_t *room_pkts)
 {
 	if (p->has_shares)
 		refill_shares(p, now);
@@ -218,10 +219,51 @@ struct edf_choice plan_choose(struct plan *p, uint64_t now, const uint32_t *room
 		struct plan_class *c = &p->classes[i];
 
 		if (c->first != c->last && entry_at(c, c->first)->evicted)
-			return (struct edf_choice){ .class = (int)i, .drop = DROP_EVICTED };
+			return (int)i;
 		p->queues[i].room_pkts = room_pkts[i];
 	}
+	return -1;
+}
+
+struct edf_choice plan_choose(struct plan *p, uint64_t now, const uint32_t *room_pkts)
+{
+	int evicted = prepare_choice(p, now, room_pkts);
+
+	if (evicted >= 0)
+		return (struct edf_choice){ .class = evicted, .drop = DROP_EVICTED };
 	return edf_choose(p->policy, p->full, now, p->queues, p->n_classes);
+}
+
+uint64_t plan_start(struct plan *p, uint32_t class)
+{
+	struct plan_class *c = &p->classes[class];
+	struct plan_entry *e = entry_at(c, c->first);
+
+	if (p->evict == EVICT_LARGEST)
+		unlink_size(c, e);
+	e->started = 1;
+	return p->queues[class].service_ns;
+}
+
+void plan_progress(struct plan *p, uint32_t class, uint64_t remaining_ns)
+{
+	struct plan_class *c = &p->classes[class];
+	struct plan_entry *e = entry_at(c, c->first);
+
+	p->queues[class].work_ns -= e->service_ns;
+	e->service_ns = remaining_ns < UINT32_MAX ? (uint32_t)remaining_ns : UINT32_MAX;
+	p->queues[class].work_ns += e->service_ns;
+}
+
+struct edf_choice plan_interrupt(struct plan *p, uint32_t class, uint64_t now, const uint32_t *room_pkts)
+{
+	const struct plan_class *c = &p->classes[class];
+	uint64_t remaining_ns = c->entries[c->first & c->mask].service_ns;
+	int evicted = prepare_choice(p, now, room_pkts);
+
+	if (evicted >= 0)
+		return (struct edf_choice){ .class = evicted, .drop = DROP_EVICTED };
+	return edf_interrupt(p->policy, now, p->queues, p->n_classes, class, remaining_ns);
 }
 
 void plan_take(struct plan *p, uint32_t class)

@@ -24,8 +24,8 @@ struct plan_entry {
 	uint32_t service_ns; /* as predicted when it came */
 	uint32_t bytes;
 	uint32_t newer, older; /* neighbours in the list of its size; PLAN_NONE: none */
-	uint8_t size; /* which list */
-	uint8_t evicted;
+	uint8_t size; /* which list; none once work has started */
+	uint8_t evicted, started;
 };
 
 /* Service time as a line in bytes. */
@@ -70,6 +70,18 @@ void plan_arrive(struct plan *p, uint32_t class, uint64_t now, uint64_t deadline
 
 /* plan_choose - what to do next. room_pkts[class]: before the edf_to_egress limit. */
 struct edf_choice plan_choose(struct plan *p, uint64_t now, const uint32_t *room_pkts);
+
+/*
+ * plan_start - work on the head of the class begins, and may be interrupted: it is not evicted any more.
+ * Returns how long the work is predicted to take.
+ */
+uint64_t plan_start(struct plan *p, uint32_t class);
+
+/* plan_progress - the head of the class, which was started, needs remaining_ns more: call before telling of arrivals. */
+void plan_progress(struct plan *p, uint32_t class, uint64_t remaining_ns);
+
+/* plan_interrupt - what must be done before the head of the class, which was started, is worked on further? edf_interrupt(). */
+struct edf_choice plan_interrupt(struct plan *p, uint32_t class, uint64_t now, const uint32_t *room_pkts);
 
 /* plan_take - the head of the class is finished, or dropped. */
 void plan_take(struct plan *p, uint32_t class);

@@ -6,14 +6,17 @@
  *          again and keep no count of calls that matters.
  * Crash:   a plugin that crashes, or is aborted because it hangs, takes the edf stage with it; the successor works on the
  *          same packet again. A packet that crashes it three times in a row is dropped, counted `poison`.
- * ABI:     version 1. Fields are only ever added at the end, with a new version.
+ * Slices:  work that takes long may call packet->checkpoint(packet) now and then, say every 10 us. With `slice = 50us` in the
+ *          config, a packet of a higher class that must not wait is worked on in there: work() is then called for that one
+ *          before it returns for this one. So what work() keeps outside of its packet must be whole at a checkpoint.
+ * ABI:     version 2. Fields are only ever added at the end, with a new version; objects of version 1 still load.
  */
 #ifndef ONTIME_PLUGIN_H
 #define ONTIME_PLUGIN_H
 
 #include <stdint.h>
 
-#define ONTIME_PLUGIN_ABI 1
+#define ONTIME_PLUGIN_ABI 2
 
 struct ontime_packet {
 	const uint8_t *in;
@@ -24,6 +27,9 @@ struct ontime_packet {
 	uint32_t class_rank; /* 0 is the highest */
 	uint64_t arrived_at_ns; /* CLOCK_MONOTONIC */
 	uint64_t deadline_ns; /* UINT64_MAX: none */
+	/* since ABI 2 */
+	void (*checkpoint)(struct ontime_packet *packet); /* never NULL; costs a few ns when there is nothing to do */
+	void *host; /* not the plugin's business */
 };
 
 struct ontime_plugin {

@@ -53,7 +53,7 @@ static int open_plugin(struct work *w, const char *file)
 		return EXIT_CONFIG;
 	}
 	w->plugin = dlsym(w->object, "ontime_plugin");
-	if (!w->plugin || w->plugin->abi != ONTIME_PLUGIN_ABI || !w->plugin->work) {
+	if (!w->plugin || w->plugin->abi < 1 || w->plugin->abi > ONTIME_PLUGIN_ABI || !w->plugin->work) {
 		log_error("load plugin %s: %s: build it against this version's edf/plugin.h", file,
 			  !w->plugin ? "it exports no `ontime_plugin`" : "it has another ABI version");
 		return EXIT_CONFIG;
@@ -91,40 +91,95 @@ uint64_t work_simulated_ns(uint32_t bytes)
 	return SIMULATE_BASE_NS + SIMULATE_BASE_NS * counted / SIMULATE_FULL_BYTES;
 }
 
+void work_slice(struct work *w, uint64_t slice_ns, uint64_t (*between)(void *arg, uint64_t worked_ns), void *arg)
+{
+	w->slice_ns = slice_ns;
+	w->between = between;
+	w->arg = arg;
+}
+
+static void sleep_until(uint64_t until_ns)
+{
+	struct timespec t = { .tv_sec = (time_t)(until_ns / NS_PER_S), .tv_nsec = (long)(until_ns % NS_PER_S) };
+
+	while (now_ns() < until_ns && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
+		continue;
+}
+
 static void wait_until(uint64_t until_ns)
 {
-	uint64_t wake_ns = until_ns - TIMER_MISS_NS;
-	struct timespec t = { .tv_sec = (time_t)(wake_ns / NS_PER_S), .tv_nsec = (long)(wake_ns % NS_PER_S) };
-
-	while (now_ns() < wake_ns && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
-		continue;
+	sleep_until(until_ns - TIMER_MISS_NS);
 	while (now_ns() < until_ns)
 		continue;
 }
 
-static void run_plugin(struct work *w, const struct lane_view *v, uint32_t index, struct ontime_packet *packet,
-		       struct result *result)
+/* Returns how long it was interrupted. */
+static uint64_t simulate(const struct work *w, uint64_t started_at_ns, uint64_t takes_ns)
 {
+	uint64_t others_ns = 0;
+
+	for (uint64_t at_ns = w->slice_ns; w->slice_ns && at_ns < takes_ns; at_ns += w->slice_ns) {
+		sleep_until(started_at_ns + others_ns + at_ns);
+		others_ns += w->between(w->arg, at_ns);
+	}
+	wait_until(started_at_ns + others_ns + takes_ns);
+	return others_ns;
+}
+
+/* A packet in the plugin's hands. */
+struct plugin_run {
+	const struct work *work;
+	uint64_t started_at_ns, others_ns;
+	uint64_t slice_until_ns; /* UINT64_MAX: no slices */
+};
+
+static void checkpoint(struct ontime_packet *packet)
+{
+	struct plugin_run *run = packet->host;
+	uint64_t now;
+
+	if (run->slice_until_ns == UINT64_MAX)
+		return;
+	now = now_ns();
+	if (now < run->slice_until_ns)
+		return;
+	run->others_ns += run->work->between(run->work->arg, now - run->started_at_ns - run->others_ns);
+	run->slice_until_ns = now_ns() + run->work->slice_ns;
+}
+
+/* Returns how long it was interrupted. */
+static uint64_t run_plugin(const struct work *w, const struct lane_view *v, uint32_t index,
+			   struct ontime_packet *packet, struct result *result, uint64_t started_at_ns)
+{
+	struct plugin_run run = { .work = w, .started_at_ns = started_at_ns, .slice_until_ns = UINT64_MAX };
+
+	if (w->slice_ns)
+		run.slice_until_ns = started_at_ns + w->slice_ns;
 	packet->in = lane_payload(v, index);
 	packet->out = lane_payload(v, index) + v->second_offset;
 	packet->out_bytes = 0;
+	packet->checkpoint = checkpoint;
+	/* cppcheck-suppress autoVariables ; the plugin has it only until it returns */
+	packet->host = &run;
 	result->drop = w->plugin->work(w->state, packet) == 0 && packet->out_bytes <= packet->out_room_bytes
 			       ? DROP_NONE
 			       : DROP_POISON;
 	result->len_bytes = packet->out_bytes;
 	result->second = 1;
+	return run.others_ns;
 }
 
-void work_do(struct work *w, const struct lane_view *v, uint32_t index, struct ontime_packet *packet,
-	     struct result *result, uint64_t started_at_ns)
+uint64_t work_do(struct work *w, const struct lane_view *v, uint32_t index, struct ontime_packet *packet,
+		 struct result *result, uint64_t started_at_ns)
 {
 	result->len_bytes = packet->in_bytes;
 	result->drop = DROP_NONE;
 	result->second = 0;
 	if (w->kind == WORK_SIMULATE)
-		wait_until(started_at_ns + work_simulated_ns(packet->in_bytes));
-	else if (w->kind == WORK_PLUGIN)
-		run_plugin(w, v, index, packet, result);
+		return simulate(w, started_at_ns, work_simulated_ns(packet->in_bytes));
+	if (w->kind == WORK_PLUGIN)
+		return run_plugin(w, v, index, packet, result, started_at_ns);
+	return 0;
 }
 
 int work_is_poison(const struct work *w, uint32_t class, uint64_t word)

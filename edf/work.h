@@ -3,6 +3,7 @@
  *
  * Rules:   `simulate` takes 0.2 ms + 0.2 ms * bytes / 1400, at most 0.4 ms: it sleeps for what is long and spins only for
  *          the last stretch that a timer cannot hit. The plugin runs on a copy (plugin.h).
+ *          Long work is done in slices when work_slice() says so: between two of them others may go first.
  * Crash:   work is redone for a packet whose count was not stored; the poison rule ends endless redoing: a signal
  *          handler notes the packet at work in the segment when the stage crashes (SIGKILL leaves no note).
  */
@@ -21,6 +22,9 @@ struct work {
 	void *state;
 	void *object; /* of dlopen */
 	struct edf_journal *journal;
+	uint64_t slice_ns; /* 0: work is never interrupted */
+	uint64_t (*between)(void *arg, uint64_t worked_ns);
+	void *arg;
 };
 
 /* work_open - 0, or the exit status, after one line. */
@@ -30,9 +34,18 @@ void work_close(struct work *w);
 /* work_simulated_ns - how long `simulate` takes for a payload. */
 uint64_t work_simulated_ns(uint32_t bytes);
 
-/* work_do - work on one packet from started_at_ns on. Fills the result's len_bytes, second and drop. */
-void work_do(struct work *w, const struct lane_view *v, uint32_t index, struct ontime_packet *packet,
-	     struct result *result, uint64_t started_at_ns);
+/*
+ * work_slice - from now on call between(arg, ns of work done on this packet) about every slice_ns; 0: never. It may call work_do()
+ * for other packets, and returns how long it took.
+ */
+void work_slice(struct work *w, uint64_t slice_ns, uint64_t (*between)(void *arg, uint64_t worked_ns), void *arg);
+
+/*
+ * work_do - work on one packet from started_at_ns on. Fills the result's len_bytes, second and drop.
+ * Returns how long it was interrupted.
+ */
+uint64_t work_do(struct work *w, const struct lane_view *v, uint32_t index, struct ontime_packet *packet,
+		 struct result *result, uint64_t started_at_ns);
 
 /* work_is_poison - has this packet (word: its class and count) crashed the stage too often in a row? */
 int work_is_poison(const struct work *w, uint32_t class, uint64_t word);

@@ -59,6 +59,7 @@ struct simulation {
 	struct trace *trace;
 	size_t next; /* packet of the trace that arrives next */
 	struct line lines[MAX_CLASSES];
+	uint32_t room_pkts[MAX_CLASSES]; /* behind edf: egress is instant */
 	struct plan plan;
 };
 
@@ -100,20 +101,46 @@ static void let_arrive(struct simulation *s, uint64_t now)
 	}
 }
 
+static uint64_t carry_out(struct simulation *s, struct edf_choice choice, uint64_t now);
+
+/* Work on a packet, slice by slice; what must go before it goes between two of them. Returns the time then. */
+static uint64_t serve(struct simulation *s, uint32_t class, const struct packet *p, uint64_t now)
+{
+	uint64_t slice_ns = s->config->slice_ns, left_ns = p->service_ns;
+	uint64_t predicted_ns = plan_start(&s->plan, class);
+
+	while (slice_ns && left_ns > slice_ns) {
+		struct edf_choice other;
+		uint64_t done_ns;
+
+		now += slice_ns;
+		left_ns -= slice_ns;
+		done_ns = p->service_ns - left_ns;
+		plan_progress(&s->plan, class, predicted_ns > done_ns ? predicted_ns - done_ns : 0);
+		do {
+			let_arrive(s, now);
+			other = plan_interrupt(&s->plan, class, now, s->room_pkts);
+			if (other.class >= 0)
+				now = carry_out(s, other, now);
+		} while (other.class >= 0);
+	}
+	return now + left_ns;
+}
+
 /* Serve or drop the head of a class; returns the time then. */
 static uint64_t carry_out(struct simulation *s, struct edf_choice choice, uint64_t now)
 {
 	uint32_t class = (uint32_t)choice.class;
 	struct line *l = &s->lines[class];
-	struct packet *p = &s->trace->packets[l->waiting[l->first++]];
+	struct packet *p = &s->trace->packets[l->waiting[l->first]];
 
 	p->drop = (uint8_t)choice.drop;
-	plan_take(&s->plan, class);
 	if (choice.drop == DROP_NONE) {
-		now += p->service_ns;
-		p->done_ns = now;
+		p->done_ns = now = serve(s, class, p, now);
 		plan_learn(&s->plan, class, now, p->bytes, p->service_ns);
 	}
+	plan_take(&s->plan, class);
+	l->first++;
 	fill_lane(s, class, now);
 	return now;
 }
@@ -128,6 +155,7 @@ static int open_simulation(struct simulation *s, const struct config *c, struct 
 	s->trace = t;
 	for (uint32_t i = 0; i < c->n_classes; i++) {
 		slots[i] = config_slots_pkts(&c->classes[i]);
+		s->room_pkts[i] = UINT32_MAX;
 		entries[i] = calloc(slots[i], sizeof(*entries[i]));
 		s->lines[i].waiting = calloc(t->n + 1, sizeof(uint32_t));
 		if (!entries[i] || !s->lines[i].waiting)
@@ -165,18 +193,15 @@ static void tell(struct outcome *out, const struct config *c, const struct packe
 static int simulate(const struct config *c, struct trace *t, struct outcome *outcomes)
 {
 	static struct simulation s;
-	uint32_t room_pkts[MAX_CLASSES];
 	uint64_t now = t->n ? t->packets[0].arrival_ns : 0;
 
 	if (open_simulation(&s, c, t))
 		return -ENOMEM;
-	for (uint32_t i = 0; i < c->n_classes; i++)
-		room_pkts[i] = UINT32_MAX;
 	for (;;) {
 		struct edf_choice choice;
 
 		let_arrive(&s, now);
-		choice = plan_choose(&s.plan, now, room_pkts);
+		choice = plan_choose(&s.plan, now, s.room_pkts);
 		if (choice.class >= 0)
 			now = carry_out(&s, choice, now);
 		else if (s.next < t->n)

@@ -2,7 +2,7 @@
 # coverage.sh - the pure code's branch coverage by the unit tests, and each branch that is never taken.
 set -eu
 cd "$(dirname "$0")/.."
-make -s BUILD=build/coverage CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage build/coverage/tests/unit build/coverage/plugins/upper.so
+make -s BUILD=build/coverage CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage build/coverage/tests/unit build/coverage/plugins/upper.so build/coverage/plugins/slow.so
 find build/coverage -name '*.gcda' -exec rm {} +
 build/coverage/tests/unit >/dev/null 2>&1
 for source in common/drr ingress/ingress edf/edf edf/plan edf/feasible egress/egress common/journal; do

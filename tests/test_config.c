@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../common/config.h"
+#include "../common/config_table.h"
 #include "suites.h"
 
 #define TEXT_BYTES 8192
@@ -800,7 +800,7 @@ static void help_has_one_line_for_each_option(void)
 	fclose(out);
 	for (const char *at = text; *at; at++)
 		lines += *at == '\n';
-	CU_ASSERT_EQUAL(lines, 28);
+	CU_ASSERT_EQUAL(lines, N_OPTIONS);
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "--policy="));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "none|10us..1h"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "--CLASS.edf_to_egress="));

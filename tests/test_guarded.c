@@ -205,10 +205,67 @@ static void load_above_stretches_the_wait_where_the_largest_goes(void)
 	CU_ASSERT_EQUAL(edf_is_too_long(q, 2, 1, EVICT_LARGEST, NOW, 0, NOW + 8 * MS), 0);
 }
 
+static void interrupts(const struct edf_queue *q, uint64_t remaining_ns, enum policy policy, int class,
+		       enum drop_reason drop)
+{
+	struct edf_choice choice = edf_interrupt(policy, NOW, q, 3, 1, remaining_ns);
+
+	CU_ASSERT_EQUAL(choice.class, class);
+	if (class >= 0)
+		CU_ASSERT_EQUAL(choice.drop, drop);
+}
+
+static void a_packet_above_interrupts_only_what_would_make_it_late(void)
+{
+	struct edf_queue q[] = { head(1 * MS, 200 * US, 250 * US), head(10 * MS, 300 * US, 9 * MS),
+				 head(1 * MS, 0, 0) };
+
+	q[0].margin_ns = 50 * US;
+	interrupts(q, 200 * US, POLICY_GUARDED, -1, DROP_NONE);
+	interrupts(q, 200 * US + 1, POLICY_GUARDED, 0, DROP_NONE);
+	interrupts(q, 200 * US + 1, POLICY_EDF_DROP, -1, DROP_NONE); /* margins are guarded's */
+	interrupts(q, 250 * US + 1, POLICY_EDF_DROP, 0, DROP_NONE);
+	interrupts(q, 250 * US + 1, POLICY_EDF, 0, DROP_NONE);
+	q[0].room_pkts = 0;
+	interrupts(q, 1 * MS, POLICY_GUARDED, -1, DROP_NONE);
+	q[0].room_pkts = 1;
+	q[0].waiting_pkts = 0;
+	interrupts(q, 1 * MS, POLICY_GUARDED, -1, DROP_NONE);
+	q[0].waiting_pkts = 1;
+	q[0].over_share = 1; /* it ranks below what it would interrupt; so does the class behind it */
+	interrupts(q, 1 * MS, POLICY_GUARDED, -1, DROP_NONE);
+	q[0].over_share = 0;
+	q[0].deadline_ns = NO_DEADLINE;
+	interrupts(q, 1 * MS, POLICY_GUARDED, -1, DROP_NONE);
+}
+
+static void the_newest_of_a_class_above_interrupts_too(void)
+{
+	struct edf_queue q[] = { head(10 * MS, 200 * US, 9 * MS), head(10 * MS, 300 * US, 9 * MS), head(1 * MS, 0, 0) };
+
+	q[0].waiting_pkts = 20;
+	q[0].work_ns = 20 * 200 * US;
+	q[0].last_deadline_ns = NOW + 4 * MS + 100 * US;
+	interrupts(q, 100 * US, POLICY_GUARDED, -1, DROP_NONE);
+	interrupts(q, 100 * US + 1, POLICY_GUARDED, 0, DROP_NONE);
+}
+
+static void what_is_lost_anyway_interrupts_only_to_be_dropped(void)
+{
+	struct edf_queue q[] = { head(1 * MS, 200 * US, 0), head(10 * MS, 300 * US, 9 * MS), head(1 * MS, 0, 0) };
+
+	q[0].deadline_ns--;
+	interrupts(q, 100 * US, POLICY_GUARDED, 0, DROP_LATE);
+	interrupts(q, 100 * US, POLICY_EDF_DROP, 0, DROP_LATE);
+	interrupts(q, 100 * US, POLICY_EDF, -1, DROP_NONE);
+}
+
 SUITE(guarded, TEST(the_earliest_deadline_goes_while_those_above_can_wait),
       TEST(the_last_packet_of_a_class_above_is_protected_like_its_first),
       TEST(work_above_a_class_counts_for_its_last_packet), TEST(a_packet_that_would_be_late_with_its_margin_is_dropped),
       TEST(a_class_over_its_share_ranks_below_all_others),
       TEST(a_class_without_a_deadline_is_last_and_endangers_nobody), TEST(no_room_means_wait_or_drop),
       TEST(random_queues_are_served_by_the_rule), TEST(a_queue_is_too_long_when_the_newest_would_be_late),
-      TEST(load_above_stretches_the_wait_where_the_largest_goes))
+      TEST(load_above_stretches_the_wait_where_the_largest_goes),
+      TEST(a_packet_above_interrupts_only_what_would_make_it_late), TEST(the_newest_of_a_class_above_interrupts_too),
+      TEST(what_is_lost_anyway_interrupts_only_to_be_dropped))

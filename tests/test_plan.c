@@ -279,9 +279,58 @@ static void a_reload_keeps_what_was_learned(void)
 	CU_ASSERT_EQUAL(plan.queues[0].work_ns, 0);
 }
 
+/* Low is at work when High comes: its own packets are all it can lose, and what is done already counts no more. */
+static void a_packet_at_work_is_interrupted_and_not_evicted(void)
+{
+	struct config c = make_config(POLICY_GUARDED, EVICT_LARGEST);
+	struct edf_choice choice;
+
+	open_plan(&c);
+	teach();
+	plan_arrive(&plan, 2, NOW, NOW + 100 * MS, 1000, 0); /* 300 us */
+	CU_ASSERT_EQUAL(plan_choose(&plan, NOW, rooms).class, 2);
+	CU_ASSERT_EQUAL(plan_start(&plan, 2) / US, 300);
+	plan_progress(&plan, 2, 250 * US);
+	CU_ASSERT_EQUAL(plan.queues[2].work_ns, 250 * US);
+	CU_ASSERT_EQUAL(plan_interrupt(&plan, 2, NOW + 50 * US, rooms).class, -1);
+	plan_arrive(&plan, 0, NOW + 50 * US, NOW + 550 * US, 1000, 0); /* 550 us: it must start before 250 us */
+	choice = plan_interrupt(&plan, 2, NOW + 50 * US, rooms);
+	CU_ASSERT_EQUAL(choice.class, 0);
+	CU_ASSERT_EQUAL(choice.drop, DROP_NONE);
+	plan_start(&plan, 0);
+	for (int i = 0; i < 400; i++) /* more than fits into Low's 100 ms: the largest go, but for the one at work */
+		plan_arrive(&plan, 2, NOW + 100 * US, NOW + 100 * MS, 1000, 0);
+	plan_take(&plan, 0);
+	CU_ASSERT_EQUAL(plan.classes[2].entries[0].evicted, 0);
+	plan_progress(&plan, 2, (uint64_t)UINT32_MAX + 5); /* absurd, but whole */
+	plan_progress(&plan, 2, 0);
+	plan_take(&plan, 2);
+	while (plan_waiting_pkts(&plan, 2))
+		plan_take(&plan, 2);
+	CU_ASSERT_EQUAL(plan.queues[2].work_ns, 0);
+	CU_ASSERT_EQUAL(plan.classes[2].sizes, 0);
+}
+
+static void what_was_evicted_meanwhile_is_passed_on_between_slices(void)
+{
+	struct config c = make_config(POLICY_GUARDED, EVICT_NEWEST);
+	struct edf_choice choice;
+
+	open_plan(&c);
+	teach();
+	plan_arrive(&plan, 2, NOW, NOW + 100 * MS, 1000, 0);
+	plan_start(&plan, 2);
+	plan_arrive(&plan, 1, NOW, NOW + 10 * US, 1000, 0);
+	choice = plan_interrupt(&plan, 2, NOW, rooms);
+	CU_ASSERT_EQUAL(choice.class, 1);
+	CU_ASSERT_EQUAL(choice.drop, DROP_EVICTED);
+}
+
 SUITE(plan, TEST(a_line_is_learned_exactly), TEST(a_class_without_samples_goes_by_the_others),
       TEST(a_stall_of_the_machine_does_not_spoil_the_prediction), TEST(within_a_class_first_in_is_first_out),
       TEST(a_packet_dropped_before_is_only_passed_on), TEST(the_newest_goes_from_a_queue_too_long_in_time),
       TEST(the_largest_goes_where_that_is_asked_for), TEST(the_work_that_waits_is_always_the_sum),
       TEST(a_share_holds_beside_a_flood_of_a_higher_class), TEST(a_class_that_cannot_be_in_time_at_all_goes_as_a_whole),
-      TEST(absurd_times_and_sizes_do_no_harm), TEST(a_reload_keeps_what_was_learned))
+      TEST(absurd_times_and_sizes_do_no_harm), TEST(a_reload_keeps_what_was_learned),
+      TEST(a_packet_at_work_is_interrupted_and_not_evicted),
+      TEST(what_was_evicted_meanwhile_is_passed_on_between_slices))

@@ -153,6 +153,61 @@ static void what_a_plugin_refuses_or_overfills_is_dropped(void)
 	segment_close(&stage.seg);
 }
 
+#define SLICE_NS (50 * NS_PER_US)
+#define OTHERS_NS (100 * NS_PER_US)
+
+static uint64_t slices, worked_before_ns;
+
+/* What comes between two slices takes 100 us each time. */
+static uint64_t take_others(void *arg, uint64_t worked_ns)
+{
+	uint64_t began_ns = now_ns();
+
+	CU_ASSERT_PTR_EQUAL(arg, &slices);
+	CU_ASSERT(worked_ns >= worked_before_ns + SLICE_NS * 9 / 10);
+	worked_before_ns = worked_ns;
+	slices++;
+	while (now_ns() - began_ns < OTHERS_NS)
+		continue;
+	return now_ns() - began_ns;
+}
+
+static void slice_work(enum work_kind kind, const char *plugin, const char *text, uint64_t takes_ns)
+{
+	uint64_t began_ns, took_ns, others_ns;
+	struct ontime_packet packet = { .in_bytes = (uint32_t)strlen(text) };
+	struct result result;
+	struct work w;
+
+	open_stage(kind, plugin);
+	packet.out_room_bytes = stage.config.payload_bytes;
+	CU_ASSERT_EQUAL_FATAL(work_open(&w, &stage), 0);
+	work_slice(&w, SLICE_NS, take_others, &slices);
+	memcpy(lane_payload(&stage.seg.views[0], 0), text, strlen(text));
+	slices = worked_before_ns = 0;
+	began_ns = now_ns();
+	others_ns = work_do(&w, &stage.seg.views[0], 0, &packet, &result, began_ns);
+	took_ns = now_ns() - began_ns;
+	CU_ASSERT_EQUAL(result.drop, DROP_NONE);
+	CU_ASSERT(kind == WORK_SIMULATE ? slices == (takes_ns - 1) / SLICE_NS : slices >= 1);
+	CU_ASSERT(others_ns >= slices * OTHERS_NS);
+	CU_ASSERT(took_ns >= takes_ns + others_ns); /* what others took is not taken from the work */
+	work_close(&w);
+	segment_close(&stage.seg);
+}
+
+static void work_in_slices_takes_its_own_time_and_that_of_the_others(void)
+{
+	char path[PATH_BYTES], text[401];
+
+	memset(text, 'x', sizeof(text));
+	text[400] = 0;
+	slice_work(WORK_SIMULATE, "", text, work_simulated_ns(400));
+	find_plugin(path);
+	strcpy(strrchr(path, '/'), "/slow.so");
+	slice_work(WORK_PLUGIN, path, text, 400 * NS_PER_US);
+}
+
 static void a_file_that_is_no_plugin_is_refused(void)
 {
 	static const char *const files[] = { "/nonexistent/plugin.so", "/proc/self/exe", "libc.so.6" };
@@ -191,4 +246,5 @@ static void the_third_crash_in_a_row_makes_a_packet_poison(void)
 SUITE(work, TEST(simulated_work_grows_from_a_fifth_to_two_fifths_of_a_millisecond),
       TEST(simulated_work_takes_its_time_and_mostly_sleeps), TEST(no_work_changes_nothing),
       TEST(a_plugin_works_on_a_copy_and_again_gives_the_same), TEST(what_a_plugin_refuses_or_overfills_is_dropped),
-      TEST(a_file_that_is_no_plugin_is_refused), TEST(the_third_crash_in_a_row_makes_a_packet_poison))
+      TEST(work_in_slices_takes_its_own_time_and_that_of_the_others), TEST(a_file_that_is_no_plugin_is_refused),
+      TEST(the_third_crash_in_a_row_makes_a_packet_poison))

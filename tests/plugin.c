@@ -1,0 +1,195 @@
+/*
+ * plugin.c - work done by plugins in the real stages: what is sent is theirs, a crash is survived, long work is interrupted.
+ *
+ * usage: plugin [DIR [PART]]     as pipeline
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../run/hold_sockets.h"
+#include "harness.h"
+
+#define LOCAL "127.0.0.1"
+
+static struct rig rig;
+static const char *build_dir;
+
+/* `work =` of a plugin below the build directory. */
+static const char *plugin_line(const char *file, const char *more)
+{
+	static char line[PATH_BYTES * 2];
+	char path[PATH_BYTES], whole[PATH_BYTES * 16];
+
+	snprintf(path, sizeof(path), "%s/%s", build_dir, file);
+	if (!realpath(path, whole))
+		test_fail(__LINE__, "%s is not built", path);
+	snprintf(line, sizeof(line), "work = plugin:%.200s\n%s", whole, more);
+	return line;
+}
+
+static void start(struct rig *r)
+{
+	static struct sockets sockets;
+	char why[WHY_BYTES];
+
+	rig_load(r);
+	expect(sockets_open(&sockets, &r->config) == 0);
+	if (segment_create(&r->seg, &r->config, sockets.cookies, sockets.n - sockets.n_uncounted, why))
+		test_fail(__LINE__, "%s", why);
+	expect(sockets_hand_on(&sockets) == 0);
+	rig_start(r);
+}
+
+static void say(uint32_t class, const char *text)
+{
+	expect(send(rig.flows[class].out_fd[0], text, strlen(text), 0) == (ssize_t)strlen(text));
+}
+
+/* The next datagram at the class's sink is this one. */
+static void hear(uint32_t class, const char *text)
+{
+	char got[LARGEST_BYTES + 1];
+	ssize_t n;
+
+	await((n = recv(rig.flows[class].sink_fd[0], got, LARGEST_BYTES, MSG_DONTWAIT)) >= 0);
+	got[n] = 0;
+	if (strcmp(got, text) != 0)
+		test_fail(__LINE__, "'%s' came, not '%s'", got, text);
+}
+
+static void what_a_plugin_writes_is_sent(void)
+{
+	rig_begin(&rig, plugin_line("plugins/upper.so", ""));
+	rig_class(&rig, "only", LOCAL, 1, 1, "");
+	start(&rig);
+	say(0, "hello");
+	hear(0, "HELLO");
+	say(0, "");
+	hear(0, "");
+	stage_restart(&rig, STAGE_EDF, SIGKILL);
+	say(0, "again");
+	hear(0, "AGAIN");
+	await(account_of(&rig, 0).sent_pkts == 3);
+	expect(account_of(&rig, 0).work_ns > 0);
+}
+
+/* The stage has died of it: a successor, as the supervisor would start it. */
+static void survive_crash(void)
+{
+	int status = stage_end(&rig, STAGE_EDF, 0);
+
+	expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	stage_start(&rig, STAGE_EDF);
+}
+
+static void a_packet_that_crashes_three_times_is_poison(void)
+{
+	rig_begin(&rig, plugin_line("tests/plugins/crash.so", ""));
+	rig_class(&rig, "one", LOCAL, 1, 1, "");
+	rig_class(&rig, "other", LOCAL, 1, 1, "");
+	start(&rig);
+	say(0, "before");
+	hear(0, "before");
+	say(0, "crash me");
+	say(0, "after");
+	for (int i = 0; i < 3; i++) {
+		expect_equal(account_of(&rig, 0).dropped_pkts[DROP_POISON], 0);
+		survive_crash();
+	}
+	hear(0, "after");
+	say(1, "unharmed");
+	hear(1, "unharmed");
+	await(account_of(&rig, 0).held_pkts == 0);
+	expect_equal(account_of(&rig, 0).dropped_pkts[DROP_POISON], 1);
+	expect_equal(account_of(&rig, 0).sent_pkts, 2);
+	expect_equal(account_of(&rig, 0).unbalanced_pkts, 0);
+	say(0, "crash again"); /* another packet: it has its own three tries */
+	for (int i = 0; i < 3; i++)
+		survive_crash();
+	await(account_of(&rig, 0).dropped_pkts[DROP_POISON] == 2);
+}
+
+#define N_PAIRS 100
+
+/* While Low is at work for 1.4 ms High comes, whose budget is 1 ms: how often is it late? */
+static uint64_t late_beside_long_work(void)
+{
+	uint64_t before = account_of(&rig, 0).sent_late_pkts;
+
+	for (int i = 0; i < N_PAIRS; i++) {
+		send_pkts(&rig, 1, 1, 1400);
+		pass_time(200 * NS_PER_US); /* by then edf has begun */
+		send_pkts(&rig, 0, 1, 100);
+		receive_pkts(&rig, 0, 1);
+		receive_pkts(&rig, 1, 1);
+	}
+	return account_of(&rig, 0).sent_late_pkts - before;
+}
+
+static void begin_long_work(const char *pipeline)
+{
+	rig_begin(&rig, plugin_line("plugins/slow.so", pipeline));
+	rig_class(&rig, "high", LOCAL, 1, 1, "budget = 1ms\n");
+	rig_class(&rig, "low", LOCAL, 1, 1, "budget = 1s\n");
+	start(&rig);
+}
+
+static void slices_let_high_go_before_long_work_ends(void)
+{
+	uint64_t late_whole, late_sliced;
+
+	begin_long_work("policy = edf\nslice = off\n");
+	late_whole = late_beside_long_work();
+	rig_replace(&rig, "slice = off", "slice = 50us");
+	kill(rig.pids[STAGE_EDF], SIGHUP);
+	await(rig_log_lines(&rig, "reloaded") == 1);
+	late_sliced = late_beside_long_work();
+	expect_balanced(&rig);
+	printf("     late of %d: %llu with whole work, %llu in slices\n", N_PAIRS, (unsigned long long)late_whole,
+	       (unsigned long long)late_sliced);
+	if (late_sliced * 2 >= late_whole)
+		test_fail(__LINE__, "%llu late with whole work, %llu in slices", (unsigned long long)late_whole,
+			  (unsigned long long)late_sliced);
+}
+
+static void kills_lose_nothing_while_work_is_interrupted(void)
+{
+	begin_long_work("policy = edf\nslice = 50us\n");
+	for (uint64_t i = 0; i < 60; i++) {
+		send_pkts(&rig, 1, 2, 1400);
+		send_pkts(&rig, 0, 3, 100);
+		pass_time(i * 37 % 3000 * NS_PER_US);
+		stage_restart(&rig, STAGE_EDF, SIGKILL);
+	}
+	receive_pkts(&rig, 0, 180);
+	receive_pkts(&rig, 1, 120);
+	expect_balanced(&rig);
+	expect_equal(account_of(&rig, 0).sent_pkts, 180);
+	expect_equal(account_of(&rig, 1).sent_pkts, 120);
+}
+
+#define ENTRY(test)                                                                                                    \
+	{                                                                                                              \
+#test, test                                                                                            \
+	}
+
+int main(int argc, char **argv)
+{
+	static const struct harness_test tests[] = {
+		ENTRY(what_a_plugin_writes_is_sent),
+		ENTRY(a_packet_that_crashes_three_times_is_poison),
+		ENTRY(slices_let_high_go_before_long_work_ends),
+		ENTRY(kills_lose_nothing_while_work_is_interrupted),
+	};
+
+	build_dir = argc > 1 ? argv[1] : getenv("ONTIME_BUILD");
+	if (!build_dir)
+		build_dir = "build";
+	return harness_main("plugin", argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
+}
