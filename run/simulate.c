@@ -2,8 +2,8 @@
  * simulate.c - replay a trace through a policy: what would be in time, what late, what dropped and why.
  *
  * Rules:   the edf stage's own plan (edf/plan.h) on a virtual clock, one worker, service times from the trace. Packets wait in
- *          an unbounded socket until the class has room (ingress_to_edf); egress is taken to be instant. Arrivals during a
- *          service are seen when it ends, as in the stage.
+ *          an unbounded socket until the class has room (ingress_to_edf); egress is taken to be instant, so that nothing needs a
+ *          margin unless one is asked for. Arrivals during a service are seen when it ends, or after the slice, as in the stage.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -35,7 +35,7 @@ struct line {
 
 struct options {
 	const char *file;
-	int json, compare, per_packet;
+	int json, compare, per_packet, margins;
 };
 
 static void print_help(void)
@@ -48,6 +48,7 @@ static void print_help(void)
 	     "  --policy P     edf, edf-drop or guarded; short for --policy=P. Any option of the config is accepted\n"
 	     "  --compare      all policies side by side, and the ancestor's: edf with queues of 16, newest dropped\n"
 	     "  --per-packet   the fate of each packet instead of the sums\n"
+	     "  --margins      keep the margins of the config; else they are 0, since nothing comes after edf here\n"
 	     "  --json         one JSON object instead of the table\n\n"
 	     "examples: build/simulate --compare trace.csv\n"
 	     "          build/simulate --policy guarded --evict=largest --json trace.csv\n\n"
@@ -367,12 +368,15 @@ static int parse(struct options *o, int *argc, char **argv, const char **config_
 			o->compare = 1;
 		} else if (strcmp(word, "--per-packet") == 0) {
 			o->per_packet = 1;
+		} else if (strcmp(word, "--margins") == 0) {
+			o->margins = 1;
 		} else if (strcmp(word, "-c") == 0 && i + 1 < *argc) {
 			*config_file = argv[++i];
 		} else if (strcmp(word, "--policy") == 0 && i + 1 < *argc) {
 			snprintf(policy, sizeof(policy), "--policy=%s", argv[++i]);
 			argv[n++] = policy;
 		} else if (strncmp(word, "--", 2) == 0) {
+			o->margins |= strstr(word, ".margin=") != NULL; /* who gives one means it */
 			argv[n++] = argv[i];
 		} else if (!o->file) {
 			o->file = word;
@@ -406,6 +410,8 @@ int main(int argc, char **argv)
 		log_error("%s", why);
 		return EXIT_USAGE;
 	}
+	for (uint32_t i = 0; i < c.n_classes && !o.margins; i++)
+		c.classes[i].margin_ns = 0;
 	status = trace_read(&t, o.file, &c);
 	if (!status && o.compare)
 		status = compare(&o, &c, &t);

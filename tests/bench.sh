@@ -151,7 +151,7 @@ schedule() {
 		run/stress.conf >"$work/stress.conf"
 	for trace in poisson-0.8 poisson-2 poisson-5; do
 		gzip -dc "tests/workloads/$trace.csv.gz" >"$work/trace.csv"
-		"$build/simulate" -c "$work/stress.conf" "$work/trace.csv" | awk 'NR > 1 {print $1, $4}' | sort >"$work/simulated"
+		"$build/simulate" --margins -c "$work/stress.conf" "$work/trace.csv" | awk 'NR > 1 {print $1, $4}' | sort >"$work/simulated"
 		run/launch.sh -c "$work/stress.conf" >/dev/null
 		"$build/load" -c "$work/stress.conf" --trace "$work/trace.csv" | awk 'NR > 1 {print $1, $2, $NF}' | sort >"$work/sink"
 		"$build/stat" -i bench --json | jq -r '.classes[] | [.class, .sent - .sent_late] | join(" ")' | sort >"$work/account"

@@ -48,8 +48,17 @@ a_small_case_goes_as_by_hand() {
 	"$build/simulate" --policy edf --per-packet "$work/small.csv" | tail -n +2 | cut -d, -f2,4,5 | tr '\n' ' ' >"$work/a"
 	[ "$(cat "$work/a")" = "low,on_time,900000 low,on_time,1200000 high,on_time,400000 " ] || { cat "$work/a" && return 1; }
 	printf '0,high,0,300000\n0,high,0,300000\n0,high,0,300000\n0,high,0,300000\n' >"$work/small.csv"
-	"$build/simulate" --policy edf-drop --high.margin=0us --per-packet "$work/small.csv" | cut -d, -f4 | tr '\n' ' ' >"$work/a"
+	"$build/simulate" --policy edf-drop --per-packet "$work/small.csv" | cut -d, -f4 | tr '\n' ' ' >"$work/a"
 	[ "$(cat "$work/a")" = "fate on_time on_time on_time late " ] || { cat "$work/a" && return 1; }
+}
+
+margins_are_kept_where_asked_for() { # a packet that is ready just in time
+	{ awk 'BEGIN {for (i = 0; i < 20; i++) print i * 10000000 ",high,0,400000"}'; printf '300000000,high,0,400000\n300000000,high,0,400000\n'; } >"$work/m.csv"
+	for flags in "" "--margins --high.margin=0us" "--margins" "--high.margin=250us"; do
+		# shellcheck disable=SC2086
+		"$build/simulate" --high.budget=820us $flags --json "$work/m.csv" | jq '.classes[0].on_time'
+	done | tr '\n' ' ' >"$work/a"
+	[ "$(cat "$work/a")" = "22 22 21 21 " ] || { cat "$work/a" && return 1; }
 }
 
 comparison_has_all_policies() {
@@ -95,7 +104,7 @@ promises_hold() {
 shares_hold_beside_floods() {
 	for flood in high medium low; do
 		gzip -dc "tests/workloads/flood-$flood.csv.gz" |
-			"$build/simulate" --high.share=33% --medium.share=33% --low.share=33% --high.margin=0us --json - |
+			"$build/simulate" --high.share=33% --medium.share=33% --low.share=33% --json - |
 			jq -e --arg flood "$flood" 'all(.classes[]; .class == $flood or .on_time >= 0.99 * .offered)' || return 1
 	done
 }
@@ -104,6 +113,7 @@ check "every packet has one fate" every_packet_has_one_fate
 check "the packets add up to the sums" packets_add_up_to_the_sums
 check "standard input is the same, and so is a second run" standard_input_is_the_same
 check "small cases go as by hand" a_small_case_goes_as_by_hand
+check "margins are kept where they are asked for" margins_are_kept_where_asked_for
 check "the comparison has all policies" comparison_has_all_policies
 check "a bad trace or option is one line and status 2" bad_traces_are_refused
 check "guarded keeps its promises on the workloads" promises_hold

@@ -7,13 +7,11 @@ set -eu
 cd "$(dirname "$0")/.."
 build=${ONTIME_BUILD:-build}
 [ -x "$build/simulate" ] || make -s all
-margins="--high.margin=0us --medium.margin=0us --low.margin=0us"
 
 run() { # TRACE POLICY-OPTIONS...: high medium low on time
 	trace=$1
 	shift
-	# shellcheck disable=SC2086
-	gzip -dc "tests/workloads/$trace.csv.gz" | "$build/simulate" $margins "$@" - |
+	gzip -dc "tests/workloads/$trace.csv.gz" | "$build/simulate" "$@" - |
 		awk 'NR > 1 {on[$1] = $3} END {print on["high"] + 0, on["medium"] + 0, on["low"] + 0}'
 }
 
