@@ -263,6 +263,10 @@ struct edf_choice plan_interrupt(struct plan *p, uint32_t class, uint64_t now, c
 
 	if (evicted >= 0)
 		return (struct edf_choice){ .class = evicted, .drop = DROP_EVICTED };
+	/* A head at work waits further down the stack. Shares change ranks meanwhile, but it cannot go before what interrupted it. */
+	for (uint32_t i = 0; i < p->n_classes; i++)
+		if (p->queues[i].waiting_pkts && entry_at(&p->classes[i], p->classes[i].first)->started)
+			p->queues[i].room_pkts = 0;
 	return edf_interrupt(p->policy, now, p->queues, p->n_classes, class, remaining_ns);
 }
 

@@ -326,6 +326,34 @@ static void what_was_evicted_meanwhile_is_passed_on_between_slices(void)
 	CU_ASSERT_EQUAL(choice.drop, DROP_EVICTED);
 }
 
+/*
+ * High has used up its share, so Medium may interrupt it; meanwhile High's credit comes back. Its head is at work already,
+ * further down the stack: to begin with it once more would finish it twice.
+ */
+static void a_packet_at_work_is_not_begun_again(void)
+{
+	struct config c = make_config(POLICY_EDF_DROP, EVICT_NEWEST);
+	struct edf_choice choice;
+
+	c.classes[0].share_percent = c.classes[1].share_percent = 20;
+	open_plan(&c);
+	teach();
+	plan_arrive(&plan, 0, NOW, NOW + 350 * US, 0, 0);
+	CU_ASSERT_EQUAL(plan_choose(&plan, NOW, rooms).class, 0);
+	plan_start(&plan, 0);
+	plan.classes[0].tokens_ns = -1;
+	plan.classes[1].tokens_ns = 1 * MS;
+	plan_arrive(&plan, 1, NOW, NOW + 300 * US, 0, 0);
+	choice = plan_interrupt(&plan, 0, NOW, rooms);
+	CU_ASSERT_EQUAL(choice.class, 1);
+	CU_ASSERT_EQUAL(choice.drop, DROP_NONE);
+	plan_start(&plan, 1);
+	plan_progress(&plan, 1, 150 * US);
+	CU_ASSERT_EQUAL(plan_interrupt(&plan, 1, NOW + 100 * US, rooms).class, -1); /* in time only if it went now */
+	CU_ASSERT_EQUAL(plan_interrupt(&plan, 1, NOW + 300 * US, rooms).class, -1); /* late */
+	CU_ASSERT_EQUAL(plan.queues[0].over_share, 0);
+}
+
 SUITE(plan, TEST(a_line_is_learned_exactly), TEST(a_class_without_samples_goes_by_the_others),
       TEST(a_stall_of_the_machine_does_not_spoil_the_prediction), TEST(within_a_class_first_in_is_first_out),
       TEST(a_packet_dropped_before_is_only_passed_on), TEST(the_newest_goes_from_a_queue_too_long_in_time),
@@ -333,4 +361,4 @@ SUITE(plan, TEST(a_line_is_learned_exactly), TEST(a_class_without_samples_goes_b
       TEST(a_share_holds_beside_a_flood_of_a_higher_class), TEST(a_class_that_cannot_be_in_time_at_all_goes_as_a_whole),
       TEST(absurd_times_and_sizes_do_no_harm), TEST(a_reload_keeps_what_was_learned),
       TEST(a_packet_at_work_is_interrupted_and_not_evicted),
-      TEST(what_was_evicted_meanwhile_is_passed_on_between_slices))
+      TEST(what_was_evicted_meanwhile_is_passed_on_between_slices), TEST(a_packet_at_work_is_not_begun_again))
