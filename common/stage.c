@@ -37,6 +37,11 @@ int stage_drain_asked(void)
 	return atomic_load_explicit(&drain_asked, memory_order_relaxed);
 }
 
+int stage_return_asked(void)
+{
+	return stage_stop_asked() || atomic_load_explicit(&reload_asked, memory_order_relaxed);
+}
+
 static void catch_signals(void)
 {
 	struct sigaction act = { .sa_handler = on_signal }; /* no SA_RESTART: a park must end */

@@ -44,6 +44,9 @@ struct stage {
 int stage_stop_asked(void);
 int stage_drain_asked(void);
 
+/* stage_return_asked - a stop or a reload waits for the stage's loop: long work should let nothing else go first. */
+int stage_return_asked(void);
+
 /*
  * stage_open - everything before the first packet: options, config, segment, lock, pinning, signals.
  * Returns 0, or 1 + the exit status when the process should end now (--help: 0); the line has been printed.

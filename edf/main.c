@@ -119,7 +119,7 @@ static uint64_t let_others_go_first(void *arg, uint64_t worked_ns)
 	uint64_t began_ns = now_ns(), now = began_ns;
 
 	plan_progress(&l->plan, mine.class, mine.predicted_ns > worked_ns ? mine.predicted_ns - worked_ns : 0);
-	for (;;) {
+	while (!stage_return_asked()) {
 		struct edf_choice choice;
 
 		look(l, now);
@@ -130,6 +130,7 @@ static uint64_t let_others_go_first(void *arg, uint64_t worked_ns)
 		commit(l, (uint32_t)choice.class);
 		ring_neighbours(l);
 		now = now_ns();
+		stage_beat(&l->stage, now, 1); /* this may go on for as long as the classes above are overloaded */
 	}
 	l->at_work = mine;
 	guard(l);

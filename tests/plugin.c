@@ -174,6 +174,42 @@ static void kills_lose_nothing_while_work_is_interrupted(void)
 	expect_equal(account_of(&rig, 1).sent_pkts, 120);
 }
 
+/* High has more work than there is time, so Low's long packet never gets on: edf must live, and end, all the same. */
+static void endless_interruptions_do_not_look_like_a_hang(void)
+{
+	static const uint8_t long_work[60000];
+	uint64_t until_ns, oldest_ns = 0;
+
+	rig_begin(&rig, plugin_line("plugins/slow.so", "policy = guarded\nslice = 50us\npayload_bytes = 60000B\n"));
+	rig_class(&rig, "high", LOCAL, 1, 1, "budget = 5ms\n");
+	rig_class(&rig, "low", LOCAL, 1, 1, "budget = 10s\n");
+	start(&rig);
+	for (uint32_t i = 0; i < 20; i++) { /* from these it learns how long work takes */
+		send_pkts(&rig, i % 2, 1, 100 + 50 * i);
+		receive_pkts(&rig, i % 2, 1);
+	}
+	expect(send(rig.flows[1].out_fd[0], long_work, sizeof(long_work), 0) == sizeof(long_work));
+	for (until_ns = now_ns() + NS_PER_S; now_ns() < until_ns;) {
+		uint64_t beat_ns =
+			atomic_load_explicit(&rig.seg.shared->stages[STAGE_EDF].beat_at_ns, memory_order_relaxed);
+		uint64_t age_ns = now_ns() - beat_ns;
+
+		oldest_ns = age_ns > oldest_ns ? age_ns : oldest_ns;
+		send_pkts(&rig, 0, 2, 500);
+		pass_time(400 * NS_PER_US);
+	}
+	expect_equal(account_of(&rig, 1).held_pkts, 1);
+	if (oldest_ns > 2 * rig.config.heartbeat_ms * NS_PER_MS)
+		test_fail(__LINE__, "no beat for %llu ms", (unsigned long long)(oldest_ns / NS_PER_MS));
+	kill(rig.pids[STAGE_EDF], SIGTERM);
+	for (until_ns = now_ns() + NS_PER_S; now_ns() < until_ns && rig_log_lines(&rig, "edf: stopped") == 0;) {
+		send_pkts(&rig, 0, 2, 500);
+		pass_time(400 * NS_PER_US);
+	}
+	expect_equal(rig_log_lines(&rig, "edf: stopped"), 1);
+	expect_equal(account_of(&rig, 1).held_pkts, 0);
+}
+
 #define ENTRY(test)                                                                                                    \
 	{                                                                                                              \
 #test, test                                                                                            \
@@ -186,6 +222,7 @@ int main(int argc, char **argv)
 		ENTRY(a_packet_that_crashes_three_times_is_poison),
 		ENTRY(slices_let_high_go_before_long_work_ends),
 		ENTRY(kills_lose_nothing_while_work_is_interrupted),
+		ENTRY(endless_interruptions_do_not_look_like_a_hang),
 	};
 
 	build_dir = argc > 1 ? argv[1] : getenv("ONTIME_BUILD");
