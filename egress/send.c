@@ -71,14 +71,16 @@ uint32_t send_oldest_bytes(struct sender *s, uint32_t class, uint64_t now)
 
 	if (now < s->retry_at_ns[class])
 		return 0;
-	n = available(s, class);
-	for (dropped = 0; dropped < n; dropped++) {
-		index = lane_index(v, s->word[class], dropped);
-		if (judge(s, class, index, now))
-			break;
-	}
-	if (dropped)
-		settle(s, class, dropped, now);
+	do { /* until there is one to send, or nothing: who sleeps behind dropped ones is not rung for again */
+		n = available(s, class);
+		for (dropped = 0; dropped < n; dropped++) {
+			index = lane_index(v, s->word[class], dropped);
+			if (judge(s, class, index, now))
+				break;
+		}
+		if (dropped)
+			settle(s, class, dropped, now);
+	} while (dropped == LONGEST_SCAN);
 	return dropped < n ? v->results[index].len_bytes + output_of(s, class, index)->overhead_bytes : 0;
 }
 

@@ -144,6 +144,28 @@ static void oversize_is_dropped_and_counted(void)
 	expect_equal(account_of(&rig, 0).sent_pkts, 100);
 }
 
+/* Nobody rings again when egress passes what was dropped: it must not sleep before it has come to what is to be sent. */
+static void a_packet_behind_many_dropped_ones_does_not_wait(void)
+{
+	uint64_t thawed_at_ns;
+
+	start_one_class("payload_bytes = 512B\nheartbeat = 1s", "ingress_to_edf = 4096\nedf_to_egress = 4096\n");
+	stage_freeze(&rig, STAGE_EGRESS);
+	for (uint32_t i = 0; i < 30; i++) {
+		send_pkts(&rig, 0, 100, 513);
+		await(account_of(&rig, 0).received_pkts == rig.flows[0].sent_pkts);
+	}
+	rig.flows[0].next_pkts = 3000;
+	send_pkts(&rig, 0, 1, 100);
+	await(account_of(&rig, 0).waiting_egress_pkts == 3001);
+	stage_thaw(&rig, STAGE_EGRESS);
+	thawed_at_ns = now_ns();
+	receive_pkts(&rig, 0, 1);
+	expect(now_ns() - thawed_at_ns < 500 * NS_PER_MS);
+	expect_balanced(&rig);
+	expect_equal(dropped(DROP_OVERSIZE), 3000);
+}
+
 static void refusals_are_counted_and_all_is_sent(void)
 {
 	char closed[ADDRESS_BYTES];
@@ -862,6 +884,7 @@ int main(int argc, char **argv)
 		ENTRY(kills_lose_nothing_between_many_addresses),
 		ENTRY(the_account_balances_at_every_look),
 		ENTRY(oversize_is_dropped_and_counted),
+		ENTRY(a_packet_behind_many_dropped_ones_does_not_wait),
 		ENTRY(kernel_drops_are_counted),
 		ENTRY(full_drop_counts_ingress_full),
 		ENTRY(full_drop_counts_egress_full),
