@@ -56,7 +56,7 @@ static struct output *output_of(struct sender *s, uint32_t class, uint32_t index
 	return &s->outputs[class][source % s->stage->config.classes[class].n_dests];
 }
 
-static uint32_t available(struct sender *s, uint32_t class)
+static uint32_t available(const struct sender *s, uint32_t class)
 {
 	uint64_t n = lane_distance_pkts(lane_processed(s->stage->seg.views[class].lane), s->word[class]);
 
@@ -294,6 +294,20 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 	return bytes;
 }
 
+/* What the predecessor's call released; never more than waits, whatever the journal says. */
+static uint32_t released_pkts(const struct sender *s, uint32_t class, uint32_t done)
+{
+	uint32_t n = s->journal->released[done - 1], waiting = available(s, class);
+
+	if (n <= waiting)
+		return n;
+	log_error(
+		"segment %s: class %s: the journal tells of %u packets sent, and %u wait: it is damaged; run/stop.sh, "
+		"then run/launch.sh",
+		s->stage->seg.name, s->stage->config.classes[class].name, n, waiting);
+	abort();
+}
+
 static void recover(struct sender *s)
 {
 	uint64_t word = journal_read(&s->journal->word);
@@ -303,7 +317,7 @@ static void recover(struct sender *s)
 	    journal_is_open(word, s->word[class])) {
 		done = journal_count_done(s->journal->msgs, journal_messages(word));
 		if (done > 0 && done <= BATCH) {
-			settle(s, class, s->journal->released[done - 1], now_ns());
+			settle(s, class, released_pkts(s, class, done), now_ns());
 			atomic_fetch_add_explicit(&s->stage->self->rescued_pkts, s->tally[class].n_updates,
 						  memory_order_relaxed);
 		}

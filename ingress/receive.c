@@ -206,6 +206,10 @@ static void recover(struct receiver *r, const struct ingress *in)
 	if (journal_is_open(word, r->word[in->class_of[flow]])) {
 		done = journal_count_done(r->journal->msgs, journal_messages(word));
 		if (done > 0 && done <= BATCH) {
+			uint32_t class = in->class_of[flow];
+			uint64_t sent = lane_sent(r->stage->seg.views[class].lane);
+
+			stage_check_counts(r->stage, class, lane_distance_pkts(r->word[class], sent) + done);
 			for (uint32_t i = 0; i < done; i++) /* the pointer was the predecessor's */
 				r->journal->msgs[i].msg_hdr.msg_control = r->journal->control[i];
 			accept_batch(r, in, (int)flow, done);

@@ -847,6 +847,43 @@ static void what_is_committed_is_not_committed_again(void)
 	expect_equal(account_of(&rig, 0).sent_pkts, 15);
 }
 
+static void a_damaged_egress_journal_stops_its_reader_with_one_line(void)
+{
+	leave_egress_journal(10, 4, hold_ten_before_egress());
+	rig.seg.shared->egress_journal.released[3] = 60000;
+	stage_start(&rig, STAGE_EGRESS);
+	expect_abort(STAGE_EGRESS);
+	expect_equal(account_of(&rig, 0).sent_pkts, 5);
+}
+
+static void a_damaged_ingress_journal_stops_its_reader_with_one_line(void)
+{
+	struct ingress_journal *j;
+
+	start_one_class("full = wait", "ingress_to_edf = 64\nedf_to_egress = 128\n"); /* 256 slots */
+	relay_pkts(&rig, 5, 100);
+	expect_balanced(&rig);
+	stage_end(&rig, STAGE_EGRESS, SIGKILL);
+	send_pkts(&rig, 0, 300, 100);
+	await(account_of(&rig, 0).held_pkts == 64 + 128);
+	stage_end(&rig, STAGE_INGRESS, SIGKILL);
+	stage_end(&rig, STAGE_EDF, SIGKILL);
+	j = &rig.seg.shared->ingress_journal;
+	memset(j->msgs, 0, sizeof(j->msgs));
+	for (uint32_t starts = 0; starts < 2; starts++) { /* 64 fit, 64 more do not */
+		uint64_t word = atomic_load_explicit(&rig.seg.views[0].lane->received, memory_order_relaxed);
+
+		atomic_store_explicit(&j->word, journal_pack(0, BATCH, word), memory_order_release);
+		stage_start(&rig, STAGE_INGRESS);
+		if (starts == 0) {
+			rig_await_ready(&rig, STAGE_INGRESS, 2);
+			stage_end(&rig, STAGE_INGRESS, SIGKILL);
+		}
+	}
+	expect_abort(STAGE_INGRESS);
+	expect_equal(account_of(&rig, 0).held_pkts, 256);
+}
+
 static void a_received_batch_is_not_published_again(void)
 {
 	struct ingress_journal *j;
@@ -912,6 +949,8 @@ int main(int argc, char **argv)
 		ENTRY(counters_survive_every_restart),
 		ENTRY(what_the_kernel_had_sent_is_not_sent_again),
 		ENTRY(what_is_committed_is_not_committed_again),
+		ENTRY(a_damaged_egress_journal_stops_its_reader_with_one_line),
+		ENTRY(a_damaged_ingress_journal_stops_its_reader_with_one_line),
 		ENTRY(a_received_batch_is_not_published_again),
 		ENTRY(idle_stages_use_no_cpu),
 	};
