@@ -68,11 +68,16 @@ static void note_shaper(struct loop *l, uint64_t empty_at_ns)
 static void start_shaper(struct loop *l)
 {
 	struct egress_journal *j = l->sender.journal;
-	uint64_t before_ns = atomic_load_explicit(&j->shaped_until_ns, memory_order_relaxed), after_ns;
+	uint64_t before_ns = atomic_load_explicit(&j->shaped_until_ns, memory_order_relaxed), after_ns, rescued_ns;
 
 	egress_init(&l->egress, &l->stage.config);
+	/* What was rescued is in before_ns as of the predecessor's look at the clock; it may have left just now. */
+	rescued_ns = egress_after_ns(&l->egress, l->sender.rescued_wire_bytes, now_ns());
+	l->sender.rescued_wire_bytes = 0;
 	egress_resume(&l->egress, before_ns, atomic_load_explicit(&j->shaped_rate_bits_per_s, memory_order_relaxed),
 		      now_ns());
+	if (l->egress.shaper.empty_at_ns < rescued_ns)
+		l->egress.shaper.empty_at_ns = rescued_ns;
 	after_ns = l->egress.shaper.empty_at_ns;
 	atomic_store_explicit(&j->shaped_until_ns, before_ns > after_ns ? before_ns : after_ns, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
@@ -106,7 +111,8 @@ static void step(struct loop *l)
 		most_bytes = l->oldest_bytes[class];
 	note_shaper(l, egress_after_ns(&l->egress, most_bytes, now));
 	bytes = send_batch(&l->sender, (uint32_t) class, most_bytes, now);
-	egress_charge(&l->egress, class, bytes, now);
+	/* As of now, not of the look at the clock before: what a pre-empted call sent late must not be followed early. */
+	egress_charge(&l->egress, class, bytes, now_ns());
 	note_shaper(l, l->egress.shaper.empty_at_ns);
 }
 

@@ -260,13 +260,13 @@ static void handle_error(struct sender *s, const struct batch *b, int err, uint6
 		drop_first(s, b, err, now);
 }
 
-static uint32_t wire_bytes_of(const struct sender *s, const struct batch *b, uint32_t n_msgs)
+static uint32_t wire_bytes_of(const struct sender *s, uint32_t n_msgs, uint32_t overhead_bytes)
 {
 	uint32_t bytes = 0;
 
 	for (uint32_t i = 0; i < n_msgs; i++)
-		bytes += s->journal->msgs[i].msg_len +
-			 (uint32_t)s->journal->msgs[i].msg_hdr.msg_iovlen * b->to->overhead_bytes;
+		bytes +=
+			s->journal->msgs[i].msg_len + (uint32_t)s->journal->msgs[i].msg_hdr.msg_iovlen * overhead_bytes;
 	return bytes;
 }
 
@@ -284,7 +284,7 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 	n = sendmmsg(b.to->fd, j->msgs, b.n_msgs, MSG_DONTWAIT | MSG_NOSIGNAL);
 	err = errno;
 	if (n > 0) {
-		bytes = wire_bytes_of(s, &b, (uint32_t)n);
+		bytes = wire_bytes_of(s, (uint32_t)n, b.to->overhead_bytes);
 		settle(s, class, j->released[n - 1], now_ns());
 		s->pause_ns[class] = 0;
 	}
@@ -317,6 +317,8 @@ static void recover(struct sender *s)
 	    journal_is_open(word, s->word[class])) {
 		done = journal_count_done(s->journal->msgs, journal_messages(word));
 		if (done > 0 && done <= BATCH) {
+			/* IPV6: at most; the address it went to is not in the journal */
+			s->rescued_wire_bytes = wire_bytes_of(s, done, IPV6_UDP_BYTES);
 			settle(s, class, released_pkts(s, class, done), now_ns());
 			atomic_fetch_add_explicit(&s->stage->self->rescued_pkts, s->tally[class].n_updates,
 						  memory_order_relaxed);

@@ -27,6 +27,7 @@
 #define UDP4_BYTES 28 /* IPv4 and UDP headers, as the shaper counts them */
 
 static struct rig rig;
+static const char *build_dir;
 
 /* What hold does before it hands on. pmtu_do: refuse to fragment on the way out. */
 static void hold(struct rig *r, int pmtu_do)
@@ -447,6 +448,49 @@ static void the_shaper_keeps_its_bound_over_restarts(void)
 static void the_shaper_keeps_its_bound_over_reloads(void)
 {
 	shape(RELOADS);
+}
+
+/* A whole burst leaves in a call that is 20 ms late; what follows, from the same process or a successor, must wait for it. */
+static void shape_late_sends(int dies)
+{
+	static uint64_t at_ns[40];
+	char preload[512], whole[PATH_BYTES * 16];
+	int on = 1;
+
+	snprintf(preload, sizeof(preload), "%s/tests/plugins/slow_send.so", build_dir);
+	expect(realpath(preload, whole));
+	rig_begin(&rig, "rate = 8Mbit\nburst = 16KiB");
+	rig_class(&rig, "only", LOCAL, 1, 1, "");
+	hold(&rig, 0);
+	setenv("LD_PRELOAD", whole, 1);
+	setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+	if (dies)
+		setenv("SLOW_SEND_DIES", "1", 1);
+	setsockopt(rig.flows[0].sink_fd[0], SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
+	pass_time(50 * NS_PER_MS); /* stamping takes a moment to begin */
+	rig_start(&rig);
+	unsetenv("LD_PRELOAD");
+	stage_freeze(&rig, STAGE_EDF);
+	send_pkts(&rig, 0, 40, 1000 - UDP4_BYTES);
+	await(account_of(&rig, 0).waiting_edf_pkts == 40);
+	stage_thaw(&rig, STAGE_EDF);
+	if (dies)
+		stage_restart(&rig, STAGE_EGRESS, 0);
+	for (uint32_t i = 0; i < 40; i++)
+		at_ns[i] = receive_stamped(rig.flows[0].sink_fd[0]);
+	rig.flows[0].next_pkts = 40;
+	expect_balanced(&rig);
+	expect_shaped(at_ns, 40, 1000, 1e6 / 1e9, 16384);
+}
+
+static void the_shaper_keeps_its_bound_when_sends_are_late(void)
+{
+	shape_late_sends(0);
+}
+
+static void the_shaper_keeps_its_bound_when_a_late_send_is_killed(void)
+{
+	shape_late_sends(1);
 }
 
 #define SENDERS 16
@@ -937,6 +981,8 @@ int main(int argc, char **argv)
 		ENTRY(the_shaper_keeps_its_bound),
 		ENTRY(the_shaper_keeps_its_bound_over_restarts),
 		ENTRY(the_shaper_keeps_its_bound_over_reloads),
+		ENTRY(the_shaper_keeps_its_bound_when_sends_are_late),
+		ENTRY(the_shaper_keeps_its_bound_when_a_late_send_is_killed),
 		ENTRY(a_reload_applies),
 		ENTRY(guarded_sheds_low_and_serves_high),
 		ENTRY(the_policy_changes_under_load),
@@ -955,5 +1001,8 @@ int main(int argc, char **argv)
 		ENTRY(idle_stages_use_no_cpu),
 	};
 
+	build_dir = argc > 1 ? argv[1] : getenv("ONTIME_BUILD");
+	if (!build_dir)
+		build_dir = "build";
 	return harness_main("pipeline", argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
 }
