@@ -18,6 +18,7 @@
 #endif
 #define FIRST_PAUSE_NS (50 * NS_PER_US)
 #define LONGEST_PAUSE_NS (2 * NS_PER_MS)
+#define GSO_PAUSE_NS (100 * NS_PER_MS)
 #define LONGEST_SCAN 512 /* slots looked at per batch, dropped ones included; fits released[] */
 
 /* A batch as it is built up. */
@@ -25,6 +26,7 @@ struct batch {
 	uint32_t class, n_msgs, n_pkts, wire_bytes;
 	uint32_t scanned; /* slots looked at: sent ones and dropped ones */
 	uint32_t run_len_bytes, run_total_bytes, run_pkts; /* the open message */
+	uint32_t gso_below_bytes; /* of `to`, now */
 	struct output *to;
 };
 
@@ -96,7 +98,7 @@ int send_is_idle(struct sender *s)
 static int joins_run(const struct batch *b, uint32_t len_bytes)
 {
 	return b->n_msgs > 0 && b->run_len_bytes > 0 && len_bytes > 0 && len_bytes <= b->run_len_bytes &&
-	       b->run_len_bytes < b->to->gso_below_bytes && b->run_total_bytes + len_bytes <= GSO_MOST_BYTES;
+	       b->run_len_bytes < b->gso_below_bytes && b->run_total_bytes + len_bytes <= GSO_MOST_BYTES;
 }
 
 static void write_segment_size(struct egress_journal *j, uint32_t i, uint32_t len_bytes)
@@ -157,8 +159,10 @@ static void build(struct sender *s, struct batch *b, uint32_t most_bytes, uint64
 			continue;
 		}
 		to = output_of(s, b->class, index);
-		if (!b->to)
+		if (!b->to) {
 			b->to = to;
+			b->gso_below_bytes = now < to->gso_again_at_ns ? 0 : to->gso_below_bytes;
+		}
 		if (to != b->to ||
 		    (b->n_pkts && b->wire_bytes + v->results[index].len_bytes + to->overhead_bytes > most_bytes))
 			break;
@@ -199,13 +203,20 @@ static void wait_for_room(struct sender *s, uint32_t class, uint64_t now)
 	s->tally[class].send_waits++;
 }
 
-/* Was the packet at the head of the failed call part of a super-datagram? Then the next try goes without. */
-static int give_up_gso(struct sender *s, const struct batch *b, int err)
+/*
+ * Was the packet at the head of the failed call part of a super-datagram? Then the next try goes without. For good where the
+ * errno may mean the super-datagram itself; a missing route or the like ends.
+ */
+static int give_up_gso(struct sender *s, const struct batch *b, int err, uint64_t now)
 {
 	const struct msghdr *m = &s->journal->msgs[0].msg_hdr;
 
 	if (m->msg_iovlen < 2)
 		return 0;
+	if (err != EMSGSIZE && err != EINVAL && err != EIO && err != EOPNOTSUPP && err != ENOPROTOOPT) {
+		b->to->gso_again_at_ns = now + GSO_PAUSE_NS;
+		return 1;
+	}
 	b->to->gso_below_bytes = err == EMSGSIZE || err == EINVAL ? (uint32_t)m->msg_iov[0].iov_len : 0;
 	log_info("class %s: UDP_SEGMENT of %zu bytes refused: %s: sending those singly",
 		 s->stage->config.classes[b->class].name, m->msg_iov[0].iov_len, strerror(err));
@@ -256,7 +267,7 @@ static void handle_error(struct sender *s, const struct batch *b, int err, uint6
 		log_error("sendmmsg for class %s: %s", s->stage->config.classes[b->class].name, strerror(err));
 		abort();
 	}
-	if (!give_up_gso(s, b, err))
+	if (!give_up_gso(s, b, err, now))
 		drop_first(s, b, err, now);
 }
 

@@ -23,6 +23,7 @@ struct output {
 	int fd;
 	uint32_t overhead_bytes; /* IP and UDP header */
 	uint32_t gso_below_bytes; /* packets of this size or more go singly; 0: all */
+	uint64_t gso_again_at_ns; /* until then all go singly */
 };
 
 struct sender {

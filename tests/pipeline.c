@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <netinet/udp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -372,6 +373,51 @@ static void no_route_is_counted_enetunreach(void)
 	await(account_of(&rig, 0).received_pkts == 100);
 	expect_balanced(&rig);
 	expect_equal(errors_of(ENETUNREACH), 100);
+}
+
+static void add_address(const char *name, const char *address)
+{
+	struct ifreq alias = { 0 };
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	snprintf(alias.ifr_name, sizeof(alias.ifr_name), "%s", name);
+	expect(inet_pton(AF_INET, address, &at.sin_addr) == 1);
+	memcpy(&alias.ifr_addr, &at, sizeof(at));
+	expect(fd >= 0 && ioctl(fd, SIOCSIFADDR, &alias) == 0);
+	close(fd);
+}
+
+/* An error that is not about UDP_SEGMENT must not end it for good. */
+static void gso_comes_back_after_a_route_was_missing(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(9) };
+	int sink, on = 1;
+	uint8_t got[65536];
+	ssize_t len = 0;
+
+	enter_network(65536);
+	sink = harness_move_fd(socket(AF_INET, SOCK_DGRAM, 0));
+	expect(sink >= 0 && bind(sink, (struct sockaddr *)&at, sizeof(at)) == 0);
+	if (setsockopt(sink, SOL_UDP, UDP_GRO, &on, sizeof(on)) < 0)
+		test_skip("the kernel has no UDP_GRO to see UDP_SEGMENT with");
+	rig_begin(&rig, "gso = on");
+	rig_class_to(&rig, "lost", "10.1.2.3:9", "");
+	start(&rig);
+	freeze_egress_past_the_deadline(100);
+	expect_balanced(&rig);
+	expect_equal(errors_of(ENETUNREACH), 100);
+	add_address("lo:1", "10.1.2.3");
+	for (int tries = 0; tries < 100 && len <= 100; tries++) {
+		stage_freeze(&rig, STAGE_EGRESS);
+		send_pkts(&rig, 0, 10, 100);
+		await(account_of(&rig, 0).waiting_egress_pkts == 10);
+		stage_thaw(&rig, STAGE_EGRESS);
+		await((len = recv(sink, got, sizeof(got), MSG_DONTWAIT)) > 0);
+		while (recv(sink, got, sizeof(got), MSG_DONTWAIT) > 0)
+			continue;
+	}
+	expect_equal(len, 1000);
 }
 
 /* The shaper's bound over every window of what has come: at_ns from the kernel's stamps. */
@@ -978,6 +1024,7 @@ int main(int argc, char **argv)
 		ENTRY(datagrams_past_the_mtu_are_counted_emsgsize),
 		ENTRY(gso_past_the_mtu_falls_back_to_fragments),
 		ENTRY(no_route_is_counted_enetunreach),
+		ENTRY(gso_comes_back_after_a_route_was_missing),
 		ENTRY(the_shaper_keeps_its_bound),
 		ENTRY(the_shaper_keeps_its_bound_over_restarts),
 		ENTRY(the_shaper_keeps_its_bound_over_reloads),
