@@ -116,6 +116,7 @@ reload() { # all or nothing, for all stages: what they start from, now and after
 	# Once more, on the copy: the file may have changed since. The first check is for its line, with the user's file name.
 	"$build/hold" --check "$@" -c "$dir/active.conf.new" --against "$dir/active.conf" 2>/dev/null || return 0
 	mv "$dir/active.conf.new" "$dir/active.conf"
+	kill "${watch:-}" 2>/dev/null || true # before stages may sleep for longer than it knows; the main loop starts another
 	"$build/hold" --stages -i "$ONTIME_INSTANCE" | while read -r _ pid _ _ _ _ _ alive; do
 		[ "$alive" = 0 ] || kill -HUP "$pid"
 	done

@@ -128,6 +128,16 @@ bad_reload_changes_nothing() {
 	eventually grep -q 'need a relaunch' "$ONTIME_RUN_DIR/$instance/log"
 }
 
+hung_is_reloaded() { # with stages that sleep for longer than they might before
+	sed -i 's/^heartbeat = .*/heartbeat = 10ms/; s/^hung = .*/hung = 100ms/' "$conf"
+	run/launch.sh -c "$conf" || return 1
+	sed -i 's/^heartbeat = .*/heartbeat = 1s/; s/^hung = .*/hung = 10s/' "$conf"
+	kill -HUP "$(cat "$ONTIME_RUN_DIR/$instance/supervisor.pid")"
+	eventually edf_reloads 1 || return 1
+	sleep 2 # four looks of the watch
+	! grep 'has not moved' "$ONTIME_RUN_DIR/$instance/log"
+}
+
 nothing_is_left() {
 	[ ! -e /dev/shm/ontime.$instance.v1 ] && [ ! -e "$ONTIME_RUN_DIR/$instance" ] && ! pgrep -f "$conf" >/dev/null
 }
@@ -189,7 +199,7 @@ else
 fi
 check "no instance is one line and status 1" fails_with 1 'not running' build/edf -c "$conf"
 check "a segment of another layout is one line and status 2" other_layout
-check "launch works again" run/launch.sh -c "$conf"
+check "launch works again, and a reload of heartbeat and hung ends no stage" hung_is_reloaded
 run/stop.sh -c "$conf" >/dev/null
 build/hold -c "$conf" -- true
 check "a damaged class table is one line and status 2" damaged 1700
