@@ -354,7 +354,9 @@ static int open_output(struct output *o, const struct class_config *c, uint32_t 
 		return -errno;
 	setsockopt(o->fd, family == AF_INET ? SOL_IP : SOL_IPV6, family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &on,
 		   sizeof(on));
-	if (connect(o->fd, (const struct sockaddr *)&to->at, to->len) < 0 && errno != ENETUNREACH)
+	if (connect(o->fd, (const struct sockaddr *)&to->at, to->len) < 0 && errno != ENETUNREACH &&
+	    errno != EHOSTUNREACH &&
+	    errno != EADDRNOTAVAIL) /* as hold does: its packets are counted send_error until there is a way */
 		return -errno;
 	return 0;
 }

@@ -375,6 +375,25 @@ static void no_route_is_counted_enetunreach(void)
 	expect_equal(errors_of(ENETUNREACH), 100);
 }
 
+/* As under systemd, which hands on inputs only: egress makes its outputs, and one without a route must not stop the others. */
+static void an_unreachable_destination_does_not_stop_egress(void)
+{
+	enter_network(65536);
+	if (system("ip route add unreachable 10.1.2.3") != 0)
+		test_skip("no `ip` to make a destination unreachable with");
+	rig_begin(&rig, "");
+	rig_class_to(&rig, "lost", "10.1.2.3:9", "");
+	rig_class(&rig, "other", LOCAL, 1, 1, "");
+	hold(&rig, 0);
+	setenv("LISTEN_FDNAMES", "lost.in.0:other.in.0", 1);
+	rig_start(&rig);
+	send_pkts(&rig, 0, 10, 100);
+	send_pkts(&rig, 1, 10, 100);
+	receive_pkts(&rig, 1, 10);
+	expect_balanced(&rig);
+	expect_equal(errors_of(EHOSTUNREACH), 10);
+}
+
 static void add_address(const char *name, const char *address)
 {
 	struct ifreq alias = { 0 };
@@ -1024,6 +1043,7 @@ int main(int argc, char **argv)
 		ENTRY(datagrams_past_the_mtu_are_counted_emsgsize),
 		ENTRY(gso_past_the_mtu_falls_back_to_fragments),
 		ENTRY(no_route_is_counted_enetunreach),
+		ENTRY(an_unreachable_destination_does_not_stop_egress),
 		ENTRY(gso_comes_back_after_a_route_was_missing),
 		ENTRY(the_shaper_keeps_its_bound),
 		ENTRY(the_shaper_keeps_its_bound_over_restarts),
