@@ -346,6 +346,16 @@ void stage_check_counts(const struct stage *s, uint32_t class, uint64_t ahead_pk
 	abort();
 }
 
+void stage_check_length(const struct stage *s, uint32_t class, uint32_t bytes)
+{
+	if (bytes <= s->config.payload_bytes)
+		return;
+	log_error("segment %s: class %s: a packet of %u bytes in slots for %u: it is damaged; run/stop.sh, then "
+		  "run/launch.sh",
+		  s->seg.name, s->config.classes[class].name, bytes, s->config.payload_bytes);
+	abort();
+}
+
 int stage_spin(struct stage *s, int (*has_input)(void *arg), void *arg)
 {
 	uint64_t limit_ns = s->config.spin_us[s->id] * NS_PER_US, until_ns;

@@ -77,6 +77,9 @@ int stage_socket(const char *class, const char *direction, uint32_t i);
 /* stage_check_counts - abort with one line if a foreign count breaks the lane's invariant. */
 void stage_check_counts(const struct stage *s, uint32_t class, uint64_t ahead_pkts);
 
+/* stage_check_length - abort with one line if a packet would not fit its slot. */
+void stage_check_length(const struct stage *s, uint32_t class, uint32_t bytes);
+
 /* stage_close - say goodbye; returns the exit status 0. */
 int stage_close(struct stage *s);
 

@@ -124,6 +124,7 @@ static void add_packet(struct sender *s, struct batch *b, uint32_t index)
 	struct egress_journal *j = s->journal;
 	struct iovec *vector = &j->vectors[b->n_pkts];
 
+	stage_check_length(s->stage, b->class, r->len_bytes);
 	vector->iov_base = lane_payload(v, index) + (r->second ? v->second_offset : 0);
 	vector->iov_len = r->len_bytes;
 	if (joins_run(b, r->len_bytes)) {

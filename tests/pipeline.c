@@ -788,6 +788,24 @@ static void a_damaged_count_stops_its_reader_with_one_line(void)
 	expect_equal(rig_log_lines(&rig, "damaged counts"), N_STAGES);
 }
 
+static void a_damaged_length_stops_its_reader_with_one_line(void)
+{
+	start_one_class("", "");
+	stage_freeze(&rig, STAGE_EGRESS);
+	send_pkts(&rig, 0, 10, 100);
+	await(account_of(&rig, 0).waiting_egress_pkts == 10);
+	rig.seg.views[0].results[5].len_bytes = rig.config.payload_bytes + 1;
+	stage_thaw(&rig, STAGE_EGRESS);
+	expect_abort(STAGE_EGRESS);
+	stage_end(&rig, STAGE_EDF, SIGTERM);
+	send_pkts(&rig, 0, 1, 100);
+	await(account_of(&rig, 0).waiting_edf_pkts == 1);
+	rig.seg.views[0].arrivals[10].len_bytes = UINT32_MAX;
+	stage_start(&rig, STAGE_EDF);
+	expect(WIFSIGNALED(stage_end(&rig, STAGE_EDF, 0)));
+	expect_equal(rig_log_lines(&rig, "it is damaged"), 2);
+}
+
 /* Every stage, started now, ends with this status and one line that holds the text. */
 static void expect_refusal(int status, const char *text)
 {
@@ -1055,6 +1073,7 @@ int main(int argc, char **argv)
 		ENTRY(the_policy_changes_under_load),
 		ENTRY(a_bad_reload_changes_nothing),
 		ENTRY(a_damaged_count_stops_its_reader_with_one_line),
+		ENTRY(a_damaged_length_stops_its_reader_with_one_line),
 		ENTRY(a_damaged_header_is_refused),
 		ENTRY(another_layout_is_refused),
 		ENTRY(another_config_is_refused),
