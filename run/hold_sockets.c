@@ -181,8 +181,11 @@ int sockets_hand_on(struct sockets *s)
 	for (uint32_t i = 0; i < s->n; i++) {
 		int fd = fcntl(s->fds[i], F_DUPFD_CLOEXEC, above);
 
-		if (fd < 0)
+		if (fd < 0) {
+			log_error("hand on %u sockets: %s: raise the limit of open files to %u (ulimit -n)", s->n,
+				  strerror(errno), 2 * (s->n + LISTEN_FIRST_FD));
 			return EXIT_TEMPORARY;
+		}
 		close(s->fds[i]);
 		s->fds[i] = fd;
 	}

@@ -165,6 +165,10 @@ port_in_use() {
 	[ ! -e /dev/shm/ontime.${instance}b.v1 ] && return "$status"
 }
 
+few_files() {
+	fails_with 1 'limit of open files' sh -c "ulimit -n 15 && build/hold -c '$conf' -- true"
+}
+
 full_shm() { # in a mount namespace of its own, where /dev/shm has 256 KiB
 	fails_with 1 'No space left on device; make room in /dev/shm' \
 		unshare -m sh -c "mount -t tmpfs -o size=256k none /dev/shm && build/hold -c '$conf' -- true"
@@ -192,6 +196,7 @@ check "stop drains and leaves nothing" run/stop.sh -c "$conf"
 check "nothing is left after stop" nothing_is_left
 check "a bad config is one line and status 2" fails_with 2 'payload_bytes' run/launch.sh -c "$conf" --payload_bytes=7
 check "a port in use is one line and status 1" port_in_use
+check "too few open files are one line and status 1" few_files
 if unshare -m mount -t tmpfs none /dev/shm 2>/dev/null; then
 	check "a full /dev/shm is one line and status 1" full_shm
 else
