@@ -19,6 +19,7 @@
 #define FIRST_PAUSE_NS (50 * NS_PER_US)
 #define LONGEST_PAUSE_NS (2 * NS_PER_MS)
 #define GSO_PAUSE_NS (100 * NS_PER_MS)
+#define MOST_REFUSALS 8 /* without an ICMP error in between, and without a datagram sent */
 #define LONGEST_SCAN 512 /* slots looked at per batch, dropped ones included; fits released[] */
 
 /* A batch as it is built up. */
@@ -235,6 +236,7 @@ static void drop_first(struct sender *s, const struct batch *b, int err, uint64_
 	while (v->results[index].drop != DROP_NONE || v->departures[index].drop != DROP_NONE);
 	v->departures[index].send_errno = (uint32_t)err;
 	v->departures[index].drop = DROP_SEND_ERROR;
+	s->refusals[b->class] = 0;
 	settle(s, b->class, i, now);
 }
 
@@ -256,7 +258,8 @@ static void handle_error(struct sender *s, const struct batch *b, int err, uint6
 		err = reconnect(s, b);
 	if (err == 0 || err == EINTR || icmp)
 		return;
-	if (err == ECONNREFUSED) { /* an ICMP error too, but the queue had no room for it */
+	/* An ICMP error too, but the queue had no room for it. One that comes again and again is about this datagram. */
+	if (err == ECONNREFUSED && s->refusals[b->class]++ < MOST_REFUSALS) {
 		s->tally[b->class].refused_events++;
 		return;
 	}
@@ -299,6 +302,7 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 		bytes = wire_bytes_of(s, (uint32_t)n, b.to->overhead_bytes);
 		settle(s, class, j->released[n - 1], now_ns());
 		s->pause_ns[class] = 0;
+		s->refusals[class] = 0;
 	}
 	journal_close(&j->word);
 	if (n < 0)

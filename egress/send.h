@@ -33,6 +33,7 @@ struct sender {
 	uint64_t word[MAX_CLASSES]; /* own commit words */
 	uint64_t retry_at_ns[MAX_CLASSES]; /* the kernel had no room: not before this */
 	uint64_t pause_ns[MAX_CLASSES]; /* length of that wait; doubles while there is no room */
+	uint32_t refusals[MAX_CLASSES]; /* in a row */
 	uint32_t rescued_wire_bytes; /* sent by a predecessor's last call: when in it is not known */
 	struct egress_tally tally[MAX_CLASSES];
 	/* private copy of the latency histogram; the shared one gets absolute values from it */

@@ -63,6 +63,17 @@ static void begin_four_classes(const char *pipeline)
 	rig_class(&rig, "besteffort", LOCAL, 1, 1, "budget = none\n");
 }
 
+/* Stages started from now on have it loaded before the C library. */
+static void preload(const char *object)
+{
+	char path[512], whole[PATH_BYTES * 16];
+
+	snprintf(path, sizeof(path), "%s/tests/plugins/%s", build_dir, object);
+	expect(realpath(path, whole));
+	setenv("LD_PRELOAD", whole, 1);
+	setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+}
+
 static void start_one_class(const char *pipeline, const char *lines)
 {
 	rig_begin(&rig, pipeline);
@@ -184,6 +195,21 @@ static void refusals_are_counted_and_all_is_sent(void)
 	expect_equal(account_of(&rig, 0).sent_pkts, 500);
 	expect_equal(dropped(DROP_SEND_ERROR), 0);
 	expect(account_of(&rig, 0).refused_events > 0);
+}
+
+/* No ICMP error tells of it, and the next try is refused as well: it is this datagram that cannot be sent. */
+static void a_refusal_that_lasts_is_counted_send_error(void)
+{
+	rig_begin(&rig, "");
+	rig_class(&rig, "only", LOCAL, 1, 1, "");
+	hold(&rig, 0);
+	preload("refuse_send.so");
+	rig_start(&rig);
+	unsetenv("LD_PRELOAD");
+	send_pkts(&rig, 0, 10, 100);
+	await(dropped(DROP_SEND_ERROR) == 10);
+	expect_balanced(&rig);
+	expect_equal(account_of(&rig, 0).send_errno[0], ECONNREFUSED);
 }
 
 static void full_drop_counts_ingress_full(void)
@@ -519,16 +545,12 @@ static void the_shaper_keeps_its_bound_over_reloads(void)
 static void shape_late_sends(int dies)
 {
 	static uint64_t at_ns[40];
-	char preload[512], whole[PATH_BYTES * 16];
 	int on = 1;
 
-	snprintf(preload, sizeof(preload), "%s/tests/plugins/slow_send.so", build_dir);
-	expect(realpath(preload, whole));
 	rig_begin(&rig, "rate = 8Mbit\nburst = 16KiB");
 	rig_class(&rig, "only", LOCAL, 1, 1, "");
 	hold(&rig, 0);
-	setenv("LD_PRELOAD", whole, 1);
-	setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+	preload("slow_send.so");
 	if (dies)
 		setenv("SLOW_SEND_DIES", "1", 1);
 	setsockopt(rig.flows[0].sink_fd[0], SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
@@ -1058,6 +1080,7 @@ int main(int argc, char **argv)
 		ENTRY(late_drop_counts_late_egress),
 		ENTRY(late_send_sends_and_names_the_span),
 		ENTRY(refusals_are_counted_and_all_is_sent),
+		ENTRY(a_refusal_that_lasts_is_counted_send_error),
 		ENTRY(datagrams_past_the_mtu_are_counted_emsgsize),
 		ENTRY(gso_past_the_mtu_falls_back_to_fragments),
 		ENTRY(no_route_is_counted_enetunreach),
