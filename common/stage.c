@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -207,9 +208,20 @@ static void announce(struct stage *s, uint32_t state)
 	atomic_store_explicit(&s->self->beat_at_ns, now_ns(), memory_order_relaxed);
 }
 
+/* Which config file this is: a reload puts a new one in its place. */
+static uint64_t file_stamp(const char *file)
+{
+	struct stat st;
+
+	if (!file || stat(file, &st) < 0)
+		return 0;
+	return (uint64_t)st.st_ino ^ (uint64_t)st.st_mtim.tv_sec * NS_PER_S ^ (uint64_t)st.st_mtim.tv_nsec;
+}
+
 int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 {
 	char why[WHY_BYTES];
+	uint64_t stamp;
 	int status;
 
 	memset(s, 0, sizeof(*s));
@@ -219,6 +231,7 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	status = parse_arguments(s, argc, argv);
 	if (status)
 		return status;
+	stamp = file_stamp(s->file);
 	if (config_load(&s->config, s->file, s->argc, s->argv, why, sizeof(why))) {
 		log_error("%s", why);
 		return 1 + EXIT_CONFIG;
@@ -241,6 +254,9 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	s->rings = atomic_load_explicit(&s->self->rings, memory_order_relaxed);
 	bell_awake(&s->self->parked);
 	announce(s, STATE_STARTING);
+	/* A reload before our pid was there to be signalled: it counts too. */
+	if (file_stamp(s->file) != stamp)
+		atomic_store_explicit(&reload_asked, 1, memory_order_relaxed);
 	return 0;
 }
 

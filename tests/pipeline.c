@@ -708,6 +708,42 @@ static void reload_all(uint32_t lines, const char *text)
 	await(rig_log_lines(&rig, text) == lines);
 }
 
+/* Has the stage itself done so, not the fork of this test that becomes it? */
+static int has_mapped_segment(pid_t pid, enum stage_id id)
+{
+	char path[64], line[512] = "";
+	int found = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	if (readlink(path, line, sizeof(line) - 1) < 0 || !strstr(line, stage_name(id)))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	f = fopen(path, "re");
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, "/dev/shm/ontime.") != NULL;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* It has read the old file, but is not there to be signalled yet: it waits for the one it replaces to be gone. */
+static void a_reload_reaches_a_stage_that_is_starting(void)
+{
+	pid_t old;
+
+	start_one_class("late = send", "");
+	old = rig.pids[STAGE_EGRESS];
+	stage_freeze(&rig, STAGE_EGRESS);
+	stage_start(&rig, STAGE_EGRESS);
+	await(has_mapped_segment(rig.pids[STAGE_EGRESS], STAGE_EGRESS));
+	rig_replace(&rig, "late = send", "late = drop");
+	kill(old, SIGKILL);
+	waitpid(old, NULL, 0);
+	rig_await_ready(&rig, STAGE_EGRESS, 2);
+	await(rig_log_lines(&rig, "reloaded") == 1);
+}
+
 static void a_reload_applies(void)
 {
 	start_one_class("late = send", "budget = 1ms\n");
@@ -1092,6 +1128,7 @@ int main(int argc, char **argv)
 		ENTRY(the_shaper_keeps_its_bound_when_sends_are_late),
 		ENTRY(the_shaper_keeps_its_bound_when_a_late_send_is_killed),
 		ENTRY(a_reload_applies),
+		ENTRY(a_reload_reaches_a_stage_that_is_starting),
 		ENTRY(guarded_sheds_low_and_serves_high),
 		ENTRY(the_policy_changes_under_load),
 		ENTRY(a_bad_reload_changes_nothing),
