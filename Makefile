@@ -8,6 +8,7 @@
 #   LIBS_NAME    libraries
 #   PARTS_NAME   sources that are parts of another program; below run/ only pure ones (tests/lint.sh)
 LIBS_latency := -lbpf
+PARTS_unit += $(patsubst %,run/stat_%.c,change columns grid json lost number screen view)
 PARTS_storm := run/hold_sockets.c run/load_sink.c
 PARTS_reference := run/hold_sockets.c
 PARTS_bench_decide := edf/edf.c edf/plan.c
