@@ -8,6 +8,7 @@
 #   LIBS_NAME    libraries
 #   PARTS_NAME   sources that are parts of another program; below run/ only pure ones (tests/lint.sh)
 LIBS_latency := -lbpf
+LIBS_stat := -lncursesw
 PARTS_unit += $(patsubst %,run/stat_%.c,change columns grid json lost number screen view)
 PARTS_storm := run/hold_sockets.c run/load_sink.c
 PARTS_reference := run/hold_sockets.c
@@ -78,7 +79,7 @@ PROGRAMS := $(STAGES:%=$(BUILD)/%) $(RUN_PROGRAMS:%=$(BUILD)/%)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests check quick unit bench lint format install clean help have-inih have-cunit
+.PHONY: all tests check quick unit bench lint format install clean help have-inih have-ncurses have-cunit
 
 all: $(PROGRAMS) $(PLUGINS) $(BPF) ## build everything an operator runs
 
@@ -138,6 +139,7 @@ LIBS_unit += -lcunit
 $(eval $(call program,tests/unit,$(UNIT) $(TEST_SHARED) $(STAGE_PARTS),unit))
 
 $(UNIT): | have-cunit
+$(OBJ)/run/stat_live.o: | have-ncurses
 
 $(PLUGINS): $(BUILD)/plugins/%.so: $(OBJ)/edf/plugins/%.o
 $(TEST_PLUGINS): $(BUILD)/%.so: $(OBJ)/%.o
@@ -163,6 +165,9 @@ need = @printf '\043include <%s>\n' $(1) | $(CC) $(CPPFLAGS) -E -x c - >/dev/nul
 
 have-inih:
 	$(call need,ini.h,libinih,build)
+
+have-ncurses:
+	$(call need,ncurses.h,ncurses,build)
 
 have-cunit:
 	$(call need,CUnit/CUnit.h,CUnit,test)

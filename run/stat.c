@@ -1,103 +1,117 @@
 /*
- * stat.c - what came in, went out, was dropped and why: the account of a running instance.
+ * stat.c - watch a running instance: live, as a table, as JSON, as a recording.
  *
  * Rules:   maps the segment read-only; each class is read at one instant (account.h). Status 1 when an identity is broken.
  */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "stat_json.h"
+#include "stat_live.h"
+#include "stat_stream.h"
+#include "stat_table.h"
 #include "version.h"
+
+struct options {
+	const char *instance;
+	const char *record; /* NULL: no recording */
+	uint64_t interval_ns; /* 0: not given */
+	int once, json;
+};
 
 static void print_help(void)
 {
-	puts("stat - the account of a running instance.\n\n"
-	     "usage: stat [--once] [--json] [-i INSTANCE]\n\n"
-	     "  --once        print one table (the default)\n"
-	     "  --json        print one JSON object\n"
-	     "  -i INSTANCE   which instance (default: default)\n"
-	     "  --version     print the version\n\n"
-	     "received = sent + dropped + held; the last line says `balanced`, or by how many packets not.\n\n"
-	     "examples: build/stat --once\n"
-	     "          build/stat -i stress --json | jq .classes[0].sent\n\n"
-	     "Exit status: 0 balanced, 1 not balanced or not running, 2 usage.");
+	puts("stat - watch a running instance: what came, went, was late or dropped, and why.\n\n"
+	     "usage: stat [-i INSTANCE] [--interval S]                live, on a terminal; ? shows the keys\n"
+	     "       stat [-i INSTANCE] --once                        a table (also without a terminal)\n"
+	     "       stat [-i INSTANCE] --json [--interval S]         one JSON object, or a stream\n"
+	     "       stat [-i INSTANCE] --record FILE [--interval S]  append JSON lines until ended\n\n"
+	     "  -i INSTANCE    which instance (default: default)\n"
+	     "  --interval S   seconds between looks, 0.1 to 60 (default 1)\n"
+	     "  --record FILE  percentiles of each interval and all counts, without histograms;\n"
+	     "                 about 1 KB a class and line. Goes on over restarts and relaunches\n"
+	     "  --version      print the version\n\n"
+	     "received = sent + dropped + held; the last line says `balanced`, or by how much not.\n\n"
+	     "examples: build/stat\n"
+	     "          build/stat -i stress --json | jq .classes[0].sent\n"
+	     "          build/stat --record incident.jsonl --interval 0.5\n\n"
+	     "Exit status: 0 balanced, or asked to end; 1 not balanced, not running, cannot write;\n"
+	     "2 usage, or the terminal cannot show it.");
 }
 
-static void print_reasons(const struct account *a, const char *class)
+static int parse_interval(const char *text, uint64_t *out)
 {
-	char text[16];
+	char *end;
+	double seconds = strtod(text, &end);
 
-	for (int r = DROP_NONE + 1; r < N_DROP_REASONS; r++)
-		if (a->dropped_pkts[r])
-			printf("  %-12s dropped, %s: %llu\n", class, drop_reason_name((enum drop_reason)r),
-			       (unsigned long long)a->dropped_pkts[r]);
-	for (int i = 0; i < SEND_ERRNOS; i++)
-		if (a->send_errno_pkts[i])
-			printf("  %-12s   send_error %s: %llu\n", class, send_errno_name(a, i, text),
-			       (unsigned long long)a->send_errno_pkts[i]);
-	if (a->refused_events)
-		printf("  %-12s ICMP errors from the destination: %llu\n", class,
-		       (unsigned long long)a->refused_events);
-	for (int s = 0; s < N_SPANS; s++)
-		if (a->late_span_pkts[s])
-			printf("  %-12s sent late, most time in %s: %llu\n", class, span_name((enum span)s),
-			       (unsigned long long)a->late_span_pkts[s]);
-}
-
-static void print_class(const struct class_view *c)
-{
-	static const uint32_t percentiles[] = { 500000, 990000, 999000 };
-	const struct account *a = &c->account;
-
-	printf("%-12s %12llu %12llu %10llu %6llu %10llu %6.2f", c->name, (unsigned long long)a->received_pkts,
-	       (unsigned long long)a->sent_pkts, (unsigned long long)account_dropped_pkts(a),
-	       (unsigned long long)a->held_pkts, (unsigned long long)a->sent_late_pkts,
-	       a->sent_pkts ? 100.0 * (double)a->sent_late_pkts / (double)a->sent_pkts : 0.0);
-	for (int p = 0; p < 3; p++)
-		printf(" %9.1f", (double)class_percentile_ns(c, percentiles[p]) / 1e3);
-	printf(" %9.1f\n", (double)a->latency_max_ns / 1e3);
-}
-
-static void print_stages(const struct view *v)
-{
-	printf("\n%-12s %8s %-8s %10s %8s %12s %12s %9s\n", "stage", "pid", "state", "up (s)", "starts", "parks",
-	       "rings", "rescued");
-	for (int i = 0; i < N_STAGES; i++) {
-		const struct stage_view *s = &v->stages[i];
-
-		printf("%-12s %8u %-8s %10.1f %8u %12llu %12llu %9llu\n", stage_name((enum stage_id)i), s->pid,
-		       s->state, (double)s->up_ns / 1e9, s->starts, (unsigned long long)s->parks,
-		       (unsigned long long)s->rings, (unsigned long long)s->rescued_pkts);
+	if (end == text || *end || !(seconds >= 0.1 && seconds <= 60)) {
+		log_error("--interval %s: use seconds from 0.1 to 60", text);
+		return -EINVAL;
 	}
+	*out = (uint64_t)(seconds * 1e9);
+	return 0;
 }
 
-/* The last line: `balanced`, or which class is off by how much. */
-static void print_verdict(const struct view *v)
+/* One option and its value; returns how many words it took, or -EINVAL after it said why. */
+static int parse_option(struct options *o, const char *word, const char *value)
 {
-	const char *before = "NOT balanced:";
+	if (strcmp(word, "--once") == 0)
+		return o->once = 1;
+	if (strcmp(word, "--json") == 0)
+		return o->json = 1;
+	if (strcmp(word, "-i") && strcmp(word, "--interval") && strcmp(word, "--record")) {
+		log_error("%s: unknown option; see stat --help", word);
+		return -EINVAL;
+	}
+	if (!value || !*value) {
+		log_error("%s: it needs a value; see stat --help", word);
+		return -EINVAL;
+	}
+	if (strcmp(word, "--interval") == 0)
+		return parse_interval(value, &o->interval_ns) ? -EINVAL : 2;
+	if (strcmp(word, "--record") == 0)
+		o->record = value;
+	else if (strlen(value) < INSTANCE_NAME_BYTES)
+		o->instance = value;
+	else {
+		log_error("-i %s: a name has at most %d characters", value, INSTANCE_NAME_BYTES - 1);
+		return -EINVAL;
+	}
+	return 2;
+}
 
-	for (uint32_t i = 0; i < v->n_classes; i++)
-		if (v->classes[i].account.unbalanced_pkts) {
-			printf("%s %s by %+lld", before, v->classes[i].name,
-			       (long long)v->classes[i].account.unbalanced_pkts);
-			before = ",";
+/* -1: go on, else the exit status. */
+static int parse(struct options *o, int argc, char **argv)
+{
+	for (int i = 1, took; i < argc; i += took) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			print_help();
+			return 0;
 		}
-	puts(view_is_balanced(v) ? "balanced" : "");
+		if (strcmp(argv[i], "--version") == 0) {
+			printf("ontime %s\n", ONTIME_VERSION);
+			return 0;
+		}
+		took = parse_option(o, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
+		if (took < 0)
+			return 2;
+	}
+	if (o->record && (o->json || o->once))
+		log_error("--record with %s: one of them; see stat --help", o->json ? "--json" : "--once");
+	else if (o->once && o->interval_ns)
+		log_error("--once with --interval: one look has no interval; see stat --help");
+	else
+		return -1;
+	return 2;
 }
 
-static void print_table(const struct view *v)
-{
-	printf("%-12s %12s %12s %10s %6s %10s %6s %9s %9s %9s %9s\n", "class", "received", "sent", "dropped", "held",
-	       "sent late", "late%", "p50 (us)", "p99", "p99.9", "max");
-	for (uint32_t i = 0; i < v->n_classes; i++)
-		print_class(&v->classes[i]);
-	for (uint32_t i = 0; i < v->n_classes; i++)
-		print_reasons(&v->classes[i].account, v->classes[i].name);
-	print_stages(v);
-	print_verdict(v);
-}
-
+/* One look, printed. A reader that is gone has seen enough. */
 static int show(const char *instance, int json)
 {
 	static struct view view;
@@ -110,34 +124,33 @@ static int show(const char *instance, int json)
 		return 1;
 	}
 	viewer_close(&viewer);
+	signal(SIGPIPE, SIG_IGN);
 	if (json)
 		stat_json(stdout, instance, &view, NULL, 1);
 	else
-		print_table(&view);
+		stat_table(&view);
+	if (fflush(stdout) && errno != EPIPE) {
+		log_error("write to standard output: %s", strerror(errno));
+		return 1;
+	}
 	return view_is_balanced(&view) ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
-	const char *instance = "default";
-	int json = 0;
+	struct options o = { .instance = "default" };
+	int status;
 
 	log_set_name("stat");
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			print_help();
-			return 0;
-		} else if (strcmp(argv[i], "--version") == 0) {
-			printf("ontime %s\n", ONTIME_VERSION);
-			return 0;
-		} else if (strcmp(argv[i], "--json") == 0) {
-			json = 1;
-		} else if (strcmp(argv[i], "-i") == 0 && i + 1 < argc && strlen(argv[i + 1]) < INSTANCE_NAME_BYTES) {
-			instance = argv[++i];
-		} else if (strcmp(argv[i], "--once") != 0) {
-			log_error("%s: unknown option; see stat --help", argv[i]);
-			return 2;
-		}
+	status = parse(&o, argc, argv);
+	if (status >= 0)
+		return status;
+	if (o.record || (o.json && o.interval_ns && !o.once)) {
+		struct stream s = { o.instance, o.record, o.interval_ns ? o.interval_ns : NS_PER_S, !o.record };
+
+		return stat_stream(&s);
 	}
-	return show(instance, json);
+	if (o.once || o.json || !isatty(STDOUT_FILENO))
+		return show(o.instance, o.json);
+	return stat_live(o.instance, o.interval_ns ? o.interval_ns : NS_PER_S);
 }

@@ -1,0 +1,14 @@
+/*
+ * stat_table.h - the account of an instance as a plain table, for scripts and logs: `stat --once`.
+ *
+ * Rules:   all figures are since launch. The last line is `balanced`, or `NOT balanced:` and which classes by how much.
+ */
+#ifndef ONTIME_STAT_TABLE_H
+#define ONTIME_STAT_TABLE_H
+
+#include "stat_view.h"
+
+/* stat_table - to standard output. */
+void stat_table(const struct view *v);
+
+#endif
