@@ -28,21 +28,21 @@ struct options {
 static void print_help(void)
 {
 	puts("stat - watch a running instance: what came, went, was late or dropped, and why.\n\n"
-	     "usage: stat [-i INSTANCE] [--interval S]                live, on a terminal; ? shows the keys\n"
-	     "       stat [-i INSTANCE] --once                        a table (also without a terminal)\n"
-	     "       stat [-i INSTANCE] --json [--interval S]         one JSON object, or a stream\n"
-	     "       stat [-i INSTANCE] --record FILE [--interval S]  append JSON lines until ended\n\n"
+	     "usage: stat [OPTIONS]                 live, on a terminal; ? shows the keys\n"
+	     "       stat [OPTIONS] --once          a table; also without a terminal\n"
+	     "       stat [OPTIONS] --json          one JSON object; with --interval a stream\n"
+	     "       stat [OPTIONS] --record FILE   append a JSON line an interval until ended\n\n"
 	     "  -i INSTANCE    which instance (default: default)\n"
 	     "  --interval S   seconds between looks, 0.1 to 60 (default 1)\n"
-	     "  --record FILE  percentiles of each interval and all counts, without histograms;\n"
-	     "                 about 1 KB a class and line. Goes on over restarts and relaunches\n"
+	     "  --record FILE  all counts, each interval's percentiles, no histograms:\n"
+	     "                 about 1 KB a class and line; goes on over restarts, relaunches\n"
 	     "  --version      print the version\n\n"
-	     "received = sent + dropped + held; the last line says `balanced`, or by how much not.\n\n"
+	     "received = sent + dropped + held: the last line says balanced, or what is not.\n\n"
 	     "examples: build/stat\n"
 	     "          build/stat -i stress --json | jq .classes[0].sent\n"
 	     "          build/stat --record incident.jsonl --interval 0.5\n\n"
-	     "Exit status: 0 balanced, or asked to end; 1 not balanced, not running, cannot write;\n"
-	     "2 usage, or the terminal cannot show it.");
+	     "Exit status: 0 balanced, or asked to end; 1 not balanced, not running, or it\n"
+	     "cannot write; 2 usage, or a terminal that cannot show it.");
 }
 
 static int parse_interval(const char *text, uint64_t *out)

@@ -21,12 +21,12 @@ static const char *name_of(const struct stream *s)
 	return s->file ? s->file : "standard output";
 }
 
-/* Part of a line is in the file: take it back, so that what is there stays readable. */
+/* Part of a line is in the file: take it back, so that what is there stays readable, unless somebody wrote after it. */
 static void take_back(int fd, off_t written)
 {
 	struct stat st;
 
-	if (written > 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size >= written &&
+	if (written > 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == lseek(fd, 0, SEEK_CUR) &&
 	    ftruncate(fd, st.st_size - written) < 0)
 		log_warn("the last line is incomplete: %s", strerror(errno));
 }
