@@ -79,7 +79,7 @@ say "instance '$instance' is running${mode:+ (adopted)}"
 "$build/hold" --classes "$@"
 cat <<END
 try:  nc -u -l 127.0.0.1 9080 &  echo hello | nc -u -w1 127.0.0.1 8080
-      build/stat --once          what came, went, was dropped and why
+      build/stat                 live: what came, went, was late or dropped, and why (--once: a table)
       run/status.sh              what runs, since when, how often restarted
       run/restart.sh egress      restart one stage; nothing is lost
       run/stop.sh                drain and stop        log: $log

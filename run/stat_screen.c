@@ -9,6 +9,7 @@
 #include "stat_lost.h"
 #include "stat_number.h"
 
+#define ROOMY_ROWS 20 /* a terminal of 22: from here on four reasons have a place whatever else there is, below two */
 #define FEWEST_CLASSES 3 /* with fewer in view, the queues make room for more */
 
 struct drawing {
@@ -137,7 +138,7 @@ static void measure(struct drawing *d)
 /* Everything, as far as the rows go: stages and losses are always there, then latency, then queues. */
 static struct plan plan_all(int n, int rows, int lost_rows)
 {
-	int lost = lost_rows > 2 ? 2 : lost_rows, stages = 1 + N_STAGES;
+	int least = rows >= ROOMY_ROWS ? 5 : 3, lost = lost_rows < least ? lost_rows : least, stages = 1 + N_STAGES;
 	struct plan p = { .latency = 1, .queues = 1, .stages = 1 };
 
 	p.classes = (rows - stages - lost - 2) / 2;

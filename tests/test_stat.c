@@ -312,6 +312,10 @@ static void classes_that_do_not_fit_can_be_scrolled_to(void)
 	s.first_class = 1000;
 	CU_ASSERT_EQUAL(draw(&s, 24, 80), 9); /* seven are in view */
 	CU_ASSERT_PTR_NOT_NULL(strstr(grid.text[23], "classes 10-16 of 16"));
+	for (uint32_t i = 0; i < 16; i++)
+		now.classes[i].account.dropped_pkts[DROP_KERNEL] = 1;
+	CU_ASSERT_EQUAL(draw(&s, 24, 80), 11); /* five, and four reasons */
+	CU_ASSERT(row_with("+12 more: key 4") == 22);
 	s.part = PART_LATENCY;
 	CU_ASSERT_EQUAL(draw(&s, 24, 80), 0);
 	CU_ASSERT(row_with("class15") > 0);
