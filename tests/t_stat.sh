@@ -16,7 +16,7 @@ sed "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/; s/^so
 	s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/ontime.conf >"$conf"
 load=
 cleanup() {
-	tmux -S "$work/tmux" kill-server 2>/dev/null || true
+	no_terminal
 	[ -z "$load" ] || kill "$load" 2>/dev/null || true
 	run/stop.sh -c "$conf" >/dev/null 2>&1 || true
 	rm -rf "$work"
@@ -60,23 +60,29 @@ fails_with() { # STATUS PATTERN COMMAND...: that exit status, and ONE line that 
 	[ "$got" = "$want" ] && printf '%s\n' "$text" | grep -q "$pattern" && [ "$(printf '%s\n' "$text" | wc -l)" = 1 ]
 }
 
-terminal() { # SHELL-COMMAND: in a fresh terminal of 80x24
-	tmux -S "$work/tmux" kill-server 2>/dev/null || true
-	rm -f "$work/tmux" "$work/status"
-	tmux -S "$work/tmux" -f /dev/null new-session -d -s t -x 80 -y 24 "$1"
+terminal() { # SHELL-COMMAND: in a fresh terminal of 80x24, of a server of its own
+	no_terminal
+	n_terminals=$(($(cat "$work/n_terminals" 2>/dev/null || echo 0) + 1))
+	echo "$n_terminals" >"$work/n_terminals" # a file: checks run in subshells
+	rm -f "$work/status"
+	in_tmux -f /dev/null new-session -d -s t -x 80 -y 24 "$1"
 }
 
-screen() { tmux -S "$work/tmux" capture-pane -p -t t 2>&1; }
-keys() { tmux -S "$work/tmux" send-keys -t t "$@"; }
+in_tmux() { tmux -S "$work/tmux.$(cat "$work/n_terminals" 2>/dev/null || echo 0)" "$@"; }
+no_terminal() { in_tmux kill-server 2>/dev/null || true; }
+screen() { in_tmux capture-pane -p -t t 2>&1; }
+keys() { in_tmux send-keys -t t "$@"; }
 shows() { screen | grep -qE -- "$1"; }
 shows_not() { ! shows "$1"; }
-size() { tmux -S "$work/tmux" resize-window -t t -x "$1" -y "$2"; }
+size() { in_tmux resize-window -t t -x "$1" -y "$2"; }
 monitor_pid() { pgrep -f "^build/stat -i $instance" || true; }
 
 # The monitor between two lines and two looks at the terminal's settings; how it ended goes to a file.
 monitor() { # OPTIONS
 	terminal "echo before; stty -g >$work/before; build/stat -i $instance ${1:-}; echo \$? >$work/status; stty -g >$work/after; echo after; exec cat"
-	eventually shows '^balanced|waiting'
+	eventually shows '^balanced|waiting' && return 0
+	echo "the monitor does not show anything"
+	return 1
 }
 
 restored() { # the screen and the settings are what they were, and it said 0
@@ -211,10 +217,14 @@ suspends() { # by Ctrl-Z, and comes back
 	eventually each_class_is_there && keys q && eventually shows_not '^balanced'
 }
 
+is_gone() { # PID: ended; maybe its parent, who is gone too, did not live to reap it
+	[ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"
+}
+
 ends_with_its_terminal() {
 	monitor && pid=$(monitor_pid) && [ -n "$pid" ] || return 1
-	tmux -S "$work/tmux" kill-server
-	eventually test ! -e "/proc/$pid"
+	no_terminal
+	eventually is_gone "$pid"
 }
 
 no_such_terminal() { # TERM: one line, status 2, and it says what to do
@@ -347,7 +357,7 @@ check "it ends with its terminal" ends_with_its_terminal
 check "an unset TERM is one line and status 2" no_such_terminal "env -u TERM"
 check "a dumb terminal is one line and status 2" no_such_terminal "TERM=dumb"
 check "ten looks a second take less than 2 % of a CPU" is_cheap
-tmux -S "$work/tmux" kill-server
+no_terminal
 check "a stream of JSON ends with its reader" stream_ends_with_its_reader
 check "a table nobody reads is a quiet end" table_ends_with_its_reader
 check "a recording goes on over a killed stage and a relaunch" records
