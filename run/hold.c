@@ -210,32 +210,45 @@ static void print_held(const struct segment *seg)
 	printf("%llu\n", (unsigned long long)held);
 }
 
+/* What the watch saw of a stage that had not moved; pid 0: it had. */
+struct suspect {
+	uint32_t pid, aborted;
+	uint64_t beat_at_ns;
+};
+
 /* A stage that runs beats at least once per `heartbeat`, idle or not. One that does not is ended: first with SIGABRT, so
-   that a plugin's packet is noted as the culprit, then with SIGKILL. */
-static void end_if_hung(const struct segment *seg, int stage, uint64_t hung_ns, uint32_t *aborted)
+   that a plugin's packet is noted as the culprit, then with SIGKILL. Seen so twice: a successor holds the stage's lock a
+   moment before it says who it is, and until then pid and beat are its predecessor's, or nobody's. */
+static void end_if_hung(const struct segment *seg, int stage, uint64_t hung_ns, struct suspect *s)
 {
 	const struct stage_block *b = &seg->shared->stages[stage];
 	uint32_t pid = atomic_load_explicit(&b->pid, memory_order_relaxed);
 	uint64_t beat = atomic_load_explicit(&b->beat_at_ns, memory_order_relaxed), now = now_ns();
+	int seen = pid != 0 && s->pid == pid && s->beat_at_ns == beat;
 
+	s->pid = 0;
 	if (now < beat + hung_ns || !is_alive(seg, stage))
 		return;
+	s->pid = pid;
+	s->beat_at_ns = beat;
+	if (!seen)
+		return;
 	log_error("%s (pid %u) has not moved for %.1f s: ending it with %s", stage_name((enum stage_id)stage), pid,
-		  (double)(now - beat) / 1e9, *aborted == pid ? "SIGKILL" : "SIGABRT");
-	kill((pid_t)pid, *aborted == pid ? SIGKILL : SIGABRT);
+		  (double)(now - beat) / 1e9, s->aborted == pid ? "SIGKILL" : "SIGABRT");
+	kill((pid_t)pid, s->aborted == pid ? SIGKILL : SIGABRT);
 	kill((pid_t)pid, SIGCONT);
-	*aborted = pid;
+	s->aborted = pid;
 }
 
 static int watch(const struct config *c, const struct segment *seg)
 {
-	uint32_t aborted[N_STAGES] = { 0 };
+	struct suspect suspects[N_STAGES] = { { 0, 0, 0 } };
 	struct timespec pause = { .tv_sec = 0, .tv_nsec = 500 * 1000 * 1000 };
 
 	for (;;) {
 		nanosleep(&pause, NULL);
 		for (int i = 0; i < N_STAGES; i++)
-			end_if_hung(seg, i, c->hung_ms * NS_PER_MS, &aborted[i]);
+			end_if_hung(seg, i, c->hung_ms * NS_PER_MS, &suspects[i]);
 		if (getppid() == 1) /* the supervisor is gone: its successor starts its own watch */
 			return 0;
 	}
