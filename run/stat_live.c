@@ -18,6 +18,7 @@
 #include <term.h> /* last: its macros have names such as `columns` */
 
 struct live {
+	SCREEN *terminal;
 	struct viewer viewer;
 	struct view now, before;
 	struct grid grid;
@@ -139,9 +140,13 @@ static void choose_attributes(struct live *l)
 static int open_terminal(struct live *l)
 {
 	const char *term = getenv("TERM");
-	int err = 0;
+	int err = 0, is_able = setupterm(NULL, STDOUT_FILENO, &err) == OK && cursor_address;
+	TERMINAL *looked_at = cur_term; /* newterm() reads its own */
 
-	if (setupterm(NULL, STDOUT_FILENO, &err) == ERR || !cursor_address || !newterm(NULL, stdout, stdin)) {
+	l->terminal = is_able ? newterm(NULL, stdout, stdin) : NULL;
+	if (looked_at)
+		del_curterm(looked_at);
+	if (!l->terminal) {
 		log_error("a terminal of type %s (TERM) cannot show the monitor: use --once, or set TERM to what it is",
 			  term && *term ? term : "unknown");
 		return 2;
@@ -193,5 +198,6 @@ int stat_live(const char *instance, uint64_t interval_ns)
 	run(&l, interval_ns);
 	viewer_close(&l.viewer);
 	endwin();
+	delscreen(l.terminal);
 	return 0;
 }

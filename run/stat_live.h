@@ -2,7 +2,7 @@
  * stat_live.h - the monitor on a terminal: look, draw, wait, obey keys.
  *
  * Rules:   survives that stages, or the instance, end and come again. The terminal is restored on q, SIGINT, SIGTERM and
- *          SIGHUP, and when its other end is gone. Not our process's only thread of control: none.
+ *          SIGHUP. Without a keyboard (standard input elsewhere) it ends by a signal.
  */
 #ifndef ONTIME_STAT_LIVE_H
 #define ONTIME_STAT_LIVE_H
