@@ -23,6 +23,7 @@ struct loop {
 	uint32_t room_pkts[MAX_CLASSES];
 	uint64_t muted; /* bit per flow: not polled, since its lane is full */
 	uint64_t drain_until_ns;
+	uint64_t drops_due_ns; /* when to ask the sockets for their drops again */
 	uint32_t unrung_pkts; /* published since edf was last rung for */
 	int epoll_fd;
 };
@@ -140,6 +141,10 @@ static void step(struct loop *l)
 
 	if (l->ingress.n_flows > 1 && l->ingress.ready)
 		look(l, 0);
+	if (now >= l->drops_due_ns) {
+		receive_ask_drops(&l->receiver, &l->ingress);
+		l->drops_due_ns = now + l->stage.config.heartbeat_ms * NS_PER_MS / 2;
+	}
 	blocked = update_room(l);
 	if (l->muted & ~blocked)
 		mute(l, l->muted & blocked);

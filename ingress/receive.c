@@ -2,6 +2,7 @@
 #include "receive.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,22 +91,34 @@ static uint64_t to_monotonic(uint64_t stamp_ns, const struct clocks *t)
 	return t->read_at_ns - waited_ns;
 }
 
+/* The socket's cumulative count, told by a datagram as of its arrival, or by the socket as of now: it may seem to go back. */
+static int note_drops(struct receiver *r, const struct ingress *in, int flow, uint32_t drops)
+{
+	struct ingress_tally *tally = &r->tally[in->class_of[flow]];
+	uint64_t *seen = &tally->socket_drops_seen[in->listen_of[flow]];
+	int32_t more = (int32_t)(drops - (uint32_t)*seen);
+
+	if (more <= 0)
+		return 0;
+	tally->kernel_pkts += (uint32_t)more;
+	*seen = drops;
+	return 1;
+}
+
 static uint64_t note_arrival(struct receiver *r, const struct ingress *in, int flow, uint32_t i, const struct clocks *t)
 {
 	uint32_t class = in->class_of[flow];
 	const struct lane_view *v = &r->stage->seg.views[class];
 	struct arrival *a = &v->arrivals[lane_index(v, r->word[class], i)];
 	struct mmsghdr *m = &r->journal->msgs[i];
-	struct ingress_tally *tally = &r->tally[class];
-	uint64_t *seen = &tally->socket_drops_seen[in->listen_of[flow]], drops = *seen;
+	uint64_t drops = r->tally[class].socket_drops_seen[in->listen_of[flow]];
 
 	a->arrived_at_ns = to_monotonic(parse_control(&m->msg_hdr, &drops), t);
 	a->read_at_ns = t->read_at_ns;
 	a->len_bytes = m->msg_len;
 	a->source = r->stage->config.classes[class].n_dests > 1 ? hash_source(&r->journal->names[i]) : 0;
 	a->drop = m->msg_hdr.msg_flags & MSG_TRUNC ? DROP_OVERSIZE : DROP_NONE;
-	tally->kernel_pkts += (uint32_t)(drops - *seen);
-	*seen = drops;
+	note_drops(r, in, flow, (uint32_t)drops);
 	return m->msg_len;
 }
 
@@ -194,6 +207,19 @@ uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, u
 	if (r->touched_pkts[class] < r->stage->seg.views[class].slots)
 		r->touched_pkts[class] += (uint32_t)got;
 	return (uint32_t)got;
+}
+
+void receive_ask_drops(struct receiver *r, const struct ingress *in)
+{
+	for (uint32_t flow = 0; flow < in->n_flows; flow++) {
+		uint32_t class = in->class_of[flow], info[SK_MEMINFO_VARS] = { 0 };
+		socklen_t len = sizeof(info);
+
+		if (getsockopt(r->fd[flow], SOL_SOCKET, SO_MEMINFO, info, &len) == 0 &&
+		    note_drops(r, in, (int)flow, info[SK_MEMINFO_DROPS]))
+			r->word[class] =
+				lane_publish(r->stage->seg.views[class].lane, r->word[class], 0, &r->tally[class]);
+	}
 }
 
 static void recover(struct receiver *r, const struct ingress *in)
