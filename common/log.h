@@ -12,7 +12,10 @@
 
 #define LOG_LINE_BYTES 1024 /* newline included; below PIPE_BUF, so a pipe keeps it whole too */
 
-/* log_set_name - what each line starts with; `name` must outlive the process's last line. */
+/*
+ * log_set_name - what each line starts with; `name` must outlive the process's last line. First in main(): it also opens
+ * /dev/null in place of a standard descriptor that is closed.
+ */
 void log_set_name(const char *name);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

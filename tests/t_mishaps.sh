@@ -1,0 +1,68 @@
+#!/bin/sh
+# t_mishaps.sh - what goes wrong around a running instance at night: killed keepers, races, typing errors, odd places.
+set -eu
+cd "$(dirname "$0")/.."
+passed=0
+failed=0
+work=$(mktemp -d)
+ONTIME_RUN_DIR=$work/run
+ONTIME_BUILD=${ONTIME_BUILD:-build}
+export ONTIME_RUN_DIR ONTIME_BUILD
+conf=$work/test.conf
+instance=mishaps$$
+dir=$ONTIME_RUN_DIR/$instance
+listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
+send=$((listen + 10000))
+sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/ontime.conf >"$conf"
+trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
+
+check() { # NAME COMMAND...
+	name=$1
+	shift
+	if out=$("$@" 2>&1); then
+		passed=$((passed + 1))
+		printf 'ok   %s\n' "$name"
+	else
+		failed=$((failed + 1))
+		printf 'FAIL %s\n%s\n' "$name" "$out"
+		tail -n 5 "$dir/log" 2>/dev/null || true
+	fi
+}
+
+pid_of() { # STAGE: if it is alive
+	build/hold --stages -i "$instance" | sed -n "s/^$1 \([0-9]*\) .* 1$/\1/p"
+}
+
+ready() {
+	[ "$(build/hold --stages -i "$instance" | grep -c ' ready .* 1$')" = 3 ]
+}
+
+eventually() { # COMMAND...: within 5 seconds
+	tries=100
+	until "$@"; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
+fails_with() { # STATUS PATTERN COMMAND...: that exit status, and ONE line that matches
+	want=$1
+	pattern=$2
+	shift 2
+	text=$("$@" 2>&1) && got=0 || got=$?
+	printf '%s (status %s)\n' "$text" "$got"
+	[ "$got" = "$want" ] && printf '%s\n' "$text" | grep -q -e "$pattern" && [ "$(printf '%s\n' "$text" | wc -l)" = 1 ]
+}
+
+# A log line must not land in the segment because that got descriptor 2.
+closed_stderr() {
+	build/edf -c "$conf" 2>&- && return 1
+	ready
+}
+
+run/launch.sh -c "$conf" >/dev/null
+check "a stage without stderr harms nothing" closed_stderr
+run/stop.sh -c "$conf" >/dev/null
+printf 'mishaps: %d passed, %d failed, 0 skipped\n' "$passed" "$failed"
+[ "$failed" = 0 ]
