@@ -36,12 +36,20 @@ instance_of() { # ARGS: the instance that -i, -c or --instance name; reads the f
 	file=$config
 	while [ $# -gt 0 ]; do
 		case $1 in
-		-i) instance=${2:-} ;;
-		-c) file=${2:-} ;;
+		-[ic])
+			[ -n "${2:-}" ] || die 2 "$1: what? See --help"
+			[ "$1" = -c ] || instance=$2
+			[ "$1" = -i ] || file=$2
+			shift
+			;;
 		--instance=*) instance=${1#*=} ;;
+		*) die 2 "$1: unknown option; see --help" ;;
 		esac
 		shift
 	done
-	[ -n "$instance" ] || instance=$(sed -n 's/^ *instance *= *\([a-z0-9_-]*\).*/\1/p' "$file" 2>/dev/null | tail -n 1)
-	echo "${instance:-default}"
+	if [ -z "$instance" ]; then
+		{ [ -r "$file" ] && [ ! -d "$file" ]; } || die 2 "$file: cannot be read; name the instance with -i"
+		instance=$(sed -n 's/^[[:blank:]]*instance[[:blank:]]*[=:][[:blank:]]*\([a-z0-9_-]*\).*/\1/p' "$file" | tail -n 1)
+	fi
+	"$build/hold" --name -i "${instance:-default}" # says what is wrong with a name: it becomes part of paths
 }

@@ -31,7 +31,7 @@ struct options {
 	const char *instance; /* instead of a config, where only the segment matters */
 	int force;
 	int n_overrides;
-	char *overrides[64];
+	char *overrides[64 + 1]; /* one more for the instance */
 	char **command; /* after "--" */
 };
 
@@ -374,7 +374,7 @@ int main(int argc, char **argv)
 {
 	static struct options o;
 	static struct config c;
-	char why[WHY_BYTES];
+	char why[WHY_BYTES], instance[128];
 	int status;
 
 	log_set_name("hold");
@@ -393,9 +393,11 @@ int main(int argc, char **argv)
 		return EXIT_CONFIG;
 	}
 	if (o.instance) { /* works while the config file is broken */
-		config_defaults(&c);
-		snprintf(c.instance, sizeof(c.instance), "%s", o.instance);
-	} else if (config_load(&c, o.file, o.n_overrides, o.overrides, why, sizeof(why))) {
+		snprintf(instance, sizeof(instance), "--instance=%s", o.instance);
+		o.file = NULL;
+		o.overrides[o.n_overrides++] = instance;
+	}
+	if (config_load(&c, o.file, o.n_overrides, o.overrides, why, sizeof(why))) {
 		log_error("%s", why);
 		return EXIT_CONFIG;
 	}

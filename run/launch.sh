@@ -10,7 +10,7 @@
 # When stages of the instance run without a supervisor (it was killed), this starts a new one, which adopts them.
 # Exit status: 0 running, 1 temporary failure, 2 usage or configuration.
 set -eu
-here=$(dirname "$0")
+here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 # shellcheck source=run/common.sh
 . "$here/common.sh"
 foreground=
@@ -18,20 +18,19 @@ takes_file=
 
 for word in "$@"; do
 	shift
-	case $word in
+	case $takes_file$word in
 	-h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" && exit 0 ;;
 	--foreground) foreground=1 ;;
-	-c) takes_file=1 ;;
-	*)
-		if [ -n "$takes_file" ]; then
-			config=$(realpath "$word")
-			takes_file=
-		else
-			set -- "$@" "$word"
-		fi
+	-c) takes_file="-c " ;;
+	"-c "*)
+		config=$(realpath "$word") || exit 2
+		takes_file=
 		;;
+	--?*=*) set -- "$@" "$word" ;;
+	*) die 2 "$word: unknown option; see --help" ;;
 	esac
 done
+[ -z "$takes_file" ] || die 2 "-c: which file? See --help"
 
 if [ -e "$ontime/Makefile" ] && [ -z "${ONTIME_BUILD:-}" ]; then # not where it was installed, built
 	"$here/deps.sh" build

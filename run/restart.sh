@@ -5,7 +5,7 @@
 #
 # Exit status: 0 the successor is ready, 1 it is not (see the log), 2 usage.
 set -eu
-here=$(dirname "$0")
+here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 # shellcheck source=run/common.sh
 . "$here/common.sh"
 

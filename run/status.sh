@@ -5,7 +5,7 @@
 #
 # Exit status: 0 all three stages and the supervisor run, 1 not all of them.
 set -eu
-here=$(dirname "$0")
+here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 # shellcheck source=run/common.sh
 . "$here/common.sh"
 

@@ -6,7 +6,7 @@
 # Order: ingress reads its sockets empty (at most a second of continuing traffic), the lanes drain, then edf and egress
 # stop. Also cleans up after everything was killed. Exit status: 0 stopped, or nothing was running.
 set -eu
-here=$(dirname "$0")
+here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 # shellcheck source=run/common.sh
 . "$here/common.sh"
 

@@ -7,7 +7,7 @@
 # quick deaths in a row not at all until run/restart.sh asks. A stage that exits with 2 (configuration) or 0 stays down.
 # Signals: HUP reloads the config in all stages, TERM ends the supervisor; the stages go on without it.
 set -eu
-here=$(dirname "$0")
+here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 # shellcheck source=run/common.sh
 . "$here/common.sh"
 dir=${ONTIME_DIR:?started by run/launch.sh}

@@ -61,8 +61,35 @@ closed_stderr() {
 	ready
 }
 
+# What is mistyped must not stop or start something else.
+typing_errors_are_refused() {
+	fails_with 2 '--bogus: unknown option' run/stop.sh --bogus && fails_with 2 'unknown option' run/stop.sh "$instance" &&
+		fails_with 2 'unknown option' run/status.sh --bogus && fails_with 2 'unknown option' run/restart.sh edf --bogus &&
+		fails_with 2 'name the instance with -i' run/stop.sh -c /nonexistent && fails_with 2 '-i: what' run/stop.sh -i &&
+		fails_with 2 'unknown option' run/launch.sh -i "$instance" && fails_with 2 'unknown option' run/launch.sh --remove &&
+		fails_with 2 '-c: which file' run/launch.sh -c && fails_with 2 'No such file' run/launch.sh -c /nonexistent/f && ready
+}
+
+names_are_no_paths() {
+	mkdir "$work/precious"
+	fails_with 2 'instance="../precious"' run/stop.sh -i ../precious && [ -d "$work/precious" ]
+}
+
+name_is_found_in_a_broken_file() {
+	printf '[pipeline]\n\tinstance: %s\nnonsense\n' "$instance" >"$work/broken.conf"
+	run/status.sh -c "$work/broken.conf"
+}
+
+scripts_run_through_a_link() {
+	ln -s "$(realpath run/status.sh)" "$work/link" && cd / && "$work/link" -i "$instance"
+}
+
 run/launch.sh -c "$conf" >/dev/null
 check "a stage without stderr harms nothing" closed_stderr
+check "what is mistyped is refused with status 2" typing_errors_are_refused
+check "the name of an instance is no path" names_are_no_paths
+check "the name of an instance is found in a broken file too" name_is_found_in_a_broken_file
+check "a script runs through a symbolic link, from anywhere" scripts_run_through_a_link
 run/stop.sh -c "$conf" >/dev/null
 printf 'mishaps: %d passed, %d failed, 0 skipped\n' "$passed" "$failed"
 [ "$failed" = 0 ]
