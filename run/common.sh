@@ -9,7 +9,7 @@ config=$ontime/run/ontime.conf
 if [ "$(id -u)" = 0 ]; then
 	run_root=${ONTIME_RUN_DIR:-/run/ontime}
 else
-	run_root=${ONTIME_RUN_DIR:-${XDG_RUNTIME_DIR:-/tmp/ontime-$(id -u)}/ontime}
+	run_root=${ONTIME_RUN_DIR:-${XDG_RUNTIME_DIR:-/tmp}/ontime-$(id -u)}
 fi
 
 say() {
@@ -29,6 +29,16 @@ is_supervisor() { # PID: alive, and one of ours, not a stranger with a reused nu
 
 pid_in() { # FILE: the pid in it, or nothing
 	[ ! -s "$1" ] || cat "$1"
+}
+
+lock_instances() { # one launch or stop at a time; descriptor 9 holds the lock. Close it for what stays: 9<&-
+	while :; do
+		mkdir -p "$run_root" || die 1 "cannot make $run_root: name another place with ONTIME_RUN_DIR"
+		[ "$(stat -c %u "$run_root")" = "$(id -u)" ] || die 1 "$run_root is somebody else's: name another place with ONTIME_RUN_DIR"
+		command exec 9<"$run_root" || continue # removed between the two
+		flock -w 60 9 || die 1 "another launch or stop has been at work for a minute: try again"
+		[ "$(stat -L -c %d:%i /proc/self/fd/9)" != "$(stat -c %d:%i "$run_root" 2>&1)" ] || return 0
+	done
 }
 
 instance_of() { # ARGS: the instance that -i, -c or --instance name; reads the file leniently: it may be broken by now

@@ -45,6 +45,7 @@ ONTIME_BUILD=$build
 export ONTIME_INSTANCE ONTIME_CONFIG ONTIME_DIR ONTIME_BUILD
 log=$ONTIME_DIR/log
 
+lock_instances
 mode=
 if "$build/hold" --stages -i "$instance" >/dev/null 2>&1; then
 	supervisor=$(pid_in "$ONTIME_DIR/supervisor.pid")
@@ -57,7 +58,7 @@ rm -f "$ONTIME_DIR/stopping"
 { [ -n "$mode" ] && [ -s "$ONTIME_DIR/active.conf" ]; } || cp "$config" "$ONTIME_DIR/active.conf"
 set -- -c "$ONTIME_DIR/active.conf" "$@"
 # shellcheck disable=SC2086
-setsid "$build/hold" $mode "$@" -- "$here/supervisor.sh" "$@" >>"$log" 2>&1 </dev/null &
+setsid "$build/hold" $mode "$@" -- "$here/supervisor.sh" "$@" >>"$log" 2>&1 </dev/null 9<&- &
 holder=$!
 
 tries=0
@@ -66,13 +67,15 @@ until [ "$("$build/hold" --stages -i "$instance" 2>/dev/null | grep -c ' ready .
 	if [ "$tries" -gt 100 ] || ! kill -0 "$holder" 2>/dev/null; then
 		wait "$holder" && status=0 || status=$?
 		tail -n 5 "$log" >&2
-		[ -n "$mode" ] || [ "$tries" -le 100 ] || "$here/stop.sh" -i "$instance" >/dev/null
 		[ "$status" = 2 ] || status=1
-		[ -s "$ONTIME_DIR/supervisor.pid" ] || rm -rf "$ONTIME_DIR"
+		[ -n "$mode" ] || [ -s "$ONTIME_DIR/supervisor.pid" ] || rm -rf "$ONTIME_DIR"
+		exec 9<&- # stop.sh takes the lock
+		[ -n "$mode" ] || [ "$tries" -le 100 ] || "$here/stop.sh" -i "$instance" >/dev/null
 		die "$status" "instance '$instance' did not start"
 	fi
 	sleep 0.05
 done
+exec 9<&-
 
 say "instance '$instance' is running${mode:+ (adopted)}"
 "$build/hold" --classes "$@"

@@ -41,8 +41,25 @@ end_stage() { # SIGNAL
 	wait_until_gone "$pid" 30 || kill -KILL "$pid" 2>/dev/null || true
 }
 
-[ -d "$dir" ] || "$build/hold" --stages -i "$instance" >/dev/null 2>&1 || { say "instance '$instance' is not running"; "$build/hold" --remove --force -i "$instance"; exit 0; }
+lock_instances
+finish() { # MESSAGE
+	"$build/hold" --remove --force -i "$instance"
+	rm -rf "$dir"
+	rmdir "$run_root" 2>/dev/null || true
+	say "$1"
+	exit 0
+}
+
+[ -d "$dir" ] || "$build/hold" --stages -i "$instance" >/dev/null 2>&1 || finish "instance '$instance' is not running"
 [ ! -d "$dir" ] || : >"$dir/stopping"
+groups=
+for file in "$dir"/supervisor.pid "$dir"/keeper.*; do # first those who would start a stage again
+	pid=$(pid_in "$file")
+	is_supervisor "$pid" || continue
+	groups="$groups $(ps -o pgid=,sess= -p "$pid" | awk '$1 == $2 && $1 > 1 {print $1}')" # setsid in launch.sh made it
+	kill -TERM "$pid" 2>/dev/null || true
+	wait_until_gone "$pid" 20 || kill -KILL "$pid" 2>/dev/null || true
+done
 stage=ingress
 end_stage USR1
 tries=50
@@ -55,13 +72,13 @@ left=$("$build/hold" --held -i "$instance" 2>/dev/null || echo 0)
 for stage in edf egress; do
 	end_stage TERM
 done
-for file in "$dir"/supervisor.pid "$dir"/keeper.*; do
-	pid=$(pid_in "$file")
-	is_supervisor "$pid" || continue
-	kill -TERM "$pid" 2>/dev/null || true
-	wait_until_gone "$pid" 20 || kill -KILL "$pid" 2>/dev/null || true
+# shellcheck disable=SC2086 # one a line
+for group in $(printf '%s\n' $groups | sort -u); do # what is left has our sockets: a sleep, a stage of a damaged segment
+	kill -s KILL -- "-$group" 2>/dev/null || continue
+	tries=50
+	while kill -s 0 -- "-$group" 2>/dev/null && [ "$tries" -gt 0 ]; do
+		sleep 0.02
+		tries=$((tries - 1))
+	done
 done
-"$build/hold" --remove --force -i "$instance"
-rm -rf "$dir"
-rmdir "$run_root" 2>/dev/null || true
-say "instance '$instance' is stopped"
+finish "instance '$instance' is stopped"

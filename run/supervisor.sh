@@ -27,7 +27,11 @@ back_off() { # STAGE: after more than 10 quick deaths
 	tenths=$((1 << (deaths - 11)))
 	[ "$tenths" -le 50 ] || tenths=50
 	say "$1 died $deaths times in a row: next start in $tenths tenths of a second"
-	sleep "$((tenths / 10)).$((tenths % 10))"
+	while [ "$tenths" -gt 0 ] && ! is_requested "$1"; do
+		sleep 0.1
+		tenths=$((tenths - 1))
+	done
+	[ "$tenths" = 0 ] || deaths=0
 }
 
 wait_for_request() { # STAGE
@@ -44,6 +48,7 @@ is_requested() { # STAGE: has restart.sh asked? Takes the request.
 }
 
 start() { # ARGS: $stage, as $pid
+	[ ! -e "$dir/stopping" ] || exit 0
 	"$build/$stage" "$@" &
 	pid=$!
 	is_child=1
@@ -60,7 +65,7 @@ wait_for_end() { # leaves how it ended in $status
 
 count_death() { # a life of a second and more, and a restart that was asked for, begin a new row
 	centiseconds
-	if [ $((now - began)) -ge 100 ] || is_requested "$stage"; then
+	if is_requested "$stage" || [ $((now - began)) -ge 100 ]; then
 		deaths=0
 	fi
 	deaths=$((deaths + 1))

@@ -84,12 +84,58 @@ scripts_run_through_a_link() {
 	ln -s "$(realpath run/status.sh)" "$work/link" && cd / && "$work/link" -i "$instance"
 }
 
+two_launches_at_once() { # one wins, and what the other says is true
+	run/launch.sh -c "$conf" >"$work/first" 2>&1 &
+	first=$!
+	run/launch.sh -c "$conf" >"$work/second" 2>&1 && second=0 || second=1
+	wait "$first" && first=0 || first=1
+	cat "$work/first" "$work/second"
+	[ $((first + second)) = 1 ] && grep -q 'running already' "$work/first" "$work/second" && ready && run/status.sh -i "$instance"
+}
+
+launch_waits_for_stop() {
+	run/stop.sh -i "$instance" &
+	eventually test -e "$dir/stopping" && run/launch.sh -c "$conf" && wait "$!" && ready
+}
+
+stop_waits_for_launch() {
+	run/stop.sh -i "$instance" && (run/launch.sh -c "$conf" &) && eventually test -e "$dir" && run/stop.sh -i "$instance" && nothing_is_left
+}
+
+nothing_is_left() {
+	! pgrep -f "$dir" && [ ! -e "$dir" ] && [ ! -e "/dev/shm/ontime.$instance.v1" ]
+}
+
+kill_until() { # PATTERN: edf dies until the log has that
+	tries=200 # of 20 ms
+	while [ -e "$dir/log" ] && ! grep -q "$1" "$dir/log"; do
+		kill -9 "$(pid_of edf)" || true
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || return 1
+		sleep 0.02
+	done
+}
+
+launch_follows_stop_in_a_crash_loop() { # nothing keeps the ports
+	kill_until 'next start in 8 tenths' && run/stop.sh -i "$instance" && run/launch.sh -c "$conf" && ready
+}
+
+stop_ends_stages_of_a_damaged_segment() {
+	printf '\377' | dd of="/dev/shm/ontime.$instance.v1" bs=1 seek=1700 conv=notrunc 2>/dev/null
+	run/stop.sh -i "$instance" && nothing_is_left && run/launch.sh -c "$conf"
+}
+
 run/launch.sh -c "$conf" >/dev/null
 check "a stage without stderr harms nothing" closed_stderr
 check "what is mistyped is refused with status 2" typing_errors_are_refused
 check "the name of an instance is no path" names_are_no_paths
 check "the name of an instance is found in a broken file too" name_is_found_in_a_broken_file
 check "a script runs through a symbolic link, from anywhere" scripts_run_through_a_link
+check "stop ends what runs on a damaged segment" stop_ends_stages_of_a_damaged_segment
+check "a launch while one stops waits, then starts" launch_waits_for_stop
+check "a launch right after a stop in a crash loop finds its ports free" launch_follows_stop_in_a_crash_loop
+check "a stop while one launches waits, then stops" stop_waits_for_launch
+check "of two launches at once one is refused, the other runs" two_launches_at_once
 run/stop.sh -c "$conf" >/dev/null
 printf 'mishaps: %d passed, %d failed, 0 skipped\n' "$passed" "$failed"
 [ "$failed" = 0 ]
