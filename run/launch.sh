@@ -47,14 +47,17 @@ log=$ONTIME_DIR/log
 
 lock_instances
 mode=
-if "$build/hold" --stages -i "$instance" >/dev/null 2>&1; then
+found=$("$build/hold" --stages -i "$instance" 2>&1) && status=0 || status=$?
+[ "$status" != 2 ] || die 2 "$found" # damaged, or of another version: not ours to end
+if [ "$status" = 0 ]; then
 	supervisor=$(pid_in "$ONTIME_DIR/supervisor.pid")
 	! is_supervisor "$supervisor" || die 1 "instance '$instance' is running already (supervisor $supervisor): run/stop.sh stops it, run/status.sh shows it"
-	"$build/hold" --stages -i "$instance" | grep -q ' 1$' || die 1 "instance '$instance' was not stopped cleanly: run/stop.sh removes what is left"
+	printf '%s\n' "$found" | grep -q ' 1$' || die 1 "instance '$instance' was not stopped cleanly: run/stop.sh removes what is left"
 	mode=--adopt
 fi
 mkdir -p "$ONTIME_DIR"
 rm -f "$ONTIME_DIR/stopping"
+[ -n "$mode" ] || rm -f "$log"
 { [ -n "$mode" ] && [ -s "$ONTIME_DIR/active.conf" ]; } || cp "$config" "$ONTIME_DIR/active.conf"
 set -- -c "$ONTIME_DIR/active.conf" "$@"
 # shellcheck disable=SC2086
@@ -64,13 +67,15 @@ holder=$!
 tries=0
 until [ "$("$build/hold" --stages -i "$instance" 2>/dev/null | grep -c ' ready .* 1$')" = 3 ] && [ -s "$ONTIME_DIR/supervisor.pid" ]; do
 	tries=$((tries + 1))
-	if [ "$tries" -gt 100 ] || ! kill -0 "$holder" 2>/dev/null; then
-		wait "$holder" && status=0 || status=$?
-		tail -n 5 "$log" >&2
+	refused=
+	[ -n "$mode" ] || ! grep -q 'refused its configuration' "$log" || refused=2
+	if [ -n "$refused" ] || [ "$tries" -gt 100 ] || ! kill -0 "$holder" 2>/dev/null; then
+		status=${refused:-1}
+		kill -0 "$holder" 2>/dev/null || wait "$holder" || status=$?
 		[ "$status" = 2 ] || status=1
-		[ -n "$mode" ] || [ -s "$ONTIME_DIR/supervisor.pid" ] || rm -rf "$ONTIME_DIR"
+		tail -n 5 "$log" >&2
 		exec 9<&- # stop.sh takes the lock
-		[ -n "$mode" ] || [ "$tries" -le 100 ] || "$here/stop.sh" -i "$instance" >/dev/null
+		[ -n "$mode" ] || "$here/stop.sh" -i "$instance" >/dev/null
 		die "$status" "instance '$instance' did not start"
 	fi
 	sleep 0.05

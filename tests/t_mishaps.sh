@@ -125,6 +125,22 @@ stop_ends_stages_of_a_damaged_segment() {
 	run/stop.sh -i "$instance" && nothing_is_left && run/launch.sh -c "$conf"
 }
 
+failed_start_is_told_at_once() { # and nothing stays
+	run/stop.sh -i "$instance" >/dev/null
+	run/launch.sh -c "$conf" --work=plugin:/nonexistent.so >"$work/out" 2>&1 && return 1 || status=$?
+	cat "$work/out"
+	[ "$status" = 2 ] && grep -q 'load plugin /nonexistent.so' "$work/out" && nothing_is_left && run/launch.sh -c "$conf"
+}
+
+damaged_instance_is_left_alone() {
+	magic=$(od -An -tu1 -N1 "/dev/shm/ontime.$instance.v1")
+	printf '\377' | dd of="/dev/shm/ontime.$instance.v1" bs=1 conv=notrunc 2>/dev/null
+	fails_with 2 'run/stop.sh, then run/launch.sh' run/launch.sh -c "$conf" && status=0 || status=1
+	# shellcheck disable=SC2059 # an octal number
+	printf "\\$(printf %o "$((magic))")" | dd of="/dev/shm/ontime.$instance.v1" bs=1 conv=notrunc 2>/dev/null
+	ready && run/status.sh -i "$instance" && return "$status"
+}
+
 run/launch.sh -c "$conf" >/dev/null
 check "a stage without stderr harms nothing" closed_stderr
 check "what is mistyped is refused with status 2" typing_errors_are_refused
@@ -136,6 +152,8 @@ check "a launch while one stops waits, then starts" launch_waits_for_stop
 check "a launch right after a stop in a crash loop finds its ports free" launch_follows_stop_in_a_crash_loop
 check "a stop while one launches waits, then stops" stop_waits_for_launch
 check "of two launches at once one is refused, the other runs" two_launches_at_once
+check "a launch whose stage refuses its configuration says so at once, with status 2" failed_start_is_told_at_once
+check "a launch beside a damaged segment ends nothing" damaged_instance_is_left_alone
 run/stop.sh -c "$conf" >/dev/null
 printf 'mishaps: %d passed, %d failed, 0 skipped\n' "$passed" "$failed"
 [ "$failed" = 0 ]
