@@ -12,8 +12,8 @@ else
 	run_root=${ONTIME_RUN_DIR:-${XDG_RUNTIME_DIR:-/tmp}/ontime-$(id -u)}
 fi
 
-say() {
-	printf 'ontime: %s\n' "$*"
+say() { # a log that is full, or closed, must not end a supervisor
+	printf 'ontime: %s\n' "$*" || true
 }
 
 die() { # STATUS MESSAGE

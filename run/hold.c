@@ -243,13 +243,14 @@ static void end_if_hung(const struct segment *seg, int stage, uint64_t hung_ns, 
 static int watch(const struct config *c, const struct segment *seg)
 {
 	struct suspect suspects[N_STAGES] = { { 0, 0, 0 } };
+	pid_t supervisor = getppid();
 	struct timespec pause = { .tv_sec = 0, .tv_nsec = 500 * 1000 * 1000 };
 
 	for (;;) {
 		nanosleep(&pause, NULL);
 		for (int i = 0; i < N_STAGES; i++)
 			end_if_hung(seg, i, c->hung_ms * NS_PER_MS, &suspects[i]);
-		if (getppid() == 1) /* the supervisor is gone: its successor starts its own watch */
+		if (getppid() != supervisor) /* it is gone: its successor starts its own watch */
 			return 0;
 	}
 }

@@ -117,7 +117,7 @@ running() { # the pid of $stage if it is alive
 
 reload() { # all or nothing, for all stages: what they start from, now and after a crash, is the accepted copy
 	"$build/hold" --check "$@" -c "$ONTIME_CONFIG" --against "$dir/active.conf" || return 0
-	cp "$ONTIME_CONFIG" "$dir/active.conf.new"
+	cp "$ONTIME_CONFIG" "$dir/active.conf.new" || return 0
 	# Once more, on the copy: the file may have changed since. The first check is for its line, with the user's file name.
 	"$build/hold" --check "$@" -c "$dir/active.conf.new" --against "$dir/active.conf" 2>/dev/null || return 0
 	mv "$dir/active.conf.new" "$dir/active.conf"
@@ -127,26 +127,35 @@ reload() { # all or nothing, for all stages: what they start from, now and after
 	done
 }
 
+tend() { # a keeper for each stage that has none, and a watch
+	for stage in ingress edf egress; do
+		keeper=$(pid_in "$dir/keeper.$stage")
+		! is_supervisor "$keeper" || continue
+		: >"$dir/request.$stage"
+		pid=$(running)
+		keep "$stage" "${pid:-0}" "$@" &
+		echo $! >"$dir/keeper.$stage"
+		[ -z "$pid" ] || say "adopted $stage (pid $pid)"
+	done
+	! kill -0 "$watch" 2>/dev/null || return 0
+	"$build/hold" --watch "$@" &
+	watch=$!
+}
+
 old=$(pid_in "$dir/supervisor.pid")
 ! is_supervisor "$old" || die 1 "a supervisor is running already (pid $old)"
 echo $$ >"$dir/supervisor.pid"
-for stage in ingress edf egress; do
-	keeper=$(pid_in "$dir/keeper.$stage")
-	! is_supervisor "$keeper" || continue
-	: >"$dir/request.$stage"
-	pid=$(running)
-	keep "$stage" "${pid:-0}" "$@" &
-	echo $! >"$dir/keeper.$stage"
-	[ -z "$pid" ] || say "adopted $stage (pid $pid)"
-done
+watch=none
+waiter=none
 trap 'reload "$@"' HUP
-trap 'kill "$watch" 2>/dev/null; rm -f "$dir/supervisor.pid"; exit 0' TERM INT
-"$build/hold" --watch "$@" &
-watch=$!
-while :; do
-	wait "$watch" || true
-	kill -0 "$watch" 2>/dev/null && continue
-	sleep 1
-	"$build/hold" --watch "$@" &
-	watch=$!
+trap 'kill "$watch" "$waiter" 2>/dev/null; rm -f "$dir/supervisor.pid"; exit 0' TERM INT
+while :; do # whatever of this ends is there again in half a second: the keepers, and who ends stages that hang
+	tend "$@"
+	# shellcheck disable=SC2046 # one pid each
+	"$build/hold" --wait "$watch" $(cat "$dir"/keeper.*) >/dev/null &
+	waiter=$!
+	while kill -0 "$waiter" 2>/dev/null; do
+		wait "$waiter" || true
+	done
+	sleep 0.5
 done

@@ -141,6 +141,19 @@ damaged_instance_is_left_alone() {
 	ready && run/status.sh -i "$instance" && return "$status"
 }
 
+keeper_is_replaced() { # and its stage, which runs on, is kept again
+	before=$(pid_of edf)
+	kill -9 "$(cat "$dir/keeper.edf")"
+	eventually grep -q "adopted edf (pid $before)" "$dir/log" && [ "$(pid_of edf)" = "$before" ] || return 1
+	kill -9 "$before"
+	eventually ready && [ "$(pid_of edf)" != "$before" ] && run/restart.sh edf -i "$instance"
+}
+
+watch_is_replaced() {
+	kill -9 "$(pgrep -f "hold --watch -c $dir")"
+	eventually pgrep -f "hold --watch -c $dir" && kill -STOP "$(pid_of edf)" && eventually grep -q 'edf .* has not moved' "$dir/log" && eventually ready
+}
+
 run/launch.sh -c "$conf" >/dev/null
 check "a stage without stderr harms nothing" closed_stderr
 check "what is mistyped is refused with status 2" typing_errors_are_refused
@@ -154,6 +167,8 @@ check "a stop while one launches waits, then stops" stop_waits_for_launch
 check "of two launches at once one is refused, the other runs" two_launches_at_once
 check "a launch whose stage refuses its configuration says so at once, with status 2" failed_start_is_told_at_once
 check "a launch beside a damaged segment ends nothing" damaged_instance_is_left_alone
+check "a keeper that was killed is replaced" keeper_is_replaced
+check "a watch that was killed is replaced" watch_is_replaced
 run/stop.sh -c "$conf" >/dev/null
 printf 'mishaps: %d passed, %d failed, 0 skipped\n' "$passed" "$failed"
 [ "$failed" = 0 ]
