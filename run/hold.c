@@ -217,8 +217,9 @@ struct suspect {
 };
 
 /* A stage that runs beats at least once per `heartbeat`, idle or not. One that does not is ended: first with SIGABRT, so
-   that a plugin's packet is noted as the culprit, then with SIGKILL. Seen so twice: a successor holds the stage's lock a
-   moment before it says who it is, and until then pid and beat are its predecessor's, or nobody's. */
+   that a plugin's packet is noted as the culprit, then with SIGKILL. It takes two looks: when all of us were frozen for a
+   while, the first one deceives; and a successor holds the stage's lock a moment before it says who it is, and until then
+   pid and beat are its predecessor's, or nobody's. */
 static void end_if_hung(const struct segment *seg, int stage, uint64_t hung_ns, struct suspect *s)
 {
 	const struct stage_block *b = &seg->shared->stages[stage];

@@ -154,6 +154,16 @@ watch_is_replaced() {
 	eventually pgrep -f "hold --watch -c $dir" && kill -STOP "$(pid_of edf)" && eventually grep -q 'edf .* has not moved' "$dir/log" && eventually ready
 }
 
+a_freeze_is_no_hang() { # of all for longer than `hung`: as by a debugger, a cgroup freezer, a paused machine
+	starts=$(build/hold --stages -i "$instance" | cut -d' ' -f1,2)
+	frozen="$(pid_of ingress) $(pid_of edf) $(pid_of egress)"
+	watch=$(pgrep -f "hold --watch -c $dir")
+	# shellcheck disable=SC2086 # three pids
+	kill -STOP $frozen "$watch" && sleep 2.5 && kill -CONT "$watch" && sleep 0.1 && kill -CONT $frozen
+	sleep 1.2 # two looks of the watch
+	[ "$(build/hold --stages -i "$instance" | cut -d' ' -f1,2)" = "$starts" ]
+}
+
 run/launch.sh -c "$conf" >/dev/null
 check "a stage without stderr harms nothing" closed_stderr
 check "what is mistyped is refused with status 2" typing_errors_are_refused
@@ -169,6 +179,7 @@ check "a launch whose stage refuses its configuration says so at once, with stat
 check "a launch beside a damaged segment ends nothing" damaged_instance_is_left_alone
 check "a keeper that was killed is replaced" keeper_is_replaced
 check "a watch that was killed is replaced" watch_is_replaced
+check "a freeze of all is not taken for a hang" a_freeze_is_no_hang
 run/stop.sh -c "$conf" >/dev/null
 printf 'mishaps: %d passed, %d failed, 0 skipped\n' "$passed" "$failed"
 [ "$failed" = 0 ]
