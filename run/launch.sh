@@ -91,10 +91,11 @@ try:  nc -u -l 127.0.0.1 9080 &  echo hello | nc -u -w1 127.0.0.1 8080
       run/restart.sh egress      restart one stage; nothing is lost
       run/stop.sh                drain and stop        log: $log
 END
-if [ -n "$foreground" ]; then
-	trap '"$here/stop.sh" -i "$instance"; exit 0' INT TERM
-	tail -n 0 -f "$log" &
-	while kill -0 "$holder" 2>/dev/null; do
-		wait || true
-	done
-fi
+[ -n "$foreground" ] || exit 0
+trap '"$here/stop.sh" -i "$instance"; exit 0' INT TERM
+tail -n 0 -f --pid="$holder" "$log" &
+wait "$!" || true
+while [ -e "$ONTIME_DIR/stopping" ]; do # stop.sh, from elsewhere, is at work
+	sleep 0.1
+done
+[ ! -e "$ONTIME_DIR" ] || die 1 "the supervisor was killed; the stages run on: run/launch.sh starts another"

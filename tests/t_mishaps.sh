@@ -164,6 +164,17 @@ a_freeze_is_no_hang() { # of all for longer than `hung`: as by a debugger, a cgr
 	[ "$(build/hold --stages -i "$instance" | cut -d' ' -f1,2)" = "$starts" ]
 }
 
+foreground() { # ends with the instance, however that is stopped, and leaves no process
+	run/stop.sh -i "$instance" >/dev/null
+	run/launch.sh -c "$conf" --foreground >"$work/foreground" 2>&1 &
+	launch=$!
+	eventually grep -q 'is running' "$work/foreground" && "$@" && eventually ended && wait "$launch" && nothing_is_left
+}
+
+ended() {
+	! kill -0 "$launch" 2>/dev/null || grep -q '^State:.Z' "/proc/$launch/status"
+}
+
 run/launch.sh -c "$conf" >/dev/null
 check "a stage without stderr harms nothing" closed_stderr
 check "what is mistyped is refused with status 2" typing_errors_are_refused
@@ -180,6 +191,9 @@ check "a launch beside a damaged segment ends nothing" damaged_instance_is_left_
 check "a keeper that was killed is replaced" keeper_is_replaced
 check "a watch that was killed is replaced" watch_is_replaced
 check "a freeze of all is not taken for a hang" a_freeze_is_no_hang
+check "a launch in the foreground ends with a stop from elsewhere" foreground run/stop.sh -i "$instance"
+# shellcheck disable=SC2016 # set in there
+check "a launch in the foreground stops on TERM" foreground eval 'kill -TERM "$launch"'
 run/stop.sh -c "$conf" >/dev/null
 printf 'mishaps: %d passed, %d failed, 0 skipped\n' "$passed" "$failed"
 [ "$failed" = 0 ]
