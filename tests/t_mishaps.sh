@@ -146,12 +146,18 @@ keeper_is_replaced() { # and its stage, which runs on, is kept again
 	kill -9 "$(cat "$dir/keeper.edf")"
 	eventually grep -q "adopted edf (pid $before)" "$dir/log" && [ "$(pid_of edf)" = "$before" ] || return 1
 	kill -9 "$before"
-	eventually ready && [ "$(pid_of edf)" != "$before" ] && run/restart.sh edf -i "$instance"
+	eventually has_successor edf "$before" && run/restart.sh edf -i "$instance"
+}
+
+has_successor() { # STAGE PID
+	ready && [ "$(pid_of "$1")" != "$2" ]
 }
 
 watch_is_replaced() {
 	kill -9 "$(pgrep -f "hold --watch -c $dir")"
-	eventually pgrep -f "hold --watch -c $dir" && kill -STOP "$(pid_of edf)" && eventually grep -q 'edf .* has not moved' "$dir/log" && eventually ready
+	before=$(pid_of edf)
+	eventually pgrep -f "hold --watch -c $dir" && kill -STOP "$before" && eventually has_successor edf "$before" &&
+		grep 'edf .* has not moved' "$dir/log"
 }
 
 a_freeze_is_no_hang() { # of all for longer than `hung`: as by a debugger, a cgroup freezer, a paused machine
