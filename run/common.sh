@@ -23,8 +23,10 @@ die() { # STATUS MESSAGE
 	exit "$status"
 }
 
-is_supervisor() { # PID: alive, and one of ours, not a stranger with a reused number?
-	[ -n "$1" ] && [ -r "/proc/$1/cmdline" ] && tr '\0' ' ' <"/proc/$1/cmdline" | grep -q 'supervisor\.sh'
+case $run_root in /*) ;; *) run_root=$(pwd)/$run_root ;; esac
+
+is_supervisor() { # PID: alive, and one of $instance, not a stranger with a reused number?
+	[ -n "$1" ] && [ -r "/proc/$1/cmdline" ] && tr '\0' ' ' <"/proc/$1/cmdline" | grep -qF "supervisor.sh -c $run_root/$instance/active.conf "
 }
 
 pid_in() { # FILE: the pid in it, or nothing

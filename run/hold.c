@@ -40,7 +40,7 @@ static void print_help(void)
 	puts("hold - bind ontime's sockets, create its segment, hand both on.\n\n"
 	     "usage: hold [-c FILE] [--KEY=VALUE]... -- COMMAND [ARG]...\n"
 	     "       hold --check [--against FILE] | --adopt | --watch  [-c FILE] [--KEY=VALUE]...\n"
-	     "       hold --stages | --held | --remove [--force]  -i INSTANCE\n"
+	     "       hold --stages | --held | --supervised | --remove [--force]  -i INSTANCE\n"
 	     "       hold --wait PID...\n\n"
 	     "  (no mode)   bind, create, exec COMMAND with LISTEN_FDS and LISTEN_FDNAMES\n"
 	     "  --check     validate the config; --against: and say what differs, 2 if that needs a relaunch\n"
@@ -48,6 +48,7 @@ static void print_help(void)
 	     "  --segment   create the segment only, for sockets that systemd holds\n"
 	     "  --stages    NAME PID STATE STARTS AGE_S BEAT_AGE_MS HAS_WORK ALIVE, a line per stage\n"
 	     "  --held      packets in all lanes\n"
+	     "  --supervised  0 if somebody watches its stages, 1 if nobody does\n"
 	     "  --remove    remove the segment, unless a stage is alive (--force: even then)\n"
 	     "  --watch     end stages that hang (no beat for `hung`), for as long as the parent lives\n"
 	     "  --wait      wait until one of the processes is gone; print its pid\n\n"
@@ -62,7 +63,7 @@ static int parse(struct options *o, int argc, char **argv)
 	o->overrides[o->n_overrides++] = argv[0];
 	for (int i = 1; i < argc; i++) {
 		static const char *const modes[] = { "--check",	 "--adopt", "--segment", "--stages", "--held",
-						     "--remove", "--name",  "--classes", "--watch" };
+						     "--remove", "--name",  "--classes", "--watch",  "--supervised" };
 		size_t m = 0;
 
 		while (m < sizeof(modes) / sizeof(modes[0]) && strcmp(argv[i], modes[m]) != 0)
@@ -161,10 +162,37 @@ static int is_alive(const struct segment *seg, int stage)
 	return segment_stage_is_alive(seg, (enum stage_id)stage); /* a pid could be somebody else's by now */
 }
 
+/* The byte of the segment that a watch has locked: a supervisor is at work, whatever its run directory. */
+static int watch_lock(const struct segment *seg, int command, short type)
+{
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = N_STAGES, .l_len = 1 };
+
+	return fcntl(seg->fd, command, &lock) < 0 || (command == F_OFD_GETLK && lock.l_type != F_UNLCK);
+}
+
+/* One that was killed leaves its watch behind for half a second. */
+static int is_supervised(const struct segment *seg)
+{
+	struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
+
+	for (int i = 0; i < 40; i++) {
+		if (!watch_lock(seg, F_OFD_GETLK, F_WRLCK))
+			return 0;
+		nanosleep(&pause, NULL);
+	}
+	return 1;
+}
+
 static int adopt(const struct options *o, const struct config *c, const struct segment *seg)
 {
 	struct sockets sockets;
 
+	if (is_supervised(seg)) {
+		log_error("adopt instance '%s': it has a supervisor, started with another ONTIME_RUN_DIR or "
+			  "XDG_RUNTIME_DIR, or by another user",
+			  c->instance);
+		return EXIT_TEMPORARY;
+	}
 	for (int i = 0; i < N_STAGES; i++) {
 		uint32_t pid = atomic_load_explicit(&seg->shared->stages[i].pid, memory_order_relaxed);
 
@@ -247,6 +275,7 @@ static int watch(const struct config *c, const struct segment *seg)
 	pid_t supervisor = getppid();
 	struct timespec pause = { .tv_sec = 0, .tv_nsec = 500 * 1000 * 1000 };
 
+	watch_lock(seg, F_OFD_SETLK, F_RDLCK);
 	for (;;) {
 		nanosleep(&pause, NULL);
 		for (int i = 0; i < N_STAGES; i++)
@@ -258,14 +287,19 @@ static int watch(const struct config *c, const struct segment *seg)
 
 static int remove_segment(const struct options *o, const struct config *c, const struct segment *seg)
 {
+	int err;
+
 	for (int i = 0; i < N_STAGES && seg->shared && !o->force; i++)
 		if (is_alive(seg, i)) {
 			log_error("remove the segment of instance '%s': its %s is alive: stop it first", c->instance,
 				  stage_name((enum stage_id)i));
 			return EXIT_TEMPORARY;
 		}
-	segment_remove(c->instance);
-	return 0;
+	err = segment_remove(c->instance);
+	if (!err || err == -ENOENT)
+		return 0;
+	log_error("remove the segment of instance '%s': %s", c->instance, strerror(-err));
+	return EXIT_TEMPORARY;
 }
 
 static int wait_for_any(int n, char **pids)
@@ -360,6 +394,8 @@ static int run_with_segment(const struct options *o, const struct config *c)
 		return err == -EPROTO ? EXIT_CONFIG : EXIT_TEMPORARY;
 	} else if (strcmp(o->mode, "--adopt") == 0) {
 		status = adopt(o, c, &seg);
+	} else if (strcmp(o->mode, "--supervised") == 0) {
+		status = is_supervised(&seg) ? 0 : EXIT_TEMPORARY;
 	} else if (strcmp(o->mode, "--watch") == 0) {
 		status = watch(c, &seg);
 	} else if (strcmp(o->mode, "--stages") == 0) {

@@ -172,6 +172,13 @@ int sockets_take(struct sockets *s, const struct config *c, const struct segment
 	return 0;
 }
 
+static int refuse_hand_on(const struct sockets *s)
+{
+	log_error("hand on %u sockets: %s: raise the limit of open files to %u (ulimit -n)", s->n, strerror(errno),
+		  2 * (s->n + LISTEN_FIRST_FD));
+	return EXIT_TEMPORARY;
+}
+
 int sockets_hand_on(struct sockets *s)
 {
 	char count[16];
@@ -181,17 +188,14 @@ int sockets_hand_on(struct sockets *s)
 	for (uint32_t i = 0; i < s->n; i++) {
 		int fd = fcntl(s->fds[i], F_DUPFD_CLOEXEC, above);
 
-		if (fd < 0) {
-			log_error("hand on %u sockets: %s: raise the limit of open files to %u (ulimit -n)", s->n,
-				  strerror(errno), 2 * (s->n + LISTEN_FIRST_FD));
-			return EXIT_TEMPORARY;
-		}
+		if (fd < 0)
+			return refuse_hand_on(s);
 		close(s->fds[i]);
 		s->fds[i] = fd;
 	}
 	for (uint32_t i = 0; i < s->n; i++)
 		if (dup2(s->fds[i], LISTEN_FIRST_FD + (int)i) < 0)
-			return EXIT_TEMPORARY;
+			return refuse_hand_on(s);
 	snprintf(count, sizeof(count), "%u", s->n);
 	setenv("LISTEN_FDS", count, 1);
 	setenv("LISTEN_FDNAMES", s->names, 1);

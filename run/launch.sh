@@ -41,8 +41,9 @@ instance=$("$build/hold" --name -c "$config" "$@")
 ONTIME_INSTANCE=$instance
 ONTIME_CONFIG=$config
 ONTIME_DIR=$run_root/$instance
+ONTIME_RUN_DIR=$run_root
 ONTIME_BUILD=$build
-export ONTIME_INSTANCE ONTIME_CONFIG ONTIME_DIR ONTIME_BUILD
+export ONTIME_RUN_DIR ONTIME_INSTANCE ONTIME_CONFIG ONTIME_DIR ONTIME_BUILD
 log=$ONTIME_DIR/log
 
 lock_instances
@@ -60,6 +61,7 @@ rm -f "$ONTIME_DIR/stopping"
 [ -n "$mode" ] || rm -f "$log"
 { [ -n "$mode" ] && [ -s "$ONTIME_DIR/active.conf" ]; } || cp "$config" "$ONTIME_DIR/active.conf"
 set -- -c "$ONTIME_DIR/active.conf" "$@"
+[ -z "$foreground" ] || trap 'exec 9<&-; "$here/stop.sh" -i "$instance"; exit 0' INT TERM
 # shellcheck disable=SC2086
 setsid "$build/hold" $mode "$@" -- "$here/supervisor.sh" "$@" >>"$log" 2>&1 </dev/null 9<&- &
 holder=$!
@@ -92,7 +94,6 @@ try:  nc -u -l 127.0.0.1 9080 &  echo hello | nc -u -w1 127.0.0.1 8080
       run/stop.sh                drain and stop        log: $log
 END
 [ -n "$foreground" ] || exit 0
-trap '"$here/stop.sh" -i "$instance"; exit 0' INT TERM
 tail -n 0 -f --pid="$holder" "$log" &
 wait "$!" || true
 while [ -e "$ONTIME_DIR/stopping" ]; do # stop.sh, from elsewhere, is at work

@@ -17,7 +17,7 @@ instance=$(instance_of "$@")
 dir=$run_root/$instance
 status=0
 
-"$build/hold" --stages -i "$instance" >/dev/null 2>&1 || die 1 "instance '$instance' is not running: run/launch.sh starts it"
+found=$("$build/hold" --stages -i "$instance" 2>&1) || die 1 "$found"
 supervisor=$(pid_in "$dir/supervisor.pid")
 if is_supervisor "$supervisor"; then
 	say "instance '$instance', supervisor $supervisor"

@@ -53,13 +53,14 @@ finish() { # MESSAGE
 [ -d "$dir" ] || "$build/hold" --stages -i "$instance" >/dev/null 2>&1 || finish "instance '$instance' is not running"
 [ ! -d "$dir" ] || : >"$dir/stopping"
 groups=
-for file in "$dir"/supervisor.pid "$dir"/keeper.*; do # first those who would start a stage again
-	pid=$(pid_in "$file")
+for pid in $(pgrep -f "supervisor\.sh -c $dir/active\.conf"); do # first those who would start a stage again
 	is_supervisor "$pid" || continue
 	groups="$groups $(ps -o pgid=,sess= -p "$pid" | awk '$1 == $2 && $1 > 1 {print $1}')" # setsid in launch.sh made it
 	kill -TERM "$pid" 2>/dev/null || true
 	wait_until_gone "$pid" 20 || kill -KILL "$pid" 2>/dev/null || true
 done
+! "$build/hold" --supervised -i "$instance" 2>/dev/null ||
+	die 1 "instance '$instance' has a supervisor, but not in $run_root: another user's, or of another ONTIME_RUN_DIR or XDG_RUNTIME_DIR"
 stage=ingress
 end_stage USR1
 tries=50

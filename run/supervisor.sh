@@ -11,6 +11,7 @@ here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 # shellcheck source=run/common.sh
 . "$here/common.sh"
 dir=${ONTIME_DIR:?started by run/launch.sh}
+instance=$ONTIME_INSTANCE
 
 centiseconds() { # into $now, without a fork: a restart must take a millisecond
 	read -r up _ </proc/uptime

@@ -170,6 +170,25 @@ a_freeze_is_no_hang() { # of all for longer than `hung`: as by a debugger, a cgr
 	[ "$(build/hold --stages -i "$instance" | cut -d' ' -f1,2)" = "$starts" ]
 }
 
+other_run_directory() { # a second supervisor would start each stage twice
+	ONTIME_RUN_DIR=$work/other run/launch.sh -c "$conf" >"$work/out" 2>&1 && return 1
+	cat "$work/out"
+	grep -q 'it has a supervisor' "$work/out" && ONTIME_RUN_DIR=$work/other fails_with 1 'has a supervisor' run/stop.sh -i "$instance" &&
+		ready && run/status.sh -i "$instance"
+}
+
+stop_without_run_directory() { # as when a user logs out, and $XDG_RUNTIME_DIR goes
+	rm -rf "$dir"
+	run/stop.sh -i "$instance" && nothing_is_left && run/launch.sh -c "$conf"
+}
+
+too_few_descriptors() {
+	run/stop.sh -i "$instance" >/dev/null
+	prlimit --nofile=20 run/launch.sh -c "$conf" >"$work/out" 2>&1 && return 1
+	cat "$work/out"
+	grep -q 'raise .ulimit -n.' "$work/out" && nothing_is_left && run/launch.sh -c "$conf"
+}
+
 foreground() { # ends with the instance, however that is stopped, and leaves no process
 	run/stop.sh -i "$instance" >/dev/null
 	run/launch.sh -c "$conf" --foreground >"$work/foreground" 2>&1 &
@@ -197,6 +216,9 @@ check "a launch beside a damaged segment ends nothing" damaged_instance_is_left_
 check "a keeper that was killed is replaced" keeper_is_replaced
 check "a watch that was killed is replaced" watch_is_replaced
 check "a freeze of all is not taken for a hang" a_freeze_is_no_hang
+check "a launch from another run directory does not supervise a second time" other_run_directory
+check "stop works when the run directory is gone" stop_without_run_directory
+check "too few descriptors are told" too_few_descriptors
 check "a launch in the foreground ends with a stop from elsewhere" foreground run/stop.sh -i "$instance"
 # shellcheck disable=SC2016 # set in there
 check "a launch in the foreground stops on TERM" foreground eval 'kill -TERM "$launch"'
