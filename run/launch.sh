@@ -34,7 +34,7 @@ done
 
 if [ -e "$ontime/Makefile" ] && [ -z "${ONTIME_BUILD:-}" ]; then # not where it was installed, built
 	"$here/deps.sh" build
-	make -s -C "$ontime" all || die 1 "the build failed: see above"
+	flock "$ontime" make -s -C "$ontime" all || die 1 "the build failed: see above"
 fi
 "$build/hold" --check -c "$config" "$@" || exit 2
 instance=$("$build/hold" --name -c "$config" "$@")
@@ -62,8 +62,9 @@ rm -f "$ONTIME_DIR/stopping"
 { [ -n "$mode" ] && [ -s "$ONTIME_DIR/active.conf" ]; } || cp "$config" "$ONTIME_DIR/active.conf"
 set -- -c "$ONTIME_DIR/active.conf" "$@"
 [ -z "$foreground" ] || trap 'exec 9<&-; "$here/stop.sh" -i "$instance"; exit 0' INT TERM
+# From there, so that a relative plugin is found wherever this was called, and no other file system is kept busy.
 # shellcheck disable=SC2086
-setsid "$build/hold" $mode "$@" -- "$here/supervisor.sh" "$@" >>"$log" 2>&1 </dev/null 9<&- &
+cd "$ontime" && exec setsid "$build/hold" $mode "$@" -- "$here/supervisor.sh" "$@" >>"$log" 2>&1 </dev/null 9<&- &
 holder=$!
 
 tries=0
@@ -86,12 +87,21 @@ exec 9<&-
 
 say "instance '$instance' is running${mode:+ (adopted)}"
 "$build/hold" --classes "$@"
+"$build/hold" --classes "$@" | awk 'function at(a, port) {
+		port = a
+		sub(/.*:/, "", port)
+		sub(/:[0-9]*$/, "", a)
+		gsub(/[][]/, "", a)
+		return a " " port
+	}
+	NR == 1 {for (i = 2; $i != "->"; i++); print "try:  nc -u -l " at($(i + 1)) " &  echo hello | nc -u -w1 " at($2)}'
+in=
+[ "$instance" = default ] || in=" -i $instance"
 cat <<END
-try:  nc -u -l 127.0.0.1 9080 &  echo hello | nc -u -w1 127.0.0.1 8080
-      build/stat                 live: what came, went, was late or dropped, and why (--once: a table)
-      run/status.sh              what runs, since when, how often restarted
-      run/restart.sh egress      restart one stage; nothing is lost
-      run/stop.sh                drain and stop        log: $log
+      build/stat$in                 live: what came, went, was late or dropped, and why (--once: a table)
+      run/status.sh$in              what runs, since when, how often restarted
+      run/restart.sh egress$in      restart one stage; nothing is lost
+      run/stop.sh$in                drain and stop        log: $log
 END
 [ -n "$foreground" ] || exit 0
 tail -n 0 -f --pid="$holder" "$log" &

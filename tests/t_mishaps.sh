@@ -189,6 +189,14 @@ too_few_descriptors() {
 	grep -q 'raise .ulimit -n.' "$work/out" && nothing_is_left && run/launch.sh -c "$conf"
 }
 
+launch_from_elsewhere() { # a relative plugin is found, and the advice is for this instance
+	run/stop.sh -i "$instance" >/dev/null
+	here=$PWD
+	(cd / && "$here/run/launch.sh" -c "$conf" --work=plugin:build/plugins/upper.so) >"$work/out"
+	cat "$work/out"
+	ready && grep -q "run/stop.sh -i $instance " "$work/out" && grep -q "nc -u -w1 127.0.0.1 ${listen}" "$work/out"
+}
+
 foreground() { # ends with the instance, however that is stopped, and leaves no process
 	run/stop.sh -i "$instance" >/dev/null
 	run/launch.sh -c "$conf" --foreground >"$work/foreground" 2>&1 &
@@ -218,6 +226,7 @@ check "a watch that was killed is replaced" watch_is_replaced
 check "a freeze of all is not taken for a hang" a_freeze_is_no_hang
 check "a launch from another run directory does not supervise a second time" other_run_directory
 check "stop works when the run directory is gone" stop_without_run_directory
+check "a launch from elsewhere finds a relative plugin, and its advice is right" launch_from_elsewhere
 check "too few descriptors are told" too_few_descriptors
 check "a launch in the foreground ends with a stop from elsewhere" foreground run/stop.sh -i "$instance"
 # shellcheck disable=SC2016 # set in there
