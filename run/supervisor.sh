@@ -33,6 +33,8 @@ back_off() { # STAGE: after more than 10 quick deaths
 		tenths=$((tenths - 1))
 	done
 	[ "$tenths" = 0 ] || deaths=0
+	centiseconds
+	began=$now # a life begins after the pause: else a pause of a second would end the row
 }
 
 wait_for_request() { # STAGE
@@ -64,6 +66,12 @@ wait_for_end() { # leaves how it ended in $status
 	fi
 }
 
+shorten_log() { # every 100th death: one that dies each second must not fill $dir. All write at its end, so it can be cut.
+	n_deaths=$((n_deaths + 1))
+	[ $((n_deaths % 100)) = 0 ] && [ "$(stat -c %s "$dir/log")" -gt 4000000 ] || return 0
+	tail -n 1000 "$dir/log" >"$dir/log.old" && : >"$dir/log"
+}
+
 count_death() { # a life of a second and more, and a restart that was asked for, begin a new row
 	centiseconds
 	if is_requested "$stage" || [ $((now - began)) -ge 100 ]; then
@@ -71,6 +79,7 @@ count_death() { # a life of a second and more, and a restart that was asked for,
 	fi
 	deaths=$((deaths + 1))
 	began=$now
+	shorten_log || true
 }
 
 keep() { # STAGE PID-OR-0 ARGS: run by a background shell of its own
@@ -79,6 +88,7 @@ keep() { # STAGE PID-OR-0 ARGS: run by a background shell of its own
 	shift 2
 	is_child=0
 	deaths=0
+	n_deaths=0
 	centiseconds
 	began=$now
 	[ "$pid" != 0 ] || start "$@"

@@ -107,7 +107,7 @@ nothing_is_left() {
 }
 
 kill_until() { # PATTERN: edf dies until the log has that
-	tries=200 # of 20 ms
+	tries=500 # of 20 ms
 	while [ -e "$dir/log" ] && ! grep -q "$1" "$dir/log"; do
 		kill -9 "$(pid_of edf)" || true
 		tries=$((tries - 1))
@@ -118,6 +118,10 @@ kill_until() { # PATTERN: edf dies until the log has that
 
 launch_follows_stop_in_a_crash_loop() { # nothing keeps the ports
 	kill_until 'next start in 8 tenths' && run/stop.sh -i "$instance" && run/launch.sh -c "$conf" && ready
+}
+
+back_off_grows() { # beyond a second, which is the life that ends a row
+	kill_until 'edf died 16 times in a row: next start in 32 tenths' && run/restart.sh edf -i "$instance"
 }
 
 stop_ends_stages_of_a_damaged_segment() {
@@ -216,6 +220,7 @@ check "the name of an instance is found in a broken file too" name_is_found_in_a
 check "a script runs through a symbolic link, from anywhere" scripts_run_through_a_link
 check "stop ends what runs on a damaged segment" stop_ends_stages_of_a_damaged_segment
 check "a launch while one stops waits, then starts" launch_waits_for_stop
+check "a back-off grows beyond a second, and ends when restart.sh asks" back_off_grows
 check "a launch right after a stop in a crash loop finds its ports free" launch_follows_stop_in_a_crash_loop
 check "a stop while one launches waits, then stops" stop_waits_for_launch
 check "of two launches at once one is refused, the other runs" two_launches_at_once
