@@ -57,7 +57,7 @@ if [ "$status" = 0 ]; then
 	mode=--adopt
 fi
 mkdir -p "$ONTIME_DIR"
-rm -f "$ONTIME_DIR/stopping"
+rm -f "$ONTIME_DIR/stopping" "$ONTIME_DIR/supervisor.pid"
 [ -n "$mode" ] || rm -f "$log"
 { [ -n "$mode" ] && [ -s "$ONTIME_DIR/active.conf" ]; } || cp "$config" "$ONTIME_DIR/active.conf"
 set -- -c "$ONTIME_DIR/active.conf" "$@"

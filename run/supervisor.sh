@@ -155,13 +155,13 @@ tend() { # a keeper for each stage that has none, and a watch
 
 old=$(pid_in "$dir/supervisor.pid")
 ! is_supervisor "$old" || die 1 "a supervisor is running already (pid $old)"
-echo $$ >"$dir/supervisor.pid"
 watch=none
 waiter=none
 trap 'reload "$@"' HUP
 trap 'kill "$watch" "$waiter" 2>/dev/null; rm -f "$dir/supervisor.pid"; exit 0' TERM INT
 while :; do # whatever of this ends is there again in half a second: the keepers, and who ends stages that hang
 	tend "$@"
+	echo $$ >"$dir/supervisor.pid" # launch.sh waits for it: now restart.sh finds the keepers
 	# shellcheck disable=SC2046 # one pid each
 	"$build/hold" --wait "$watch" $(cat "$dir"/keeper.*) >/dev/null &
 	waiter=$!

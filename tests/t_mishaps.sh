@@ -153,6 +153,18 @@ keeper_is_replaced() { # and its stage, which runs on, is kept again
 	eventually has_successor edf "$before" && run/restart.sh edf -i "$instance"
 }
 
+stale_pids_are_nobody() { # of a supervisor and keepers that are gone, now a stranger's
+	# shellcheck disable=SC2046 # one pid each
+	kill -9 $(cat "$dir/supervisor.pid" "$dir"/keeper.*)
+	sleep 60 &
+	stranger=$!
+	for file in supervisor.pid keeper.ingress keeper.edf keeper.egress; do
+		echo "$stranger" >"$dir/$file"
+	done
+	fails_with 1 'nobody keeps edf' run/restart.sh edf -i "$instance" && run/launch.sh -c "$conf" && run/restart.sh all -i "$instance" &&
+		kill "$stranger"
+}
+
 has_successor() { # STAGE PID
 	ready && [ "$(pid_of "$1")" != "$2" ]
 }
@@ -227,6 +239,7 @@ check "of two launches at once one is refused, the other runs" two_launches_at_o
 check "a launch whose stage refuses its configuration says so at once, with status 2" failed_start_is_told_at_once
 check "a launch beside a damaged segment ends nothing" damaged_instance_is_left_alone
 check "a keeper that was killed is replaced" keeper_is_replaced
+check "the pids of the dead are nobody's; a new supervisor keeps all" stale_pids_are_nobody
 check "a watch that was killed is replaced" watch_is_replaced
 check "a freeze of all is not taken for a hang" a_freeze_is_no_hang
 check "a launch from another run directory does not supervise a second time" other_run_directory
