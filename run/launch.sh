@@ -61,7 +61,8 @@ rm -f "$ONTIME_DIR/stopping" "$ONTIME_DIR/supervisor.pid"
 [ -n "$mode" ] || rm -f "$log"
 { [ -n "$mode" ] && [ -s "$ONTIME_DIR/active.conf" ]; } || cp "$config" "$ONTIME_DIR/active.conf"
 set -- -c "$ONTIME_DIR/active.conf" "$@"
-[ -z "$foreground" ] || trap 'exec 9<&-; "$here/stop.sh" -i "$instance"; exit 0' INT TERM
+[ -z "$foreground" ] || trap 'exec 9<&-; "$here/stop.sh" -i "$instance"; kill $tail 2>/dev/null || true; exit 0' INT TERM
+tail=
 # From there, so that a relative plugin is found wherever this was called, and no other file system is kept busy.
 # shellcheck disable=SC2086
 cd "$ontime" && exec setsid "$build/hold" $mode "$@" -- "$here/supervisor.sh" "$@" >>"$log" 2>&1 </dev/null 9<&- &
@@ -105,7 +106,8 @@ cat <<END
 END
 [ -n "$foreground" ] || exit 0
 tail -n 0 -f --pid="$holder" "$log" &
-wait "$!" || true
+tail=$!
+wait "$tail" || true
 while [ -e "$ONTIME_DIR/stopping" ]; do # stop.sh, from elsewhere, is at work
 	sleep 0.1
 done
