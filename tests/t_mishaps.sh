@@ -202,7 +202,7 @@ too_few_descriptors() {
 	run/stop.sh -i "$instance" >/dev/null
 	prlimit --nofile=20 run/launch.sh -c "$conf" >"$work/out" 2>&1 && return 1
 	cat "$work/out"
-	grep -q 'raise .ulimit -n.' "$work/out" && nothing_is_left && run/launch.sh -c "$conf"
+	grep -q 'raise the limit of open files' "$work/out" && nothing_is_left && run/launch.sh -c "$conf"
 }
 
 launch_from_elsewhere() { # a relative plugin is found, and the advice is for this instance
