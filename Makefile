@@ -7,18 +7,19 @@
 # New files are found by their place and name; only what one of them needs beyond common/ is said here:
 #   LIBS_NAME    libraries
 #   PARTS_NAME   sources that are parts of another program; below run/ only pure ones (tests/lint.sh)
+LOAD_SINK := run/load_sink.c run/load_flow.c run/load_short.c
 LIBS_latency := -lbpf
 LIBS_stat := -lncursesw
 PARTS_unit += $(patsubst %,run/stat_%.c,change columns grid json lost number screen view)
-PARTS_storm := run/hold_sockets.c run/load_sink.c
+PARTS_storm := run/hold_sockets.c $(LOAD_SINK)
 PARTS_reference := run/hold_sockets.c
 PARTS_bench_decide := edf/edf.c edf/plan.c
-PARTS_bench_gap := run/load_sink.c
+PARTS_bench_gap := $(LOAD_SINK)
 PARTS_pipeline := run/hold_sockets.c
 PARTS_plugin := run/hold_sockets.c
 PARTS_crash := run/hold_sockets.c $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
 LIBS_crash := -Wl,--wrap=mmap -Wl,--wrap=munmap -Wl,--wrap=recvmmsg -Wl,--wrap=sendmmsg
-PARTS_threads := run/hold_sockets.c run/load_sink.c $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
+PARTS_threads := run/hold_sockets.c $(LOAD_SINK) $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
 LIBS_threads := -Wl,--wrap=mmap -Wl,--wrap=munmap
 PARTS_check := edf/feasible.c
 PARTS_simulate := edf/edf.c edf/plan.c run/load_trace.c

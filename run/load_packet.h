@@ -1,5 +1,5 @@
 /*
- * load_packet.h - what a test datagram carries: sequence, send time, and a pattern that shows any change.
+ * load_packet.h - what a test datagram carries: sequence, send time, class, and a pattern that shows any change.
  */
 #ifndef ONTIME_LOAD_PACKET_H
 #define ONTIME_LOAD_PACKET_H
@@ -17,9 +17,10 @@ struct packet_sizes {
 };
 
 struct packet_header {
-	uint64_t sequence; /* from 0, per flow */
+	uint64_t sequence; /* from 0, per class */
 	uint64_t due_at_ns; /* scheduled send time, CLOCK_MONOTONIC */
-	uint64_t check; /* of sequence, time and length */
+	uint32_t stream; /* of which run and class; 0 where there is but one */
+	uint32_t check; /* of all above and the length */
 };
 
 static inline uint64_t packet_mix(uint64_t x)
@@ -39,41 +40,63 @@ static inline uint32_t packet_bytes(const struct packet_sizes *s, uint64_t seque
 	return s->smallest_bytes + (uint32_t)(random % (s->largest_bytes - s->smallest_bytes + 1));
 }
 
-static inline uint64_t packet_check(uint64_t sequence, uint64_t due_at_ns, uint32_t bytes)
+static inline uint32_t packet_check(const struct packet_header *h, uint32_t bytes)
 {
-	return packet_mix(sequence * 3 + packet_mix(due_at_ns + bytes));
+	return (uint32_t)packet_mix(h->sequence * 3 + packet_mix(h->due_at_ns + bytes) + ((uint64_t)h->stream << 32));
 }
 
-/* packet_fill - shorter than a header: only the pattern of the length. */
-static inline void packet_fill(uint8_t *to, uint32_t bytes, uint64_t sequence, uint64_t due_at_ns)
+/* The eight bytes that what follows the header repeats: a function of the header. */
+static inline uint64_t packet_pattern(const struct packet_header *h)
 {
-	struct packet_header h = { sequence, due_at_ns, packet_check(sequence, due_at_ns, bytes) };
+	return packet_mix((uint64_t)h->check << 32 | (uint32_t)~h->sequence);
+}
+
+/* packet_fill_stream - shorter than a header: only the pattern of the length. */
+static inline void packet_fill_stream(uint8_t *to, uint32_t bytes, uint32_t stream, uint64_t sequence,
+				      uint64_t due_at_ns)
+{
+	struct packet_header h = { sequence, due_at_ns, stream, 0 };
+	uint64_t pattern;
+	uint32_t at;
 
 	if (bytes < sizeof(h)) {
 		memset(to, (int)bytes, bytes);
 		return;
 	}
+	h.check = packet_check(&h, bytes);
+	pattern = packet_pattern(&h);
 	memcpy(to, &h, sizeof(h));
-	memset(to + sizeof(h), (int)(h.check & 0xff), bytes - sizeof(h));
+	for (at = sizeof(h); at + sizeof(pattern) <= bytes; at += sizeof(pattern))
+		memcpy(to + at, &pattern, sizeof(pattern));
+	memcpy(to + at, &pattern, bytes - at);
+}
+
+static inline void packet_fill(uint8_t *to, uint32_t bytes, uint64_t sequence, uint64_t due_at_ns)
+{
+	packet_fill_stream(to, bytes, 0, sequence, due_at_ns);
+}
+
+/* Whether n bytes repeat the pattern: their start is it, and each byte is the one eight before. */
+static inline int packet_repeats(const uint8_t *from, size_t n, uint64_t pattern)
+{
+	size_t first = n < sizeof(pattern) ? n : sizeof(pattern);
+
+	return memcmp(from, &pattern, first) == 0 && memcmp(from, from + first, n - first) == 0;
 }
 
 /* packet_read - 1: whole, 0: too short for a header but unchanged, -1: changed. */
 static inline int packet_read(const uint8_t *from, uint32_t bytes, struct packet_header *h)
 {
-	uint8_t pattern;
-
 	if (bytes >= sizeof(*h)) {
 		memcpy(h, from, sizeof(*h));
-		if (h->check != packet_check(h->sequence, h->due_at_ns, bytes))
+		if (h->check != packet_check(h, bytes))
 			return -1;
-		pattern = (uint8_t)h->check;
-	} else {
-		pattern = (uint8_t)bytes;
+		return packet_repeats(from + sizeof(*h), bytes - sizeof(*h), packet_pattern(h)) ? 1 : -1;
 	}
-	for (uint32_t i = bytes >= sizeof(*h) ? sizeof(*h) : 0; i < bytes; i++)
-		if (from[i] != pattern)
+	for (uint32_t i = 0; i < bytes; i++)
+		if (from[i] != bytes)
 			return -1;
-	return bytes >= sizeof(*h);
+	return 0;
 }
 
 #endif

@@ -42,7 +42,7 @@ static void *run_source(void *arg)
 		if (now < due_ns)
 			pass_time(due_ns - now);
 		packet_fill(payload, bytes, f->sent_pkts, due_ns);
-		if (send(f->out_fd, payload, bytes, 0) == (ssize_t)bytes)
+		if (send(f->out_fd[0], payload, bytes, 0) == (ssize_t)bytes)
 			atomic_fetch_add_explicit(&f->sent_pkts, 1, memory_order_relaxed);
 		due_ns += NS_PER_S / RATE_PPS;
 	}
@@ -122,7 +122,7 @@ int main(int argc, char **argv)
 	for (uint32_t i = 0; i < config.n_classes; i++) {
 		struct packet_sizes sizes = { i, 0, MAX_LOAD_BYTES, 0, 0 };
 
-		if (flow_open(&flows[i], &config.classes[i], &sizes))
+		if (flow_open(&flows[i], &config.classes[i], &sizes, 1, FLOW_SENDS | FLOW_RECEIVES))
 			return 1;
 	}
 	sink_start(&sink, flows, config.n_classes, &sink_thread);

@@ -113,7 +113,7 @@ static void *run_source(void *arg)
 			due_ns = now_ns();
 		}
 		packet_fill(payload, bytes, f->sent_pkts, due_ns);
-		if (send(f->out_fd, payload, bytes, 0) == (ssize_t)bytes)
+		if (send(f->out_fd[0], payload, bytes, 0) == (ssize_t)bytes)
 			atomic_store_explicit(&f->sent_pkts, f->sent_pkts + 1, memory_order_relaxed);
 		due_ns += gap_ns;
 	}
@@ -173,7 +173,7 @@ static int set_up(struct storm *s)
 		struct packet_sizes sizes = { s->random + i, 0, i % 2 ? MAX_LOAD_BYTES : SMALL_BYTES, RUN_PKTS,
 					      RUN_BYTES };
 
-		if (flow_open(&s->flows[i], &s->config.classes[i], &sizes))
+		if (flow_open(&s->flows[i], &s->config.classes[i], &sizes, 1, FLOW_SENDS | FLOW_RECEIVES))
 			return 1;
 	}
 	if (segment_create(&s->seg, &s->config, k->cookies, k->n - k->n_uncounted, why)) {
@@ -182,7 +182,7 @@ static int set_up(struct storm *s)
 	}
 	/* The sockets move to fd 3 and up; whatever lies there moves out of the way. */
 	for (uint32_t i = 0; i < s->config.n_classes; i++) {
-		s->flows[i].out_fd = harness_move_fd(s->flows[i].out_fd);
+		s->flows[i].out_fd[0] = harness_move_fd(s->flows[i].out_fd[0]);
 		s->flows[i].in_fd[0] = harness_move_fd(s->flows[i].in_fd[0]);
 	}
 	s->seg.fd = harness_move_fd(s->seg.fd);

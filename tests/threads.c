@@ -93,7 +93,7 @@ static void send_all(struct flow *flows, uint32_t n_flows)
 		     flow_lost_pkts(f) > OUTSTANDING_PKTS && now_ns() < until_ns;)
 			pass_time(200 * NS_PER_US);
 		packet_fill(payload, bytes, f->sent_pkts, now_ns());
-		if (send(f->out_fd, payload, bytes, 0) == (ssize_t)bytes)
+		if (send(f->out_fd[0], payload, bytes, 0) == (ssize_t)bytes)
 			atomic_fetch_add_explicit(&f->sent_pkts, 1, memory_order_relaxed); /* relaxed: one writer */
 	}
 }
@@ -140,7 +140,7 @@ int main(void)
 	for (uint32_t i = 0; i < config.n_classes; i++) {
 		struct packet_sizes sizes = { i, 0, i % 2 ? MAX_LOAD_BYTES : 40, 16, 200 };
 
-		if (flow_open(&flows[i], &config.classes[i], &sizes))
+		if (flow_open(&flows[i], &config.classes[i], &sizes, 1, FLOW_SENDS | FLOW_RECEIVES))
 			return 1;
 	}
 	sink_start(&sink, flows, config.n_classes, &sink_thread);
