@@ -11,6 +11,7 @@ LOAD_SINK := run/load_sink.c run/load_flow.c run/load_short.c
 LIBS_latency := -lbpf
 LIBS_stat := -lncursesw
 PARTS_unit += $(patsubst %,run/stat_%.c,change columns grid json lost number screen view)
+PARTS_unit += run/load_flow.c run/load_short.c run/load_schedule.c
 PARTS_storm := run/hold_sockets.c $(LOAD_SINK)
 PARTS_reference := run/hold_sockets.c
 PARTS_bench_decide := edf/edf.c edf/plan.c

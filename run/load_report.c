@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "clock.h"
@@ -173,6 +174,8 @@ int report_csv(const struct load *l, const char *file)
 {
 	FILE *out = fopen(file, "ae");
 	char when[32];
+	struct stat state;
+	struct tm parts;
 	time_t now = (time_t)(real_ns() / NS_PER_S);
 	int failed;
 
@@ -180,9 +183,8 @@ int report_csv(const struct load *l, const char *file)
 		log_error("append to %s: %s", file, strerror(errno));
 		return 1;
 	}
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
-	fseek(out, 0, SEEK_END);
-	if (ftell(out) == 0)
+	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
+	if (fstat(fileno(out), &state) == 0 && state.st_size == 0)
 		fputs("time,class,asked_pps_all,sent_pps_all,sent,received,lost,duplicated,reordered,corrupt,stray,"
 		      "sink_dropped,on_time_percent,p50_ns,p95_ns,p99_ns,p999_ns,max_ns,lag_p50_ns,lag_p99_ns,"
 		      "lag_max_ns\n",

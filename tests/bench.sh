@@ -48,7 +48,7 @@ work_off() { # STOPPED-PID SIZE PID...: leaves in $work/figures "CPU-ns... PACKE
 	after=$(for pid in "$@"; do cpu_ns_of "$pid"; done)
 	echo "$before" >"$work/before"
 	echo "$after" | paste "$work/before" - | awk '{print $2 - $1}' >"$work/figures"
-	awk 'NR > 1 {n += $3} END {print n}' "$work/load" >>"$work/figures"
+	awk 'NF == 0 {exit} NR > 1 {n += $3} END {print n}' "$work/load" >>"$work/figures"
 }
 
 per_packet() { # of the last work_off: CPU ns per packet, all processes, then each
@@ -127,7 +127,7 @@ latency() {
 
 latency_of() { # RATE: p50, p99 and p99.9 of one run, the mean of the classes
 	build/load -c "$conf" --rate "$1" --size 512-512 --seconds 2 |
-		awk 'NR > 1 {a += $8; b += $9; c += $10; n++} END {print a / n, b / n, c / n}'
+		awk 'NF == 0 {exit} NR > 1 {a += $8; b += $9; c += $10; n++} END {print a / n, b / n, c / n}'
 }
 
 latency_row() { # NAME RATE FILE
@@ -153,7 +153,7 @@ schedule() {
 		gzip -dc "tests/workloads/$trace.csv.gz" >"$work/trace.csv"
 		"$build/simulate" --margins -c "$work/stress.conf" "$work/trace.csv" | awk 'NR > 1 {print $1, $4}' | sort >"$work/simulated"
 		run/launch.sh -c "$work/stress.conf" >/dev/null
-		"$build/load" -c "$work/stress.conf" --trace "$work/trace.csv" | awk 'NR > 1 {print $1, $2, $NF}' | sort >"$work/sink"
+		"$build/load" -c "$work/stress.conf" --trace "$work/trace.csv" | awk 'NF == 0 {exit} NR > 1 {print $1, $2, $NF}' | sort >"$work/sink"
 		"$build/stat" -i bench --json | jq -r '.classes[] | [.class, .sent - .sent_late] | join(" ")' | sort >"$work/account"
 		run/stop.sh -i bench >/dev/null
 		join "$work/simulated" "$work/sink" | join - "$work/account" |
