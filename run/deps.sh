@@ -1,20 +1,21 @@
 #!/bin/sh
-# deps.sh build | test - install what is missing to build and launch, or also to test. Says nothing if nothing is.
+# deps.sh build | stress | test - install what is missing to build, for run/stress.sh, or to test. Silent if nothing is.
 # For Debian 12 or newer. As root through apt-get, else through sudo without a password, else it prints the command.
 set -eu
 
 build="gcc make libc6-dev libinih-dev libncurses-dev netcat-openbsd procps" # the last two for what launch.sh says to try
-test="libcunit1-dev clang-format shellcheck cppcheck binutils iproute2 systemd jq tmux"
+test="libcunit1-dev clang-format shellcheck cppcheck binutils iproute2 systemd jq tmux libxml2-utils bsdutils"
 
 case "${1-}" in
 build) wanted=$build ;;
 test) wanted="$build $test" ;;
+stress) wanted="$build jq" ;;
 -h | --help)
 	sed -n '2,3s/^# //p' "$0"
 	exit 0
 	;;
 *)
-	echo "deps.sh: what for? Use: run/deps.sh build | test" >&2
+	echo "deps.sh: what for? Use: run/deps.sh build | stress | test" >&2
 	exit 2
 	;;
 esac

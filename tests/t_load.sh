@@ -193,6 +193,25 @@ halves_meet() { # on two machines; here on one
 	found '.lost == 0 and .duplicated == 0 and .reordered == 0 and .sent >= 490 and (has("latency_ns") | not)'
 }
 
+bar_is_for_a_terminal() {
+	relay_start
+	script -qec "$build/load -c $conf --rate 400 --seconds 0.5" /dev/null >"$work/typescript" 2>&1 || return 1
+	cat "$work/typescript"
+	grep -q '\[#*\.*\] *[0-9]* %' "$work/typescript" || return 1
+	"$build/load" -c "$conf" --rate 400 --seconds 0.3 >"$work/plain" 2>&1 && ! grep -q '\[#*\.*\]' "$work/plain"
+}
+
+stopped_early_is_still_told() {
+	relay_start
+	"$build/load" -c "$conf" --json --rate 4000 --seconds 60 >"$work/json" &
+	load=$!
+	sleep 0.4
+	kill -INT $load
+	wait $load || return 1
+	cat "$work/json"
+	found "$whole and .sent > 0 and .sent < 15000"
+}
+
 refused() { # PATTERN ARGS...: status 2 and one line
 	pattern=$1
 	shift
@@ -237,6 +256,8 @@ check "rates and sizes by class" rates_and_sizes_by_class
 check "the search finds a rate that is known" search_finds_the_rate
 check "CSV is appended, its first line written once" csv_is_appended
 check "one half sends, the other receives" halves_meet
+check "a bar is drawn on a terminal, and only there" bar_is_for_a_terminal
+check "what was sent until Ctrl-C is told" stopped_early_is_still_told
 check "a bad option is one line and status 2" bad_options_are_refused
 check "--help fits a screen" help_fits_a_screen
 printf 'load: %d passed, %d failed, 0 skipped\n' "$passed" "$failed"
