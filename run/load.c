@@ -58,12 +58,12 @@ int main(int argc, char **argv)
 		log_error("%s", why);
 		return 2;
 	}
+	sigaction(SIGINT, &act, NULL); /* without SA_RESTART: a sleep ends at once */
+	sigaction(SIGTERM, &act, NULL);
 	status = options_resolve(&o, &c);
 	if (!status)
 		status = load_open(&l, &o, &c, &stop_asked);
 	if (status)
 		return status;
-	sigaction(SIGINT, &act, NULL); /* without SA_RESTART: a sleep ends at once */
-	sigaction(SIGTERM, &act, NULL);
 	return o.find_max ? find_max(&l) : run_once(&l);
 }

@@ -115,7 +115,7 @@ int64_t flow_lost_pkts(const struct flow *f)
 	/* relaxed: after the end, or for a progress display */
 	return (int64_t)(atomic_load_explicit(&f->sent_pkts, memory_order_relaxed) -
 			 atomic_load_explicit(&f->received_pkts, memory_order_relaxed)) -
-	       (int64_t)f->corrupt_pkts;
+	       (int64_t)atomic_load_explicit(&f->corrupt_pkts, memory_order_relaxed);
 }
 
 static void count_received(struct flow *f, uint64_t n)
@@ -220,7 +220,8 @@ void flow_note(struct flow *f, const uint8_t *payload, uint32_t bytes, uint64_t 
 	}
 	note_gap(f, at_ns);
 	if (kind < 0 || !is_possible(&f->sizes, bytes) || (kind > 0 && h.stream != f->stream)) {
-		f->corrupt_pkts++;
+		atomic_store_explicit(&f->corrupt_pkts, f->corrupt_pkts + 1,
+				      memory_order_relaxed); /* relaxed: a count */
 		return;
 	}
 	if (kind == 0) {

@@ -38,7 +38,8 @@ struct flow {
 	uint64_t refused_events; /* ICMP errors: nobody listens there; writer: the source */
 	/* writer of all below: the sink */
 	_Atomic uint64_t received_pkts; /* whole and unchanged, duplicates not counted */
-	uint64_t doubled_pkts, reordered_pkts, corrupt_pkts, stray_pkts;
+	_Atomic uint64_t corrupt_pkts;
+	uint64_t doubled_pkts, reordered_pkts, stray_pkts;
 	uint64_t timed_pkts,
 		on_time_pkts; /* received with a time; of these within the budget of the scheduled send time */
 	uint64_t next_sequence, order_next[MAX_SOURCES];

@@ -10,7 +10,7 @@
 #include "clock.h"
 #include "log.h"
 
-#define OVERRUN_NS (100 * NS_PER_MS) /* past the end, for a source that is behind */
+#define OVERRUN_NS (500 * NS_PER_MS) /* past the end, for a source that is behind */
 #define HICCUP_NS (10 * NS_PER_MS) /* at the end of a run is no sign of a source too slow */
 #define SUPER_BYTES 60000 /* of one UDP_SEGMENT datagram, below 64 KiB with its headers */
 

