@@ -67,7 +67,8 @@ static void print_help(void)
 	     "  --seed N         of sizes and gaps (default 1)\n"
 	     "  --trace FILE     send what a trace says, when it says (CSV: arrival_ns,class,bytes,...; - reads "
 	     "stdin)\n"
-	     "  --saturate       as fast as possible; --gso: runs of one size in one call\n"
+	     "  --saturate       as fast as possible instead of --rate\n"
+	     "  --gso            with one size: what is due together in one call (UDP_SEGMENT), for less CPU\n"
 	     "  --find-max       search the highest lossless rate, from --rate; --precision PERCENT (default 5)\n"
 	     "  --send-only, --sink-only   one half, for two machines: no latency, which needs one clock\n"
 	     "  --json           one JSON object instead of the table\n"
@@ -156,7 +157,6 @@ static int check_pairs(const struct load_options *o)
 		{ o->find_max, o->saturate, "--find-max and --saturate" },
 		{ o->trace != NULL, o->saturate || o->rate, "--trace and --saturate or --rate" },
 		{ o->rate != NULL, o->saturate, "--rate and --saturate" },
-		{ o->gso, !o->saturate, "--gso without --saturate" },
 		{ o->sink_only, o->saturate || o->trace, "--sink-only and --saturate or --trace" },
 	};
 

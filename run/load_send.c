@@ -70,9 +70,48 @@ static void prepare(struct source *s, const struct flow *f, uint32_t i, uint32_t
 	s->due_at_ns[i] = due_at_ns;
 }
 
+/* Equal sizes, and the user wants it: then a batch is one super-datagram, which costs a third. */
+static int is_super(const struct source *s, const struct flow *f)
+{
+	return s->options->gso && f->n_out == 1 && f->sizes.smallest_bytes > 0 &&
+	       f->sizes.smallest_bytes == f->sizes.largest_bytes;
+}
+
+static uint32_t batch_pkts(const struct source *s, const struct flow *f)
+{
+	uint32_t fit;
+
+	if (f->n_out > 1)
+		return 1; /* each socket has its turn */
+	if (!is_super(s, f))
+		return SEND_BATCH;
+	fit = SUPER_BYTES / f->sizes.smallest_bytes;
+	return fit < SEND_BATCH ? fit : SEND_BATCH;
+}
+
+static int send_super(struct source *s, struct flow *f, uint32_t n)
+{
+	char control[CMSG_SPACE(sizeof(uint16_t))] = { 0 };
+	uint16_t size = (uint16_t)f->sizes.smallest_bytes;
+	struct mmsghdr m = { .msg_hdr = { .msg_iov = s->vectors,
+					  .msg_iovlen = n,
+					  .msg_control = control,
+					  .msg_controllen = sizeof(control) } };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m.msg_hdr);
+	int sent;
+
+	c->cmsg_level = SOL_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(size));
+	memcpy(CMSG_DATA(c), &size, sizeof(size));
+	sent = send_all(s, f, f->out_fd[0], &m, 1);
+	return sent > 0 ? (int)n : sent;
+}
+
 static int send_prepared(struct source *s, struct flow *f, uint32_t n)
 {
-	int sent = send_all(s, f, f->out_fd[f->sent_pkts % f->n_out], s->msgs, n);
+	int fd = f->out_fd[f->sent_pkts % f->n_out];
+	int sent = n > 1 && is_super(s, f) ? send_super(s, f, n) : send_all(s, f, fd, s->msgs, n);
 	uint32_t n_timed = 0;
 
 	if (sent < 0)
@@ -83,11 +122,6 @@ static int send_prepared(struct source *s, struct flow *f, uint32_t n)
 	return 0;
 }
 
-static uint32_t batch_pkts(const struct flow *f)
-{
-	return f->n_out == 1 ? SEND_BATCH : 1; /* with several sockets each has its turn */
-}
-
 /* All of a flow that is due by now. */
 static int send_due(struct source *s, uint32_t flow, uint64_t now)
 {
@@ -96,7 +130,7 @@ static int send_due(struct source *s, uint32_t flow, uint64_t now)
 	uint32_t n = 0;
 	int err;
 
-	while (n < batch_pkts(f)) {
+	while (n < batch_pkts(s, f)) {
 		uint64_t due_at_ns = s->began_at_ns + (uint64_t)schedule->due_at_ns;
 
 		if (due_at_ns > now || due_at_ns >= s->until_ns)
@@ -133,32 +167,6 @@ static int run_paced(struct source *s)
 	return err;
 }
 
-/* Equal sizes: 64 datagrams as one super-datagram; the generator must be cheaper than what it drives. */
-static int send_super(struct source *s, struct flow *f, uint64_t now)
-{
-	uint32_t bytes = f->sizes.smallest_bytes, n = SUPER_BYTES / bytes;
-	char control[CMSG_SPACE(sizeof(uint16_t))] = { 0 };
-	uint16_t size = (uint16_t)bytes;
-	struct mmsghdr m = {
-		.msg_hdr = { .msg_iov = s->vectors, .msg_control = control, .msg_controllen = sizeof(control) }
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m.msg_hdr);
-	int sent;
-
-	n = n < SEND_BATCH ? n : SEND_BATCH;
-	c->cmsg_level = SOL_UDP;
-	c->cmsg_type = UDP_SEGMENT;
-	c->cmsg_len = CMSG_LEN(sizeof(size));
-	memcpy(CMSG_DATA(c), &size, sizeof(size));
-	for (uint32_t i = 0; i < n; i++)
-		prepare(s, f, i, bytes, now);
-	m.msg_hdr.msg_iovlen = n;
-	sent = send_all(s, f, f->out_fd[0], &m, 1);
-	if (sent > 0)
-		count_sent(f, n, bytes >= sizeof(struct packet_header) ? n : 0);
-	return sent < 0 ? sent : 0;
-}
-
 static int run_saturated(struct source *s)
 {
 	uint64_t now;
@@ -166,13 +174,8 @@ static int run_saturated(struct source *s)
 
 	for (uint32_t k = 0; !err && !*s->stop && (now = now_ns()) < s->until_ns; k++) {
 		struct flow *f = &s->flows[k % s->n_flows];
-		uint32_t n = batch_pkts(f) / 2 + batch_pkts(f) % 2;
+		uint32_t n = batch_pkts(s, f);
 
-		if (s->options->gso && f->n_out == 1 && f->sizes.smallest_bytes > 0 &&
-		    f->sizes.smallest_bytes == f->sizes.largest_bytes) {
-			err = send_super(s, f, now);
-			continue;
-		}
 		for (uint32_t i = 0; i < n; i++)
 			prepare(s, f, i, packet_bytes(&f->sizes, f->sent_pkts + i), now);
 		err = send_prepared(s, f, n);
