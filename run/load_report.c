@@ -160,10 +160,10 @@ void report_json(const struct load *l)
 	putchar(']');
 	if (!l->options->sink_only)
 		printf(",\"source\":{\"asked_pps\":%.1f,\"sent_pps\":%.1f,\"seconds\":%.6f,\"lag_ns\":{\"p50\":%" PRIu64
-		       ",\"p99\":%" PRIu64 ",\"max\":%" PRIu64 "},\"cpu_user_ns\":%" PRIu64
+		       ",\"p99\":%" PRIu64 ",\"max\":%" PRIu64 "},\"fell_behind\":%s,\"cpu_user_ns\":%" PRIu64
 		       ",\"cpu_system_ns\":%" PRIu64 "}",
 		       l->asked_pps, load_sent_pps(l), seconds(l), lag_ns(l, P50), lag_ns(l, P99), s->lag_max_ns,
-		       s->cpu.user_ns, s->cpu.system_ns);
+		       source_fell_behind(s) ? "true" : "false", s->cpu.user_ns, s->cpu.system_ns);
 	if (!l->options->send_only)
 		printf(",\"sink\":{\"cpu_user_ns\":%" PRIu64 ",\"cpu_system_ns\":%" PRIu64 "}", l->sink.cpu.user_ns,
 		       l->sink.cpu.system_ns);

@@ -12,6 +12,9 @@
 
 #define OVERRUN_NS (500 * NS_PER_MS) /* past the end, for a source that is behind */
 #define HICCUP_NS (10 * NS_PER_MS) /* at the end of a run is no sign of a source too slow */
+/* At such rates to sleep for each datagram takes more CPU time than to send it: some then wait for the next ones. */
+#define COALESCE_FROM_PPS 100000
+#define COALESCE_NS (50 * NS_PER_US)
 #define SUPER_BYTES 60000 /* of one UDP_SEGMENT datagram, below 64 KiB with its headers */
 
 static void sleep_until(const struct source *s, uint64_t at_ns)
@@ -144,8 +147,19 @@ static int send_due(struct source *s, uint32_t flow, uint64_t now)
 	return err;
 }
 
+/* The least time to sleep. */
+static uint64_t least_sleep_ns(const struct source *s)
+{
+	double pps = 0;
+
+	for (uint32_t i = 0; i < s->n_flows; i++)
+		pps += 1e9 / s->schedules[i].mean_gap_ns;
+	return pps >= COALESCE_FROM_PPS ? COALESCE_NS : 0;
+}
+
 static int run_paced(struct source *s)
 {
+	uint64_t least_ns = least_sleep_ns(s);
 	int err = 0;
 
 	while (!err && !*s->stop) {
@@ -159,7 +173,7 @@ static int run_paced(struct source *s)
 		if (due_at_ns >= s->until_ns || now > s->until_ns + OVERRUN_NS)
 			break;
 		if (due_at_ns > now) {
-			sleep_until(s, due_at_ns);
+			sleep_until(s, due_at_ns > now + least_ns ? due_at_ns : now + least_ns);
 			now = now_ns();
 		}
 		err = *s->stop ? 0 : send_due(s, next, now);

@@ -164,6 +164,14 @@ late_source_is_said() { # all of its datagrams are sent, each late by what it is
 		jq -e '.source.lag_ns.max > 900000000' "$work/json" >/dev/null
 }
 
+impossible_rate_is_said() { # nobody can send ten million a second; it ends all the same
+	"$build/load" -c "$conf" --send-only --json --rate 10000000 --seconds 0.3 >"$work/json" || return 1
+	cat "$work/json"
+	jq -e '.source.fell_behind and .source.sent_pps < 9000000 and .source.seconds < 2' "$work/json" >/dev/null &&
+		"$build/load" -c "$conf" --send-only --json --rate 100 --seconds 0.5 | jq -e '.source.fell_behind | not' &&
+		"$build/load" -c "$conf" --send-only --rate 10000000 --seconds 0.3 | grep -q 'could not send as fast as asked'
+}
+
 several_addresses() { # order holds per source socket
 	relay_conf=$work/several.conf
 	printf '[class high]\nlisten = 127.0.0.1:%s 127.0.0.1:%s\nsend = 127.0.0.1:%s 127.0.0.1:%s\n' \
@@ -271,6 +279,7 @@ check "a delay is what it was, and so is what is on time" delay_is_what_it_was
 check "what comes after the drain is told from a duplicate" stragglers_are_no_loss_of_the_next_run
 check "a relay that stops is the one to blame" late_relay_is_the_relays_fault
 check "a source that stops says that it was late" late_source_is_said
+check "a rate that cannot be kept to is said" impossible_rate_is_said
 check "with several addresses order is per source" several_addresses
 check "rates and sizes by class" rates_and_sizes_by_class
 check "the search finds a rate that is known" search_finds_the_rate
