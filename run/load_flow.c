@@ -195,8 +195,10 @@ static void note_gap(struct flow *f, uint64_t at_ns)
 
 	/* relaxed: for a display */
 	if (last_at_ns && at_ns > last_at_ns &&
-	    at_ns - last_at_ns > atomic_load_explicit(&f->gap_max_ns, memory_order_relaxed))
+	    at_ns - last_at_ns > atomic_load_explicit(&f->gap_max_ns, memory_order_relaxed)) {
 		atomic_store_explicit(&f->gap_max_ns, at_ns - last_at_ns, memory_order_relaxed);
+		atomic_store_explicit(&f->gap_end_at_ns, at_ns, memory_order_relaxed);
+	}
 	atomic_store_explicit(&f->last_at_ns, at_ns, memory_order_relaxed);
 }
 

@@ -45,6 +45,7 @@ struct flow {
 	uint64_t next_sequence, order_next[MAX_SOURCES];
 	_Atomic uint64_t last_at_ns;
 	_Atomic uint64_t gap_max_ns; /* longest time between two arrivals; may be set back to 0 by others */
+	_Atomic uint64_t gap_end_at_ns; /* when it ended */
 	uint64_t latency_max_ns;
 	uint64_t latency[HISTOGRAM_BUCKETS];
 	struct short_window shorts;

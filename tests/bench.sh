@@ -174,8 +174,9 @@ idle() {
 }
 
 restart() {
-	echo "longest time in ms without a packet of a class, at 20,000 packets/s: around a kill or restart, and without one (idle)"
-	printf '%-14s %-8s %6s %6s %6s %13s %6s %6s\n' how stage p50 p90 worst 'idle p50' worst lost
+	echo "longest time in ms without a packet of a class, at 20,000 packets/s: around a kill or restart, and without one (idle);"
+	echo "first: from the kill, or the start of the command, to the first packet after that time, p50"
+	printf '%-14s %-8s %6s %6s %6s %9s %13s %6s %6s\n' how stage p50 p90 worst first 'idle p50' worst lost
 	run/launch.sh -c "$conf" >/dev/null
 	for stage in ingress edf egress; do
 		build/tests/bench_gap "$conf" "$stage" "$((rounds * 4))"

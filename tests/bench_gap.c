@@ -4,7 +4,8 @@
  * usage: bench_gap CONFIG STAGE ROUNDS [COMMAND...]     without a command the stage gets SIGKILL
  *
  * Rules:   four classes in turn at 20,000 packets/s. Each round takes the longest time between two arrivals of a class from
- *          the kill to 50 ms later, and in the 50 ms before, when nothing happens: what the machine adds on its own.
+ *          the kill to 50 ms later, and in the 50 ms before, when nothing happens: what the machine adds on its own. Of the
+ *          same class comes the time from the kill to the first packet after that gap.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -49,15 +50,18 @@ static void *run_source(void *arg)
 	return NULL;
 }
 
-/* The longest gap of any class since the last call. */
-static uint64_t take_gap_ns(void)
+/* The longest gap of any class since the last call; *end_at_ns: when it ended. */
+static uint64_t take_gap_ns(uint64_t *end_at_ns)
 {
 	uint64_t most = 0;
 
 	for (uint32_t i = 0; i < config.n_classes; i++) {
 		uint64_t gap_ns = atomic_exchange_explicit(&flows[i].gap_max_ns, 0, memory_order_relaxed);
 
-		most = gap_ns > most ? gap_ns : most;
+		if (gap_ns <= most)
+			continue;
+		most = gap_ns;
+		*end_at_ns = atomic_load_explicit(&flows[i].gap_end_at_ns, memory_order_relaxed);
 	}
 	return most;
 }
@@ -85,22 +89,47 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void print_row(const char *stage, const char *how, uint64_t *before_ns, uint64_t *gap_ns, size_t n)
+struct rounds {
+	uint64_t before_ns[MOST_ROUNDS], gap_ns[MOST_ROUNDS], first_ns[MOST_ROUNDS];
+	size_t n;
+};
+
+static double at_ms(uint64_t *values_ns, size_t n, size_t i)
 {
+	qsort(values_ns, n, sizeof(*values_ns), compare);
+	return (double)values_ns[i] / 1e6;
+}
+
+static void print_row(const char *stage, const char *how, struct rounds *r)
+{
+	size_t n = r->n;
 	int64_t lost = 0;
 
 	for (uint32_t i = 0; i < config.n_classes; i++)
 		lost += flow_lost_pkts(&flows[i]);
-	qsort(before_ns, n, sizeof(*before_ns), compare);
-	qsort(gap_ns, n, sizeof(*gap_ns), compare);
-	printf("%-14s %-8s %6.2f %6.2f %6.2f %13.2f %6.2f %6lld\n", how, stage, (double)gap_ns[n / 2] / 1e6,
-	       (double)gap_ns[n * 9 / 10] / 1e6, (double)gap_ns[n - 1] / 1e6, (double)before_ns[n / 2] / 1e6,
-	       (double)before_ns[n - 1] / 1e6, (long long)lost);
+	printf("%-14s %-8s %6.2f %6.2f %6.2f %9.2f %13.2f %6.2f %6lld\n", how, stage, at_ms(r->gap_ns, n, n / 2),
+	       at_ms(r->gap_ns, n, n * 9 / 10), at_ms(r->gap_ns, n, n - 1), at_ms(r->first_ns, n, n / 2),
+	       at_ms(r->before_ns, n, n / 2), at_ms(r->before_ns, n, n - 1), (long long)lost);
+}
+
+static void run_round(struct rounds *r, const struct segment *seg, enum stage_id id, char **command)
+{
+	uint64_t struck_at_ns, end_at_ns = 0;
+
+	take_gap_ns(&end_at_ns);
+	pass_time(WINDOW_NS);
+	r->before_ns[r->n] = take_gap_ns(&end_at_ns);
+	struck_at_ns = now_ns();
+	strike(seg, id, command);
+	pass_time(WINDOW_NS);
+	r->gap_ns[r->n] = take_gap_ns(&end_at_ns);
+	r->first_ns[r->n++] = end_at_ns > struck_at_ns ? end_at_ns - struck_at_ns : 0;
+	pass_time(NS_PER_S); /* a stage that lived a second did not die quickly: no back-off */
 }
 
 int main(int argc, char **argv)
 {
-	static uint64_t before_ns[MOST_ROUNDS], gap_ns[MOST_ROUNDS];
+	static struct rounds rounds;
 	static struct sink sink;
 	size_t n_rounds = argc > 3 ? strtoul(argv[3], NULL, 10) : 0;
 	int id = 0;
@@ -128,18 +157,11 @@ int main(int argc, char **argv)
 	sink_start(&sink, flows, config.n_classes, &sink_thread);
 	pthread_create(&source_thread, NULL, run_source, NULL);
 	pass_time(NS_PER_S / 2);
-	for (size_t i = 0; i < n_rounds; i++) {
-		take_gap_ns();
-		pass_time(WINDOW_NS);
-		before_ns[i] = take_gap_ns();
-		strike(&seg, (enum stage_id)id, argv + 4);
-		pass_time(WINDOW_NS);
-		gap_ns[i] = take_gap_ns();
-		pass_time(NS_PER_S); /* a stage that lived a second did not die quickly: no back-off */
-	}
+	while (rounds.n < n_rounds)
+		run_round(&rounds, &seg, (enum stage_id)id, argv + 4);
 	atomic_store_explicit(&stop, 1, memory_order_relaxed);
 	pthread_join(source_thread, NULL);
 	sink_finish(&sink, sink_thread, NS_PER_S);
-	print_row(argv[2], argc > 4 ? argv[4] : "kill -9", before_ns, gap_ns, n_rounds);
+	print_row(argv[2], argc > 4 ? argv[4] : "kill -9", &rounds);
 	return 0;
 }
