@@ -24,6 +24,8 @@ PARTS_threads := run/hold_sockets.c $(LOAD_SINK) $(filter-out %/main.c,$(wildcar
 LIBS_threads := -Wl,--wrap=mmap -Wl,--wrap=munmap
 PARTS_check := edf/feasible.c
 PARTS_simulate := edf/edf.c edf/plan.c run/load_trace.c
+PARTS_dash := run/stat_view.c run/stat_json.c
+LIBS_dash := -lmicrohttpd
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -77,6 +79,12 @@ BPF :=
 endif
 endif
 
+# run/dash.c needs libmicrohttpd.
+ifeq ($(shell printf '\043include <microhttpd.h>\n' | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 && echo yes),)
+$(info make: without dash: to have it, apt-get install libmicrohttpd-dev)
+RUN_PROGRAMS := $(filter-out dash,$(RUN_PROGRAMS))
+endif
+
 PROGRAMS := $(STAGES:%=$(BUILD)/%) $(RUN_PROGRAMS:%=$(BUILD)/%)
 
 .DELETE_ON_ERROR:
@@ -113,7 +121,7 @@ install: all ## install below $(DESTDIR)$(PREFIX)/lib/ontime, in the tree's own 
 	$(if $(PLUGINS),install -m 644 $(PLUGINS) $(HOME_DIR)/build/plugins)
 	$(if $(BPF),install -m 644 $(BPF) $(HOME_DIR)/build)
 	$(if $(wildcard run/*.sh),install $(wildcard run/*.sh) $(HOME_DIR)/run)
-	install -m 644 LICENSE run/stress.conf $(wildcard run/*.html) $(HOME_DIR)/run
+	install -m 644 LICENSE run/stress.conf $(wildcard run/*.json) $(HOME_DIR)/run
 	[ -e $(HOME_DIR)/run/ontime.conf ] || install -m 644 run/ontime.conf $(HOME_DIR)/run # the operator's own is kept
 	$(if $(wildcard run/systemd/*),install -d $(HOME_DIR)/run/systemd)
 	$(if $(wildcard run/systemd/*),install -m 644 $(wildcard run/systemd/*) $(HOME_DIR)/run/systemd)
@@ -154,6 +162,8 @@ $(BUILD)/%.bpf.o: run/%.bpf.c $(wildcard run/*.h common/*.h)
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)clang -target bpf -O2 -g -Wall -Icommon -I/usr/include/$(shell $(CC) -dumpmachine) -c $< -o $@
+
+$(OBJ)/run/dash_files.o: $(wildcard run/dash*.html run/dash*.css run/dash*.js run/dash*.svg run/vendor/*)
 
 $(OBJ)/edf/plugins/%.o $(OBJ)/tests/plugins/%.o: ALL_CFLAGS += -fPIC
 $(OBJ)/%.o: %.c Makefile | have-inih

@@ -3,8 +3,8 @@
 # For Debian 12 or newer. As root through apt-get, else through sudo without a password, else it prints the command.
 set -eu
 
-build="gcc make libc6-dev libinih-dev libncurses-dev netcat-openbsd procps" # the last two for what launch.sh says to try
-test="libcunit1-dev clang-format shellcheck cppcheck binutils iproute2 systemd jq tmux libxml2-utils bsdutils"
+build="gcc make libc6-dev libinih-dev libncurses-dev libmicrohttpd-dev netcat-openbsd procps" # the last two for what launch.sh says to try
+test="libcunit1-dev clang-format shellcheck cppcheck binutils iproute2 systemd jq tmux libxml2-utils bsdutils nodejs chromium prometheus"
 
 case "${1-}" in
 build) wanted=$build ;;

@@ -100,6 +100,7 @@ in=
 [ "$instance" = default ] || in=" -i $instance"
 cat <<END
       build/stat$in                 live: what came, went, was late or dropped, and why (--once: a table)
+      build/dash$in                 http://127.0.0.1:9999/: the same in a browser, over time
       run/status.sh$in              what runs, since when, how often restarted
       run/restart.sh egress$in      restart one stage; nothing is lost
       run/stop.sh$in                drain and stop        log: $log
