@@ -166,8 +166,7 @@ static void serve(struct server *s, struct feed *f, uint64_t interval_ns, const 
 
 	while (!stop_asked) {
 		struct pollfd polled = { .fd = server_fd(s), .events = POLLIN };
-		uint64_t now = now_ns(), wait_ns;
-		int limit_ms;
+		uint64_t now = now_ns(), wait_ns, limit_ns;
 
 		if (now >= due_ns) {
 			if (feed_look(f))
@@ -178,9 +177,9 @@ static void serve(struct server *s, struct feed *f, uint64_t interval_ns, const 
 				due_ns = now + interval_ns;
 		}
 		wait_ns = due_ns - now;
-		limit_ms = server_wait_ms(s);
-		if (limit_ms >= 0 && (uint64_t)limit_ms * NS_PER_MS < wait_ns)
-			wait_ns = (uint64_t)limit_ms * NS_PER_MS;
+		limit_ns = server_wait_ns(s);
+		if (limit_ns < wait_ns)
+			wait_ns = limit_ns;
 		ppoll(&polled, 1,
 		      &(struct timespec){ .tv_sec = (time_t)(wait_ns / NS_PER_S),
 					  .tv_nsec = (long)(wait_ns % NS_PER_S) },

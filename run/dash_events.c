@@ -16,6 +16,7 @@ struct stream {
 	size_t at;
 	uint64_t next_line;
 	int greeted, suspended;
+	int caught_up; /* it has had what was kept, and reads along */
 };
 
 /* The next line to send, or NULL if there is none yet. */
@@ -23,7 +24,7 @@ static struct feed_line *next_line(struct stream *s)
 {
 	struct feed *f = s->events->feed;
 
-	if (s->next_line < feed_first(f)) /* too slow: what it missed is gone */
+	if (s->next_line < feed_first(f) || (s->caught_up && s->next_line + MAX_LAG_LINES < f->n_lines))
 		s->next_line = f->n_lines - 1;
 	return s->next_line < f->n_lines ? feed_take(f, s->next_line++) : NULL;
 }
@@ -46,7 +47,7 @@ static ssize_t read_stream(void *cls, uint64_t pos, char *out, size_t room)
 		s->at = 0;
 	}
 	if (!s->line) {
-		s->suspended = 1;
+		s->suspended = s->caught_up = 1;
 		MHD_suspend_connection(s->connection);
 		return 0;
 	}

@@ -1,7 +1,7 @@
 /*
  * dash_events.h - /events: each look as a server-sent event, to every client that reads along.
  *
- * Memory:  a stream holds one line at most; a client too slow for the lines that are kept skips to the newest.
+ * Memory:  a stream holds one line at most; a client too slow to read along skips to the newest.
  * Rules:   one thread. A stream with nothing to send is suspended; events_wake() after each look goes on with it. All
  *          must be woken for the last time by events_end() before the server stops.
  */
@@ -13,6 +13,7 @@
 #include "dash_feed.h"
 
 #define MAX_STREAMS 64
+#define MAX_LAG_LINES 30 /* a client that is farther behind would rather know what is now */
 
 struct stream;
 

@@ -3,12 +3,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "dash_metrics.h"
 #include "dash_peer.h"
 #include "log.h"
@@ -218,12 +218,13 @@ static __attribute__((format(printf, 2, 0))) void log_library(void *cls, const c
 int server_listen(const struct address *at, int *out)
 {
 	int fd = socket(at->at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int on = 1;
+	int on = 1, buffer = SEND_BUFFER_BYTES;
 
 	if (fd < 0)
 		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on,
-		   sizeof(on)); /* connections of a dash before do not keep the port */
+	/* Connections of a dash before do not keep the port. What is accepted inherits the buffer. */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	if (bind(fd, (const struct sockaddr *)&at->at, at->len) || listen(fd, BACKLOG)) {
 		int err = -errno;
 
@@ -262,13 +263,11 @@ int server_fd(const struct server *s)
 	return MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 }
 
-int server_wait_ms(const struct server *s)
+uint64_t server_wait_ns(const struct server *s)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
 
-	if (MHD_get_timeout(s->daemon, &ms) != MHD_YES)
-		return -1;
-	return ms < INT_MAX ? (int)ms : INT_MAX;
+	return MHD_get_timeout(s->daemon, &ms) == MHD_YES && ms < UINT32_MAX ? ms * NS_PER_MS : UINT64_MAX;
 }
 
 void server_run(struct server *s)

@@ -21,7 +21,8 @@
 #define SPARE_PEERS 32 /* from this many below the limit on, the oldest goes */
 #define PEER_BYTES 16384 /* for headers and buffers; a longer header is answered 431 */
 #define ASK_SECONDS 10 /* for a request to arrive, and between two */
-#define ANSWER_SECONDS 30 /* for an answer to be read; a stream may take as long as it likes while it moves */
+#define ANSWER_SECONDS 20 /* for an answer to be read; a stream may take as long as it likes while it moves */
+#define SEND_BUFFER_BYTES 32768 /* per connection, in the kernel: a client that does not read is noticed soon */
 #define MAX_ALLOWED 8
 
 struct peer;
@@ -44,9 +45,9 @@ int server_listen(const struct address *at, int *out);
 /* server_start - serve on that socket, which it takes over. 0, or -errno. */
 int server_start(struct server *s, int listen_fd, struct feed *feed);
 
-/* server_fd, server_wait_ms - what to poll, and for how long at most (-1: for ever), before server_run(). */
+/* server_fd, server_wait_ns - what to poll, and for how long at most, before server_run(). */
 int server_fd(const struct server *s);
-int server_wait_ms(const struct server *s);
+uint64_t server_wait_ns(const struct server *s);
 void server_run(struct server *s);
 
 /* server_tick - after each look: wake the streams, forget old answers, end what takes too long. */

@@ -4,11 +4,15 @@
 set -eu
 
 build="gcc make libc6-dev libinih-dev libncurses-dev libmicrohttpd-dev netcat-openbsd procps" # the last two for what launch.sh says to try
-test="libcunit1-dev clang-format shellcheck cppcheck binutils iproute2 systemd jq tmux libxml2-utils bsdutils nodejs chromium prometheus"
+test="libcunit1-dev clang-format shellcheck cppcheck binutils iproute2 systemd jq tmux libxml2-utils bsdutils"
+optional= # what is wanted, but can be done without
 
 case "${1-}" in
 build) wanted=$build ;;
-test) wanted="$build $test" ;;
+test)
+	wanted="$build $test"
+	optional="nodejs chromium prometheus" # the dashboard's tests skip without
+	;;
 stress) wanted="$build jq" ;;
 -h | --help)
 	sed -n '2,3s/^# //p' "$0"
@@ -25,14 +29,19 @@ if ! command -v dpkg-query >/dev/null; then
 	exit 1
 fi
 
-missing=
-for package in $wanted; do
-	case " $(dpkg-query -W -f='${db:Status-Status} ' "$package" 2>/dev/null)" in
-	*\ installed\ *) ;; # a known package may be ` not-installed ` too
-	*) missing="$missing $package" ;;
-	esac
-done
-[ "$missing" ] || exit 0
+missing_of() { # PACKAGE...: those that are not installed
+	for package in "$@"; do
+		case " $(dpkg-query -W -f='${db:Status-Status} ' "$package" 2>/dev/null)" in
+		*\ installed\ *) ;; # a known package may be ` not-installed ` too
+		*) printf ' %s' "$package" ;;
+		esac
+	done
+}
+# shellcheck disable=SC2086
+missing=$(missing_of $wanted)
+# shellcheck disable=SC2086
+also_missing=$(missing_of $optional)
+[ "$missing$also_missing" ] || exit 0
 
 options="-y -qq --no-install-recommends -o DPkg::Lock::Timeout=120"
 if [ "$(id -u)" -eq 0 ]; then
@@ -40,22 +49,26 @@ if [ "$(id -u)" -eq 0 ]; then
 elif sudo -n true 2>/dev/null; then
 	sudo="sudo -n"
 else
+	missing=$missing$also_missing
 	echo "deps.sh: missing:$missing; please run: sudo apt-get update && sudo apt-get install --no-install-recommends$missing" >&2
 	exit 1
 fi
 
-# $1: install or update. The words in $sudo, $options and $missing are meant to be split.
+# $1: install or update, $2: packages. The words in $sudo, $options and $2 are meant to be split.
 apt()
 {
 	# shellcheck disable=SC2086
 	case $1 in
 	update) $sudo apt-get update -qq ;;
-	install) $sudo env DEBIAN_FRONTEND=noninteractive apt-get install $options $missing ;;
+	install) $sudo env DEBIAN_FRONTEND=noninteractive apt-get install $options $2 ;;
 	esac
 }
 
 # Package lists that are absent or too old show as a failed install: only then are they fetched.
-echo "deps.sh: installing$missing" >&2
-apt install >/dev/null 2>&1 && exit 0
+echo "deps.sh: installing$missing$also_missing" >&2
+apt install "$missing$also_missing" >/dev/null 2>&1 && exit 0
 apt update >&2
-apt install >&2
+[ -z "$missing" ] || apt install "$missing" >&2
+for package in $also_missing; do
+	apt install "$package" >/dev/null 2>&1 || echo "deps.sh: $package cannot be installed here: its tests will be skipped" >&2
+done
