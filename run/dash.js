@@ -47,6 +47,12 @@ const round_up = (x) => {
   return [1, 2, 2.5, 5, 10].find((k) => k * size >= x) * size;
 };
 
+// From zero, which itself is to be seen as a line, to a round number.
+const from_zero = (max, least, spare = 1.05) => {
+  const top = round_up(Math.max(max ?? 0, least) * spare);
+  return [-0.015 * top, top];
+};
+
 // The same powers of ten for all classes, so that they compare: from the fastest median to the slowest, budgets included.
 function latency_range() {
   const [from, to] = board.view();
@@ -95,7 +101,7 @@ const ontime_chart = () => new Chart($('ontime'), {
 
 const throughput_chart = () => new Chart($('throughput'), {
   title: 'Packets per second, in and out', format: (v) => (v === null ? '–' : `${format_number(v)}/s`), ticks: format_number,
-  range: (min, max) => [0, round_up(Math.max(max ?? 0, 1) * 1.05)],
+  range: (min, max) => from_zero(max, 1),
   series: classes().flatMap((c) => [
     { label: `${c.name} in`, colour: class_colour(c), width: 1.5, dash: [4, 3], alpha: 0.7, values: () => c.in },
     { label: 'out', colour: class_colour(c), width: 2, values: () => c.out }]),
@@ -136,7 +142,7 @@ function drops_chart() {
       colour: reason_colour[reason], values: () => drop_rates(reason), seen: (from, to) => dropped_in(reason, from, to),
       more: (from, to) => {
         const n = dropped_in(reason, from, to);
-        return n ? ` · ${format_number(n)}` : '';
+        return n ? ` ${format_number(n)} in all` : '';
       },
     })),
     empty: () => 'Nothing was dropped in the time shown.',
@@ -145,7 +151,7 @@ function drops_chart() {
 
 const lanes_chart = () => new Chart($('lanes'), {
   title: 'Lane occupancy, of each limit', format: (v) => (v === null ? '–' : `${short(v)} %`), ticks: (v) => `${v} %`,
-  range: (min, max) => [0, (max ?? 0) > 50 ? 104 : round_up(Math.max(max ?? 0, 5) * 1.05)], above: $('meters'), height: 150,
+  range: (min, max) => ((max ?? 0) > 50 ? [-1.5, 104] : from_zero(max, 5)), above: $('meters'), height: 150,
   series: classes().flatMap((c) => [
     { label: `${c.name} for edf`, colour: class_colour(c), width: 2, values: () => c.edf },
     { label: 'for egress', colour: class_colour(c), width: 1.5, dash: [4, 3], alpha: 0.7, values: () => c.egress }]),
@@ -154,7 +160,7 @@ const lanes_chart = () => new Chart($('lanes'), {
 
 const cpu_chart = () => new Chart($('cpu'), {
   title: 'CPU per stage, of one CPU', format: format_percent, ticks: (v) => `${short(v)} %`,
-  range: (min, max) => [0, round_up(Math.max(max ?? 0, 1) * 1.05)],
+  range: (min, max) => from_zero(max, 1),
   series: STAGES.map((s) => ({ label: s, colour: `${s}-1`, width: 2, values: () => page.model.stages.get(s)?.cpu ?? [] })),
   empty: () => 'No looks in the time shown.',
 }, board);
@@ -277,7 +283,7 @@ async function open_file(file) {
   take(rest);
   const t = model.t;
   const range = t.length ? `${format_time(t[0], true)} to ${format_time(t[t.length - 1], true)}` : 'no look in it: it should be made by build/stat --record';
-  show_model(model, `${file.name}: ${range}${bad ? `; ${bad} lines could not be read` : ''}`);
+  show_model(model, `${file.name}: ${range}${bad ? `; ${bad} ${bad === 1 ? 'line' : 'lines'} could not be read` : ''}`);
 }
 
 function set_seconds(seconds) {

@@ -5,7 +5,7 @@
  *          from the style sheet (so that they follow light and dark), no animation.
  */
 const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", "DejaVu Sans", sans-serif';
-const HEIGHT = { plain: 208 };
+const HEIGHT = 208; // CSS pixels
 
 export const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 export const tint = (colour, alpha) => colour + Math.round(alpha * 255).toString(16).padStart(2, '0'); // of #rrggbb
@@ -140,7 +140,7 @@ export class Chart {
     this.u?.destroy();
     const axis = { stroke: css('soft'), font: FONT, ticks: { show: false }, grid: { stroke: css('grid'), width: 1 } };
     this.u = new uPlot({
-      width: Math.max(this.plot.clientWidth, 120), height: spec.height ?? HEIGHT.plain, padding: [10, 10, 0, 0],
+      width: Math.max(this.plot.clientWidth, 120), height: spec.height ?? HEIGHT, padding: [10, 22, 0, 0],
       legend: { show: false },
       cursor: { sync: { key: 'ontime' }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
       scales: { x: { time: true }, y: { distr: spec.log ? 3 : 1, range: (u, min, max) => spec.range(min, max) } },
@@ -238,7 +238,7 @@ export class Chart {
     const [from, to] = this.board.view();
     ctx.save();
     ctx.beginPath();
-    ctx.rect(bbox.left, bbox.top - 10 * ratio, bbox.width, bbox.height + 10 * ratio);
+    ctx.rect(bbox.left, bbox.top - 10 * ratio, bbox.width + 8 * ratio, bbox.height + 10 * ratio); // what is new is at the right edge
     ctx.clip();
     ctx.lineWidth = ratio;
     for (const e of this.board.events()) if (e.t >= from && e.t <= to) this.draw_event(ctx, bbox, ratio, e);

@@ -97,7 +97,7 @@ export class Model {
     const before = this.last ?? this.before_absence;
     const follows = this.last && this.last.created_at_ns === look.created_at_ns && look.at_ns > this.last.at_ns;
     if (before && before.created_at_ns !== look.created_at_ns) this.events.push({ t, text: 'the instance was launched anew' });
-    else if (this.error) this.events.push({ t, text: 'the instance is back' });
+    else if (this.error) this.events.push({ t, text: before ? 'the instance is back' : 'the instance was launched' });
     for (const now of look.classes)
       this.add_class(now, follows && this.last.classes.find((c) => c.class === now.class), look, this.last);
     for (const now of look.stages) this.add_stage(t, now, follows && this.last.stages.find((s) => s.stage === now.stage), look);

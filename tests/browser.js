@@ -63,7 +63,7 @@ class Browser {
     const { sessionId } = await this.send('Target.attachToTarget', { targetId, flatten: true });
     const p = new Page(this, sessionId, targetId);
     for (const domain of ['Page', 'Runtime', 'Network', 'Log', 'DOM']) await p.send(`${domain}.enable`);
-    await p.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: phone ? 2 : 1, mobile: phone });
+    await p.set_size(width, height, phone);
     await p.set_dark(dark);
     await p.send('Page.navigate', { url });
     return p;
@@ -124,9 +124,16 @@ class Page {
     await this.send('DOM.setFileInputFiles', { nodeId, files: [file] });
   }
 
-  async screenshot(file, whole = false) {
-    const { data } = await this.send('Page.captureScreenshot', { format: 'png', captureBeyondViewport: whole });
+  // The top of the page, so many CSS pixels of it; 0: all.
+  async screenshot(file, height = 0) {
+    const { cssContentSize: all } = await this.send('Page.getLayoutMetrics');
+    const clip = { x: 0, y: 0, width: all.width, height: height ? Math.min(height, all.height) : all.height, scale: 1 };
+    const { data } = await this.send('Page.captureScreenshot', { format: 'png', captureBeyondViewport: true, clip });
     fs.writeFileSync(file, Buffer.from(data, 'base64'));
+  }
+
+  set_size(width, height, phone = false) {
+    return this.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: phone ? 2 : 1, mobile: phone });
   }
 
   close() {

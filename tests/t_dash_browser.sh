@@ -1,0 +1,22 @@
+#!/bin/sh
+# t_dash_browser.sh - the dashboard in a real Chromium while traffic flows. Its pictures are left in build/dash-*.png;
+# the README's is one of them: cp build/dash-light.png run/dash.png
+set -eu
+cd "$(dirname "$0")/.."
+name=dash_browser
+# shellcheck source=tests/dash_common.sh
+. tests/dash_common.sh
+make_conf run/stress.conf
+reason=$(without_dash) || reason=
+if [ -z "$reason" ] && ! command -v chromium >/dev/null; then
+	reason="chromium cannot be installed here"
+fi
+if [ -n "$reason" ]; then
+	skip "the page in a browser" "$reason"
+	verdict
+	exit 77
+fi
+
+start_dash --interval 0.5 || failed=$((failed + 1))
+run_part node tests/dash_browser.js "$url" "$ONTIME_BUILD" "$conf" "$instance" "$work"
+verdict
