@@ -142,7 +142,8 @@ export class Chart {
     this.u = new uPlot({
       width: Math.max(this.plot.clientWidth, 120), height: spec.height ?? HEIGHT, padding: [10, 22, 0, 0],
       legend: { show: false },
-      cursor: { sync: { key: 'ontime' }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
+      // the cursor is everywhere, but a drag is the business of one chart
+      cursor: { sync: { key: 'ontime', filters: { pub: (type) => type === 'mousemove' || type === 'mouseleave' } }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
       scales: { x: { time: true }, y: { distr: spec.log ? 3 : 1, range: (u, min, max) => spec.range(min, max) } },
       axes: [{ ...axis, values: time_ticks, space: 74, size: 30 },
         { ...axis, size: 62, space: spec.log ? 18 : 34, values: (u, splits) => splits.map((v) => (v === null ? '' : spec.ticks(v))) }],

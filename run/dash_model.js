@@ -16,6 +16,8 @@ const GAP_SECONDS = 5;
 
 const total = (counts) => Object.values(counts).reduce((sum, n) => sum + n, 0);
 
+const share = (part, whole) => (whole > 0 ? 100 * part / whole : null); // egress says the limits once it has started
+
 export class Model {
   constructor(limit) {
     this.limit = limit; // looks that are kept
@@ -112,8 +114,8 @@ export class Model {
     c.budget[i] = now.budget_ns;
     c.edf_pkts[i] = now.waiting_edf;
     c.egress_pkts[i] = now.waiting_egress;
-    c.edf[i] = 100 * now.waiting_edf / now.ingress_to_edf;
-    c.egress[i] = 100 * now.waiting_egress / now.edf_to_egress;
+    c.edf[i] = share(now.waiting_edf, now.ingress_to_edf);
+    c.egress[i] = share(now.waiting_egress, now.edf_to_egress);
     if (!before) return;
     const seconds = (look.at_ns - last.at_ns) / 1e9;
     const sent = now.sent - before.sent;
@@ -127,7 +129,7 @@ export class Model {
     c.dropped_rate[i] = dropped / seconds;
     c.in_time[i] = sent - c.late[i];
     c.ended[i] = sent + dropped;
-    c.ontime[i] = c.ended[i] > 0 ? 100 * c.in_time[i] / c.ended[i] : null;
+    c.ontime[i] = share(c.in_time[i], c.ended[i]);
     for (const reason of Object.keys(REASONS)) {
       c.drops[reason][i] = (now.dropped[reason] ?? 0) - (before.dropped[reason] ?? 0);
       c.drop_rates[reason][i] = c.drops[reason][i] / seconds;
@@ -145,7 +147,8 @@ export class Model {
     s.last = now;
     if (!before) return;
     if (now.starts > before.starts)
-      this.events.push({ t, stage: now.stage, text: `${now.stage} was restarted: pid ${before.pid} → ${now.pid}` });
+      this.events.push({ t, stage: now.stage,
+        text: before.starts ? `${now.stage} was restarted: pid ${before.pid} → ${now.pid}` : `${now.stage} started: pid ${now.pid}` });
     else if (now.state !== before.state)
       this.events.push({ t, stage: now.stage, text: `${now.stage} is ${now.state}` });
     const seconds = (look.at_ns - this.last.at_ns) / 1e9;

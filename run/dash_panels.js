@@ -43,7 +43,7 @@ export function show_cards(element, model, [from, to]) {
 
 function meter(pkts, limit) {
   return make('div', { class: 'meter' },
-    make('div', { class: 'track' }, make('i', { width: `${Math.min(100, 100 * (pkts ?? 0) / limit)}%` })),
+    make('div', { class: 'track' }, make('i', { width: `${limit ? Math.min(100, 100 * (pkts ?? 0) / limit) : 0}%` })),
     make('span', { class: 'count' }, `${pkts ?? '–'} / ${limit}`));
 }
 

@@ -132,6 +132,22 @@ class Page {
     fs.writeFileSync(file, Buffer.from(data, 'base64'));
   }
 
+  // Press at one place, move, release at another; both in CSS pixels. clicks: 2 for a double click in place.
+  async drag(from, to, clicks = 1) {
+    const mouse = (type, [x, y], clickCount = 0) =>
+      this.send('Input.dispatchMouseEvent', { type, x, y, button: type === 'mouseMoved' ? 'none' : 'left', clickCount });
+    await mouse('mouseMoved', from);
+    for (let k = 1; k <= clicks; k++) {
+      await mouse('mousePressed', from, k);
+      if (to) await this.send('Input.dispatchMouseEvent', { type: 'mouseMoved', x: to[0], y: to[1], button: 'left', buttons: 1 });
+      await mouse('mouseReleased', to ?? from, k);
+    }
+  }
+
+  hover(at) {
+    return this.send('Input.dispatchMouseEvent', { type: 'mouseMoved', x: at[0], y: at[1], button: 'none' });
+  }
+
   set_size(width, height, phone = false) {
     return this.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: phone ? 2 : 1, mobile: phone });
   }

@@ -117,6 +117,32 @@ async function marks_a_restart() {
   }
 }
 
+// A cursor shows the values of its time in all charts; a drag looks closer, a double click goes back, a pause holds.
+async function obeys_the_mouse() {
+  const place = await page.evaluate(`(() => {
+    document.querySelector('[data-seconds="0"]').click();
+    const over = document.querySelector('#ontime .u-over');
+    over.scrollIntoView({ block: 'center' });
+    const r = over.getBoundingClientRect();
+    return [r.left, r.top + r.height / 2, r.width];
+  })()`);
+  const at = (share) => [Math.round(place[0] + share * place[2]), Math.round(place[1])];
+  await page.hover(at(0.5));
+  await page.until(`/^\\d\\d:\\d\\d:\\d\\d$/.test(document.querySelector('#cpu .at').textContent)`, 'the time under the cursor, in another chart');
+  const [from, to] = await page.evaluate(`(() => { const { min, max } = ontime.charts[0].u.scales.x; return [min, max]; })()`);
+  await page.drag(at(0.25), at(0.75));
+  await page.until(`ontime.charts.every((c) => Math.abs(c.u.scales.x.max - c.u.scales.x.min - ${(to - from) / 2}) < ${(to - from) / 20})`, 'half of the time is shown');
+  await page.drag(at(0.5), null, 2);
+  await page.until(`ontime.zoomed === null && ontime.charts[0].u.scales.x.max >= ${to}`, 'all of it again');
+  await page.evaluate(`document.getElementById('pause').click()`);
+  const held = await page.evaluate(`ontime.charts[0].u.scales.x.max`);
+  await page.until(`ontime.live.t[ontime.live.t.length - 1] > ${held} + 1`, 'looks still come');
+  demand(await page.evaluate(`ontime.charts[0].u.scales.x.max`) === held, 'a pause does not hold');
+  await page.evaluate(`document.getElementById('pause').click(); scrollTo(0, 0)`);
+  await page.hover([5, 5]);
+  await page.until(`ontime.charts[0].u.scales.x.max > ${held}`, 'it goes on');
+}
+
 async function looks_right_everywhere() {
   await page.evaluate(`document.querySelector('[data-seconds="60"]').click()`);
   await page.screenshot(`${build}/dash-light.png`, 1320);
@@ -210,9 +236,9 @@ async function survives_the_instance() {
     await check('each chart is drawn with data', charts_are_drawn);
     await easy;
     await check('overload shows: latency rises, drops appear under their reason', follows_overload);
-    const after = load(EASY, 6);
+    const after = load(EASY, 8);
     await check('a restart is marked in the charts', marks_a_restart);
-    await sleep(3000); // for the pictures: some calm after the storm
+    await check('the mouse shows, looks closer, and goes back', obeys_the_mouse);
     await check('light, dark, and on a phone', looks_right_everywhere);
     await after;
     await check('once traffic has stopped, page and stat --json agree on every count', agrees_in_the_end);
