@@ -14,6 +14,8 @@ FILE_BYTES(dash_js, "run/dash.js");
 FILE_BYTES(dash_model_js, "run/dash_model.js");
 FILE_BYTES(dash_charts_js, "run/dash_charts.js");
 FILE_BYTES(dash_panels_js, "run/dash_panels.js");
+FILE_BYTES(dash_state_js, "run/dash_state.js");
+FILE_BYTES(dash_views_js, "run/dash_views.js");
 FILE_BYTES(uplot_js, "run/vendor/uPlot.iife.min.js");
 FILE_BYTES(uplot_css, "run/vendor/uPlot.min.css");
 
@@ -28,6 +30,8 @@ const struct dash_file dash_files[DASH_FILES] = {
 	{ "/dash_model.js", SCRIPT, dash_model_js, dash_model_js_end },
 	{ "/dash_charts.js", SCRIPT, dash_charts_js, dash_charts_js_end },
 	{ "/dash_panels.js", SCRIPT, dash_panels_js, dash_panels_js_end },
+	{ "/dash_state.js", SCRIPT, dash_state_js, dash_state_js_end },
+	{ "/dash_views.js", SCRIPT, dash_views_js, dash_views_js_end },
 	{ "/uPlot.js", SCRIPT, uplot_js, uplot_js_end },
 	{ "/uPlot.css", STYLE, uplot_css, uplot_css_end },
 };

@@ -3,5 +3,6 @@
 const http = require('http');
 
 const [url, n, ms] = process.argv.slice(2);
-for (let i = 0; i < Number(n); i++) http.get(url, (answer) => answer.resume()).on('error', (e) => console.error(e.message));
+for (let i = 0; i < Number(n); i++)
+	http.get(url, (answer) => answer.resume()).on('error', (e) => console.error(e.message));
 setTimeout(() => process.exit(0), Number(ms));
