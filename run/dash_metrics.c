@@ -38,12 +38,13 @@ static void family(const struct page *p, const char *name, const char *type, con
 /* Nanoseconds as seconds, exactly, with as many digits as it takes and at least one: 0.001, 2.0. */
 static void print_seconds(FILE *out, uint64_t ns)
 {
-	char digits[16];
-	int len = snprintf(digits, sizeof(digits), "%09" PRIu64, ns % NS_PER_S);
+	uint64_t whole = ns / NS_PER_S, rest = ns % NS_PER_S;
+	char digits[32];
+	int len = snprintf(digits, sizeof(digits), "%09" PRIu64, rest);
 
 	while (len > 1 && digits[len - 1] == '0')
 		len--;
-	fprintf(out, "%" PRIu64 ".%.*s", ns / NS_PER_S, len, digits);
+	fprintf(out, "%" PRIu64 ".%.*s", whole, len, digits);
 }
 
 static const struct class_figure {

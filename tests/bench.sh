@@ -1,7 +1,7 @@
 #!/bin/sh
 # bench.sh - the command behind every number in README.md.
 #
-# usage: tests/bench.sh [cost|latency|handover|decide|schedule|idle|restart]...      default: all
+# usage: tests/bench.sh [cost|latency|handover|decide|schedule|idle|restart|observers]...      default: all
 #
 # Wall times on shared machines are noise: what counts is CPU time per packet, as medians of interleaved runs, beside the
 # single-process reference relay (tests/reference.c) in the same run.
@@ -186,10 +186,69 @@ restart() {
 	run/stop.sh -i bench >/dev/null
 }
 
-[ $# -gt 0 ] || set -- handover decide cost latency schedule idle restart
+watch_with() { # nobody|dash|stat: starts it; sets $watcher (a pid, or nothing) and $readers
+	watcher='' readers=''
+	case $1 in
+	dash)
+		"$build/dash" -i bench --listen 127.0.0.1:29999 2>/dev/null &
+		watcher=$!
+		sleep 0.5
+		node tests/dash_streams.js http://127.0.0.1:29999/events 3 20000 &
+		readers=$!
+		;;
+	stat)
+		"$build/stat" -i bench --record /dev/null >/dev/null &
+		watcher=$!
+		;;
+	esac
+	sleep 1
+}
+
+watched() { # WHO: CPU time in 4 s, ns: of all stages together, and of who watches
+	watch_with "$1"
+	# shellcheck disable=SC2046
+	set -- $(stage_pids)
+	before=$(cpu_ns_of "$@")
+	own=$([ -z "$watcher" ] || cpu_ns_of "$watcher")
+	sleep 4
+	echo "$(($(cpu_ns_of "$@") - before)) $([ -z "$watcher" ] && echo 0 || echo $(($(cpu_ns_of "$watcher") - own)))"
+	for pid in $watcher $readers; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+}
+
+observers() {
+	rate=20000
+	who="nobody dash"
+	"$build/stat" --help | grep -q -e --record && who="$who stat"
+	command -v node >/dev/null || who=$(echo "$who" | sed 's/ dash//')
+	run/launch.sh -c "$conf" >/dev/null
+	"$build/load" -c "$conf" --rate "$rate" --seconds "$((rounds * 18))" >/dev/null &
+	load=$!
+	rm -f "$work"/watched.*
+	i=0
+	while [ "$i" -lt "$rounds" ]; do
+		for one in $who; do
+			watched "$one" >>"$work/watched.$one"
+		done
+		i=$((i + 1))
+	done
+	kill "$load" 2>/dev/null || true
+	wait "$load" || true
+	run/stop.sh -i bench >/dev/null
+	echo "% of one CPU at $rate packets/s, one look a second; dash with 3 readers: medians of $rounds interleaved runs of 4 s"
+	printf '%-10s %12s %12s\n' watching 'all stages' 'itself'
+	for one in $who; do
+		printf '%s %s %s\n' "$one" "$(cut -d' ' -f1 "$work/watched.$one" | median)" "$(cut -d' ' -f2 "$work/watched.$one" | median)" |
+			awk '{printf "%-10s %12.2f %12.3f\n", $1, $2 / 4e7, $3 / 4e7}'
+	done
+}
+
+[ $# -gt 0 ] || set -- handover decide cost latency schedule idle restart observers
 for part in "$@"; do
 	case $part in
-	cost | latency | handover | decide | schedule | idle | restart) "$part" ;;
+	cost | latency | handover | decide | schedule | idle | restart | observers) "$part" ;;
 	*) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" >&2 && exit 2 ;;
 	esac
 done
