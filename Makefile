@@ -122,6 +122,7 @@ install: all ## install below $(DESTDIR)$(PREFIX)/lib/ontime, in the tree's own 
 	$(if $(BPF),install -m 644 $(BPF) $(HOME_DIR)/build)
 	$(if $(wildcard run/*.sh),install $(wildcard run/*.sh) $(HOME_DIR)/run)
 	install -m 644 LICENSE run/stress.conf $(wildcard run/*.json) $(HOME_DIR)/run
+	install -d $(HOME_DIR)/run/vendor && install -m 644 run/vendor/LICENSE $(HOME_DIR)/run/vendor # of what dash embeds
 	[ -e $(HOME_DIR)/run/ontime.conf ] || install -m 644 run/ontime.conf $(HOME_DIR)/run # the operator's own is kept
 	$(if $(wildcard run/systemd/*),install -d $(HOME_DIR)/run/systemd)
 	$(if $(wildcard run/systemd/*),install -m 644 $(wildcard run/systemd/*) $(HOME_DIR)/run/systemd)

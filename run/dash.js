@@ -6,7 +6,7 @@
  */
 import { format_time } from './dash_charts.js';
 import { Model } from './dash_model.js';
-import { show_cards, show_events, show_meters, show_spans, show_stages } from './dash_panels.js';
+import { show_cards, show_errors, show_events, show_meters, show_spans, show_stages } from './dash_panels.js';
 import { board, classes, page } from './dash_state.js';
 import { make_charts } from './dash_views.js';
 
@@ -15,10 +15,11 @@ const $ = (id) => document.getElementById(id);
 
 // All charts anew: other classes, another source, or other colours.
 function build() {
-	const meters = $('meters');
+	const kept = [$('meters'), $('errors')]; // in two of the elements, beside the chart
 	for (const chart of page.charts) chart.u.destroy();
 	for (const id of ['latency', 'ontime', 'throughput', 'drops', 'lanes', 'cpu']) $(id).replaceChildren();
-	$('lanes').append(meters);
+	$('lanes').append(kept[0]);
+	$('drops').append(kept[1]);
 	page.shown_classes = classes()
 		.map((c) => c.name)
 		.join();
@@ -84,6 +85,7 @@ function refresh() {
 	const view = board.view();
 	show_cards($('cards'), model, view);
 	show_meters($('meters'), model, view);
+	show_errors($('errors'), model);
 	show_spans($('spans'), model, view);
 	show_stages($('stages'), model, view);
 	show_events($('events'), model, board.dated());

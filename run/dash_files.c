@@ -4,8 +4,7 @@
 /* Two symbols around the file's bytes. */
 #define FILE_BYTES(name, file)                                                                                         \
 	extern const char name[], name##_end[];                                                                        \
-	__asm__(".section .rodata\n.global " #name "\n" #name ":\n.incbin \"" file "\"\n.global " #name "_end\n" #name \
-		"_end:\n.byte 0\n.text\n")
+	__asm__(".pushsection .rodata\n" #name ":\n.incbin \"" file "\"\n" #name "_end:\n.byte 0\n.popsection\n")
 
 FILE_BYTES(dash_html, "run/dash.html");
 FILE_BYTES(dash_css, "run/dash.css");

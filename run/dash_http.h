@@ -21,7 +21,7 @@
 #define SPARE_PEERS 32 /* from this many below the limit on, the oldest goes */
 #define PEER_BYTES 16384 /* for headers and buffers; a longer header is answered 431 */
 #define ASK_SECONDS 10 /* for a request to arrive, and between two */
-#define ANSWER_SECONDS 20 /* for an answer to be read; a stream may take as long as it likes while it moves */
+#define ANSWER_SECONDS 15 /* for an answer to be read; a stream may take as long as it likes while it moves */
 #define SEND_BUFFER_BYTES 32768 /* per connection, in the kernel: a client that does not read is noticed soon */
 #define MAX_ALLOWED 8
 

@@ -178,3 +178,12 @@ export function show_events(element, model, dated) {
 			: make('p', { class: 'nothing' }, 'No restart, no stop: all stages ran through.'),
 	);
 }
+
+// What the kernel refused to send, by errno, since launch: each needs a different remedy.
+export function show_errors(element, model) {
+	const told = [...model.classes.values()].flatMap((c) =>
+		Object.entries(c.last.send_errors ?? {}).map(([errno, n]) => `${c.name} ${errno} ${format_number(n)}`),
+	);
+	element.hidden = told.length === 0;
+	element.textContent = told.length ? `Send errors since launch: ${told.join(', ')}` : '';
+}

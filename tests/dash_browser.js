@@ -287,8 +287,11 @@ async function record() {
 
 async function opens_a_recording() {
 	const file = await record();
-	fs.appendFileSync(file, 'half a li');
-	const looks = fs.readFileSync(file, 'utf8').split('\n').length - 1;
+	const lines = fs.readFileSync(file, 'utf8').trim().split('\n');
+	const last = JSON.parse(lines.pop());
+	last.classes[0].send_errors = { EMSGSIZE: 7 }; // that takes more than loopback to come about
+	fs.writeFileSync(file, [...lines, JSON.stringify(last), 'half a li'].join('\n'));
+	const looks = lines.length + 1;
 	await page.set_file('#file', file);
 	await page.until(
 		`document.getElementById('status').textContent === 'recording · ${looks} looks'`,
@@ -299,6 +302,11 @@ async function opens_a_recording() {
 	await page.until(
 		`painted('#latency [data-class=high]', 'class-0') > 40 && painted('#throughput', 'class-2') > 40`,
 		'the recording is drawn',
+	);
+	demand(
+		(await page.evaluate(`document.getElementById('errors').innerText`)) ===
+			'Send errors since launch: high EMSGSIZE 7',
+		'no errno is named',
 	);
 	await page.screenshot(`${build}/dash-recording.png`);
 	await page.evaluate(`document.getElementById('live').click()`);

@@ -8,7 +8,7 @@ work=$(mktemp -d)
 ONTIME_RUN_DIR=$work/run
 ONTIME_BUILD=${ONTIME_BUILD:-build}
 export ONTIME_RUN_DIR ONTIME_BUILD
-instance=$name$$
+instance=${DASH_INSTANCE:-$name$$}
 listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
 send=$((listen + 10000))
 port=$((listen + 4))

@@ -14,7 +14,7 @@ const GOOD = `GET /healthz HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`;
 const GOOD_CLIENT_MS = 2000; // a good client is answered within, whatever else is connected
 const MEMORY_KB = 24 * 1024; // resident at most: 320 connections of 16 KiB, ten minutes of looks, and the program
 const ASK_SECONDS = 10; // dash_http.h
-const ANSWER_SECONDS = 20;
+const ANSWER_SECONDS = 15;
 const MAX_STREAMS = 64; // dash_events.h
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

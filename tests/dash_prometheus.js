@@ -8,7 +8,7 @@ const { execFileSync, spawn } = require('child_process');
 
 const [port, build, conf, instance] = process.argv.slice(2);
 const RATE = 4000; // packets/s, all classes together
-const SECONDS = 9;
+const SECONDS = 7;
 const BUCKET = 1.25; // two edges of /metrics are at most so far apart
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
