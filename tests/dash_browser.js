@@ -121,7 +121,7 @@ async function charts_are_drawn() {
 
 async function follows_overload() {
 	const before = await page.evaluate(`Math.min(...last_of(class_of('low').p50, 8))`);
-	const over = load(OVERLOAD, 6);
+	const over = load(OVERLOAD, 5);
 	await page.until(
 		`Math.max(...last_of(class_of('low').p50, 8)) > ${5 * before}`,
 		`the median of low rises above five times ${before} ns`,
@@ -216,6 +216,8 @@ async function obeys_the_mouse() {
 
 async function looks_right_everywhere() {
 	await page.evaluate(`document.querySelector('[data-seconds="60"]').click()`);
+	// For the picture: some calm after the storm, if the machine has any. Nothing depends on it.
+	await page.until(`last_of(class_of('low').dropped, 10).every((n) => n === 0)`, 'calm', 5).catch(() => {});
 	await page.screenshot(`${build}/dash-light.png`, 1320);
 	await page.set_dark(true);
 	await page.until(
@@ -348,7 +350,7 @@ async function survives_the_instance() {
 		await check('each chart is drawn with data', charts_are_drawn);
 		await easy;
 		await check('overload shows: latency rises, drops appear under their reason', follows_overload);
-		const after = load(EASY, 8);
+		const after = load(EASY, 12);
 		await check('a restart is marked in the charts', marks_a_restart);
 		await check('the mouse shows, looks closer, and goes back', obeys_the_mouse);
 		await check('light, dark, and on a phone', looks_right_everywhere);
