@@ -6,7 +6,7 @@
 import { format_number, format_ns, format_percent, format_time, make, short } from './dash_charts.js';
 import { SPANS } from './dash_model.js';
 
-export const class_colour = (c) => `class-${c.index % 8}`;
+export const class_colour = (c) => `class-${c.index % 16}`;
 export const span_colour = {
 	socket: 'kernel',
 	ingress: 'ingress-1',

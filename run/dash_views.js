@@ -78,7 +78,7 @@ function latency_chart(c) {
 function ontime_range(min) {
 	const spare = 100 - (min ?? 100);
 	const low = [99, 95, 90, 50].find((x) => spare <= 100 - x) ?? 0;
-	return [low, 100 + (100 - low) * 0.04];
+	return [low || -1.5, 100 + (100 - low) * 0.04]; // a line at 0 is to be seen
 }
 
 const ontime_chart = () =>
