@@ -49,9 +49,9 @@ if [ "$(id -u)" -eq 0 ]; then
 elif sudo -n true 2>/dev/null; then
 	sudo="sudo -n"
 else
-	missing=$missing$also_missing
-	echo "deps.sh: missing:$missing; please run: sudo apt-get update && sudo apt-get install --no-install-recommends$missing" >&2
-	exit 1
+	echo "deps.sh: missing:$missing$also_missing; please run: sudo apt-get update && sudo apt-get install --no-install-recommends$missing$also_missing" >&2
+	[ -z "$missing" ] || exit 1
+	exit 0
 fi
 
 # $1: install or update, $2: packages. The words in $sudo, $options and $2 are meant to be split.
@@ -64,11 +64,19 @@ apt()
 	esac
 }
 
+# The tests start a Prometheus of their own: what the package starts is not wanted.
+stop_services()
+{
+	case $also_missing in *prometheus*) ;; *) return 0 ;; esac
+	[ ! -d /run/systemd/system ] || $sudo systemctl disable -q --now prometheus prometheus-node-exporter 2>/dev/null || true
+}
+
 # Package lists that are absent or too old show as a failed install: only then are they fetched.
 echo "deps.sh: installing$missing$also_missing" >&2
-apt install "$missing$also_missing" >/dev/null 2>&1 && exit 0
+apt install "$missing$also_missing" >/dev/null 2>&1 && stop_services && exit 0
 apt update >&2
 [ -z "$missing" ] || apt install "$missing" >&2
 for package in $also_missing; do
 	apt install "$package" >/dev/null 2>&1 || echo "deps.sh: $package cannot be installed here: its tests will be skipped" >&2
 done
+stop_services
