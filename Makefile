@@ -7,6 +7,7 @@
 # New files are found by their place and name; only what one of them needs beyond common/ is said here:
 #   LIBS_NAME    libraries
 #   PARTS_NAME   sources that are parts of another program; below run/ only pure ones (tests/lint.sh)
+comma := ,
 LOAD_SINK := run/load_sink.c run/load_flow.c run/load_short.c
 LIBS_latency := -lbpf
 LIBS_stat := -lncursesw
@@ -21,6 +22,10 @@ PARTS_plugin := run/hold_sockets.c
 PARTS_crash := run/hold_sockets.c $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
 LIBS_crash := -Wl,--wrap=mmap -Wl,--wrap=munmap -Wl,--wrap=recvmmsg -Wl,--wrap=sendmmsg
 PARTS_threads := run/hold_sockets.c $(LOAD_SINK) $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
+PARTS_sim := tests/crash_trap.c tests/crash_ingress.c tests/crash_edf.c tests/crash_egress.c \
+	$(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
+LIBS_sim := $(patsubst %,-Wl$(comma)--wrap=%,mmap munmap mlock2 shm_open shm_unlink clock_gettime clock_nanosleep nanosleep \
+	syscall recvmmsg sendmmsg recvmsg connect setsockopt epoll_create1 epoll_ctl epoll_wait read write)
 LIBS_threads := -Wl,--wrap=mmap -Wl,--wrap=munmap
 PARTS_check := edf/feasible.c
 PARTS_simulate := edf/edf.c edf/plan.c run/load_trace.c
@@ -30,7 +35,6 @@ LIBS_dash := -lmicrohttpd
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-comma := ,
 BUILD := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))$(if $(MUTANT),/mutant)
 OBJ := $(BUILD)/obj
 Q := $(if $(V),,@)

@@ -1,0 +1,181 @@
+/*
+ * sim.h - a world in which nothing is real but the stages: its clock, sockets, kernel, faults, and what must hold in it.
+ *
+ *   sim.c         what is run: one long run, many short ones, the same twice
+ *   sim_run.c     the clock; which stage runs, sleeps, stalls, dies
+ *   sim_calls.c   the system calls, wrapped at link time
+ *   sim_input.c   traffic, and the sockets it arrives at          sim_output.c   the sockets out, and what goes wrong there
+ *   sim_check.c   every packet exactly once, in order, in account  sim_bounds.c   shares and rate on the way out
+ *   sim_config.c  what is simulated, from a seed                   sim_sweep.c    death before each store there is
+ *
+ * Memory:  one world per process at a time, in `sim`, since a wrapped system call gets no argument. The segment is private
+ *          memory that all stages of the process share: a fork has a world of its own.
+ * Rules:   all that happens follows from the seed: the same seed, the same bytes at the same nanosecond.
+ *          Each stage has a clock of its own, as if on a CPU of its own. Only system calls take time, and after each one
+ *          the stage whose clock is behind goes on.
+ */
+#ifndef ONTIME_SIM_H
+#define ONTIME_SIM_H
+
+#include <sys/epoll.h>
+
+#include "clock.h"
+#include "config.h"
+#include "crash_trap.h"
+#include "random.h"
+#include "segment.h"
+#include "stage.h"
+
+#define SIM_BEGIN_NS (1000 * NS_PER_S) /* what the clock says when a run begins */
+#define SIM_INPUT_FD LISTEN_FIRST_FD
+#define SIM_TEXT_BYTES 4096
+
+enum sim_fault {
+	FAULT_KILL = 1, /* stages die, anywhere */
+	FAULT_STALL = 2, /* stages are not scheduled for a while */
+	FAULT_CLOCK = 4, /* CLOCK_REALTIME is stepped */
+	FAULT_ICMP = 8, /* destinations refuse */
+	FAULT_ROOM = 16, /* ENOBUFS, EAGAIN, ENOMEM: for single calls, and for a while */
+	FAULT_SEND = 32, /* UDP_SEGMENT and single packets are refused; sockets lose their destination */
+	FAULT_CALL = 64, /* EINTR, ENOMEM, spurious ends of a sleep */
+	FAULT_ALL = 127,
+};
+
+/* What to run. */
+struct sim_setup {
+	uint64_t seed;
+	uint64_t duration_ns; /* of the traffic; then all must drain */
+	uint64_t rate_pps; /* all listen addresses together */
+	uint32_t burst_pkts; /* packets that come together, on average */
+	uint32_t buffer_bytes; /* receive buffer of each listen address */
+	uint32_t least_bytes, most_bytes; /* of a datagram */
+	uint32_t faults; /* enum sim_fault, or-ed */
+	uint32_t faults_per_s; /* kills, stalls and episodes */
+	uint32_t start_count; /* != 0: the counts of all lanes start that many packets before they wrap */
+	char text[SIM_TEXT_BYTES]; /* the config file */
+};
+
+struct sim_result {
+	uint64_t digest; /* of all that left: bytes, place and time */
+	uint64_t violations;
+	uint64_t came_pkts, kernel_pkts, left_pkts;
+	uint64_t deaths, recovery_deaths, steps;
+	uint64_t ended_at_ns;
+};
+
+struct sim {
+	struct sim_setup setup;
+	struct sim_result result;
+	struct config config;
+	struct segment seg;
+	uint64_t random; /* for what happens; traffic has its own, the same whatever happens */
+	uint64_t ends_at_ns; /* of traffic and faults */
+};
+
+extern struct sim sim;
+
+/* sim_below - a random number in [0, n). */
+static inline uint32_t sim_below(uint64_t *state, uint32_t n)
+{
+	return (uint32_t)((random_next(state) >> 32) * n >> 32);
+}
+
+/* sim_complain - something that must hold does not. */
+__attribute__((format(printf, 1, 2))) void sim_complain(const char *format, ...);
+
+/* sim_prepare - read setup->text, make the segment and the sockets. 0, or an exit status after one line. */
+int sim_prepare(const struct sim_setup *setup);
+
+/* sim_finish - give back what sim_prepare() took. */
+void sim_finish(void);
+
+/* sim_run - from the first packet until all has drained; then all is looked at. The result is in sim.result. */
+void sim_run(void);
+
+/* sim_run.c: for the system calls of the stage that runs. */
+uint64_t sim_now_ns(void);
+uint64_t sim_wall_ns(void); /* the real clock: how fast is this? */
+int sim_stage(void); /* -1: none of them */
+
+/* sim_spend - a call takes that long, more or less; whoever is behind goes on first. */
+void sim_spend(uint64_t ns);
+
+/* sim_sleep - until woken, at most until then. Returns 1 if woken. what: what sim_wake() names. */
+int sim_sleep(const void *what, uint64_t until_ns);
+void sim_wake(const void *what);
+
+/* sim_read_clock - CLOCK_MONOTONIC as the stage that runs reads it. */
+uint64_t sim_read_clock(void);
+
+/* sim_doom - how the stage that runs next shall die; for sim_sweep.c. on_step: called before each step of a stage. */
+void sim_doom(enum stage_id id, uint32_t in_stores, uint32_t in_stores_of_recovery);
+void sim_watch(void (*on_step)(enum stage_id id));
+uint32_t sim_stores(enum stage_id id);
+int sim_is_recovering(void);
+
+/* sim_step_ns - when the step that the stage is in began, as it knows. */
+uint64_t sim_step_ns(enum stage_id id);
+
+/* sim_happens - something of a kind that is switched on happens once in n times, while faults last. */
+int sim_happens(enum sim_fault kind, uint32_t n);
+
+/* sim_input.c. `flow` is the place of a listen address among all, and SIM_INPUT_FD + flow its descriptor. */
+void input_open(void);
+void input_close(void);
+uint32_t input_flows(void);
+int input_space_fd(void);
+int input_set_events(int fd, const struct epoll_event *event);
+int input_wait(struct epoll_event *events, int most, int timeout_ms);
+void input_ring_space(void);
+int input_take_space(void); /* 1: it had been rung */
+int input_receive(uint32_t flow, struct mmsghdr *msgs, uint32_t n);
+void input_forget(void); /* ingress died: nobody knows any more when a socket was empty */
+uint64_t input_real_ns(void);
+uint32_t input_clock_steps(void);
+uint64_t input_told_drops(uint32_t class); /* of the kernel drops, those that a received datagram told of */
+int input_is_empty(void); /* nothing waits, and nothing will come */
+int input_has_waited(uint32_t class, uint64_t since_ns); /* does a datagram wait that came before then? */
+
+/* sim_output.c: as the system calls, negative errno. */
+void output_open(void);
+int output_send(int fd, struct mmsghdr *msgs, uint32_t n);
+int output_take_error(int fd, struct msghdr *m);
+int output_connect(int fd);
+
+/* A datagram on its way: what was sent to us, and what must leave. */
+struct sim_datagram {
+	uint64_t token; /* the bytes of the payload follow from it */
+	uint64_t arrived_at_ns, stamp_ns; /* true, and by CLOCK_REALTIME then */
+	uint32_t len_bytes, drops; /* drops: of the socket when this one was queued */
+	uint16_t flow;
+	uint8_t source; /* which sender */
+	uint32_t steps; /* of CLOCK_REALTIME before it came */
+};
+
+/* sim_check.c: told of all that passes the sockets. */
+void check_open(void);
+void check_close(void);
+void check_read(uint32_t class, const struct sim_datagram *d, uint64_t not_before_ns);
+void check_left(uint32_t class, uint32_t dest, const uint8_t *payload, uint32_t len_bytes, uint64_t now);
+void check_refused(uint32_t class); /* a send call failed */
+void check_lanes(void); /* compare what moved */
+void check_backlog(uint64_t now); /* egress looks at the lanes: at the beginning of its step */
+void check_slept(enum stage_id id, uint64_t since_ns); /* it slept all that time and nobody woke it */
+void check_died(enum stage_id id);
+int check_is_drained(void);
+void check_end(void);
+
+/* sim_bounds.c. */
+void bounds_open(void);
+void bounds_set_backlog(uint32_t class, int is_backlogged);
+void bounds_reset(uint32_t class); /* what the class is owed is forgotten: it was refused, or its stage died */
+void bounds_note(uint32_t class, uint32_t wire_bytes, uint64_t decided_at_ns);
+
+/* sim_config.c */
+void config_draw(struct sim_setup *setup, uint64_t seed);
+void config_plain(struct sim_setup *setup, uint64_t seed);
+
+/* sim_sweep.c: 0 if nothing was wrong. */
+int sweep(uint64_t seed, uint32_t n_worlds);
+
+#endif

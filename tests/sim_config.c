@@ -1,0 +1,205 @@
+/* sim_config.c - what is simulated: a config, its traffic and its faults, drawn from a seed. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "log.h"
+#include "sim.h"
+
+#define MOST_DRAWN_CLASSES 5
+#define NAMES_BYTES 4096
+
+/* The file being written. */
+static char *text;
+static size_t text_len;
+static uint64_t state;
+
+static void begin(struct sim_setup *setup)
+{
+	text = setup->text;
+	text_len = 0;
+}
+
+__attribute__((format(printf, 1, 2))) static void line(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	text_len += (size_t)vsnprintf(text + text_len, SIM_TEXT_BYTES - text_len, format, args);
+	va_end(args);
+	text_len += (size_t)snprintf(text + text_len, SIM_TEXT_BYTES - text_len, "\n");
+}
+
+static uint32_t below(uint32_t n)
+{
+	return sim_below(&state, n);
+}
+
+/* Small numbers as often as large ones. */
+static uint32_t draw(uint32_t least, uint32_t most)
+{
+	uint32_t bits = 1 + below(32 - (uint32_t)__builtin_clz(most - least + 1)), n = below(1u << bits);
+
+	return least + (n < most - least ? n : most - least);
+}
+
+static const char *choose(const char *a, const char *b)
+{
+	return below(2) ? a : b;
+}
+
+static void addresses(const char *key, uint32_t class, uint32_t first_port, uint32_t n)
+{
+	const char *host = class == 1 && below(2) ? "[::1]" : "127.0.0.1";
+	char list[200];
+	size_t len = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s:%u", i ? " " : "", host,
+					first_port + class * 10 + i);
+	line("%s = %s", key, list);
+}
+
+static void draw_class(uint32_t class, uint32_t payload_bytes)
+{
+	static const char *const budgets[] = { "none", "1ms", "10ms", "100ms", "300us" };
+
+	line("[class c%u]", class);
+	addresses("listen", class, 8000, 1 + below(3) / 2);
+	addresses("send", class, 9000, 1 + below(5) / 3);
+	line("budget = %s", budgets[below(5)]);
+	line("share = %u%%", below(3) ? 0 : below(20));
+	line("ingress_quantum = %uB", draw(payload_bytes, 65536));
+	line("egress_quantum = %uB", draw(payload_bytes, 65536));
+	line("ingress_to_edf = %u", draw(1, 300));
+	line("edf_to_egress = %u", draw(1, 300));
+}
+
+static void draw_pipeline(struct sim_setup *setup, uint32_t payload_bytes)
+{
+	static const char *const policies[] = { "guarded", "edf", "edf-drop" };
+	uint32_t burst_bytes = draw(payload_bytes < 1024 ? 1024 : payload_bytes, 65536);
+	uint64_t mean_bits = setup->rate_pps * 8 * (setup->most_bytes + 800) / 2;
+	uint64_t rate = mean_bits / 2 + (random_next(&state) >> 20) % mean_bits;
+
+	line("[pipeline]\ninstance = sim\ncpus = none");
+	line("policy = %s\nevict = %s", policies[below(3)], choose("newest", "largest"));
+	line("full = %s\nlate = %s", choose("wait", "drop"), choose("send", "drop"));
+	line("gso = %s\npayload_bytes = %uB", below(3) ? "on" : "off", payload_bytes);
+	line("heartbeat = %ums\nspin = %uus", 20 + below(181), below(4) ? 0 : below(60));
+	if (below(2))
+		line("rate = %llubit\nburst = %uB", (unsigned long long)(rate < 64000 ? 64000 : rate), burst_bytes);
+}
+
+void config_draw(struct sim_setup *setup, uint64_t seed)
+{
+	uint32_t payload_bytes, n_classes, simulates;
+
+	*setup = (struct sim_setup){ .seed = seed };
+	state = seed * 0x9e3779b97f4a7c15ULL | 1;
+	for (int i = 0; i < 8; i++)
+		random_next(&state);
+	begin(setup);
+	payload_bytes = below(4) ? 1536 : draw(64, 9000);
+	n_classes = 1 + below(MOST_DRAWN_CLASSES);
+	simulates = below(3) == 0;
+	setup->rate_pps = simulates ? draw(500, 12000) : draw(1000, 200000);
+	setup->duration_ns = (simulates ? 10000 : 20000) * NS_PER_S / setup->rate_pps;
+	setup->burst_pkts = 1 + below(3) * draw(1, 60);
+	setup->buffer_bytes = draw(16384, 4u << 20);
+	setup->least_bytes = below(3) ? draw(0, 64) : 0;
+	setup->most_bytes = payload_bytes + (below(3) ? 0 : 100);
+	setup->faults = (uint32_t)random_next(&state) & (below(4) ? FAULT_ALL : 0);
+	setup->faults_per_s = (uint32_t)(draw(5, 200) * NS_PER_S / setup->duration_ns);
+	setup->start_count = below(2) ? below(10000) : 0;
+	draw_pipeline(setup, payload_bytes);
+	if (simulates)
+		line("work = simulate");
+	for (uint32_t class = 0; class < n_classes; class ++)
+		draw_class(class, payload_bytes);
+}
+
+void config_plain(struct sim_setup *setup, uint64_t seed)
+{
+	static const char *const budgets[] = { "1ms", "10ms", "100ms", "none" };
+
+	*setup = (struct sim_setup){ .seed = seed,
+				     .duration_ns = 60 * NS_PER_S,
+				     .rate_pps = 10000,
+				     .burst_pkts = 1,
+				     .buffer_bytes = 4u << 20,
+				     .least_bytes = 64,
+				     .most_bytes = 1400 };
+	begin(setup);
+	line("[pipeline]\ninstance = sim\ncpus = none");
+	for (uint32_t class = 0; class < 4; class ++) {
+		line("[class c%u]", class);
+		line("listen = 127.0.0.1:%u\nsend = 127.0.0.1:%u", 8080 + class, 9080 + class);
+		line("budget = %s", budgets[class]);
+	}
+}
+
+/* What hold hands on: listen addresses, then the space descriptor, then the destinations. */
+static void name_sockets(const struct config *c)
+{
+	static char names[NAMES_BYTES];
+	size_t len = 0;
+
+	for (uint32_t class = 0; class < c->n_classes; class ++)
+		for (uint32_t i = 0; i < c->classes[class].n_listen; i++)
+			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s.in.%u:", c->classes[class].name,
+						i);
+	len += (size_t)snprintf(names + len, sizeof(names) - len, "space");
+	for (uint32_t class = 0; class < c->n_classes; class ++)
+		for (uint32_t i = 0; i < c->classes[class].n_dests; i++)
+			len += (size_t)snprintf(names + len, sizeof(names) - len, ":%s.out.%u", c->classes[class].name,
+						i);
+	setenv("LISTEN_FDNAMES", names, 1);
+}
+
+/* The config as a file that has no name: each stage reads it when it starts. */
+static int write_file(const struct sim_setup *setup, char *path, size_t bytes)
+{
+	static int fd = -1;
+
+	if (fd >= 0)
+		close(fd);
+	fd = harness_move_fd(memfd_create("sim.conf", MFD_CLOEXEC));
+	snprintf(path, bytes, "/proc/self/fd/%d", fd);
+	return write(fd, setup->text, strlen(setup->text)) == (ssize_t)strlen(setup->text) ? 0 : -1;
+}
+
+int sim_prepare(const struct sim_setup *setup)
+{
+	static char *no_arguments[] = { NULL };
+	char why[WHY_BYTES], path[64];
+
+	memset(&sim, 0, sizeof(sim));
+	sim.setup = *setup;
+	sim.random = setup->seed * 0xd1342543de82ef95ULL | 1;
+	sim.ends_at_ns = SIM_BEGIN_NS + setup->duration_ns;
+	if (write_file(setup, path, sizeof(path)) ||
+	    config_load(&sim.config, path, 0, no_arguments, why, sizeof(why)) ||
+	    segment_create(&sim.seg, &sim.config, NULL, 0, why)) {
+		log_error("%s", why);
+		return EXIT_CONFIG;
+	}
+	name_sockets(&sim.config);
+	input_open();
+	output_open();
+	check_open();
+	bounds_open();
+	return 0;
+}
+
+void sim_finish(void)
+{
+	input_close();
+	check_close();
+	segment_close(&sim.seg);
+	trap_forget();
+}

@@ -1,0 +1,205 @@
+/*
+ * sim_output.c - the sockets out, and what goes wrong there.
+ *
+ * Rules:   one connected socket per destination, as hold makes them, with IP_RECVERR: an ICMP error about an earlier datagram
+ *          fails the next call once, and lies in the error queue, if that has room. A call stops at the first message
+ *          that fails, and tells of the error only when nothing was sent before it.
+ *          A super-datagram leaves as its segments, cut by size as the kernel does.
+ */
+#include <errno.h>
+#include <time.h>
+#include <linux/errqueue.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "sim.h"
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#define MOST_SEGMENTS 64 /* of a super-datagram; the kernel's UDP_MAX_SEGMENTS */
+#define MOST_MESSAGE_BYTES 65507
+#define EPISODE_SPREAD_NS (8 * (uint32_t)NS_PER_MS) /* how long a socket has no room, or a destination is gone */
+#define EPISODES 2000 /* messages from one to the next, on average */
+#define ERROR_QUEUE 8 /* ICMP errors it has room for */
+
+struct output {
+	uint32_t class, dest;
+	uint64_t full_until_ns, gone_until_ns, unconnected_until_ns;
+	int full_errno, pending_errno, is_unconnected;
+	uint32_t n_errors; /* in the error queue */
+	uint32_t segments_below_bytes; /* longer segments are refused ... */
+	int segments_errno; /* ... with this */
+};
+
+static struct output outputs[MAX_CLASSES * MAX_DESTS];
+static uint32_t n_outputs;
+
+static int first_fd(void)
+{
+	return input_space_fd() + 1;
+}
+
+void output_open(void)
+{
+	n_outputs = 0;
+	for (uint32_t class = 0; class < sim.config.n_classes; class ++)
+		for (uint32_t i = 0; i < sim.config.classes[class].n_dests; i++)
+			outputs[n_outputs++] =
+				(struct output){ .class = class, .dest = i, .segments_below_bytes = UINT32_MAX };
+}
+
+static struct output *find(int fd)
+{
+	uint32_t i = (uint32_t)(fd - first_fd());
+
+	return fd >= first_fd() && i < n_outputs ? &outputs[i] : NULL;
+}
+
+/* Something begins to go wrong here. */
+static void begin_episode(struct output *o, uint64_t now)
+{
+	static const int full[] = { ENOBUFS, EAGAIN, ENOMEM };
+	static const int refused[] = { EMSGSIZE, EINVAL, EIO, EOPNOTSUPP };
+	uint64_t until_ns = now + sim_below(&sim.random, EPISODE_SPREAD_NS);
+
+	if (sim_happens(FAULT_ROOM, EPISODES)) {
+		o->full_until_ns = until_ns;
+		o->full_errno = full[sim_below(&sim.random, 3)];
+	}
+	if (sim_happens(FAULT_ICMP, EPISODES))
+		o->gone_until_ns = until_ns;
+	if (sim_happens(FAULT_SEND, EPISODES)) {
+		o->unconnected_until_ns = until_ns;
+		o->is_unconnected = 1;
+	}
+	if (sim_happens(FAULT_SEND, EPISODES)) {
+		o->segments_below_bytes = 64 + sim_below(&sim.random, 1400);
+		o->segments_errno = refused[sim_below(&sim.random, 4)];
+	}
+}
+
+static uint32_t segment_bytes(const struct msghdr *m)
+{
+	uint16_t size = 0;
+	struct cmsghdr *c = m->msg_controllen ? CMSG_FIRSTHDR(m) : NULL;
+
+	if (c && c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_SEGMENT)
+		memcpy(&size, CMSG_DATA(c), sizeof(size));
+	return size;
+}
+
+static uint32_t total_bytes(const struct msghdr *m)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < m->msg_iovlen; i++)
+		bytes += m->msg_iov[i].iov_len;
+	return (uint32_t)bytes;
+}
+
+/* 0, or what sendmsg() would say. */
+static int refuse(struct output *o, const struct msghdr *m, uint64_t now)
+{
+	uint32_t size = segment_bytes(m), bytes = total_bytes(m);
+	int pending = o->pending_errno;
+
+	begin_episode(o, now);
+	o->pending_errno = 0;
+	if (pending)
+		return pending;
+	if (o->is_unconnected)
+		return EDESTADDRREQ;
+	if (now < o->full_until_ns)
+		return o->full_errno;
+	if (bytes > MOST_MESSAGE_BYTES || (size && bytes > size * MOST_SEGMENTS))
+		return EMSGSIZE;
+	if (size >= o->segments_below_bytes)
+		return o->segments_errno;
+	if (m->msg_iovlen == 1 && sim_happens(FAULT_SEND, 500))
+		return sim_below(&sim.random, 2) ? EPERM : EACCES;
+	if (sim_happens(FAULT_CALL, 500))
+		return sim_below(&sim.random, 2) ? EINTR : ENOMEM;
+	return 0;
+}
+
+/* One datagram is on the wire. */
+static void leave(struct output *o, const struct iovec *v, uint64_t now)
+{
+	check_left(o->class, o->dest, v->iov_base, (uint32_t)v->iov_len, now);
+	if (now >= o->gone_until_ns)
+		return;
+	o->pending_errno = ECONNREFUSED;
+	if (o->n_errors < ERROR_QUEUE)
+		o->n_errors++;
+}
+
+/* A part that is no datagram of its own would leave cut, or joined to the next: its bytes would be nobody's. */
+static void send_message(struct output *o, const struct msghdr *m, uint64_t now)
+{
+	uint32_t size = segment_bytes(m);
+
+	if (m->msg_iovlen > 1 && size == 0)
+		sim_complain("datagrams of class %u were joined into one", o->class);
+	for (size_t i = 0; i < m->msg_iovlen; i++) {
+		const struct iovec *v = &m->msg_iov[i];
+
+		if (size && (v->iov_len > size || (v->iov_len < size && i + 1 < m->msg_iovlen)))
+			sim_complain("a super-datagram of class %u is cut every %u bytes, but a part has %zu", o->class,
+				     size, v->iov_len);
+		leave(o, v, now);
+	}
+}
+
+int output_send(int fd, struct mmsghdr *msgs, uint32_t n)
+{
+	struct output *o = find(fd);
+	uint64_t now = sim_now_ns();
+	uint32_t i;
+
+	if (!o)
+		return -EBADF;
+	for (i = 0; i < n; i++) {
+		int err = refuse(o, &msgs[i].msg_hdr, now);
+
+		if (err) {
+			check_refused(o->class);
+			return i ? (int)i : -err;
+		}
+		send_message(o, &msgs[i].msg_hdr, now);
+		msgs[i].msg_len = total_bytes(&msgs[i].msg_hdr);
+	}
+	return (int)n;
+}
+
+int output_take_error(int fd, struct msghdr *m)
+{
+	struct sock_extended_err e = { .ee_errno = ECONNREFUSED, .ee_origin = SO_EE_ORIGIN_ICMP };
+	struct output *o = find(fd);
+	struct cmsghdr *c;
+
+	if (!o || o->n_errors == 0)
+		return -EAGAIN;
+	o->n_errors--;
+	m->msg_controllen = CMSG_SPACE(sizeof(e));
+	c = CMSG_FIRSTHDR(m);
+	c->cmsg_level = SOL_IP;
+	c->cmsg_type = IP_RECVERR;
+	c->cmsg_len = CMSG_LEN(sizeof(e));
+	memcpy(CMSG_DATA(c), &e, sizeof(e));
+	return 0;
+}
+
+int output_connect(int fd)
+{
+	struct output *o = find(fd);
+
+	if (!o)
+		return -EBADF;
+	if (sim_now_ns() < o->unconnected_until_ns)
+		return -ENETUNREACH;
+	o->is_unconnected = 0;
+	return 0;
+}
