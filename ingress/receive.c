@@ -200,7 +200,7 @@ uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, u
 			  strerror(errno));
 		abort();
 	}
-	if (got < (int)n)
+	if (got < 0 ? errno == EAGAIN : got < (int)n) /* after another failure there may be more */
 		r->drained_at_ns[flow] = began_at_ns;
 	if (got <= 0)
 		return 0;
