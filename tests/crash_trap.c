@@ -44,12 +44,6 @@ int __wrap_munmap(void *at, size_t bytes)
 	return at == trap.at ? 0 : __real_munmap(at, bytes);
 }
 
-void trap_forget(void)
-{
-	__real_munmap(trap.at, trap.bytes);
-	trap.at = NULL;
-}
-
 static void protect(int prot)
 {
 	if (mprotect(trap.at, trap.bytes, prot) < 0)

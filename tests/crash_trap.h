@@ -54,7 +54,4 @@ void trap_disarm(void);
 void trap_begin_call(void);
 void trap_end_call(void);
 
-/* trap_forget - give the mapping up, for the next segment. */
-void trap_forget(void);
-
 #endif

@@ -49,6 +49,7 @@ struct sim_setup {
 	uint32_t burst_pkts; /* packets that come together, on average */
 	uint32_t buffer_bytes; /* receive buffer of each listen address */
 	uint32_t least_bytes, most_bytes; /* of a datagram */
+	int usual_sizes; /* 64, 700 and 1400 bytes only */
 	uint32_t faults; /* enum sim_fault, or-ed */
 	uint32_t faults_per_s; /* kills, stalls and episodes */
 	uint32_t start_count; /* != 0: the counts of all lanes start that many packets before they wrap */
@@ -59,8 +60,10 @@ struct sim_result {
 	uint64_t digest; /* of all that left: bytes, place and time */
 	uint64_t violations;
 	uint64_t came_pkts, kernel_pkts, left_pkts;
-	uint64_t deaths, recovery_deaths, steps;
+	uint64_t deaths, recovery_deaths, rescues, steps; /* rescues: deaths with datagrams under way */
 	uint64_t ended_at_ns;
+	uint64_t shared_seconds; /* with all classes backlogged all the time */
+	double worst_share; /* in any of them: how far a class was from its due, as a part of that */
 };
 
 struct sim {
@@ -83,11 +86,8 @@ static inline uint32_t sim_below(uint64_t *state, uint32_t n)
 /* sim_complain - something that must hold does not. */
 __attribute__((format(printf, 1, 2))) void sim_complain(const char *format, ...);
 
-/* sim_prepare - read setup->text, make the segment and the sockets. 0, or an exit status after one line. */
+/* sim_prepare - read setup->text, make the segment and the sockets. Once per process. 0, or an exit status after one line. */
 int sim_prepare(const struct sim_setup *setup);
-
-/* sim_finish - give back what sim_prepare() took. */
-void sim_finish(void);
 
 /* sim_run - from the first packet until all has drained; then all is looked at. The result is in sim.result. */
 void sim_run(void);
@@ -104,13 +104,15 @@ void sim_spend(uint64_t ns);
 int sim_sleep(const void *what, uint64_t until_ns);
 void sim_wake(const void *what);
 
+/* sim_lock - the lock of a stage, until it dies. Returns 1 if it was free. */
+int sim_lock(enum stage_id id);
+
 /* sim_read_clock - CLOCK_MONOTONIC as the stage that runs reads it. */
 uint64_t sim_read_clock(void);
 
 /* sim_doom - how the stage that runs next shall die; for sim_sweep.c. on_step: called before each step of a stage. */
 void sim_doom(enum stage_id id, uint32_t in_stores, uint32_t in_stores_of_recovery);
 void sim_watch(void (*on_step)(enum stage_id id));
-uint32_t sim_stores(enum stage_id id);
 int sim_is_recovering(void);
 
 /* sim_step_ns - when the step that the stage is in began, as it knows. */
@@ -121,7 +123,6 @@ int sim_happens(enum sim_fault kind, uint32_t n);
 
 /* sim_input.c. `flow` is the place of a listen address among all, and SIM_INPUT_FD + flow its descriptor. */
 void input_open(void);
-void input_close(void);
 uint32_t input_flows(void);
 int input_space_fd(void);
 int input_set_events(int fd, const struct epoll_event *event);
@@ -154,7 +155,6 @@ struct sim_datagram {
 
 /* sim_check.c: told of all that passes the sockets. */
 void check_open(void);
-void check_close(void);
 void check_read(uint32_t class, const struct sim_datagram *d, uint64_t not_before_ns);
 void check_left(uint32_t class, uint32_t dest, const uint8_t *payload, uint32_t len_bytes, uint64_t now);
 void check_refused(uint32_t class); /* a send call failed */
@@ -173,6 +173,8 @@ void bounds_note(uint32_t class, uint32_t wire_bytes, uint64_t decided_at_ns);
 
 /* sim_config.c */
 void config_draw(struct sim_setup *setup, uint64_t seed);
+void config_small(struct sim_setup *setup, uint64_t seed);
+void config_shares(struct sim_setup *setup, uint64_t seed);
 void config_plain(struct sim_setup *setup, uint64_t seed);
 
 /* sim_sweep.c: 0 if nothing was wrong. */

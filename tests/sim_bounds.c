@@ -7,6 +7,8 @@
  *          Rate (egress.h): in any window of t seconds <= rate * t + burst; across deaths too. The instant of a packet is
  *          the one at which egress decided: between that and the call lies what a scheduler may do to any process.
  */
+#include <string.h>
+
 #include "../egress/egress.h"
 #include "sim.h"
 
@@ -21,6 +23,8 @@ static uint32_t backlogged; /* bit per class */
 static uint32_t longest_bytes, least_quantum_bytes;
 static __int128 sent, granted, least; /* bits * ns per s; least: of sent - granted at the start of any window */
 static uint64_t granted_at_ns;
+static uint64_t second, second_bytes[MAX_CLASSES]; /* what left in this second of the run ... */
+static int second_counts; /* ... in which all classes were backlogged from the beginning */
 
 void bounds_open(void)
 {
@@ -35,6 +39,7 @@ void bounds_open(void)
 			least_quantum_bytes = c->classes[i].egress_quantum_bytes;
 	sent = granted = least = 0;
 	granted_at_ns = SIM_BEGIN_NS;
+	second = second_counts = 0;
 }
 
 void bounds_reset(uint32_t class)
@@ -51,6 +56,7 @@ void bounds_set_backlog(uint32_t class, int is_backlogged)
 		backlogged |= 1u << class;
 	else
 		backlogged &= ~(1u << class);
+	second_counts &= is_backlogged;
 }
 
 static void note_pair(uint32_t i, uint32_t j, uint32_t wire_bytes)
@@ -90,10 +96,45 @@ static void note_rate(uint32_t wire_bytes, uint64_t decided_at_ns)
 	}
 }
 
+/* How far are the shares of the second that ends now from the weights? */
+static void note_shares(void)
+{
+	uint64_t total_bytes = 0, total_quanta = 0;
+
+	sim.result.shared_seconds++;
+	for (uint32_t i = 0; i < sim.config.n_classes; i++) {
+		total_bytes += second_bytes[i];
+		total_quanta += sim.config.classes[i].egress_quantum_bytes;
+	}
+	for (uint32_t i = 0; i < sim.config.n_classes; i++) {
+		double due = (double)total_bytes * sim.config.classes[i].egress_quantum_bytes / (double)total_quanta;
+		double off = ((double)second_bytes[i] - due) / due;
+
+		off = off < 0 ? -off : off;
+		if (off > sim.result.worst_share)
+			sim.result.worst_share = off;
+	}
+}
+
+static void note_second(uint32_t class, uint32_t wire_bytes, uint64_t now)
+{
+	uint64_t this_second = (now - SIM_BEGIN_NS) / NS_PER_S;
+
+	if (this_second != second) {
+		if (second_counts)
+			note_shares();
+		memset(second_bytes, 0, sizeof(second_bytes));
+		second = this_second;
+		second_counts = (backlogged + 1) >> sim.config.n_classes & 1;
+	}
+	second_bytes[class] += wire_bytes;
+}
+
 void bounds_note(uint32_t class, uint32_t wire_bytes, uint64_t decided_at_ns)
 {
 	if (backlogged >> class & 1)
 		for (uint32_t other = backlogged & ~(1u << class); other; other &= other - 1)
 			note_pair(class, (uint32_t)__builtin_ctz(other), wire_bytes);
 	note_rate(wire_bytes, decided_at_ns);
+	note_second(class, wire_bytes, decided_at_ns);
 }

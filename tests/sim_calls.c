@@ -36,6 +36,8 @@ ssize_t __real_read(int fd, void *to, size_t bytes);
 ssize_t __wrap_read(int fd, void *to, size_t bytes);
 ssize_t __real_write(int fd, const void *from, size_t bytes);
 ssize_t __wrap_write(int fd, const void *from, size_t bytes);
+int __real_fcntl(int fd, int cmd, ...);
+int __wrap_fcntl(int fd, int cmd, ...);
 int __wrap_mlock2(const void *at, size_t bytes, unsigned int flags);
 int __wrap_shm_open(const char *name, int flags, mode_t mode);
 int __wrap_shm_unlink(const char *name);
@@ -223,6 +225,22 @@ ssize_t __wrap_write(int fd, const void *from, size_t bytes)
 		return __real_write(fd, from, bytes);
 	input_ring_space();
 	return answer((int)bytes, CALL_NS);
+}
+
+/* The lock that a stage holds while it lives: a real one would be shared with every fork of this world. */
+int __wrap_fcntl(int fd, int cmd, ...)
+{
+	va_list args;
+	void *arg;
+	const struct flock *lock;
+
+	va_start(args, cmd);
+	arg = va_arg(args, void *);
+	va_end(args);
+	if (cmd != F_OFD_SETLK)
+		return __real_fcntl(fd, cmd, arg);
+	lock = arg;
+	return answer(sim_lock((enum stage_id)lock->l_start) ? 0 : -EAGAIN, CALL_NS);
 }
 
 int __wrap_mlock2(const void *at, size_t bytes, unsigned int flags)

@@ -34,6 +34,13 @@ __attribute__((format(printf, 1, 2))) static void line(const char *format, ...)
 	text_len += (size_t)snprintf(text + text_len, SIM_TEXT_BYTES - text_len, "\n");
 }
 
+static void seed_state(uint64_t seed)
+{
+	state = seed * 0x9e3779b97f4a7c15ULL | 1;
+	for (int i = 0; i < 8; i++) /* neighbours soon have nothing in common */
+		random_next(&state);
+}
+
 static uint32_t below(uint32_t n)
 {
 	return sim_below(&state, n);
@@ -64,7 +71,7 @@ static void addresses(const char *key, uint32_t class, uint32_t first_port, uint
 	line("%s = %s", key, list);
 }
 
-static void draw_class(uint32_t class, uint32_t payload_bytes)
+static void draw_class(uint32_t class, uint32_t payload_bytes, uint32_t most_pkts)
 {
 	static const char *const budgets[] = { "none", "1ms", "10ms", "100ms", "300us" };
 
@@ -75,8 +82,8 @@ static void draw_class(uint32_t class, uint32_t payload_bytes)
 	line("share = %u%%", below(3) ? 0 : below(20));
 	line("ingress_quantum = %uB", draw(payload_bytes, 65536));
 	line("egress_quantum = %uB", draw(payload_bytes, 65536));
-	line("ingress_to_edf = %u", draw(1, 300));
-	line("edf_to_egress = %u", draw(1, 300));
+	line("ingress_to_edf = %u", draw(1, most_pkts));
+	line("edf_to_egress = %u", draw(1, most_pkts));
 }
 
 static void draw_pipeline(struct sim_setup *setup, uint32_t payload_bytes)
@@ -100,9 +107,7 @@ void config_draw(struct sim_setup *setup, uint64_t seed)
 	uint32_t payload_bytes, n_classes, simulates;
 
 	*setup = (struct sim_setup){ .seed = seed };
-	state = seed * 0x9e3779b97f4a7c15ULL | 1;
-	for (int i = 0; i < 8; i++)
-		random_next(&state);
+	seed_state(seed);
 	begin(setup);
 	payload_bytes = below(4) ? 1536 : draw(64, 9000);
 	n_classes = 1 + below(MOST_DRAWN_CLASSES);
@@ -120,7 +125,49 @@ void config_draw(struct sim_setup *setup, uint64_t seed)
 	if (simulates)
 		line("work = simulate");
 	for (uint32_t class = 0; class < n_classes; class ++)
-		draw_class(class, payload_bytes);
+		draw_class(class, payload_bytes, 300);
+}
+
+/* Short queues make short vectors: more of the same stores would only take longer. Deaths are left to the sweep. */
+void config_small(struct sim_setup *setup, uint64_t seed)
+{
+	uint32_t n_classes;
+
+	*setup = (struct sim_setup){ .seed = seed, .rate_pps = 20000, .buffer_bytes = 16384, .most_bytes = 1600 };
+	seed_state(seed);
+	begin(setup);
+	n_classes = 1 + below(2);
+	setup->duration_ns = 5 * NS_PER_MS;
+	setup->burst_pkts = 1 + below(6);
+	setup->faults = FAULT_ALL & ~(uint32_t)FAULT_KILL;
+	setup->faults_per_s = 200;
+	draw_pipeline(setup, 1536);
+	if (below(4) == 0)
+		line("work = simulate");
+	for (uint32_t class = 0; class < n_classes; class ++)
+		draw_class(class, 1536, 6);
+}
+
+/* More than 100 Mbit can hold, shared 16 : 4 : 1. */
+void config_shares(struct sim_setup *setup, uint64_t seed)
+{
+	static const uint32_t quanta[] = { 24000, 6000, 1500 };
+
+	*setup = (struct sim_setup){ .seed = seed,
+				     .duration_ns = 6 * NS_PER_S,
+				     .rate_pps = 150000,
+				     .burst_pkts = 8,
+				     .buffer_bytes = 1u << 20,
+				     .least_bytes = 64,
+				     .most_bytes = 1400,
+				     .usual_sizes = 1 };
+	begin(setup);
+	line("[pipeline]\ninstance = sim\ncpus = none\npolicy = edf\npayload_bytes = 1400B\nrate = 100Mbit\nburst = "
+	     "2KiB");
+	for (uint32_t class = 0; class < 3; class ++) {
+		line("[class c%u]\nlisten = 127.0.0.1:%u\nsend = 127.0.0.1:%u", class, 8080 + class, 9080 + class);
+		line("egress_quantum = %uB", quanta[class]);
+	}
 }
 
 void config_plain(struct sim_setup *setup, uint64_t seed)
@@ -194,12 +241,4 @@ int sim_prepare(const struct sim_setup *setup)
 	check_open();
 	bounds_open();
 	return 0;
-}
-
-void sim_finish(void)
-{
-	input_close();
-	check_close();
-	segment_close(&sim.seg);
-	trap_forget();
 }

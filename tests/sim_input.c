@@ -91,12 +91,6 @@ void input_open(void)
 	space = (struct epoll_event){ 0 };
 }
 
-void input_close(void)
-{
-	for (uint32_t i = 0; i < n_flows; i++)
-		free(flows[i].ring);
-}
-
 /* Large steps and small ones, forward and back. */
 static void step_clock(void)
 {
@@ -120,7 +114,7 @@ static uint32_t draw_length(void)
 	static const uint32_t usual[] = { 64, 700, 1400 };
 	uint32_t kind = sim_below(&traffic, 8), len = usual[kind % 3];
 
-	if (kind > 4)
+	if (kind > 4 && !sim.setup.usual_sizes)
 		len = sim.setup.least_bytes + sim_below(&traffic, sim.setup.most_bytes - sim.setup.least_bytes + 1);
 	if (len < sim.setup.least_bytes)
 		len = sim.setup.least_bytes;

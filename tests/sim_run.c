@@ -35,9 +35,8 @@ struct task {
 	int woken;
 	uint32_t clock_reads; /* with nothing in between */
 	uint32_t die_in, die_in_recovery; /* stores to go; 0: it lives */
-	uint32_t stores; /* counted since it was doomed */
 	int dies_after_call;
-	int is_open, is_fresh;
+	int is_open, is_fresh, is_locked;
 	jmp_buf context;
 	ucontext_t first;
 	uint8_t *stack;
@@ -79,14 +78,15 @@ void sim_watch(void (*on_step)(enum stage_id id))
 
 void sim_doom(enum stage_id id, uint32_t in_stores, uint32_t in_stores_of_recovery)
 {
-	tasks[id].die_in = in_stores;
-	tasks[id].die_in_recovery = in_stores_of_recovery;
-	tasks[id].stores = 0;
-}
+	struct task *t = &tasks[id];
 
-uint32_t sim_stores(enum stage_id id)
-{
-	return tasks[id].stores;
+	if (trap.armed)
+		trap_disarm();
+	trap.stores = 0;
+	t->die_in = in_stores;
+	t->die_in_recovery = in_stores_of_recovery;
+	if (t == current && in_stores)
+		trap_arm(in_stores);
 }
 
 int sim_is_recovering(void)
@@ -110,7 +110,6 @@ static void stop_counting(struct task *t)
 		trap_disarm();
 		t->die_in -= trap.stores;
 	}
-	t->stores += trap.stores;
 	trap.stores = 0;
 }
 
@@ -125,7 +124,7 @@ static void become_dead(struct task *t)
 	t->mortal->die();
 	t->state = TASK_DEAD;
 	t->at_ns = now + RESTART_NS + sim_below(&sim.random, RESTART_SPREAD_NS);
-	t->is_open = t->dies_after_call = 0;
+	t->is_open = t->is_locked = t->dies_after_call = 0;
 	t->die_in = t->die_in_recovery;
 	t->die_in_recovery = 0;
 }
@@ -148,6 +147,13 @@ void sim_spend(uint64_t ns)
 		die_here(t);
 	if (t->at_ns > horizon_ns)
 		give_way(t);
+}
+
+int sim_lock(enum stage_id id)
+{
+	if (tasks[id].is_locked)
+		return 0;
+	return tasks[id].is_locked = 1;
 }
 
 uint64_t sim_read_clock(void)
@@ -241,7 +247,7 @@ static void take_turn(struct task *t)
 {
 	current = t;
 	t->state = TASK_READY;
-	if (t->die_in && sigsetjmp(trap.death, 0)) {
+	if (sigsetjmp(trap.death, 0)) {
 		become_dead(current);
 		current = NULL;
 		return;
@@ -325,7 +331,9 @@ static void begin(void)
 		struct task *t = &tasks[i];
 		uint8_t *stack = t->stack ? t->stack : malloc(STACK_BYTES);
 
-		*t = (struct task){ .mortal = &mortals[i], .at_ns = SIM_BEGIN_NS + (uint32_t)i, .stack = stack };
+		*t = (struct task){
+			.mortal = &mortals[i], .at_ns = SIM_BEGIN_NS + (uint32_t)i, .stack = stack, .die_in = t->die_in
+		};
 		if (!stack) {
 			log_error("no memory for the stack of a stage");
 			exit(1);
@@ -360,7 +368,9 @@ void sim_run(void)
 		take_turn(t);
 	}
 	check_end();
-	for (int i = 0; i < N_STAGES; i++)
+	for (int i = 0; i < N_STAGES; i++) {
 		if (tasks[i].state != TASK_DEAD)
 			tasks[i].mortal->die();
+		tasks[i].die_in = 0;
+	}
 }
