@@ -138,7 +138,7 @@ static void run_twice(void)
 	config_plain(&setup, options.seed);
 	setup.duration_ns = NS_PER_S;
 	setup.faults = FAULT_ALL;
-	setup.faults_per_s = 100;
+	setup.fault_gap_ns = NS_PER_S / 100;
 	other = setup;
 	other.seed++;
 	first = run_and_print(&setup);
@@ -173,7 +173,7 @@ static void run_long(void)
 	setup.rate_pps = options.rate;
 	setup.burst_pkts = (uint32_t)options.burst;
 	setup.faults = options.faults ? FAULT_ALL : 0;
-	setup.faults_per_s = (uint32_t)options.faults;
+	setup.fault_gap_ns = options.faults ? NS_PER_S / options.faults : 0;
 	r = run_and_print(&setup);
 	conclude(r.violations == 0 && (options.faults || r.left_pkts == r.came_pkts),
 		 options.faults ? "a long run with faults loses nothing" : "a long run delivers everything");
@@ -184,7 +184,9 @@ static int run_world(void)
 	struct sim_setup setup;
 
 	config_draw(&setup, options.world);
-	printf("%s", setup.text);
+	printf("%s     faults %#x, one in %llu us; %llu packets/s in bursts of %u\n", setup.text, setup.faults,
+	       (unsigned long long)(setup.fault_gap_ns / NS_PER_US), (unsigned long long)setup.rate_pps,
+	       setup.burst_pkts);
 	return run_and_print(&setup).violations != 0;
 }
 

@@ -51,7 +51,7 @@ struct sim_setup {
 	uint32_t least_bytes, most_bytes; /* of a datagram */
 	int usual_sizes; /* 64, 700 and 1400 bytes only */
 	uint32_t faults; /* enum sim_fault, or-ed */
-	uint32_t faults_per_s; /* kills, stalls and episodes */
+	uint64_t fault_gap_ns; /* from a kill or stall to the next, on average; 0: none of those */
 	uint32_t start_count; /* != 0: the counts of all lanes start that many packets before they wrap */
 	char text[SIM_TEXT_BYTES]; /* the config file */
 };
@@ -142,6 +142,7 @@ void output_open(void);
 int output_send(int fd, struct mmsghdr *msgs, uint32_t n);
 int output_take_error(int fd, struct msghdr *m);
 int output_connect(int fd);
+uint64_t output_refusals(uint32_t class); /* ICMP errors about its datagrams */
 
 /* A datagram on its way: what was sent to us, and what must leave. */
 struct sim_datagram {
@@ -160,7 +161,7 @@ void check_left(uint32_t class, uint32_t dest, const uint8_t *payload, uint32_t 
 void check_refused(uint32_t class); /* a send call failed */
 void check_lanes(void); /* compare what moved */
 void check_backlog(uint64_t now); /* egress looks at the lanes: at the beginning of its step */
-void check_slept(enum stage_id id, uint64_t since_ns); /* it slept all that time and nobody woke it */
+void check_slept(enum stage_id id, uint64_t since_ns); /* it has slept that long for want of work */
 void check_died(enum stage_id id);
 int check_is_drained(void);
 void check_end(void);

@@ -39,7 +39,8 @@ void bounds_open(void)
 			least_quantum_bytes = c->classes[i].egress_quantum_bytes;
 	sent = granted = least = 0;
 	granted_at_ns = SIM_BEGIN_NS;
-	second = second_counts = 0;
+	second = 0;
+	second_counts = 0;
 }
 
 void bounds_reset(uint32_t class)

@@ -6,6 +6,7 @@
  *          before each call that moves datagrams, and after each step. What a dead stage had under way is compared when
  *          its successor has moved the count. Received = sent + dropped + held holds since each of them does.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,8 @@
 
 #define MOST_COMPLAINTS 5
 #define CLOCK_NS 5000 /* between two readings of a clock in a row, at most */
+#define WAKE_NS (3 * NS_PER_MS) /* from something to do to its stage awake, at most */
+#define STALLED_NS (45 * NS_PER_MS) /* when it and its ringer are stalled */
 #define TAIL_BYTES 16
 #define UNKNOWN_DEST 0xff
 #define N_SOURCES 8
@@ -35,7 +38,8 @@ struct ledger {
 	uint64_t read_pkts, left_pkts, left_bytes;
 	uint64_t oversize_pkts, oversize_processed_pkts;
 	uint64_t word[N_STAGES]; /* commit words when last compared */
-	uint64_t moved_at_ns[N_STAGES];
+	uint64_t
+		servable_since_ns[N_STAGES]; /* the stage could do something for the class since then; UINT64_MAX: no */
 	struct ingress_tally ingress;
 	struct edf_tally edf;
 	struct egress_tally egress;
@@ -75,6 +79,31 @@ static void digest(uint64_t value)
 	sim.result.digest ^= sim.result.digest >> 29;
 }
 
+static int is_servable(enum stage_id id, uint32_t class, const struct ledger *l)
+{
+	const struct class_config *c = &sim.config.classes[class];
+	int drops = sim.config.full == FULL_DROP;
+
+	if (id == STAGE_EGRESS)
+		return l->processed > l->sent;
+	if (id == STAGE_EDF)
+		return l->published > l->processed && (drops || l->processed - l->sent < c->edf_to_egress_pkts);
+	return l->published - l->sent < sim.seg.views[class].slots &&
+	       (drops || l->published - l->processed < c->ingress_to_edf_pkts);
+}
+
+static void note_servable(uint32_t class, struct ledger *l, uint32_t moved)
+{
+	for (int id = 0; id < N_STAGES; id++) {
+		uint64_t *since_ns = &l->servable_since_ns[id];
+
+		if (!is_servable((enum stage_id)id, class, l))
+			*since_ns = UINT64_MAX;
+		else if (*since_ns == UINT64_MAX || (moved >> id & 1))
+			*since_ns = sim_now_ns();
+	}
+}
+
 /* A lane may start just before its counts wrap. */
 static void preset_lane(struct lane *lane, struct ledger *l)
 {
@@ -103,6 +132,7 @@ void check_open(void)
 			exit(1);
 		}
 		preset_lane(lane_of(class), l);
+		note_servable(class, l, 1);
 	}
 }
 
@@ -126,6 +156,11 @@ static int matches(const struct ledger *l, const struct record *r, uint32_t dest
 	return len < TAIL_BYTES || memcmp(payload + len - sizeof(tail), &tail, sizeof(tail)) == 0;
 }
 
+static uint64_t latest(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 void check_left(uint32_t class, uint32_t dest, const uint8_t *payload, uint32_t len_bytes, uint64_t now)
 {
 	struct ledger *l = &ledgers[class];
@@ -133,7 +168,7 @@ void check_left(uint32_t class, uint32_t dest, const uint8_t *payload, uint32_t 
 	uint32_t overhead_bytes = to->at.ss_family == AF_INET ? IPV4_UDP_BYTES : IPV6_UDP_BYTES;
 
 	sim.result.left_pkts++;
-	for (uint64_t n = l->left_at; n < l->processed; n++) {
+	for (uint64_t n = latest(l->left_at, l->sent); n < l->processed; n++) {
 		struct record *r = record_at(l, n);
 
 		if (!matches(l, r, dest, payload, len_bytes))
@@ -286,7 +321,7 @@ void check_lanes(void)
 		struct lane *lane = lane_of(class);
 		struct ledger *l = &ledgers[class];
 		_Atomic uint64_t *counts[N_STAGES] = { &lane->received, &lane->processed, &lane->sent };
-		int moved = 0;
+		uint32_t moved = 0;
 
 		for (int id = 0; id < N_STAGES; id++) {
 			uint64_t word = atomic_load_explicit(counts[id], memory_order_acquire);
@@ -295,11 +330,12 @@ void check_lanes(void)
 				continue;
 			check[id](class, l, word);
 			l->word[id] = word;
-			l->moved_at_ns[id] = sim_now_ns();
-			moved = 1;
+			moved |= 1u << id;
 		}
-		if (moved)
-			check_limits(class, l);
+		if (!moved)
+			continue;
+		check_limits(class, l);
+		note_servable(class, l, moved);
 	}
 }
 
@@ -327,39 +363,21 @@ void check_backlog(uint64_t now)
 		bounds_set_backlog(class, is_backlogged(class, &ledgers[class], now));
 }
 
-static uint64_t latest(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
-/* Since when could the stage have served the class? UINT64_MAX: it cannot. */
-static uint64_t servable_since_ns(enum stage_id id, uint32_t class, const struct ledger *l, uint64_t before_ns)
-{
-	const struct class_config *c = &sim.config.classes[class];
-	const uint64_t *moved = l->moved_at_ns;
-	uint64_t whole =
-		l->edf.worked_pkts - l->egress.sent_pkts - l->egress.late_egress_pkts - send_errors(&l->egress);
-
-	if (id == STAGE_EGRESS)
-		return l->processed > l->sent ? latest(moved[STAGE_EDF], moved[STAGE_EGRESS]) : UINT64_MAX;
-	if (id == STAGE_EDF && l->published > l->processed && whole < c->edf_to_egress_pkts / 2)
-		return latest(latest(moved[STAGE_INGRESS], moved[STAGE_EDF]), moved[STAGE_EGRESS]);
-	if (id == STAGE_INGRESS && l->published - l->processed < c->ingress_to_edf_pkts &&
-	    input_has_waited(class, before_ns))
-		return latest(latest(moved[STAGE_INGRESS], moved[STAGE_EDF]), moved[STAGE_EGRESS]);
-	return UINT64_MAX;
-}
-
+/*
+ * It has slept as if there were nothing to do for it. A ringer that dies may owe a wake: then the length of a sleep bounds the
+ * wait, and nothing is said. Who does not run cannot ring.
+ */
 void check_slept(enum stage_id id, uint64_t since_ns)
 {
-	uint64_t half_ns = (sim_now_ns() - since_ns) / 2;
+	uint64_t now = sim_now_ns(), patience_ns = sim.setup.faults & FAULT_STALL ? STALLED_NS : WAKE_NS;
 
 	check_lanes();
-	if (sim.result.deaths > 0) /* a ringer that dies may owe a wake: then this is what bounds the wait */
+	if (sim.result.deaths > 0 || now - since_ns < patience_ns)
 		return;
 	for (uint32_t class = 0; class < sim.config.n_classes; class ++)
-		if (servable_since_ns(id, class, &ledgers[class], since_ns + half_ns) < since_ns + half_ns)
-			sim_complain("%s slept through while class %u waited for it", mortals[id].name, class);
+		if (ledgers[class].servable_since_ns[id] < now - patience_ns &&
+		    (id != STAGE_INGRESS || input_has_waited(class, now - patience_ns)))
+			sim_complain("%s slept on while class %u waited for it", mortals[id].name, class);
 }
 
 /* Has it read, or sent, what its count does not show? */
@@ -398,6 +416,11 @@ int check_is_drained(void)
 	return 1;
 }
 
+static int is_temporary(int err)
+{
+	return err == EAGAIN || err == ENOBUFS || err == ENOMEM || err == EINTR || err == ECONNREFUSED;
+}
+
 /* The account as observers read it. */
 static void check_account(uint32_t class, const struct ledger *l)
 {
@@ -412,6 +435,12 @@ static void check_account(uint32_t class, const struct ledger *l)
 	must_equal("held", class, a.held_pkts, 0);
 	must_equal("received", class, a.received_pkts, l->read_pkts + input_told_drops(class));
 	must_equal("sent, by the histogram", class, histogram, l->left_pkts);
+	if (a.refused_events > output_refusals(class))
+		sim_complain("class %u: more ICMP errors are counted than came", class);
+	for (int i = 0; i < SEND_ERRNOS; i++)
+		if (is_temporary((int)a.send_errno[i]))
+			sim_complain("class %u: dropped for what passes: errno %llu", class,
+				     (unsigned long long)a.send_errno[i]);
 	digest(a.received_pkts);
 	digest(a.latency_sum_ns);
 	for (int reason = 0; reason < N_DROP_REASONS; reason++)

@@ -119,7 +119,7 @@ void config_draw(struct sim_setup *setup, uint64_t seed)
 	setup->least_bytes = below(3) ? draw(0, 64) : 0;
 	setup->most_bytes = payload_bytes + (below(3) ? 0 : 100);
 	setup->faults = (uint32_t)random_next(&state) & (below(4) ? FAULT_ALL : 0);
-	setup->faults_per_s = (uint32_t)(draw(5, 200) * NS_PER_S / setup->duration_ns);
+	setup->fault_gap_ns = setup->duration_ns / draw(5, 200);
 	setup->start_count = below(2) ? below(10000) : 0;
 	draw_pipeline(setup, payload_bytes);
 	if (simulates)
@@ -140,7 +140,7 @@ void config_small(struct sim_setup *setup, uint64_t seed)
 	setup->duration_ns = 5 * NS_PER_MS;
 	setup->burst_pkts = 1 + below(6);
 	setup->faults = FAULT_ALL & ~(uint32_t)FAULT_KILL;
-	setup->faults_per_s = 200;
+	setup->fault_gap_ns = 5 * NS_PER_MS;
 	draw_pipeline(setup, 1536);
 	if (below(4) == 0)
 		line("work = simulate");

@@ -114,7 +114,9 @@ static uint32_t draw_length(void)
 	static const uint32_t usual[] = { 64, 700, 1400 };
 	uint32_t kind = sim_below(&traffic, 8), len = usual[kind % 3];
 
-	if (kind > 4 && !sim.setup.usual_sizes)
+	if (kind == 7 && !sim.setup.usual_sizes)
+		len = sim.setup.least_bytes;
+	else if (kind > 4 && !sim.setup.usual_sizes)
 		len = sim.setup.least_bytes + sim_below(&traffic, sim.setup.most_bytes - sim.setup.least_bytes + 1);
 	if (len < sim.setup.least_bytes)
 		len = sim.setup.least_bytes;

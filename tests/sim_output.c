@@ -30,6 +30,7 @@ struct output {
 	uint64_t full_until_ns, gone_until_ns, unconnected_until_ns;
 	int full_errno, pending_errno, is_unconnected;
 	uint32_t n_errors; /* in the error queue */
+	uint64_t refusals; /* ICMP errors so far */
 	uint32_t segments_below_bytes; /* longer segments are refused ... */
 	int segments_errno; /* ... with this */
 };
@@ -131,6 +132,7 @@ static void leave(struct output *o, const struct iovec *v, uint64_t now)
 	check_left(o->class, o->dest, v->iov_base, (uint32_t)v->iov_len, now);
 	if (now >= o->gone_until_ns)
 		return;
+	o->refusals++;
 	o->pending_errno = ECONNREFUSED;
 	if (o->n_errors < ERROR_QUEUE)
 		o->n_errors++;
@@ -202,4 +204,13 @@ int output_connect(int fd)
 		return -ENETUNREACH;
 	o->is_unconnected = 0;
 	return 0;
+}
+
+uint64_t output_refusals(uint32_t class)
+{
+	uint64_t sum = 0;
+
+	for (const struct output *o = outputs; o < outputs + n_outputs; o++)
+		sum += o->class == class ? o->refusals : 0;
+	return sum;
 }

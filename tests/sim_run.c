@@ -284,7 +284,6 @@ static void doom_at_random(struct task *t)
 /* Once in a while, to one of them or to all. */
 static void strike(void)
 {
-	uint32_t spread_ns = (uint32_t)(2 * NS_PER_S / sim.setup.faults_per_s);
 	struct task *victim = &tasks[sim_below(&sim.random, N_STAGES)];
 
 	if ((sim.setup.faults & FAULT_KILL) && sim_below(&sim.random, 3)) {
@@ -296,7 +295,7 @@ static void strike(void)
 	} else if ((sim.setup.faults & FAULT_STALL) && victim->state == TASK_READY) {
 		victim->at_ns += sim_below(&sim.random, STALL_NS);
 	}
-	fault_at_ns += 1 + sim_below(&sim.random, spread_ns);
+	fault_at_ns += 1 + random_next(&sim.random) % (2 * sim.setup.fault_gap_ns);
 }
 
 static struct task *earliest(void)
@@ -339,7 +338,7 @@ static void begin(void)
 			exit(1);
 		}
 	}
-	fault_at_ns = sim.setup.faults_per_s ? SIM_BEGIN_NS : UINT64_MAX;
+	fault_at_ns = sim.setup.fault_gap_ns ? SIM_BEGIN_NS : UINT64_MAX;
 }
 
 void sim_run(void)
