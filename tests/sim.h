@@ -115,6 +115,9 @@ void sim_doom(enum stage_id id, uint32_t in_stores, uint32_t in_stores_of_recove
 void sim_watch(void (*on_step)(enum stage_id id));
 int sim_is_recovering(void);
 
+/* sim_read_ns - what the stage that runs read from its clock last. */
+uint64_t sim_read_ns(void);
+
 /* sim_step_ns - when the step that the stage is in began, as it knows. */
 uint64_t sim_step_ns(enum stage_id id);
 

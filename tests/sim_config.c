@@ -91,7 +91,7 @@ static void draw_pipeline(struct sim_setup *setup, uint32_t payload_bytes)
 	static const char *const policies[] = { "guarded", "edf", "edf-drop" };
 	uint32_t burst_bytes = draw(payload_bytes < 1024 ? 1024 : payload_bytes, 65536);
 	uint64_t mean_bits = setup->rate_pps * 8 * (setup->most_bytes + 800) / 2;
-	uint64_t rate = mean_bits / 2 + (random_next(&state) >> 20) % mean_bits;
+	uint64_t rate = mean_bits / 8 + (random_next(&state) >> 20) % mean_bits;
 
 	line("[pipeline]\ninstance = sim\ncpus = none");
 	line("policy = %s\nevict = %s", policies[below(3)], choose("newest", "largest"));

@@ -30,7 +30,7 @@ struct flow {
 	uint64_t first, last; /* waiting: first <= n < last */
 	uint64_t next_at_ns; /* the next packet; UINT64_MAX: no more */
 	uint64_t spread_ns; /* between bursts, at most */
-	uint64_t drained_at_ns; /* when it was last seen empty */
+	uint64_t drained_at_ns; /* when it was last seen empty, by the clock that ingress had read before */
 	uint32_t burst_left, class, family;
 	struct epoll_event polled;
 };
@@ -328,7 +328,7 @@ int input_receive(uint32_t flow, struct mmsghdr *msgs, uint32_t n)
 	for (i = 0; i < n && f->first < f->last; i++)
 		hand_over(&msgs[i], f);
 	if (i < n)
-		f->drained_at_ns = now;
+		f->drained_at_ns = sim_read_ns();
 	return i ? (int)i : -EAGAIN;
 }
 

@@ -30,7 +30,7 @@ struct task {
 	const struct mortal *mortal;
 	enum task_state state;
 	uint64_t at_ns; /* its clock; asleep: when the sleep ends; dead: when the successor starts */
-	uint64_t slept_at_ns, step_ns;
+	uint64_t slept_at_ns, step_ns, read_ns; /* read_ns: what it read from its clock last */
 	const void *asleep_on;
 	int woken;
 	uint32_t clock_reads; /* with nothing in between */
@@ -64,6 +64,11 @@ int sim_stage(void)
 uint64_t sim_step_ns(enum stage_id id)
 {
 	return tasks[id].step_ns;
+}
+
+uint64_t sim_read_ns(void)
+{
+	return current->read_ns;
 }
 
 int sim_happens(enum sim_fault kind, uint32_t n)
@@ -172,7 +177,7 @@ uint64_t sim_read_clock(void)
 		if (t == &tasks[STAGE_EGRESS])
 			check_backlog(t->at_ns);
 	}
-	return t->at_ns;
+	return t->read_ns = t->at_ns;
 }
 
 int sim_sleep(const void *what, uint64_t until_ns)
