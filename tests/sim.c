@@ -241,6 +241,7 @@ int main(int argc, char **argv)
 	log_set_name("sim");
 	trap.is_private = 1;
 	trap_set_up();
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS wants */
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED) {
 		log_error("no memory to share");
