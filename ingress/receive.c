@@ -11,6 +11,8 @@
 #include "log.h"
 #include "mutant.h"
 
+#define MOST_APART_NS (3 * NS_PER_US) /* two clocks read in a row */
+
 /* Packets of the class that may still be published: both the queue limit and the ring set a bound. */
 static uint32_t publishable_pkts(const struct receiver *r, uint32_t class)
 {
@@ -79,6 +81,22 @@ struct clocks {
 	uint64_t read_at_ns, real_ns, not_before_ns;
 };
 
+/* Both clocks at one instant: a stage that is preempted between the two would take its own pause for waiting. */
+static struct clocks read_clocks(uint64_t not_before_ns)
+{
+	struct clocks t = { .not_before_ns = not_before_ns };
+
+	for (int tries = 0; tries < 3; tries++) {
+		uint64_t before_ns = now_ns();
+
+		t.real_ns = real_ns();
+		t.read_at_ns = now_ns();
+		if (t.read_at_ns - before_ns <= MOST_APART_NS)
+			break;
+	}
+	return t;
+}
+
 /* A step of CLOCK_REALTIME must not invent waiting: the packet came after the socket was last seen empty. */
 static uint64_t to_monotonic(uint64_t stamp_ns, const struct clocks *t)
 {
@@ -127,7 +145,7 @@ static uint32_t accept_batch(struct receiver *r, const struct ingress *in, int f
 {
 	uint32_t class = in->class_of[flow], fits = n, bytes = 0;
 	const struct lane_view *v = &r->stage->seg.views[class];
-	struct clocks t = { .read_at_ns = now_ns(), .real_ns = real_ns(), .not_before_ns = r->drained_at_ns[flow] };
+	struct clocks t = read_clocks(r->drained_at_ns[flow]);
 	uint64_t published_at_ns;
 
 	/* With full = wait no more was read than fits; that a reload lowered the limit since must not drop it. */
