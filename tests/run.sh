@@ -85,6 +85,7 @@ need "build with sanitizers" 300 make "$jobs" SAN="$san" tests
 need "build with the thread sanitizer" 300 make "$jobs" SAN=thread tests
 need "build the mutant" 300 make "$jobs" MUTANT=1 all
 test_part "unit, $san" 240 build/san-address-undefined/tests/unit
+test_part "sim, $san" 180 build/san-address-undefined/tests/sim --worlds 50
 test_part "pipeline, $san" 420 build/san-address-undefined/tests/pipeline build/san-address-undefined
 # shellcheck disable=SC2086  # no word, or two
 test_part "unit, thread sanitizer" 240 $fixed_addresses build/san-thread/tests/unit
@@ -93,6 +94,7 @@ test_part "threads, thread sanitizer" 120 $fixed_addresses build/san-thread/test
 for script in tests/t_*.sh; do
 	[ ! -x "$script" ] || test_part "$(basename "$script" .sh)" 300 "$script"
 done
+test_part sim 120 build/tests/sim
 test_part crash 120 build/tests/crash
 test_part "crash, shaped, without UDP_SEGMENT" 120 build/tests/crash --gso=off --rate=1Gbit
 test_part pipeline 420 build/tests/pipeline
