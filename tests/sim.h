@@ -104,6 +104,9 @@ void sim_spend(uint64_t ns);
 int sim_sleep(const void *what, uint64_t until_ns);
 void sim_wake(const void *what);
 
+/* sim_stalled_until_ns - when the last stall of any stage ends. */
+uint64_t sim_stalled_until_ns(void);
+
 /* sim_lock - the lock of a stage, until it dies. Returns 1 if it was free. */
 int sim_lock(enum stage_id id);
 

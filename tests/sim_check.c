@@ -19,7 +19,6 @@
 #define MOST_COMPLAINTS 5
 #define CLOCK_NS 5000 /* between two readings of a clock in a row, at most */
 #define WAKE_NS (3 * NS_PER_MS) /* from something to do to its stage awake, at most */
-#define STALLED_NS (45 * NS_PER_MS) /* when it and its ringer are stalled */
 #define TAIL_BYTES 16
 #define UNKNOWN_DEST 0xff
 #define N_SOURCES 8
@@ -369,14 +368,14 @@ void check_backlog(uint64_t now)
  */
 void check_slept(enum stage_id id, uint64_t since_ns)
 {
-	uint64_t now = sim_now_ns(), patience_ns = sim.setup.faults & FAULT_STALL ? STALLED_NS : WAKE_NS;
+	uint64_t now = sim_now_ns();
 
 	check_lanes();
-	if (sim.result.deaths > 0 || now - since_ns < patience_ns)
+	if (sim.result.deaths > 0 || sim_stalled_until_ns() > since_ns || now - since_ns < WAKE_NS)
 		return;
 	for (uint32_t class = 0; class < sim.config.n_classes; class ++)
-		if (ledgers[class].servable_since_ns[id] < now - patience_ns &&
-		    (id != STAGE_INGRESS || input_has_waited(class, now - patience_ns)))
+		if (ledgers[class].servable_since_ns[id] < now - WAKE_NS &&
+		    (id != STAGE_INGRESS || input_has_waited(class, now - WAKE_NS)))
 			sim_complain("%s slept on while class %u waited for it", mortals[id].name, class);
 }
 

@@ -49,6 +49,7 @@ static struct task tasks[N_STAGES], *current;
 static jmp_buf scheduler;
 static uint64_t horizon_ns; /* the next one's clock: who passes it gives way */
 static uint64_t fault_at_ns;
+static uint64_t stalled_until_ns; /* the last one of them that was */
 static char *arguments[] = { (char *)"sim", (char *)"-c", NULL, NULL };
 static void (*watcher)(enum stage_id id);
 
@@ -195,6 +196,20 @@ int sim_sleep(const void *what, uint64_t until_ns)
 	return t->woken;
 }
 
+/* When a stage goes on that is not scheduled from then on. */
+static uint64_t stall(uint64_t at_ns)
+{
+	at_ns += sim_below(&sim.random, STALL_NS);
+	if (at_ns > stalled_until_ns)
+		stalled_until_ns = at_ns;
+	return at_ns;
+}
+
+uint64_t sim_stalled_until_ns(void)
+{
+	return stalled_until_ns;
+}
+
 void sim_wake(const void *what)
 {
 	uint64_t now = sim_now_ns();
@@ -206,7 +221,7 @@ void sim_wake(const void *what)
 			continue;
 		at_ns += WAKE_NS + sim_below(&sim.random, WAKE_SPREAD_NS);
 		if (sim_happens(FAULT_STALL, 300))
-			at_ns += sim_below(&sim.random, STALL_NS);
+			at_ns = stall(at_ns);
 		if (at_ns < t->at_ns)
 			t->at_ns = at_ns;
 		t->woken = 1;
@@ -302,7 +317,7 @@ static void strike(void)
 			for (int i = 0; i < N_STAGES; i++)
 				doom_at_random(&tasks[i]);
 	} else if ((sim.setup.faults & FAULT_STALL) && victim->state == TASK_READY) {
-		victim->at_ns += sim_below(&sim.random, STALL_NS);
+		victim->at_ns = stall(victim->at_ns);
 	}
 	fault_at_ns += 1 + random_next(&sim.random) % (2 * sim.setup.fault_gap_ns);
 }
@@ -347,6 +362,7 @@ static void begin(void)
 			exit(1);
 		}
 	}
+	stalled_until_ns = 0;
 	fault_at_ns = sim.setup.fault_gap_ns ? SIM_BEGIN_NS : UINT64_MAX;
 }
 
