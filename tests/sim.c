@@ -1,8 +1,10 @@
 /* sim.c - the three stages in a simulated world: what is run, and what is said of it. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,6 +62,7 @@ static struct sim_result run_apart(const struct sim_setup *setup)
 	*shared = (struct sim_result){ .violations = 1 };
 	pid = fork();
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (sim_prepare(setup))
 			_exit(1);
 		sim_run();

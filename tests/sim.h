@@ -44,7 +44,8 @@ enum sim_fault {
 /* What to run. */
 struct sim_setup {
 	uint64_t seed;
-	uint64_t duration_ns; /* of the traffic; then all must drain */
+	uint64_t duration_ns; /* of the traffic ... */
+	uint64_t drain_ns; /* ... and how long all may take to drain then */
 	uint64_t rate_pps; /* all listen addresses together */
 	uint32_t burst_pkts; /* packets that come together, on average */
 	uint32_t buffer_bytes; /* receive buffer of each listen address */

@@ -327,6 +327,10 @@ void check_lanes(void)
 
 			if (word == l->word[id])
 				continue;
+			if (lane_distance_pkts(word, l->word[id]) > sim.seg.views[class].slots) {
+				sim_complain("class %u: the count of %s jumped", class, mortals[id].name);
+				abort(); /* nothing that follows would mean anything */
+			}
 			check[id](class, l, word);
 			l->word[id] = word;
 			moved |= 1u << id;

@@ -86,20 +86,26 @@ static void draw_class(uint32_t class, uint32_t payload_bytes, uint32_t most_pkt
 	line("edf_to_egress = %u", draw(1, most_pkts));
 }
 
-static void draw_pipeline(struct sim_setup *setup, uint32_t payload_bytes)
+/* From an eighth of what comes to more than that. */
+static void draw_rate(const struct sim_setup *setup, uint32_t payload_bytes)
 {
-	static const char *const policies[] = { "guarded", "edf", "edf-drop" };
 	uint32_t burst_bytes = draw(payload_bytes < 1024 ? 1024 : payload_bytes, 65536);
 	uint64_t mean_bits = setup->rate_pps * 8 * (setup->most_bytes + 800) / 2;
 	uint64_t rate = mean_bits / 8 + (random_next(&state) >> 20) % mean_bits;
+
+	if (below(2))
+		line("rate = %llubit\nburst = %uB", (unsigned long long)(rate < 64000 ? 64000 : rate), burst_bytes);
+}
+
+static void draw_pipeline(uint32_t payload_bytes)
+{
+	static const char *const policies[] = { "guarded", "edf", "edf-drop" };
 
 	line("[pipeline]\ninstance = sim\ncpus = none");
 	line("policy = %s\nevict = %s", policies[below(3)], choose("newest", "largest"));
 	line("full = %s\nlate = %s", choose("wait", "drop"), choose("send", "drop"));
 	line("gso = %s\npayload_bytes = %uB", below(3) ? "on" : "off", payload_bytes);
 	line("heartbeat = %ums\nspin = %uus", 20 + below(181), below(4) ? 0 : below(60));
-	if (below(2))
-		line("rate = %llubit\nburst = %uB", (unsigned long long)(rate < 64000 ? 64000 : rate), burst_bytes);
 }
 
 void config_draw(struct sim_setup *setup, uint64_t seed)
@@ -107,6 +113,7 @@ void config_draw(struct sim_setup *setup, uint64_t seed)
 	uint32_t payload_bytes, n_classes, simulates;
 
 	*setup = (struct sim_setup){ .seed = seed };
+	setup->drain_ns = 20 * NS_PER_S;
 	seed_state(seed);
 	begin(setup);
 	payload_bytes = below(4) ? 1536 : draw(64, 9000);
@@ -121,7 +128,8 @@ void config_draw(struct sim_setup *setup, uint64_t seed)
 	setup->faults = (uint32_t)random_next(&state) & (below(4) ? FAULT_ALL : 0);
 	setup->fault_gap_ns = setup->duration_ns / draw(5, 200);
 	setup->start_count = below(2) ? below(10000) : 0;
-	draw_pipeline(setup, payload_bytes);
+	draw_pipeline(payload_bytes);
+	draw_rate(setup, payload_bytes);
 	if (simulates)
 		line("work = simulate");
 	for (uint32_t class = 0; class < n_classes; class ++)
@@ -138,10 +146,13 @@ void config_small(struct sim_setup *setup, uint64_t seed)
 	begin(setup);
 	n_classes = 1 + below(2);
 	setup->duration_ns = 5 * NS_PER_MS;
+	setup->drain_ns = 2 * NS_PER_S;
 	setup->burst_pkts = 1 + below(6);
 	setup->faults = FAULT_ALL & ~(uint32_t)FAULT_KILL;
 	setup->fault_gap_ns = 5 * NS_PER_MS;
-	draw_pipeline(setup, 1536);
+	draw_pipeline(1536);
+	if (below(2)) /* so low that a successor finds the bucket full */
+		line("rate = %uMbit\nburst = 4KiB", 1 + below(8));
 	if (below(4) == 0)
 		line("work = simulate");
 	for (uint32_t class = 0; class < n_classes; class ++)
@@ -155,6 +166,7 @@ void config_shares(struct sim_setup *setup, uint64_t seed)
 
 	*setup = (struct sim_setup){ .seed = seed,
 				     .duration_ns = 6 * NS_PER_S,
+				     .drain_ns = 20 * NS_PER_S,
 				     .rate_pps = 150000,
 				     .burst_pkts = 8,
 				     .buffer_bytes = 1u << 20,
@@ -175,7 +187,7 @@ void config_plain(struct sim_setup *setup, uint64_t seed)
 	static const char *const budgets[] = { "1ms", "10ms", "100ms", "none" };
 
 	*setup = (struct sim_setup){ .seed = seed,
-				     .duration_ns = 60 * NS_PER_S,
+				     .drain_ns = 20 * NS_PER_S,
 				     .rate_pps = 10000,
 				     .burst_pkts = 1,
 				     .buffer_bytes = 4u << 20,

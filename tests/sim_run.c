@@ -23,7 +23,6 @@
 #define RESTART_SPREAD_NS (4 * (uint32_t)NS_PER_MS)
 #define STALL_NS (20 * (uint32_t)NS_PER_MS)
 #define MOST_STORES 400 /* until a doomed stage dies */
-#define PATIENCE_NS (20 * NS_PER_S) /* for all to drain */
 
 enum task_state { TASK_DEAD, TASK_READY, TASK_ASLEEP };
 
@@ -383,7 +382,7 @@ void sim_run(void)
 		sim.result.ended_at_ns = t->at_ns;
 		if (t->at_ns > sim.ends_at_ns && all_is_quiet())
 			break;
-		if (t->at_ns > sim.ends_at_ns + PATIENCE_NS) {
+		if (t->at_ns > sim.ends_at_ns + sim.setup.drain_ns) {
 			sim_complain("something is stuck");
 			break;
 		}

@@ -9,10 +9,12 @@
  *
  * Memory:  what is found out lies in a mapping that all these processes share; only one of them runs at a time.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +26,7 @@
 #define ENOUGH 3 /* deaths before each store instruction */
 #define COUNTED UINT32_MAX /* stores to go: for ever */
 #define MOST_COMPLAINTS 10
+#define MOST_S 60 /* of real time, for a millisecond of work: it hangs */
 
 /* A store instruction; one that both steps and recoveries execute counts twice. */
 struct point {
@@ -63,6 +66,8 @@ static struct point *find_point(uintptr_t code_at, uint32_t recovers)
 /* In a new process, whose stage is about to die. */
 static void begin_child(void)
 {
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(MOST_S);
 	dead = (enum stage_id)sim_stage();
 	level = level == WORLD ? CHILD : GRANDCHILD;
 	for (int id = 0; id < N_STAGES; id++)
@@ -192,8 +197,10 @@ int sweep(uint64_t seed, uint32_t n_worlds)
 		config_small(&setup, seed + i);
 		fflush(stdout);
 		pid = fork();
-		if (pid == 0)
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			run_world(&setup);
+		}
 		wait_for(pid);
 	}
 	trap.on_store = NULL;
