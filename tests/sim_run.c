@@ -5,7 +5,6 @@
  * Rules:   the stage whose clock is behind runs, until a call takes it past another one. What a call does it does at once.
  */
 #include <errno.h>
-#include <sanitizer/asan_interface.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,18 @@
 
 #include "log.h"
 #include "sim.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#define LEAVE(save, stack, bytes) __sanitizer_start_switch_fiber(save, stack, bytes)
+#define ARRIVE(saved, from, bytes) __sanitizer_finish_switch_fiber(saved, from, bytes)
+#define UNPOISON(at, bytes) __asan_unpoison_memory_region(at, bytes)
+#else
+#define LEAVE(save, stack, bytes) ((void)(save), (void)(stack), (void)(bytes))
+#define ARRIVE(saved, from, bytes) ((void)(saved), (void)(from), (void)(bytes))
+#define UNPOISON(at, bytes) (void)(at)
+#endif
 
 #define STACK_BYTES (256u << 10)
 #define WAKE_NS (2 * NS_PER_US) /* from a wake to the first instruction, at least */
@@ -40,12 +51,16 @@ struct task {
 	jmp_buf context;
 	ucontext_t first;
 	uint8_t *stack;
+	void *shadow; /* of the address sanitizer, which wants to know of each change of stacks */
 };
 
 struct sim sim;
 
 static struct task tasks[N_STAGES], *current;
 static jmp_buf scheduler;
+static const void *scheduler_stack;
+static size_t scheduler_stack_bytes;
+static void *scheduler_shadow;
 static uint64_t horizon_ns; /* the next one's clock: who passes it gives way */
 static uint64_t fault_at_ns;
 static uint64_t stalled_until_ns; /* the last one of them that was */
@@ -105,8 +120,11 @@ static void give_way(struct task *t)
 {
 	int err = errno;
 
-	if (_setjmp(t->context) == 0)
+	if (_setjmp(t->context) == 0) {
+		LEAVE(&t->shadow, scheduler_stack, scheduler_stack_bytes);
 		_longjmp(scheduler, 1);
+	}
+	ARRIVE(t->shadow, &scheduler_stack, &scheduler_stack_bytes);
 	errno = err;
 }
 
@@ -138,6 +156,7 @@ static void become_dead(struct task *t)
 static void die_here(struct task *t)
 {
 	become_dead(t);
+	LEAVE(NULL, scheduler_stack, scheduler_stack_bytes);
 	_longjmp(scheduler, 1);
 }
 
@@ -235,6 +254,7 @@ static void live(void)
 	struct task *t = current;
 	enum stage_id id = (enum stage_id)(t - tasks);
 
+	ARRIVE(NULL, &scheduler_stack, &scheduler_stack_bytes);
 	if (t->mortal->open(3, arguments)) {
 		log_error("%s does not open", t->mortal->name);
 		exit(1);
@@ -252,7 +272,7 @@ static void live(void)
 
 static void start(struct task *t)
 {
-	ASAN_UNPOISON_MEMORY_REGION(t->stack, STACK_BYTES); /* nobody returned from what the dead one had called */
+	UNPOISON(t->stack, STACK_BYTES); /* nobody returned from what the dead one had called */
 	/* cppcheck-suppress getcontextCalled ; threads would not run by the simulated clock */
 	getcontext(&t->first);
 	t->first.uc_stack.ss_sp = t->stack;
@@ -271,17 +291,21 @@ static void take_turn(struct task *t)
 	current = t;
 	t->state = TASK_READY;
 	if (sigsetjmp(trap.death, 0)) {
+		LEAVE(NULL, scheduler_stack, scheduler_stack_bytes);
+		ARRIVE(scheduler_shadow, NULL, NULL);
 		become_dead(current);
 		current = NULL;
 		return;
 	}
 	if (_setjmp(scheduler)) {
+		ARRIVE(scheduler_shadow, NULL, NULL);
 		stop_counting(current);
 		current = NULL;
 		return;
 	}
 	if (t->die_in)
 		trap_arm(t->die_in);
+	LEAVE(&scheduler_shadow, t->stack, STACK_BYTES);
 	if (!t->is_fresh)
 		_longjmp(t->context, 1);
 	t->is_fresh = 0;
