@@ -12,7 +12,8 @@
  *          memory that all stages of the process share: a fork has a world of its own.
  * Rules:   all that happens follows from the seed: the same seed, the same bytes at the same nanosecond.
  *          Each stage has a clock of its own, as if on a CPU of its own. Only system calls take time, and after each one
- *          the stage whose clock is behind goes on.
+ *          the stage whose clock is behind goes on: stages interleave at system calls. Between stores they do in tests/threads.c
+ *          and tests/storm.c. Plugins and reloads are not simulated.
  */
 #ifndef ONTIME_SIM_H
 #define ONTIME_SIM_H
@@ -114,8 +115,10 @@ int sim_lock(enum stage_id id);
 /* sim_read_clock - CLOCK_MONOTONIC as the stage that runs reads it. */
 uint64_t sim_read_clock(void);
 
-/* sim_doom - how the stage that runs next shall die; for sim_sweep.c. on_step: called before each step of a stage. */
+/* sim_doom - let a stage die before its in_stores-th store from now on, and its successor likewise; 0: let it live. */
 void sim_doom(enum stage_id id, uint32_t in_stores, uint32_t in_stores_of_recovery);
+
+/* sim_watch - on_step is called before each step of a stage. */
 void sim_watch(void (*on_step)(enum stage_id id));
 int sim_is_recovering(void);
 
