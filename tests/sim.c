@@ -198,19 +198,20 @@ static int run_world(void)
 static int read_options(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
+		const char *name = argv[i];
 		const struct known *k = known, *end = known + sizeof(known) / sizeof(known[0]);
 		char *rest = (char *)"";
 		uint64_t n;
 
-		if (strcmp(argv[i], "--help") == 0) {
+		if (strcmp(name, "--help") == 0) {
 			fputs(help, stdout);
 			return 0;
 		}
-		while (k < end && strcmp(argv[i], k->name) != 0)
+		while (k < end && strcmp(name, k->name) != 0)
 			k++;
 		n = k < end && i + 1 < argc ? strtoull(argv[++i], &rest, 10) : 0;
 		if (k == end || *rest || n < k->least || n > k->most) {
-			log_error("option '%s': unknown, or no number in range: see --help", argv[i]);
+			log_error("option '%s': unknown, or no number in its range: see --help", name);
 			return EXIT_CONFIG;
 		}
 		*k->value = n;
@@ -252,12 +253,13 @@ static void run_asked(void)
 
 int main(int argc, char **argv)
 {
-	int status = read_options(argc, argv);
+	int status;
 
+	log_set_name("sim");
+	status = read_options(argc, argv);
 	if (status >= 0)
 		return status;
 	setenv("ONTIME_LOG", "error", 1);
-	log_set_name("sim");
 	trap.is_private = 1;
 	trap_set_up();
 	/* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS wants */
