@@ -131,7 +131,7 @@ void config_draw(struct sim_setup *setup, uint64_t seed)
 	draw_pipeline(payload_bytes);
 	draw_rate(setup, payload_bytes);
 	if (simulates)
-		line("work = simulate");
+		line("work = simulate\nslice = %s", choose("off", "50us"));
 	for (uint32_t class = 0; class < n_classes; class ++)
 		draw_class(class, payload_bytes, 300);
 }
@@ -154,7 +154,7 @@ void config_small(struct sim_setup *setup, uint64_t seed)
 	if (below(2)) /* so low that a successor finds the bucket full */
 		line("rate = %uMbit\nburst = 4KiB", 1 + below(8));
 	if (below(4) == 0)
-		line("work = simulate");
+		line("work = simulate\nslice = %s", choose("off", "50us"));
 	for (uint32_t class = 0; class < n_classes; class ++)
 		draw_class(class, 1536, 6);
 }
