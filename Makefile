@@ -1,6 +1,7 @@
 # The whole build: `make help` lists the targets. Built files go to build/ only.
 #   SAN=address,undefined | SAN=thread   sanitizers, into build/san-address-undefined, build/san-thread
 #   MUTANT=1                             stages whose crash protocol can be broken on purpose, into build/mutant (tests only)
+#   NO_PROBES=1                          stages without probe points, into build/no-probes (tests/bench.sh probes)
 #   V=1                                  show the commands
 #   CC, CFLAGS, CPPFLAGS, LDFLAGS        as usual
 #
@@ -9,7 +10,7 @@
 #   PARTS_NAME   sources that are parts of another program; below run/ only pure ones (tests/lint.sh)
 comma := ,
 LOAD_SINK := run/load_sink.c run/load_flow.c run/load_short.c
-LIBS_latency := -lbpf
+LIBS_latency := -lbpf -lelf
 LIBS_stat := -lncursesw
 PARTS_unit += $(patsubst %,run/stat_%.c,change columns grid json lost number screen view)
 PARTS_unit += run/load_flow.c run/load_short.c run/load_schedule.c
@@ -35,7 +36,7 @@ LIBS_dash := -lmicrohttpd
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-BUILD := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))$(if $(MUTANT),/mutant)
+BUILD := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))$(if $(MUTANT),/mutant)$(if $(NO_PROBES),/no-probes)
 OBJ := $(BUILD)/obj
 Q := $(if $(V),,@)
 silent = $(findstring s,$(firstword -$(MAKEFLAGS)))
@@ -43,7 +44,7 @@ say = $(if $(V)$(silent),,@printf '  %-7s %s\n' $(1) $(2))
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 
 CFLAGS ?= -O2 -g
-ALL_CPPFLAGS = -D_GNU_SOURCE -Icommon $(if $(MUTANT),-DONTIME_MUTANT) $(CPPFLAGS)
+ALL_CPPFLAGS = -D_GNU_SOURCE -Icommon $(if $(MUTANT),-DONTIME_MUTANT) $(if $(NO_PROBES),-DONTIME_NO_PROBES) $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu17 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -fno-omit-frame-pointer $(SAN_FLAGS) \
 	$(CFLAGS)
 ALL_LDFLAGS = -rdynamic -Wl,-z,now $(SAN_FLAGS) $(LDFLAGS)
@@ -75,7 +76,7 @@ UNIT := $(call objects,$(patsubst %,tests/%.c,$(filter-out \
 BPF := $(patsubst run/%.bpf.c,$(BUILD)/%.bpf.o,$(wildcard run/*.bpf.c))
 ifneq ($(BPF),)
 have_bpf := $(shell command -v clang >/dev/null && \
-	printf '\043include <bpf/libbpf.h>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo yes)
+	printf '\043include <bpf/libbpf.h>\n\043include <gelf.h>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo yes)
 ifeq ($(have_bpf),)
 $(info make: without $(patsubst $(BUILD)/%.bpf.o,%,$(BPF)): to have it, apt-get install clang libbpf-dev)
 RUN_PROGRAMS := $(filter-out $(patsubst $(BUILD)/%.bpf.o,%,$(BPF)),$(RUN_PROGRAMS))
@@ -88,6 +89,9 @@ ifeq ($(shell printf '\043include <microhttpd.h>\n' | $(CC) $(CPPFLAGS) -E -x c 
 $(info make: without dash: to have it, apt-get install libmicrohttpd-dev)
 RUN_PROGRAMS := $(filter-out dash,$(RUN_PROGRAMS))
 endif
+
+# What bpf_tracing.h calls the machine: x86, arm64
+bpf_arch := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))))
 
 PROGRAMS := $(STAGES:%=$(BUILD)/%) $(RUN_PROGRAMS:%=$(BUILD)/%)
 
@@ -137,7 +141,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while read -r target text; do \
 		printf '  make %-8s %s\n' "$$target" "$$text"; done
-	@sed -n 's/^#   \(SAN=\|MUTANT=\|V=\)/  \1/p' Makefile
+	@sed -n 's/^#   \(SAN=\|MUTANT=\|NO_PROBES=\|V=\)/  \1/p' Makefile
 
 # $(1): the program's path below $(BUILD), $(2): its own objects, $(3): its name
 define program
@@ -166,7 +170,8 @@ $(PLUGINS) $(TEST_PLUGINS):
 $(BUILD)/%.bpf.o: run/%.bpf.c $(wildcard run/*.h common/*.h)
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
-	$(Q)clang -target bpf -O2 -g -Wall -Icommon -I/usr/include/$(shell $(CC) -dumpmachine) -c $< -o $@
+	$(Q)clang -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -O2 -g -Wall -Icommon \
+		-I/usr/include/$(shell $(CC) -dumpmachine) -c $< -o $@
 
 $(OBJ)/run/dash_files.o: $(wildcard run/dash*.html run/dash*.css run/dash*.js run/dash*.svg run/vendor/*)
 

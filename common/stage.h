@@ -18,6 +18,7 @@
 #include "bell.h"
 #include "clock.h"
 #include "config.h"
+#include "probe.h"
 #include "segment.h"
 
 #define EXIT_TEMPORARY 1
@@ -29,6 +30,7 @@ struct stage {
 	enum stage_id id;
 	struct config config;
 	struct segment seg;
+	struct probes probes;
 	struct stage_block *self;
 	struct stage_block *blocks; /* of all stages */
 	const char *file; /* the config file, for reload; NULL: defaults */

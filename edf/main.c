@@ -77,12 +77,13 @@ static void count_drop(struct edf_tally *t, uint32_t reason)
 }
 
 /* Pass one class's finished packets on, with their counters. */
-static void commit(struct loop *l, uint32_t class)
+static void commit(struct loop *l, uint32_t class, uint64_t now)
 {
 	uint32_t n = l->pending[class];
 
 	if (n == 0)
 		return;
+	probe_commit(&l->stage.probes, class, l->word[class], n, now);
 	l->word[class] = lane_pass(l->stage.seg.views[class].lane, l->word[class], n, &l->tally[class]);
 	l->pending[class] = 0;
 	l->unrung_pkts += n;
@@ -97,10 +98,10 @@ static void ring_neighbours(struct loop *l)
 	stage_ring(&l->stage, STAGE_INGRESS, PARKED_FOR_SPACE);
 }
 
-static void commit_all(struct loop *l)
+static void commit_all(struct loop *l, uint64_t now)
 {
 	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++)
-		commit(l, class);
+		commit(l, class, now);
 	if (l->unrung_pkts >= RING_PKTS || l->work.kind != WORK_NONE)
 		ring_neighbours(l);
 }
@@ -127,9 +128,9 @@ static uint64_t let_others_go_first(void *arg, uint64_t worked_ns)
 		if (choice.class < 0)
 			break;
 		finish_head(l, choice, now);
-		commit(l, (uint32_t)choice.class);
-		ring_neighbours(l);
 		now = now_ns();
+		commit(l, (uint32_t)choice.class, now);
+		ring_neighbours(l);
 		stage_beat(&l->stage, now, 1); /* this may go on for as long as the classes above are overloaded */
 	}
 	l->at_work = mine;
@@ -209,7 +210,7 @@ static uint32_t serve(struct loop *l, uint64_t now)
 		finish_head(l, choice, now);
 		done++;
 	}
-	commit_all(l);
+	commit_all(l, now);
 	return done;
 }
 

@@ -104,6 +104,8 @@ void settle(struct sender *s, uint32_t class, uint32_t n, uint64_t sent_at_ns)
 		else
 			count_sent(s, class, index, sent_at_ns);
 	}
+	if (n)
+		probe_commit(&s->stage->probes, class, s->word[class], n, sent_at_ns);
 	s->word[class] = lane_release(v->lane, s->word[class], n, t);
 	apply_updates(s, class);
 	if (n == 0)

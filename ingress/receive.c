@@ -167,6 +167,8 @@ static uint32_t accept_batch(struct receiver *r, const struct ingress *in, int f
 	r->tally[class].read_pkts += n;
 	r->tally[class].read_bytes += bytes;
 	r->tally[class].ingress_full_pkts += n - fits;
+	if (fits)
+		probe_commit(&r->stage->probes, class, r->word[class], fits, published_at_ns);
 	r->word[class] = lane_publish(v->lane, r->word[class], fits, &r->tally[class]);
 	return bytes;
 }
