@@ -40,6 +40,7 @@ struct storm {
 	pid_t pids[N_STAGES];
 	char *arguments[16]; /* of each stage */
 	const char *dir, *mutant;
+	const char *first, *last; /* commands to run before the load and after it; NULL: none */
 	uint64_t kills, killed[N_STAGES], random;
 	uint32_t rate_pps;
 	_Atomic int stop;
@@ -229,6 +230,12 @@ static uint64_t judge(struct storm *s, const char *name)
 	return broken;
 }
 
+/* Returns 1 if there is a command, and it failed. */
+static int command_fails(const char *command)
+{
+	return command && system(command) != 0;
+}
+
 static int run(struct storm *s, uint64_t kills, const char *name)
 {
 	static struct sink sink;
@@ -240,6 +247,7 @@ static int run(struct storm *s, uint64_t kills, const char *name)
 	sink_start(&sink, s->flows, s->config.n_classes, &sink_thread);
 	for (int i = 0; i < N_STAGES; i++)
 		start_stage(s, i);
+	broken = (uint64_t)command_fails(s->first);
 	pthread_create(&source_thread, NULL, run_source, s);
 	usleep(50000);
 	strike_until(s, kills);
@@ -250,7 +258,7 @@ static int run(struct storm *s, uint64_t kills, const char *name)
 	end_stages(s, SIGTERM);
 	if (interrupted)
 		return 128 + interrupted;
-	broken = judge(s, name);
+	broken += judge(s, name) + (uint64_t)command_fails(s->last);
 	printf("%s: %.1f kills/s\n", name, (double)s->kills * 1e9 / (double)(now_ns() - began_ns));
 	return broken > 0;
 }
@@ -277,6 +285,8 @@ static int usage(int status)
 	      "  --gso on|off   UDP_SEGMENT (default on)\n"
 	      "  --rate PPS     default 20000\n"
 	      "  --stages DIR   where the three binaries are (default build)\n"
+	      "  --first COMMAND, --last COMMAND\n"
+	      "                 to run before the load and after it, with ONTIME_INSTANCE set; each must succeed\n"
 	      "  --mutant RULE  break a rule of the crash protocol: no-recovery, zero-sentinel, no-base, no-lock\n\n"
 	      "Exit status: 0 every promise held, 1 one was broken, 2 usage.\n",
 	      status ? stderr : stdout);
@@ -307,6 +317,10 @@ int main(int argc, char **argv)
 			storm.rate_pps = (uint32_t)strtoul(value, NULL, 10);
 		else if (strcmp(argv[i], "--stages") == 0)
 			storm.dir = value;
+		else if (strcmp(argv[i], "--first") == 0)
+			storm.first = value;
+		else if (strcmp(argv[i], "--last") == 0)
+			storm.last = value;
 		else if (strcmp(argv[i], "--mutant") == 0)
 			storm.mutant = value;
 		else
@@ -319,6 +333,7 @@ int main(int argc, char **argv)
 	printf("storm: seed %llu, UDP_SEGMENT %s%s%s\n", (unsigned long long)seed, gso ? "on" : "off",
 	       storm.mutant ? ", broken rule: " : "", storm.mutant ? storm.mutant : "");
 	configure(&storm, gso);
+	setenv("ONTIME_INSTANCE", storm.config.instance, 1);
 	atexit(clean_up);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGINT, &act, NULL);
