@@ -12,8 +12,11 @@ else
 	run_root=${ONTIME_RUN_DIR:-${XDG_RUNTIME_DIR:-/tmp}/ontime-$(id -u)}
 fi
 
+pins=/sys/fs/bpf/ontime # of the latency histograms, one directory per instance
+
 say() { # a log that is full, or closed, must not end a supervisor
-	printf 'ontime: %s\n' "$*" || true
+	printf 'ontime: %s
+' "$*" || true
 }
 
 die() { # STATUS MESSAGE

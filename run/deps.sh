@@ -5,13 +5,15 @@ set -eu
 
 build="gcc make libc6-dev libinih-dev libncurses-dev libmicrohttpd-dev netcat-openbsd procps" # the last two for what launch.sh says to try
 test="libcunit1-dev clang-format shellcheck cppcheck binutils iproute2 systemd jq tmux libxml2-utils bsdutils"
+probes="clang libbpf-dev bpftool" # for the latency histograms, which only root can have, where the kernel has BTF
 optional= # what is wanted, but can be done without
+[ "$(id -u)" -ne 0 ] || [ ! -e /sys/kernel/btf/vmlinux ] || optional=$probes
 
 case "${1-}" in
 build) wanted=$build ;;
 test)
 	wanted="$build $test"
-	optional="nodejs chromium prometheus" # the dashboard's tests skip without
+	optional="$optional nodejs chromium prometheus" # the dashboard's tests skip without
 	;;
 stress) wanted="$build jq" ;;
 -h | --help)
@@ -74,9 +76,11 @@ stop_services()
 # Package lists that are absent or too old show as a failed install: only then are they fetched.
 echo "deps.sh: installing$missing$also_missing" >&2
 apt install "$missing$also_missing" >/dev/null 2>&1 && stop_services && exit 0
-apt update >&2
-[ -z "$missing" ] || apt install "$missing" >&2
+if [ "$missing" ]; then
+	apt update >&2
+	apt install "$missing" >&2
+fi
 for package in $also_missing; do
-	apt install "$package" >/dev/null 2>&1 || echo "deps.sh: $package cannot be installed here: its tests will be skipped" >&2
+	apt install "$package" >/dev/null 2>&1 || echo "deps.sh: $package cannot be installed (apt-get update may help): what needs it is left out" >&2
 done
 stop_services

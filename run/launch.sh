@@ -88,6 +88,11 @@ exec 9<&-
 
 say "instance '$instance' is running${mode:+ (adopted)}"
 "$build/hold" --classes "$@"
+if [ -x "$build/latency" ]; then # it says so, or in one line why not
+	"$build/latency" -i "$instance" 2>&1 || true
+else
+	say "without latency histograms: as root, apt-get install clang libbpf-dev bpftool, then make and build/latency"
+fi
 "$build/hold" --classes "$@" | awk 'function at(a, port) {
 		port = a
 		sub(/.*:/, "", port)

@@ -26,6 +26,8 @@ line_of() { # of $stage: its pid, state, starts and alive
 }
 
 "$build/hold" --stages -i "$instance" >/dev/null || exit 1
+# A rebuilt binary is probed from its first packet on, if the one that runs is.
+[ ! -e "$pins/$instance" ] || ONTIME_LOG=warning "$build/latency" -i "$instance" || true
 for stage in $stages; do
 	is_supervisor "$(pid_in "$dir/keeper.$stage")" || die 1 "nobody keeps $stage of instance '$instance': run/launch.sh starts a supervisor, which adopts what runs"
 	read -r old _ starts alive <<END

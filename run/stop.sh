@@ -17,6 +17,10 @@ esac
 instance=$(instance_of "$@")
 dir=$run_root/$instance
 
+unpin() { # the latency histograms
+	[ ! -x "$build/latency" ] || ONTIME_LOG=warning "$build/latency" --detach -i "$instance" || true
+}
+
 pid_of() { # the pid of $stage if it is alive, else nothing
 	"$build/hold" --stages -i "$instance" 2>/dev/null | while read -r name pid _ _ _ _ _ alive; do
 		[ "$name" != "$stage" ] || [ "$alive" = 0 ] || echo "$pid"
@@ -43,6 +47,7 @@ end_stage() { # SIGNAL
 
 lock_instances
 finish() { # MESSAGE
+	unpin
 	"$build/hold" --remove --force -i "$instance"
 	rm -rf "$dir"
 	rmdir "$run_root" 2>/dev/null || true

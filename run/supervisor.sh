@@ -55,6 +55,15 @@ start() { # ARGS: $stage, as $pid
 	"$build/$stage" "$@" &
 	pid=$!
 	is_child=1
+	probe_rebuilt
+}
+
+probe_rebuilt() { # the latency histograms belong to files: attach to a binary that is newer than the links to it
+	# shellcheck disable=SC3013  # dash has -nt, and POSIX since 2024
+	for link in "$pins/$ONTIME_INSTANCE/parts/link-$stage"-*; do
+		[ -e "$link" ] && [ "$build/$stage" -nt "$link" ] || return 0
+	done
+	ONTIME_LOG=warning "$build/latency" -i "$ONTIME_INSTANCE" &
 }
 
 wait_for_end() { # leaves how it ended in $status
