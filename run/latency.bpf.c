@@ -39,13 +39,15 @@ static void close_run(struct open_run *o, struct latency_histogram *h, struct la
 {
 	uint32_t bucket = o->bucket, i = p->n_runs;
 
-	if (o->n_pkts == 0 || bucket >= HISTOGRAM_BUCKETS || i >= LATENCY_RUNS)
+	if (o->n_pkts == 0 || bucket >= HISTOGRAM_BUCKETS)
 		return;
 	h->buckets[bucket] += o->n_pkts;
 	h->count += o->n_pkts;
 	h->sum_ns += o->sum_ns;
 	if (o->max_ns > h->max_ns)
 		h->max_ns = o->max_ns;
+	if (i >= LATENCY_RUNS) /* a stage passes on LATENCY_BATCH at most */
+		return;
 	p->runs[i].sum_ns = o->sum_ns;
 	p->runs[i].span = (uint16_t)span;
 	p->runs[i].bucket = (uint16_t)bucket;
