@@ -36,6 +36,8 @@ struct segment;
 struct probes {
 	uint64_t segment; /* which instance this is: the checksum of the segment's header */
 	struct probe_lane lanes[MAX_CLASSES];
+	uint64_t next_pkts[MAX_CLASSES]; /* behind the last batch that was watched */
+	uint32_t touched_pkts[MAX_CLASSES]; /* slots that are surely mapped, up to a lap */
 };
 
 extern _Atomic uint32_t probe_watchers;
@@ -55,10 +57,10 @@ void probe_batch_nop1(const struct probe_lane *lane, uint64_t first_pkts, uint32
 void probe_init(struct probes *p, const struct segment *seg);
 
 /* probe_call - hit those of the two points that are watched. */
-void probe_call(const struct probes *p, uint32_t class, uint64_t first_pkts, uint32_t n_pkts, uint64_t at_ns);
+void probe_call(struct probes *p, uint32_t class, uint64_t first_pkts, uint32_t n_pkts, uint64_t at_ns);
 
 /* probe_commit - the stage is about to commit n packets of a class, from `word` on. */
-static inline void probe_commit(const struct probes *p, uint32_t class, uint64_t word, uint32_t n, uint64_t at_ns)
+static inline void probe_commit(struct probes *p, uint32_t class, uint64_t word, uint32_t n, uint64_t at_ns)
 {
 #ifndef ONTIME_NO_PROBES
 	/* relaxed: a flag; the batch that is under way when it is raised need not be seen */

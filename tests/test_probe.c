@@ -51,18 +51,32 @@ static void nobody_watches_at_the_start(void)
 	CU_ASSERT_EQUAL((uintptr_t)&probe_watchers % 2, 0); /* as the kernel demands of its counters */
 }
 
-static void a_watched_probe_returns_and_changes_nothing(void)
+static void a_watched_probe_returns_and_changes_no_packet(void)
 {
-	static struct probes p, before;
+	static struct arrival arrivals[8], arrivals_before[8];
+	static struct result results[8];
+	static struct departure departures[8];
+	static struct probes p;
 
-	memset(&p, 0x5a, sizeof(p));
-	before = p;
+	memset(arrivals, 0x5a, sizeof(arrivals));
+	memset(arrivals_before, 0x5a, sizeof(arrivals_before));
+	p.lanes[1] = (struct probe_lane){ (uintptr_t)arrivals, (uintptr_t)results, (uintptr_t)departures, 7, 1 };
 	for (uint32_t watchers = 1; watchers; watchers <<= 8) {
 		atomic_store_explicit(&probe_watchers, watchers, memory_order_relaxed);
-		probe_commit(&p, 1, 5 << COUNT_SHIFT, 3, 12345);
-		CU_ASSERT_EQUAL(memcmp(&p, &before, sizeof(p)), 0);
+		for (uint64_t first = 5; first < 50; first += 3)
+			probe_commit(&p, 1, first << COUNT_SHIFT, 3, 12345);
+		CU_ASSERT_EQUAL(memcmp(arrivals, arrivals_before, sizeof(arrivals)), 0);
 	}
 	atomic_store_explicit(&probe_watchers, 0, memory_order_relaxed);
+	CU_ASSERT(p.touched_pkts[1] >= 8);
+}
+
+static void an_unwatched_probe_touches_nothing(void)
+{
+	static struct probes p; /* its lanes are nowhere */
+
+	probe_commit(&p, 1, 5 << COUNT_SHIFT, 3, 12345);
+	CU_ASSERT_EQUAL(p.next_pkts[1], 0);
 }
 
 static void each_class_is_where_its_packets_are(void)
@@ -92,4 +106,5 @@ static void each_class_is_where_its_packets_are(void)
 
 SUITE(probe, TEST(the_entry_is_a_nop_of_five_bytes_and_a_return), TEST(the_twin_is_a_nop_of_one_byte_and_a_return),
       TEST(the_nop_lies_within_one_page), TEST(strip_leaves_the_names), TEST(nobody_watches_at_the_start),
-      TEST(a_watched_probe_returns_and_changes_nothing), TEST(each_class_is_where_its_packets_are))
+      TEST(a_watched_probe_returns_and_changes_no_packet), TEST(an_unwatched_probe_touches_nothing),
+      TEST(each_class_is_where_its_packets_are))

@@ -1,0 +1,318 @@
+#!/bin/sh
+# t_latency.sh - the latency histograms on running instances: exact against the account, through kills, restarts and builds;
+# read with plain bpftool; gone after stop; one clear line where they cannot be. Needs root and BPF; else it is skipped.
+set -eu
+cd "$(dirname "$0")/.."
+passed=0
+failed=0
+skipped=0
+home=$PWD
+work=$(mktemp -d)
+ONTIME_RUN_DIR=$work/run
+ONTIME_BUILD=$work/build # a copy: its binaries are rebuilt below
+export ONTIME_RUN_DIR ONTIME_BUILD
+instance=latency$$
+pins=/sys/fs/bpf/ontime
+listen=$((10000 + $$ % 1000 * 10)) # as in t_operate.sh
+send=$((listen + 10000))
+trap 'clean_up' EXIT INT TERM
+
+clean_up() {
+	for name in "$instance" "${instance}b" "${instance}c"; do
+		run/stop.sh -i "$name" >/dev/null 2>&1 || true
+	done
+	rm -rf "$work"
+}
+
+config_of() { # INSTANCE-SUFFIX PORT-OFFSET: a config with ports of its own
+	in=$((listen / 10 + $2)) out=$((send / 10 + $2))
+	sed "s/^instance = .*/instance = $instance$1/; s/^policy = .*/policy = edf/
+		s/127\.0\.0\.1:808/127.0.0.1:$in/; s/127\.0\.0\.1:908/127.0.0.1:$out/" run/ontime.conf >"$work/conf$1"
+}
+
+check() { # NAME COMMAND...
+	name=$1
+	shift
+	if out=$("$@" 2>&1); then
+		passed=$((passed + 1))
+		printf 'ok   %s\n' "$name"
+	else
+		failed=$((failed + 1))
+		printf 'FAIL %s\n%s\n' "$name" "$out"
+		tail -n 5 "$ONTIME_RUN_DIR/$instance/log" 2>/dev/null || true
+	fi
+}
+
+skip() { # REASON NAME
+	skipped=$((skipped + 1))
+	printf 'skip %s: %s\n' "$2" "$1"
+}
+
+eventually() { # COMMAND...: within 5 seconds
+	tries=100
+	until "$@"; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
+fails_with() { # STATUS PATTERN COMMAND...: that exit status, and ONE line that matches
+	want=$1
+	pattern=$2
+	shift 2
+	text=$("$@" 2>&1) && got=0 || got=$?
+	printf '%s (status %s)\n' "$text" "$got"
+	[ "$got" = "$want" ] && printf '%s\n' "$text" | grep -q "$pattern" && [ "$(printf '%s\n' "$text" | wc -l)" = 1 ]
+}
+
+latency() { # ARGS: the loader, for the first instance
+	"$ONTIME_BUILD/latency" -i "$instance" "$@"
+}
+
+counts_are_exact() { # [SUFFIX]
+	build/tests/latency_counts "$instance${1:-}"
+}
+
+pid_of() { # STAGE
+	build/hold --stages -i "$instance" | sed -n "s/^$1 \([0-9]*\) .*/\1/p"
+}
+
+ready() {
+	[ "$(build/hold --stages -i "$instance" | grep -c ' ready .* 1$')" = 3 ]
+}
+
+load() { # SECONDS RATE [SUFFIX]: what a busy machine loses on the way is no matter here
+	build/load -c "$work/conf${3:-}" --rate "$2" --seconds "$1" --size 0-1472 >"$work/load${3:-}" 2>&1 || true
+}
+
+launches_attached() {
+	run/launch.sh -c "$work/conf" >"$work/said" && grep -q 'histograms are attached' "$work/said" &&
+		latency --status && ! pgrep -x latency
+}
+
+load_and_compare() {
+	load 2 20000 && counts_are_exact
+}
+
+total_of_high='.[] | (.formatted // .).value | select(.class == "high" and .span == "total")'
+
+is_shown() { # COUNT: by the timer's doing, once a second
+	[ "$(bpftool -j map dump pinned "$pins/$instance/latency" | jq -r "$total_of_high | .count")" = "$1" ]
+}
+
+bpftool_shows_it() { # what people type, and what it says of a class equals the account
+	eventually is_shown "$(build/stat -i "$instance" --json | jq '.classes[0].sent')" || return 1
+	bpftool map dump pinned "$pins/$instance/latency" >"$work/dump"
+	grep -q '"span": "edf_wait"' "$work/dump" && jq -e "[$total_of_high |
+		.p50_ns > 0 and .p50_ns <= .p99_ns and .p99_ns <= .max_ns and .le_1s <= .count] | all" "$work/dump"
+}
+
+report_and_bars_are_files() {
+	grep -E '^high +total +[0-9]+ ' "$pins/$instance/report" && grep -E 'from .* \|@' "$pins/$instance/histogram"
+}
+
+kill_under_load() {
+	load 3 20000 &
+	source=$!
+	sleep 0.5
+	for stage in ingress edf egress egress edf ingress; do
+		kill -9 "$(pid_of $stage)"
+		sleep 0.1
+	done
+	run/restart.sh all -i "$instance" && eventually ready && wait "$source" && counts_are_exact
+}
+
+sent_pkts() {
+	build/stat -i "$instance" --json | jq '[.classes[].sent] | add'
+}
+
+saturate() { # a million packets and more, in the largest batches
+	for _ in 1 2 3 4 5 6; do
+		build/load -c "$work/conf" --saturate --gso --size 64-64 --seconds 2 >"$work/load" 2>&1 || true
+		[ "$(sent_pkts)" -le 1000000 ] || break
+	done
+	counts_are_exact && [ "$(sent_pkts)" -gt 1000000 ]
+}
+
+rebuild() { # STAGE: the same program, another file
+	cp "$ONTIME_BUILD/$1" "$work/new" && mv "$work/new" "$ONTIME_BUILD/$1" && touch "$ONTIME_BUILD/$1"
+}
+
+rebuilt_and_restarted() {
+	rebuild egress
+	fails_with 1 'a binary was built since' sh -c "'$ONTIME_BUILD/latency' --status -i $instance >/dev/null" || return 1
+	load 2 10000 &
+	source=$!
+	run/restart.sh egress -i "$instance" && wait "$source" && latency --status && counts_are_exact
+}
+
+is_attached() {
+	latency --status >"$work/status"
+}
+
+rebuilt_and_killed() { # nobody says so: the supervisor sees it
+	rebuild edf
+	kill -9 "$(pid_of edf)"
+	eventually ready && eventually is_attached && run/restart.sh edf -i "$instance"
+}
+
+reset_counts_anew() {
+	before=$(sent_pkts)
+	latency --reset && load 1 5000 || return 1
+	[ "$(awk '$2 == "total" {n += $3} END {print n}' "$pins/$instance/report")" = $(($(sent_pkts) - before)) ]
+}
+
+wakeups_are_measured() {
+	latency --wakeups && load 1 1000 && grep -E '^egress +wakeup +[0-9]{3,} ' "$pins/$instance/report" &&
+		latency --no-wakeups && ! ls "$pins/$instance/parts/link-switched"
+}
+
+two_instances() { # on the same binaries
+	config_of b 1
+	run/launch.sh -c "$work/confb" && latency --reset || return 1
+	load 2 10000 b &
+	source=$!
+	load 2 5000 && wait "$source" && counts_are_exact b || return 1
+	run/stop.sh -i "${instance}b" && latency --status
+}
+
+drops_are_exact() { # of every stage: too long, too late or evicted
+	config_of c 2
+	run/launch.sh -c "$work/confc" --payload_bytes=512B --work=simulate --policy=guarded --late=drop --high.budget=3ms \
+		--medium.budget=4ms || return 1
+	load 2 8000 c
+	build/tests/latency_counts "${instance}c" || return 1
+	build/stat -i "${instance}c" --json | jq -e '[.classes[].dropped | .oversize, .late + .evicted] | add > 100'
+}
+
+nothing_is_left() {
+	run/stop.sh -i "$instance" && [ ! -e "$pins/$instance" ] && ! bpftool link show | grep -q "$instance"
+}
+
+make_up_stages() {
+	mkdir -p "$work/made-up"
+	cp build/latency build/latency.bpf.o "$work/made-up"
+	for stage in ingress edf egress; do
+		cp build/tests/latency_drive "$work/made-up/$stage"
+	done
+}
+
+try_to_load() { # what says whether this machine and user can have BPF
+	made_up_segment "$work/made-up/latency" -i "$instance" && "$work/made-up/latency" --detach -i "$instance"
+}
+
+made_up_stages() { # [OPTION]: known times, through the same probes
+	"$work/made-up/ingress" create "$instance" && "$work/made-up/latency" -i "$instance" "$@" || return 1
+	for stage in ingress edf egress; do
+		"$work/made-up/$stage" drive "$instance" || return 1
+	done
+	"$work/made-up/ingress" check "$instance" && status=0 || status=1
+	"$work/made-up/latency" --detach -i "$instance"
+	build/hold --remove --force -i "$instance"
+	return "$status"
+}
+
+storm() { # 300 kills at random moments
+	build/tests/storm --kills 300 --seed 11 --first "build/latency -i \$ONTIME_INSTANCE" --last \
+		"build/tests/latency_counts \$ONTIME_INSTANCE; s=\$?; build/latency --detach -i \$ONTIME_INSTANCE; exit \$s"
+}
+
+stripped() {
+	for stage in ingress edf egress; do
+		strip "$ONTIME_BUILD/$stage"
+	done
+	launches_attached && load 1 10000 && counts_are_exact && run/stop.sh -i "$instance"
+}
+
+made_up_segment() { # COMMAND..: with a segment that no stage works in
+	"$work/made-up/ingress" create "$instance"
+	"$@" && status=0 || status=1
+	build/hold --remove --force -i "$instance"
+	return "$status"
+}
+
+without_probe_points() {
+	make -s NO_PROBES=1 build/no-probes/edf >/dev/null && cp build/no-probes/edf "$work/made-up/edf" || return 1
+	made_up_segment fails_with 1 'edf has no probe points: .* build it again' "$work/made-up/latency" -i "$instance" &&
+		[ ! -e "$pins/$instance" ]
+}
+
+as_nobody() { # COMMAND.. with no capability
+	setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all "$@"
+}
+
+forbidden() { # root of a user namespace has its capabilities there only, as in a container
+	made_up_segment fails_with 1 'though this process has the capabilities: a container' \
+		unshare -U -r build/latency -i "$instance"
+}
+
+locked_down() { # the same, where the kernel says that it is
+	mkdir -p "$work/security"
+	echo 'none integrity [confidentiality]' >"$work/security/lockdown"
+	made_up_segment fails_with 1 'the kernel is locked down' unshare -m sh -c "
+		mount --bind '$work/security' /sys/kernel/security && exec unshare -U -r build/latency -i $instance"
+}
+
+with_two_capabilities() { # an instance of an unprivileged user who may have BPF
+	install -d -o 65534 "$pins"
+	chmod 777 "$work"
+	chown -R 65534 "$ONTIME_BUILD"
+	user="setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all,+bpf,+perfmon --ambient-caps=+bpf,+perfmon"
+	# shellcheck disable=SC2086
+	ONTIME_RUN_DIR=$work/nobody $user run/launch.sh -c "$work/conf" >"$work/said" 2>&1 &&
+		grep -q 'histograms are attached' "$work/said" && load 1 10000 && counts_are_exact && status=0 || status=1
+	cat "$work/said"
+	# shellcheck disable=SC2086
+	ONTIME_RUN_DIR=$work/nobody $user run/stop.sh -i "$instance" && [ ! -e "$pins/$instance" ] || status=1
+	return "$status"
+}
+
+[ -x build/latency ] || { echo "skip latency: build/latency was not built: it needs clang and libbpf-dev"; exit 77; }
+make -s all build/tests/latency_counts build/tests/latency_drive build/tests/storm
+mkdir "$ONTIME_BUILD"
+cp -r build/ingress build/edf build/egress build/hold build/latency build/latency.bpf.o build/plugins "$ONTIME_BUILD"
+config_of "" 0
+make_up_stages
+if ! why=$(try_to_load 2>&1); then
+	case $why in
+	*need* | *"not mounted"* | *forbids* | *"locked down"* | *"no BPF"*)
+		echo "skip latency: $why"
+		exit 77
+		;;
+	esac
+fi
+check "no running instance is one line" fails_with 1 'not running; run/launch.sh' latency
+check "known times, in the right buckets, the last one too; batches that come again count once" made_up_stages
+check "the same by perf events and the probe with a nop of one byte, as older kernels need it" made_up_stages --old-kernel
+check "launch attaches, and the loader is gone" launches_attached
+check "counts equal the account's, for each class and span; total has the same buckets" load_and_compare
+check "plain bpftool shows the same, by name" bpftool_shows_it
+check "the report and the bars are files" report_and_bars_are_files
+check "counts stay exact through kill -9 and restart of each stage" kill_under_load
+check "counts stay exact over a million packets at saturation" saturate
+check "a rebuilt binary is noticed, and probed from its first packet on" rebuilt_and_restarted
+check "a rebuilt binary that a crash brings in is probed too" rebuilt_and_killed
+check "a reset counts anew" reset_counts_anew
+check "wake-ups are measured on demand" wakeups_are_measured
+check "two instances of the same binaries count each its own" two_instances
+check "nothing stays pinned after stop" nothing_is_left
+check "packets that are dropped count in no span they never had" drops_are_exact
+run/stop.sh -i "${instance}c" >/dev/null
+check "counts stay exact through a storm of kills" storm
+check "a stripped binary is probed" stripped
+check "a binary without probe points is one line" without_probe_points
+check "an unprivileged user is told the capabilities" fails_with 1 'need CAP_BPF and CAP_PERFMON' as_nobody "$home/build/latency"
+check "no bpffs is one line" fails_with 1 'not mounted at /sys/fs/bpf: mount -t bpf' \
+	unshare -m sh -c "umount -l /sys/fs/bpf; exec build/latency"
+check "no BTF is one line" fails_with 1 'CONFIG_DEBUG_INFO_BTF' \
+	unshare -m sh -c "mount -t tmpfs none /sys/kernel/btf && exec build/latency"
+if unshare -U -r -m true 2>/dev/null; then
+	check "a container that forbids BPF is one line" forbidden
+	check "a kernel that is locked down is one line" locked_down
+else
+	skip "no user namespace can be made here" "a container that forbids BPF, and a kernel that is locked down, are one line each"
+fi
+check "CAP_BPF and CAP_PERFMON are enough" with_two_capabilities
+printf 'latency: %d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" = 0 ]
