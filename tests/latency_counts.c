@@ -56,7 +56,11 @@ static void refresh_rows(const char *instance)
 
 	snprintf(path, sizeof(path), "%s/%s/report", PINS_ROOT, instance);
 	fd = open(path, O_RDONLY);
-	while (fd >= 0 && read(fd, text, sizeof(text)) > 0)
+	if (fd < 0) {
+		log_error("open %s: %s", path, strerror(errno));
+		exit(1);
+	}
+	while (read(fd, text, sizeof(text)) > 0)
 		continue;
 	close(fd);
 }
