@@ -28,7 +28,6 @@
 #include "account.h"
 #include "config.h"
 #include "histogram.h"
-#include "packet.h"
 
 #define LAYOUT_VERSION 1
 #define LAYOUT_MAGIC 0x656d69746e6f0001ULL /* "\1\0ontime" in memory, little-endian */
@@ -38,6 +37,34 @@
 #define RECEIVE_CONTROL_BYTES 64 /* SCM_TIMESTAMPNS (32) and SO_RXQ_OVFL (24), rounded up */
 #define SEND_CONTROL_BYTES 32 /* UDP_SEGMENT (24), rounded up */
 #define CRASHES_UNTIL_POISON 3
+
+/* What ingress says of a packet. One per slot; writer: ingress, before the packet is published. */
+struct arrival {
+	uint64_t arrived_at_ns; /* kernel receive time */
+	uint64_t read_at_ns;
+	uint64_t published_at_ns;
+	uint32_t len_bytes; /* as received; past payload_bytes when oversize */
+	uint16_t source; /* hash of the sender's address; 0 with one destination */
+	uint8_t drop; /* enum drop_reason: DROP_NONE or DROP_OVERSIZE */
+	uint8_t spare;
+};
+
+/* What edf says of it. One per slot; writer: edf, before it passes the packet on. */
+struct result {
+	uint64_t started_at_ns;
+	uint64_t done_at_ns;
+	uint32_t len_bytes; /* to send */
+	uint8_t drop; /* enum drop_reason; whatever is set here is never sent */
+	uint8_t second; /* 1: the bytes to send are in the slot's second half */
+	uint16_t spare;
+};
+
+/* What egress says of it. One per slot; writer: egress. */
+struct departure {
+	uint64_t handed_at_ns; /* start of the send call */
+	uint32_t drop; /* enum drop_reason: LATE_EGRESS or SEND_ERROR, decided before the call */
+	uint32_t send_errno; /* with DROP_SEND_ERROR */
+};
 
 /* Counters of ingress, per class, private copy; a bank holds the same as words. */
 struct ingress_tally {

@@ -5,21 +5,12 @@
 
 #include "segment.h"
 
-void probe_init(struct probes *p, const struct segment *seg)
+void probe_init(struct probes *p, const struct segment *seg, enum stage_id stage)
 {
 	memset(p, 0, sizeof(*p));
+	p->views = seg->views;
 	p->segment = seg->shared->header.checksum;
-	for (uint32_t class = 0; class < seg->n_classes; class ++) {
-		const struct lane_view *v = &seg->views[class];
-
-		p->lanes[class] = (struct probe_lane){
-			.arrivals = (uintptr_t)v->arrivals,
-			.results = (uintptr_t)v->results,
-			.departures = (uintptr_t)v->departures,
-			.mask = v->mask,
-			.class = class,
-		};
-	}
+	p->stage = stage;
 }
 
 #ifndef ONTIME_NO_PROBES
@@ -47,41 +38,71 @@ __attribute__((section(".probes"), used)) _Atomic uint32_t probe_watchers = 0;
 EMPTY_FUNCTION("probe_batch", NOP5);
 EMPTY_FUNCTION("probe_batch_nop1", NOP1);
 
-/*
- * What this process has never touched is not mapped, and what is not mapped a tracer cannot read: egress looks at no more than
- * the fate of a packet that was dropped before. After one lap of the ring nothing is left to touch.
- */
-static void touch(struct probes *p, uint32_t class, uint64_t first_pkts, uint32_t n_pkts)
+/* Clocks are read once per batch: a wait may seem to end before it began. */
+static uint64_t span_ns(uint64_t from, uint64_t to)
 {
-	const struct probe_lane *l = &p->lanes[class];
-	const struct arrival *arrivals = (const struct arrival *)(uintptr_t)l->arrivals;
-	const struct result *results = (const struct result *)(uintptr_t)l->results;
-	const struct departure *departures = (const struct departure *)(uintptr_t)l->departures;
-
-	if (first_pkts != p->next_pkts[class])
-		p->touched_pkts[class] = 0; /* nobody watched meanwhile */
-	p->next_pkts[class] = first_pkts + n_pkts;
-	if (p->touched_pkts[class] > l->mask)
-		return;
-	p->touched_pkts[class] += n_pkts;
-	for (uint32_t i = 0; i < n_pkts; i++) {
-		uint32_t at = (uint32_t)(first_pkts + i) & l->mask;
-
-		__asm__ volatile("" : : "r"(arrivals[at].drop), "r"(results[at].drop), "r"(departures[at].drop));
-	}
+	return to > from ? to - from : 0;
 }
 
-void probe_call(struct probes *p, uint32_t class, uint64_t first_pkts, uint32_t n_pkts, uint64_t at_ns)
+static uint64_t *add_ingress(uint64_t *to, const struct arrival *a)
 {
-	uint16_t watchers[2];
-	uint32_t both = atomic_load_explicit(&probe_watchers, memory_order_relaxed); /* relaxed: as in probe_commit() */
+	if (a->drop != DROP_NONE)
+		return to;
+	*to++ = span_ns(a->arrived_at_ns, a->read_at_ns);
+	*to++ = span_ns(a->read_at_ns, a->published_at_ns);
+	return to;
+}
 
-	if (n_pkts)
-		touch(p, class, first_pkts, n_pkts);
+static uint64_t *add_edf(uint64_t *to, const struct arrival *a, const struct result *r)
+{
+	if (r->drop != DROP_NONE)
+		return to;
+	*to++ = span_ns(a->published_at_ns, r->started_at_ns);
+	*to++ = span_ns(r->started_at_ns, r->done_at_ns);
+	return to;
+}
+
+static uint64_t *add_egress(uint64_t *to, const struct arrival *a, const struct result *r, const struct departure *d,
+			    uint64_t sent_at_ns)
+{
+	if (r->drop != DROP_NONE || d->drop != DROP_NONE)
+		return to;
+	*to++ = span_ns(r->done_at_ns, d->handed_at_ns);
+	*to++ = span_ns(d->handed_at_ns, sent_at_ns);
+	*to++ = span_ns(a->arrived_at_ns, sent_at_ns);
+	return to;
+}
+
+/* A stage passes on BATCH packets at most that it does not drop, whatever lies between them. Returns how many. */
+static uint32_t lay_out(struct probes *p, const struct lane_view *v, uint64_t word, uint32_t n_pkts, uint64_t at_ns)
+{
+	uint32_t n_spans = p->stage == STAGE_EGRESS ? PROBE_SPANS : PROBE_SPANS - 1;
+	uint64_t *to = p->spans_ns, *last = p->spans_ns + BATCH * n_spans;
+
+	for (uint32_t i = 0; i < n_pkts && to < last; i++) {
+		uint32_t at = lane_index(v, word, i);
+
+		if (p->stage == STAGE_INGRESS)
+			to = add_ingress(to, &v->arrivals[at]);
+		else if (p->stage == STAGE_EDF)
+			to = add_edf(to, &v->arrivals[at], &v->results[at]);
+		else
+			to = add_egress(to, &v->arrivals[at], &v->results[at], &v->departures[at], at_ns);
+	}
+	return (uint32_t)(to - p->spans_ns) / n_spans;
+}
+
+void probe_call(struct probes *p, uint32_t class, uint64_t word, uint32_t n_pkts, uint64_t at_ns)
+{
+	uint64_t n_counted = n_pkts ? lay_out(p, &p->views[class], word, n_pkts, at_ns) : 0;
+	uint64_t first_pkts = word >> COUNT_SHIFT, batch = n_pkts | (uint64_t) class << 32;
+	uint32_t both = atomic_load_explicit(&probe_watchers, memory_order_relaxed); /* relaxed: as in probe_commit() */
+	uint16_t watchers[2];
+
 	memcpy(watchers, &both, sizeof(both)); /* in memory order, as the kernel counts them */
 	if (watchers[0])
-		probe_batch(&p->lanes[class], first_pkts, n_pkts, at_ns, p->segment);
+		probe_batch(p->spans_ns, n_counted, first_pkts, batch, p->segment);
 	if (watchers[1])
-		probe_batch_nop1(&p->lanes[class], first_pkts, n_pkts, at_ns, p->segment);
+		probe_batch_nop1(p->spans_ns, n_counted, first_pkts, batch, p->segment);
 }
 #endif

@@ -241,7 +241,7 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	if (status)
 		return 1 + status;
 	place(s);
-	probe_init(&s->probes, &s->seg);
+	probe_init(&s->probes, &s->seg, id);
 	s->blocks = s->seg.shared->stages;
 	s->self = &s->blocks[id];
 	s->space_fd = find_fd("space");

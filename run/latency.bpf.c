@@ -2,18 +2,17 @@
  * latency.bpf.c - kernel side: where each packet's time goes, per class and span, as histograms.
  *
  * Memory:  maps, pinned by the loader (run/latency.c), which leaves; they live as long as their pins.
- * Rules:   one hit per batch reads the slots' own time stamps (packet.h) from the stage's memory. Only hits of the instance it was
- *          loaded for count. A row has one writer: its stage is one thread, and a successor starts when that is gone. So
- *          plain adds lose nothing, and a packet costs 10 ns less than with atomic ones.
+ * Rules:   one hit per batch (common/probe.h) brings the spans of its packets. Only hits of the instance it was loaded for count.
+ *          A row has one writer: its stage is one thread, and a successor starts when that is gone. So plain adds lose
+ *          nothing, and cost a third of atomic ones.
  *          Neighbours mostly fall into the same bucket: they are added up first, as a run.
  * Crash:   a hit is not cut short by SIGKILL. A batch that was hit and not committed is hit again: see struct latency_progress.
  */
 #include "latency_maps.bpf.h"
 
+#define EGRESS_WAIT 4 /* the number of its first span, as in enum span */
+#define EGRESS_SEND 5
 #define COUNT_MASK (~0ULL >> 8) /* a commit word counts packets modulo 2^56 */
-#define CHUNKS 9 /* of LATENCY_BATCH slots: egress passes up to 512 at once, dropped ones among them */
-
-enum { SOCKET, INGRESS_SPAN, EDF_WAIT, EDF_WORK, EGRESS_WAIT, EGRESS_SEND };
 
 /* The run being added up: values v with v - low < width. */
 struct open_run {
@@ -23,15 +22,19 @@ struct open_run {
 
 /* One per stage, as one thread is at work there. */
 static struct {
-	struct arrival arrivals[LATENCY_BATCH];
-	struct result results[LATENCY_BATCH];
-	struct departure departures[LATENCY_BATCH];
+	uint64_t spans_ns[LATENCY_RUNS];
 	struct open_run runs[LATENCY_STAGE_SPANS];
 } scratch[LATENCY_STAGES];
 
-static uint64_t span_ns(uint64_t from, uint64_t to)
+/* The k-th span that a stage ends. */
+static __always_inline uint32_t span_of(uint32_t stage, uint32_t k)
 {
-	return to > from ? to - from : 0; /* clocks are read once per batch: a wait may seem to end before it began */
+	return stage == EGRESS && k == 2 ? LATENCY_TOTAL : 2 * stage + k;
+}
+
+static __always_inline uint32_t n_spans_of(uint32_t stage)
+{
+	return stage == EGRESS ? 3 : 2;
 }
 
 /* Add a run to its histogram, and note it: it may have to be taken back. */
@@ -39,15 +42,13 @@ static void close_run(struct open_run *o, struct latency_histogram *h, struct la
 {
 	uint32_t bucket = o->bucket, i = p->n_runs;
 
-	if (o->n_pkts == 0 || bucket >= HISTOGRAM_BUCKETS)
+	if (o->n_pkts == 0 || bucket >= HISTOGRAM_BUCKETS || i >= LATENCY_RUNS)
 		return;
 	h->buckets[bucket] += o->n_pkts;
 	h->count += o->n_pkts;
 	h->sum_ns += o->sum_ns;
 	if (o->max_ns > h->max_ns)
 		h->max_ns = o->max_ns;
-	if (i >= LATENCY_RUNS) /* a stage passes on LATENCY_BATCH at most */
-		return;
 	p->runs[i].sum_ns = o->sum_ns;
 	p->runs[i].span = (uint16_t)span;
 	p->runs[i].bucket = (uint16_t)bucket;
@@ -85,51 +86,38 @@ static __always_inline void finish(struct open_run *o, struct latency_histogram 
 	o->width_ns = 0; /* the next value opens a run */
 }
 
-/* The three below count what was read to scratch. Not static: each is verified once, not once per caller and loop. */
+/* n packets with two spans, or with three. */
+static __always_inline void count_two(uint32_t stage, uint32_t class, uint32_t n)
+{
+	uint32_t span0 = span_of(stage, 0), span1 = span_of(stage, 1);
+	struct latency_histogram *h0 = histogram_of(class, span0), *h1 = histogram_of(class, span1);
+	struct latency_progress *p = progress_of(stage, class);
+	struct open_run *runs = scratch[stage].runs;
+
+	if (!h0 || !h1 || !p)
+		return;
+	for (uint32_t i = 0; i < LATENCY_BATCH && i < n; i++) {
+		add(&runs[0], h0, p, span0, scratch[stage].spans_ns[2 * i]);
+		add(&runs[1], h1, p, span1, scratch[stage].spans_ns[2 * i + 1]);
+	}
+	finish(&runs[0], h0, p, span0);
+	finish(&runs[1], h1, p, span1);
+}
+
+/* Not static, and so the next two: each is verified alone, whatever its caller knows. */
 __noinline int count_ingress(uint32_t class, uint32_t n)
 {
-	struct latency_histogram *socket = histogram_of(class, SOCKET), *ingress = histogram_of(class, INGRESS_SPAN);
-	struct latency_progress *p = progress_of(INGRESS, class);
-	struct open_run *runs = scratch[INGRESS].runs;
-
-	if (!socket || !ingress || !p)
-		return 0;
-	for (uint32_t i = 0; i < LATENCY_BATCH && i < n; i++) {
-		const struct arrival *a = &scratch[INGRESS].arrivals[i];
-
-		if (a->drop)
-			continue;
-		add(&runs[0], socket, p, SOCKET, span_ns(a->arrived_at_ns, a->read_at_ns));
-		add(&runs[1], ingress, p, INGRESS_SPAN, span_ns(a->read_at_ns, a->published_at_ns));
-	}
-	finish(&runs[0], socket, p, SOCKET);
-	finish(&runs[1], ingress, p, INGRESS_SPAN);
+	count_two(INGRESS, class, n);
 	return 0;
 }
 
 __noinline int count_edf(uint32_t class, uint32_t n)
 {
-	struct latency_histogram *wait = histogram_of(class, EDF_WAIT), *work = histogram_of(class, EDF_WORK);
-	struct latency_progress *p = progress_of(EDF, class);
-	struct open_run *runs = scratch[EDF].runs;
-
-	if (!wait || !work || !p)
-		return 0;
-	for (uint32_t i = 0; i < LATENCY_BATCH && i < n; i++) {
-		const struct arrival *a = &scratch[EDF].arrivals[i];
-		const struct result *r = &scratch[EDF].results[i];
-
-		if (r->drop)
-			continue;
-		add(&runs[0], wait, p, EDF_WAIT, span_ns(a->published_at_ns, r->started_at_ns));
-		add(&runs[1], work, p, EDF_WORK, span_ns(r->started_at_ns, r->done_at_ns));
-	}
-	finish(&runs[0], wait, p, EDF_WAIT);
-	finish(&runs[1], work, p, EDF_WORK);
+	count_two(EDF, class, n);
 	return 0;
 }
 
-__noinline int count_egress(uint32_t class, uint32_t n, uint64_t sent_at_ns)
+__noinline int count_egress(uint32_t class, uint32_t n)
 {
 	struct latency_histogram *wait = histogram_of(class, EGRESS_WAIT), *send = histogram_of(class, EGRESS_SEND);
 	struct latency_histogram *total = histogram_of(class, LATENCY_TOTAL);
@@ -139,31 +127,14 @@ __noinline int count_egress(uint32_t class, uint32_t n, uint64_t sent_at_ns)
 	if (!wait || !send || !total || !p)
 		return 0;
 	for (uint32_t i = 0; i < LATENCY_BATCH && i < n; i++) {
-		const struct arrival *a = &scratch[EGRESS].arrivals[i];
-		const struct result *r = &scratch[EGRESS].results[i];
-		const struct departure *d = &scratch[EGRESS].departures[i];
-
-		if (r->drop || d->drop) /* `d` says something of what comes here alive only */
-			continue;
-		add(&runs[0], wait, p, EGRESS_WAIT, span_ns(r->done_at_ns, d->handed_at_ns));
-		add(&runs[1], send, p, EGRESS_SEND, span_ns(d->handed_at_ns, sent_at_ns));
-		add(&runs[2], total, p, LATENCY_TOTAL, span_ns(a->arrived_at_ns, sent_at_ns));
+		add(&runs[0], wait, p, EGRESS_WAIT, scratch[EGRESS].spans_ns[3 * i]);
+		add(&runs[1], send, p, EGRESS_SEND, scratch[EGRESS].spans_ns[3 * i + 1]);
+		add(&runs[2], total, p, LATENCY_TOTAL, scratch[EGRESS].spans_ns[3 * i + 2]);
 	}
 	finish(&runs[0], wait, p, EGRESS_WAIT);
 	finish(&runs[1], send, p, EGRESS_SEND);
 	finish(&runs[2], total, p, LATENCY_TOTAL);
 	return 0;
-}
-
-/* The k-th span that a stage ends. */
-static __always_inline uint32_t span_of(uint32_t stage, uint32_t k)
-{
-	return stage == EGRESS && k == 2 ? LATENCY_TOTAL : 2 * stage + k;
-}
-
-static __always_inline uint32_t n_spans_of(uint32_t stage)
-{
-	return stage == EGRESS ? 3 : 2;
 }
 
 /* The last batch is about to come again: as if it had not been. */
@@ -240,91 +211,55 @@ static __always_inline void begin_batch(struct latency_progress *p, uint32_t sta
 	}
 }
 
-/* Copy one array's n entries from slot `at` on. */
-#define READ(into, from, at, n)                                                                                        \
-	bpf_probe_read_user(into, (n) * sizeof((into)[0]), (void *)(from) + (at) * sizeof((into)[0]))
-
-static __always_inline int read_slots(uint32_t stage, const struct probe_lane *lane, uint32_t at, uint32_t n)
-{
-	long err = READ(scratch[stage].arrivals, lane->arrivals, at, n);
-
-	if (stage >= EDF)
-		err |= READ(scratch[stage].results, lane->results, at, n);
-	if (stage >= EGRESS)
-		err |= READ(scratch[stage].departures, lane->departures, at, n);
-	return (int)err;
-}
-
-static __always_inline void count_slots(uint32_t stage, uint32_t class, uint32_t n, uint64_t at_ns)
-{
-	if (stage == INGRESS)
-		count_ingress(class, n);
-	else if (stage == EDF)
-		count_edf(class, n);
-	else
-		count_egress(class, n, at_ns);
-}
-
 /* A heartbeat tells which process the stage is, and that all this works while nothing comes. */
-static __always_inline int note_hit(uint32_t stage, uint32_t n_pkts)
+static __always_inline void note_hit(uint32_t stage, uint32_t n_pkts)
 {
 	struct latency_stage *s = bpf_map_lookup_elem(&stages, &stage);
 
 	if (!s)
-		return 0;
+		return;
 	s->hits++;
 	if (n_pkts == 0)
 		s->pid = (uint32_t)(bpf_get_current_pid_tgid() >> 32);
-	return 0;
 }
 
-static __always_inline int on_batch(uint32_t stage, const struct probe_lane *from, uint64_t first, uint32_t n_pkts,
-				    uint64_t at_ns, uint64_t segment)
+/* batch: packets | class << 32 */
+static __always_inline int on_batch(uint32_t stage, const uint64_t *spans_ns, uint32_t n, uint64_t first,
+				    uint64_t batch, uint64_t segment)
 {
+	uint32_t n_pkts = batch, class = batch >> 32;
 	struct latency_progress *p;
-	struct probe_lane lane;
-	uint32_t done = 0;
 
 	if (segment != settings.segment)
 		return 0;
 	note_hit(stage, n_pkts);
-	if (n_pkts == 0 || bpf_probe_read_user(&lane, sizeof(lane), from))
+	p = progress_of(stage, class);
+	if (n_pkts == 0 || !p || class >= settings.n_classes || n > LATENCY_BATCH)
 		return 0;
-	p = progress_of(stage, lane.class);
-	if (!p || lane.class >= settings.n_classes)
+	begin_batch(p, stage, class, first, n_pkts);
+	if (bpf_probe_read_user(scratch[stage].spans_ns, n * n_spans_of(stage) * sizeof(*spans_ns), spans_ns)) {
+		p->missed_pkts += n_pkts;
 		return 0;
-	begin_batch(p, stage, lane.class, first, n_pkts);
-	for (uint32_t chunk = 0; chunk < CHUNKS && done < n_pkts; chunk++) {
-		uint32_t at = ((uint32_t)first + done) & lane.mask, n = n_pkts - done, to_end = lane.mask + 1 - at;
-
-		n = n < to_end ? n : to_end;
-		if (n > LATENCY_BATCH)
-			n = LATENCY_BATCH;
-		if (read_slots(stage, &lane, at, n))
-			p->missed_pkts += n;
-		else
-			count_slots(stage, lane.class, n, at_ns);
-		done += n;
 	}
-	return 0;
+	return stage == INGRESS ? count_ingress(class, n) : stage == EDF ? count_edf(class, n) : count_egress(class, n);
 }
 
 SEC("uprobe")
-int BPF_KPROBE(ingress, const struct probe_lane *lane, uint64_t first, uint32_t n, uint64_t at_ns, uint64_t segment)
+int BPF_KPROBE(ingress, const uint64_t *spans_ns, uint64_t n, uint64_t first, uint64_t batch, uint64_t segment)
 {
-	return on_batch(INGRESS, lane, first, n, at_ns, segment);
+	return on_batch(INGRESS, spans_ns, n, first, batch, segment);
 }
 
 SEC("uprobe")
-int BPF_KPROBE(edf, const struct probe_lane *lane, uint64_t first, uint32_t n, uint64_t at_ns, uint64_t segment)
+int BPF_KPROBE(edf, const uint64_t *spans_ns, uint64_t n, uint64_t first, uint64_t batch, uint64_t segment)
 {
-	return on_batch(EDF, lane, first, n, at_ns, segment);
+	return on_batch(EDF, spans_ns, n, first, batch, segment);
 }
 
 SEC("uprobe")
-int BPF_KPROBE(egress, const struct probe_lane *lane, uint64_t first, uint32_t n, uint64_t at_ns, uint64_t segment)
+int BPF_KPROBE(egress, const uint64_t *spans_ns, uint64_t n, uint64_t first, uint64_t batch, uint64_t segment)
 {
-	return on_batch(EGRESS, lane, first, n, at_ns, segment);
+	return on_batch(EGRESS, spans_ns, n, first, batch, segment);
 }
 
 #include "latency_report.bpf.h"

@@ -22,7 +22,7 @@
 #define LATENCY_BATCH                                                                                                  \
 	64 /* packets of one batch that are counted, at most; with dropped ones between them it may be longer */
 #define LATENCY_STAGE_SPANS 3 /* spans that one stage ends, at most */
-#define LATENCY_RUNS (LATENCY_BATCH * LATENCY_STAGE_SPANS)
+#define LATENCY_RUNS (LATENCY_BATCH * LATENCY_STAGE_SPANS) /* one per packet and span at most */
 
 /* What people read; `le_1ms`: packets in buckets up to the one that holds 1 ms. Writer: the program; the names: the loader. */
 struct latency_row {

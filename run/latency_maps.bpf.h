@@ -15,8 +15,6 @@ typedef unsigned long long uint64_t;
 #include <bpf/bpf_tracing.h>
 
 #include "latency.h"
-#include "packet.h"
-#include "probe.h"
 
 enum { INGRESS, EDF, EGRESS };
 

@@ -7,6 +7,7 @@
  * the cost of the branch. The times differ from packet to packet as at saturation: those of a batch were read together,
  * and arrived 300 ns apart.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,6 +61,9 @@ static double time_hits(struct probes *p, uint32_t batch_pkts, uint32_t hits)
 int main(int argc, char **argv)
 {
 	static const uint32_t sizes[] = { 0, 1, 8, 32, 64 };
+	static const struct lane_view view = {
+		.arrivals = arrivals, .results = results, .departures = departures, .mask = SLOTS - 1
+	};
 	static struct probes probes;
 	static struct config c;
 	struct segment seg;
@@ -78,8 +82,10 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "create") == 0)
 		return 0;
 	probes.segment = seg.shared->header.checksum;
-	probes.lanes[0] =
-		(struct probe_lane){ (uintptr_t)arrivals, (uintptr_t)results, (uintptr_t)departures, SLOTS - 1, 0 };
+	probes.views = &view;
+	for (enum stage_id id = 0; id < N_STAGES; id++) /* this file's name says which one it is */
+		if (strstr(program_invocation_short_name, stage_name(id)))
+			probes.stage = id;
 	if (atomic_load_explicit(&probe_watchers, memory_order_relaxed) == 0) {
 		printf("%.1f\n", time_hits(&probes, 1, UNWATCHED_HITS));
 		return 0;

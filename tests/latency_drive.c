@@ -38,6 +38,7 @@ static uint32_t n_times;
 static struct latency_histogram expected[MAX_CLASSES][LATENCY_SPANS];
 static uint64_t expected_again;
 static int hits_probes; /* 0: only compute what is expected */
+static struct lane_view views[MAX_CLASSES];
 static struct probes probes;
 
 static void collect_times(void)
@@ -241,9 +242,14 @@ int main(int argc, char **argv)
 	}
 	collect_times();
 	probes.segment = seg.shared->header.checksum;
+	probes.views = views;
 	for (uint32_t class = 0; class < MAX_CLASSES; class ++)
-		probes.lanes[class] = (struct probe_lane){ (uintptr_t)arrivals, (uintptr_t)results,
-							   (uintptr_t)departures, SLOTS - 1, class };
+		views[class] = (struct lane_view){
+			.arrivals = arrivals, .results = results, .departures = departures, .mask = SLOTS - 1
+		};
+	for (enum stage_id id = 0; id < N_STAGES; id++) /* this file's name says which one it is */
+		if (strstr(program_invocation_short_name, stage_name(id)))
+			probes.stage = id;
 	hits_probes = strcmp(argv[1], "drive") == 0;
 	if (hits_probes && atomic_load_explicit(&probe_watchers, memory_order_relaxed) == 0) {
 		log_error("nobody is attached to this file");
