@@ -23,9 +23,11 @@ __attribute__((section(".probes"), used)) _Atomic uint32_t probe_watchers = 0;
 #if defined(__x86_64__)
 #define NOP5 ".byte 0x0f, 0x1f, 0x44, 0x00, 0x00\n"
 #define NOP1 ".byte 0x90\n"
+#define ARGUMENTS "8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8"
 #else
 #define NOP5 "nop\n"
 #define NOP1 "nop\n"
+#define ARGUMENTS "8@x0 8@x1 8@x2 8@x3 8@x4"
 #endif
 #define EMPTY_FUNCTION(name, nop)                                                                                      \
 	__asm__(".pushsection .text\n"                                                                                 \
@@ -37,6 +39,25 @@ __attribute__((section(".probes"), used)) _Atomic uint32_t probe_watchers = 0;
 
 EMPTY_FUNCTION("probe_batch", NOP5);
 EMPTY_FUNCTION("probe_batch_nop1", NOP1);
+
+/* What sdt.h would write: so bpftrace, perf and systemtap know the point as ontime:batch, and raise the counter themselves. */
+__asm__(".pushsection .stapsdt.base, \"aG\", %progbits, .stapsdt.base, comdat\n"
+	".weak _.stapsdt.base\n"
+	".hidden _.stapsdt.base\n"
+	"_.stapsdt.base: .space 1\n"
+	".size _.stapsdt.base, 1\n"
+	".popsection\n"
+	".pushsection .note.stapsdt, \"\", %note\n"
+	".balign 4\n"
+	".4byte 992f - 991f, 994f - 993f, 3\n"
+	"991: .asciz \"stapsdt\"\n"
+	"992: .balign 4\n"
+	"993: .8byte probe_batch, _.stapsdt.base, probe_watchers\n"
+	".asciz \"ontime\"\n"
+	".asciz \"batch\"\n"
+	".asciz \"" ARGUMENTS "\"\n"
+	"994: .balign 4\n"
+	".popsection\n");
 
 /* Clocks are read once per batch: a wait may seem to end before it began. */
 static uint64_t span_ns(uint64_t from, uint64_t to)

@@ -10,6 +10,7 @@
  *          The function's first instruction is a nop of 5 bytes, which Linux 6.18 and newer replace by a call; older ones
  *          emulate the nop of 1 byte of the twin, and would single-step the other. Who attaches chooses (run/latency.c). At a
  *          function's entry, because a call there does not overwrite the red zone. Both names survive strip (-rdynamic).
+ *          A note names the first as the USDT point ontime:batch, so that bpftrace raises the counter itself.
  * Order:   before the commit: until then all slots of the batch belong to this stage.
  * Crash:   a stage killed between the probe and the commit leaves the batch to its successor, which probes it again, from
  *          the same first packet: who counts can tell, and take the first time back (run/latency.bpf.c).

@@ -6,6 +6,7 @@
 #   -c FILE        the config (default: run/ontime.conf)
 #   --foreground   stay; Ctrl-C drains and stops
 #   --KEY=VALUE    any option of the config: --policy=edf-drop, --high.budget=2ms
+#   ONTIME_HISTOGRAMS=off in the environment: no latency histograms; build/latency attaches them later
 #
 # When stages of the instance run without a supervisor (it was killed), this starts a new one, which adopts them.
 # Exit status: 0 running, 1 temporary failure, 2 usage or configuration.
@@ -88,7 +89,9 @@ exec 9<&-
 
 say "instance '$instance' is running${mode:+ (adopted)}"
 "$build/hold" --classes "$@"
-if [ -x "$build/latency" ]; then # it says so, or in one line why not
+if [ "${ONTIME_HISTOGRAMS:-on}" = off ]; then
+	say "without latency histograms, as ONTIME_HISTOGRAMS says: build/latency attaches them"
+elif [ -x "$build/latency" ]; then # it says so, or in one line why not
 	"$build/latency" -i "$instance" 2>&1 || true
 else
 	say "without latency histograms: as root, apt-get install clang libbpf-dev bpftool, then make and build/latency"

@@ -12,7 +12,8 @@ build=build
 sizes=${SIZES:-64 512 1400}
 work=$(mktemp -d)
 ONTIME_RUN_DIR=$work/run
-export ONTIME_RUN_DIR
+ONTIME_HISTOGRAMS=off # but in `probes`, which measures what they cost
+export ONTIME_RUN_DIR ONTIME_HISTOGRAMS
 conf=$work/bench.conf
 sed 's/^instance = .*/instance = bench/; s/^policy = .*/policy = edf/; s/127\.0\.0\.1:8/127.0.0.1:28/; s/127\.0\.0\.1:9/127.0.0.1:29/' run/ontime.conf >"$conf"
 trap 'run/stop.sh -i bench >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
@@ -245,8 +246,7 @@ observers() {
 	done
 }
 
-# The same traffic through stages without probe points, with nobody attached, and with the histograms attached. Launch attaches;
-# so the others are detached again.
+# The same traffic through stages without probe points, with nobody attached, and with the histograms attached.
 probes() {
 	[ -x build/latency ] || { echo "probes: build/latency was not built: it needs clang and libbpf-dev" && return; }
 	make -s NO_PROBES=1 all 2>/dev/null
@@ -295,7 +295,7 @@ hits_now() { # batches of all stages and classes so far
 
 probes_ns() { # RATE none|detached|attached: one figure to $work/probes.WHICH, and with `attached` one to probes.hits
 	ONTIME_BUILD=$build run/launch.sh -c "$conf" >/dev/null 2>&1
-	[ "$2" = attached ] || "$build/latency" --detach -i bench 2>/dev/null
+	[ "$2" != attached ] || "$build/latency" -i bench 2>/dev/null
 	# shellcheck disable=SC2046
 	set -- "$1" "$2" $(stage_pids)
 	hits=$([ "$2" != attached ] || hits_now)

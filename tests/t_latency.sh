@@ -222,7 +222,8 @@ stripped() {
 	for stage in ingress edf egress; do
 		strip "$ONTIME_BUILD/$stage"
 	done
-	launches_attached && load 1 10000 && counts_are_exact && run/stop.sh -i "$instance"
+	launches_attached && load 1 10000 && counts_are_exact && run/stop.sh -i "$instance" || return 1
+	readelf -n "$ONTIME_BUILD/egress" | grep -q 'Name: batch' # for bpftrace
 }
 
 made_up_segment() { # COMMAND..: with a segment that no stage works in
