@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -40,7 +41,8 @@ static void print_help(void)
 	     "  --status       what is attached\n"
 	     "  --detach       remove all of it\n"
 	     "  --reset        count from now on\n"
-	     "  --wakeups      measure too how long a woken stage waits for a CPU; costs each process switch 50 ns\n"
+	     "  --wakeups      measure too how long a woken stage waits for a CPU; costs every process switch a "
+	     "little\n"
 	     "  --no-wakeups   stop that\n"
 	     "  -i INSTANCE    which instance (default: default)\n"
 	     "  --old-kernel   attach as on Linux before 6.6: perf events, a nop of 1 byte\n"
@@ -272,6 +274,7 @@ static int act(enum action action, const char *instance)
 		log_error("%s", why);
 		return EXIT_FAILED;
 	}
+	flock(seg.fd, LOCK_EX); /* one at a time: supervisor and operator may both have seen that a stage was rebuilt */
 	exit_status = action == ATTACH	 ? attach(instance, &seg)
 		      : action == STATUS ? status(instance, &seg)
 		      : action == RESET	 ? reset(instance)

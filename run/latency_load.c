@@ -24,13 +24,8 @@ static int verbose;
 static const struct {
 	const char *map, *pin;
 } pinned_maps[] = {
-	{ "rows", "latency" },
-	{ "histograms", "parts/buckets" },
-	{ "progress", "parts/progress" },
-	{ "stages", "parts/stages" },
-	{ "clock", "parts/clock" },
-	{ ".rodata.settings", "parts/settings" },
-	{ ".data.control", "parts/control" },
+	{ "rows", "latency" },	      { "histograms", "parts/buckets" }, { "progress", "parts/progress" },
+	{ "stages", "parts/stages" }, { "clock", "parts/clock" },	 { ".data.control", "parts/control" },
 };
 
 static const struct {
@@ -181,6 +176,9 @@ static int pin_all(struct bpf_object *object, const char *instance)
 		err = pin_iterator(object, instance, "report");
 	if (!err)
 		err = pin_iterator(object, instance, "histogram");
+	if (!err) /* last: what vouches for all the rest */
+		err = bpf_map__pin(bpf_object__find_map_by_name(object, ".rodata.settings"),
+				   pins_path(instance, "parts/settings", path));
 	return err;
 }
 
