@@ -254,7 +254,7 @@ probes() {
 	echo "CPU ns per packet, all stages, 64 bytes: medians of $rounds interleaved runs; hits: of all three stages' probes"
 	printf '%9s %10s %9s %9s %17s %17s %14s %12s\n' rate 'no probes' detached attached 'detached - none %' \
 		'att. - detached %' 'hits/packet' 'ns per hit'
-	for rate in 1000 20000 saturated; do
+	for rate in ${RATES:-1000 20000 saturated}; do
 		rm -f "$work"/probes.*
 		i=0
 		while [ "$i" -lt "$rounds" ]; do
