@@ -23,7 +23,7 @@
 
 #include "layout.h"
 
-#define COUNT_SHIFT 8
+#define COUNT_SHIFT 16 /* of a commit word (layout.h): where its count begins */
 
 struct lane_view {
 	struct lane *lane;

@@ -12,7 +12,9 @@
  * between the two stores. So each stage keeps its counters of a class in two banks, writes the spare
  * bank, and then ONE 64-bit store moves the count and switches the bank:
  *
- *   bits 63..8  packets ever passed on, modulo 2^56      bits 7..0  commits, modulo 256; bit 0: the bank
+ *   bits 63..16  packets ever passed on, modulo 2^48 (8 years at 1M/s)    bits 15..0  commits; bit 0: the bank
+ *
+ * The commits are there for those that pass no packet: an observer must see that a bank was overwritten under its eyes.
  */
 #ifndef ONTIME_LAYOUT_H
 #define ONTIME_LAYOUT_H

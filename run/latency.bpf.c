@@ -12,7 +12,7 @@
 
 #define EGRESS_WAIT 4 /* the number of its first span, as in enum span */
 #define EGRESS_SEND 5
-#define COUNT_MASK (~0ULL >> 8) /* a commit word counts packets modulo 2^56 */
+#define COUNT_MASK (~0ULL >> (64 - LATENCY_COUNT_BITS))
 
 /* The run being added up: values v with v - low < width. */
 struct open_run {

@@ -14,6 +14,7 @@
 
 #include "histogram.h"
 
+#define LATENCY_COUNT_BITS 48 /* a commit word counts packets modulo 2^48 (common/layout.h) */
 #define LATENCY_SPANS 7 /* those of enum span, and the whole way */
 #define LATENCY_TOTAL 6
 #define LATENCY_STAGES 3

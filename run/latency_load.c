@@ -39,6 +39,7 @@ static const struct {
 static_assert(LATENCY_SPANS == N_SPANS + 1 && LATENCY_STAGES == N_STAGES, "the spans of account.h, and the total");
 static_assert(LATENCY_CLASSES == MAX_CLASSES && LATENCY_NAME_BYTES == CLASS_NAME_BYTES, "as in config.h");
 static_assert(LATENCY_BATCH == BATCH, "as in layout.h");
+static_assert(64 - LATENCY_COUNT_BITS == COUNT_SHIFT, "as in lane.h");
 
 void load_verbose(void)
 {

@@ -34,7 +34,7 @@ for rule in no-recovery zero-sentinel no-base; do
 done
 for rule in no-recovery zero-sentinel no-base no-updates no-note; do
 	must_fail '^FAIL *a stage dies before each store' "sim: $rule" \
-		env ONTIME_MUTANT="$rule" build/mutant/tests/sim --sweep 6
+		env ONTIME_MUTANT="$rule" build/mutant/tests/sim --sweep 12
 done
 printf 'mutants: %d passed, %d failed, 0 skipped\n' "$passed" "$failed"
 [ "$failed" = 0 ]
