@@ -13,6 +13,7 @@
 
 #include "../edf/plan.h"
 #include "clock.h"
+#include "config_value.h"
 #include "histogram.h"
 #include "load_trace.h"
 #include "log.h"
@@ -36,6 +37,7 @@ struct line {
 struct options {
 	const char *file;
 	int json, compare, per_packet, margins;
+	uint64_t overhead_ns; /* between two packets */
 };
 
 static void print_help(void)
@@ -48,6 +50,7 @@ static void print_help(void)
 	     "  --policy P     edf, edf-drop or guarded; short for --policy=P. Any option of the config is accepted\n"
 	     "  --compare      all policies side by side, and the ancestor's: edf with queues of 16, newest dropped\n"
 	     "  --per-packet   the fate of each packet instead of the sums\n"
+	     "  --overhead T   time the stage needs between two packets, such as 15us (default 0us)\n"
 	     "  --margins      keep the margins of the config; else they are 0, since nothing comes after edf here\n"
 	     "  --json         one JSON object instead of the table\n\n"
 	     "examples: build/simulate --compare trace.csv\n"
@@ -57,6 +60,7 @@ static void print_help(void)
 
 struct simulation {
 	const struct config *config;
+	uint64_t overhead_ns;
 	struct trace *trace;
 	size_t next; /* packet of the trace that arrives next */
 	struct line lines[MAX_CLASSES];
@@ -139,6 +143,7 @@ static uint64_t carry_out(struct simulation *s, struct edf_choice choice, uint64
 	if (choice.drop == DROP_NONE) {
 		p->done_ns = now = serve(s, class, p, now);
 		plan_learn(&s->plan, class, now, p->bytes, p->service_ns);
+		now += s->overhead_ns;
 	}
 	plan_take(&s->plan, class);
 	l->first++;
@@ -146,7 +151,7 @@ static uint64_t carry_out(struct simulation *s, struct edf_choice choice, uint64
 	return now;
 }
 
-static int open_simulation(struct simulation *s, const struct config *c, struct trace *t)
+static int open_simulation(struct simulation *s, const struct config *c, struct trace *t, uint64_t overhead_ns)
 {
 	struct plan_entry *entries[MAX_CLASSES] = { NULL };
 	uint32_t slots[MAX_CLASSES];
@@ -154,6 +159,7 @@ static int open_simulation(struct simulation *s, const struct config *c, struct 
 	memset(s, 0, sizeof(*s));
 	s->config = c;
 	s->trace = t;
+	s->overhead_ns = overhead_ns;
 	for (uint32_t i = 0; i < c->n_classes; i++) {
 		slots[i] = config_slots_pkts(&c->classes[i]);
 		s->room_pkts[i] = UINT32_MAX;
@@ -191,12 +197,12 @@ static void tell(struct outcome *out, const struct config *c, const struct packe
 }
 
 /* The whole trace; outcomes[MAX_CLASSES]. 0 or -ENOMEM. */
-static int simulate(const struct config *c, struct trace *t, struct outcome *outcomes)
+static int simulate(const struct config *c, struct trace *t, uint64_t overhead_ns, struct outcome *outcomes)
 {
 	static struct simulation s;
 	uint64_t now = t->n ? t->packets[0].arrival_ns : 0;
 
-	if (open_simulation(&s, c, t))
+	if (open_simulation(&s, c, t, overhead_ns))
 		return -ENOMEM;
 	for (;;) {
 		struct edf_choice choice;
@@ -327,7 +333,7 @@ static int compare(const struct options *o, const struct config *c, struct trace
 		uint64_t offered = 0, on_time = 0;
 
 		apply_rival(&rivals[k], &mine);
-		if (simulate(&mine, t, outcomes))
+		if (simulate(&mine, t, o->overhead_ns, outcomes))
 			return 1;
 		if (o->json) {
 			fputs(k ? "," : "[", stdout);
@@ -345,6 +351,20 @@ static int compare(const struct options *o, const struct config *c, struct trace
 	if (o->json)
 		puts("]");
 	return 0;
+}
+
+/* A time with its unit, as the config has them. 0, or the exit status after one line. */
+static int parse_overhead(struct options *o, const char *text)
+{
+	const struct option time = {
+		.key = "overhead", .type = VALUE_TIME, .bytes = sizeof(o->overhead_ns), .max = NS_PER_S, .step = 1
+	};
+	char reason[REASON_BYTES];
+
+	if (value_parse(&time, &o->overhead_ns, text, reason) == 0)
+		return 0;
+	log_error("--overhead %s: %s", text, reason);
+	return EXIT_USAGE;
 }
 
 /* Takes simulate's own words out of argv; the rest is the config's. -1: go on, else the exit status. */
@@ -370,6 +390,9 @@ static int parse(struct options *o, int *argc, char **argv, const char **config_
 			o->per_packet = 1;
 		} else if (strcmp(word, "--margins") == 0) {
 			o->margins = 1;
+		} else if (strcmp(word, "--overhead") == 0 && i + 1 < *argc) {
+			if (parse_overhead(o, argv[++i]))
+				return EXIT_USAGE;
 		} else if (strcmp(word, "-c") == 0 && i + 1 < *argc) {
 			*config_file = argv[++i];
 		} else if (strcmp(word, "--policy") == 0 && i + 1 < *argc) {
@@ -415,7 +438,7 @@ int main(int argc, char **argv)
 	status = trace_read(&t, o.file, &c);
 	if (!status && o.compare)
 		status = compare(&o, &c, &t);
-	else if (!status && simulate(&c, &t, outcomes))
+	else if (!status && simulate(&c, &t, o.overhead_ns, outcomes))
 		status = 1;
 	else if (!status && o.per_packet)
 		print_packets(&c, &t);

@@ -80,7 +80,7 @@ reference_ns() { # SIZE gso|sendmmsg
 }
 
 cost() {
-	echo "CPU ns per packet, saturated, pinned to one CPU: medians of $rounds interleaved runs"
+	echo "CPU ns per packet, saturated, pinned to one CPU: medians of $rounds interleaved runs; ratios: medians of each round's own"
 	printf '%6s %8s %9s %5s %8s %15s %19s %8s %10s\n' bytes ontime '(ingress' edf 'egress)' 'reference (GSO)' \
 		'reference (no GSO)' 'vs GSO' 'vs no GSO'
 	for size in $sizes; do
@@ -94,9 +94,10 @@ cost() {
 		done
 		# shellcheck disable=SC2046
 		set -- $(for column in 1 2 3 4; do cut -d' ' -f"$column" "$work/o" | median; done) \
-			"$(cut -d' ' -f1 "$work/g" | median)" "$(cut -d' ' -f1 "$work/s" | median)"
+			"$(cut -d' ' -f1 "$work/g" | median)" "$(cut -d' ' -f1 "$work/s" | median)" \
+			$(for rival in g s; do paste -d' ' "$work/o" "$work/$rival" | awk '{print $1 / $5}' | median; done)
 		echo "$size $*" | awk '{printf "%6d %8.0f %9.0f %5.0f %8.0f %15.0f %19.0f %8.2f %10.2f\n",
-			$1, $2, $3, $4, $5, $6, $7, $2 / $6, $2 / $7}'
+			$1, $2, $3, $4, $5, $6, $7, $8, $9}'
 	done
 }
 
