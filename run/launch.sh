@@ -92,6 +92,8 @@ say "instance '$instance' is running${mode:+ (adopted)}"
 if [ "${ONTIME_HISTOGRAMS:-on}" = off ]; then
 	say "without latency histograms, as ONTIME_HISTOGRAMS says: build/latency attaches them"
 elif [ -x "$build/latency" ]; then # it says so, or in one line why not
+	[ "$(id -u)" != 0 ] || grep -q ' /sys/fs/bpf bpf ' /proc/mounts || ! mount -t bpf bpf /sys/fs/bpf 2>/dev/null ||
+		say "mounted the bpffs at /sys/fs/bpf, for the latency histograms"
 	"$build/latency" -i "$instance" 2>&1 || true
 else
 	say "without latency histograms: as root, apt-get install clang libbpf-dev bpftool, then make and build/latency"

@@ -252,7 +252,8 @@ probes() {
 	[ -x build/latency ] || { echo "probes: build/latency was not built: it needs clang and libbpf-dev" && return; }
 	make -s NO_PROBES=1 all 2>/dev/null
 	probe_hits
-	echo "CPU ns per packet, all stages, 64 bytes: medians of $rounds interleaved runs; hits: of all three stages' probes"
+	echo "CPU ns per packet, all stages, 64 bytes: medians of $rounds interleaved runs; differences: medians of each round's own;"
+	echo "hits: of all three stages' probes"
 	printf '%9s %10s %9s %9s %17s %17s %14s %12s\n' rate 'no probes' detached attached 'detached - none %' \
 		'att. - detached %' 'hits/packet' 'ns per hit'
 	for rate in ${RATES:-1000 20000 saturated}; do
@@ -267,8 +268,10 @@ probes() {
 			i=$((i + 1))
 		done
 		echo "$rate $(median <"$work/probes.none") $(median <"$work/probes.detached") $(median <"$work/probes.attached") \
-			$(median <"$work/probes.hits")" | awk '{printf "%9s %10.0f %9.0f %9.0f %17.1f %17.1f %14.3f %12.0f\n",
-			$1, $2, $3, $4, 100 * ($3 / $2 - 1), 100 * ($4 / $3 - 1), $5, ($4 - $3) / $5}'
+			$(median <"$work/probes.hits") \
+			$(paste "$work/probes.none" "$work/probes.detached" | awk '{print 100 * ($2 / $1 - 1)}' | median) \
+			$(paste "$work/probes.detached" "$work/probes.attached" | awk '{print 100 * ($2 / $1 - 1)}' | median)" |
+			awk '{printf "%9s %10.0f %9.0f %9.0f %17.1f %17.1f %14.3f %12.0f\n", $1, $2, $3, $4, $6, $7, $5, $3 * $7 / 100 / $5}'
 	done
 }
 

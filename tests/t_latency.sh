@@ -3,6 +3,10 @@
 # read with plain bpftool; gone after stop; one clear line where they cannot be. Needs root and BPF; else it is skipped.
 set -eu
 cd "$(dirname "$0")/.."
+# Where no bpffs is mounted, one for these tests alone.
+if [ "$(id -u)" = 0 ] && [ -z "${own_bpffs:-}" ] && ! grep -q ' /sys/fs/bpf bpf ' /proc/mounts; then
+	own_bpffs=1 exec unshare -m sh -c 'mount -t bpf bpf /sys/fs/bpf 2>/dev/null || true; exec tests/t_latency.sh'
+fi
 passed=0
 failed=0
 skipped=0
@@ -89,6 +93,13 @@ load() { # SECONDS RATE [SUFFIX]: what a busy machine loses on the way is no mat
 launches_attached() {
 	run/launch.sh -c "$work/conf" >"$work/said" && grep -q 'histograms are attached' "$work/said" &&
 		latency --status && ! pgrep -x latency
+}
+
+launch_mounts_bpffs() {
+	unshare -m sh -c "umount -l /sys/fs/bpf; run/launch.sh -c '$work/conf'; '$ONTIME_BUILD/latency' --status -i $instance
+		run/stop.sh -i $instance" >"$work/said" 2>&1
+	cat "$work/said"
+	grep -q 'mounted the bpffs' "$work/said" && grep -q '^egress .* attached ' "$work/said"
 }
 
 load_and_compare() {
@@ -304,6 +315,7 @@ check "counts stay exact through a storm of kills" storm
 check "a stripped binary is probed" stripped
 check "a binary without probe points is one line" without_probe_points
 check "an unprivileged user is told the capabilities" fails_with 1 'need CAP_BPF and CAP_PERFMON' as_nobody "$home/build/latency"
+check "launch mounts the bpffs where it is missing" launch_mounts_bpffs
 check "no bpffs is one line" fails_with 1 'not mounted at /sys/fs/bpf: mount -t bpf' \
 	unshare -m sh -c "umount -l /sys/fs/bpf; exec build/latency"
 check "no BTF is one line" fails_with 1 'CONFIG_DEBUG_INFO_BTF' \
