@@ -1,9 +1,8 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # dash_common.sh - what the dashboard's tests share: an instance and a dash of their own. Sourced, with $name set.
 
-passed=0
-failed=0
-skipped=0
+# shellcheck source=tests/check.sh
+. tests/check.sh
 work=$(mktemp -d)
 ONTIME_RUN_DIR=$work/run
 ONTIME_BUILD=${ONTIME_BUILD:-build}
@@ -31,30 +30,9 @@ make_conf() { # FILE: that config, with an instance and ports of its own
 	sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" "$1" >"$conf"
 }
 
-check() { # NAME COMMAND...: what it says shows only when it fails
-	what=$1
-	shift
-	if out=$("$@" 2>&1); then
-		passed=$((passed + 1))
-		printf 'ok   %s\n' "$what"
-	else
-		failed=$((failed + 1))
-		printf 'FAIL %s\n%s\n' "$what" "$out"
-	fi
-}
-
 skip() { # NAME REASON
 	skipped=$((skipped + 1))
 	printf 'skip %s: %s\n' "$1" "$2"
-}
-
-eventually() { # COMMAND...: within 10 seconds
-	tries=200
-	until "$@"; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
-		sleep 0.05
-	done
 }
 
 counts() { # what `check`s a program ran by itself: its ok, FAIL and skip lines, in FILE
@@ -100,9 +78,4 @@ without_dash() { # are the tests impossible? then prints why
 	else
 		return 1
 	fi
-}
-
-verdict() {
-	printf '%s: %d passed, %d failed, %d skipped\n' "$name" "$passed" "$failed" "$skipped"
-	[ "$failed" = 0 ]
 }

@@ -2,23 +2,11 @@
 # t_check.sh - build/check as a user calls it; what it says of random configs, build/simulate confirms.
 set -eu
 cd "$(dirname "$0")/.."
-passed=0
-failed=0
+# shellcheck source=tests/check.sh
+. tests/check.sh
 build=${ONTIME_BUILD:-build}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
-
-check() { # NAME COMMAND...
-	name=$1
-	shift
-	if out=$("$@" 2>&1); then
-		passed=$((passed + 1))
-		printf 'ok   %s\n' "$name"
-	else
-		failed=$((failed + 1))
-		printf 'FAIL %s\n%s\n' "$name" "$out"
-	fi
-}
 
 says() { # STATUS PATTERN ARGS...
 	want=$1
@@ -71,5 +59,4 @@ check "the answers are right" answers_are_right
 check "bad input is one line and its status" bad_input_is_one_line
 check "simulate confirms what does not fit" simulation_confirms
 [ ! -s "$work/share" ] || sed 's/^/     /' "$work/share"
-printf 'check: %d passed, %d failed, 0 skipped\n' "$passed" "$failed"
-[ "$failed" = 0 ]
+verdict check

@@ -123,4 +123,4 @@ check "it ends at once when asked to, with status 0" test "$status $((($(date +%
 start_dash --interval 1 || failed=$((failed + 1))
 check "it costs less than 2 % of a CPU" costs_little
 [ ! -s "$work/cost" ] || sed 's/^/     /' "$work/cost"
-verdict
+verdict "$name"

@@ -19,4 +19,4 @@ fi
 
 start_dash --interval 0.5 || failed=$((failed + 1))
 run_part node tests/dash_browser.js "$url" "$ONTIME_BUILD" "$conf" "$instance" "$work"
-verdict
+verdict "$name"

@@ -21,4 +21,4 @@ start_dash --interval 0.1 --allow-host allowed.example || failed=$((failed + 1))
 run_part node tests/dash_http.js "$port" "$dash"
 survived && status=0 || status=$?
 check "it survived, and ends with status 0" test "$status" = 0
-verdict
+verdict "$name"

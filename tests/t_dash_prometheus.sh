@@ -37,4 +37,4 @@ run/launch.sh -c "$conf" >"$work/launch" 2>&1 || cat "$work/launch"
 start_dash --interval 0.5 || failed=$((failed + 1))
 start_prometheus >"$work/config" || { cat "$work/config"; failed=$((failed + 1)); }
 run_part node tests/dash_prometheus.js "$prometheus_port" "$ONTIME_BUILD" "$conf" "$instance"
-verdict
+verdict "$name"

@@ -2,8 +2,8 @@
 # t_load.sh - build/load tells the truth: of a relay that does known harm (tests/forward.c) it reports exactly that.
 set -eu
 cd "$(dirname "$0")/.."
-passed=0
-failed=0
+# shellcheck source=tests/check.sh
+. tests/check.sh
 build=${ONTIME_BUILD:-build}
 work=$(mktemp -d)
 relay=
@@ -14,16 +14,7 @@ sed "s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${s
 trap '[ -z "$relay" ] || kill "$relay" 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
 
 check() { # NAME COMMAND...: not in a subshell, which would forget the relay
-	name=$1
-	shift
-	if "$@" >"$work/out" 2>&1; then
-		passed=$((passed + 1))
-		printf 'ok   %s\n' "$name"
-	else
-		failed=$((failed + 1))
-		printf 'FAIL %s\n' "$name"
-		cat "$work/out"
-	fi
+	check_here "$@"
 	[ -z "$relay" ] || relay_stop
 }
 
@@ -120,15 +111,6 @@ stragglers_are_no_loss_of_the_next_run() { # what comes after the drain is lost 
 	load 3 --rate 4000 --seconds 0.5 --drain 0.2 && found '.lost == 3 and .stray == 0' || return 1
 	kill -USR1 "$relay"
 	load 0 --rate 4000 --seconds 0.5 && found '.lost == 0 and .stray == 3 and .duplicated == 0 and .corrupt == 0'
-}
-
-eventually() { # COMMAND..: within 10 seconds
-	tries=200
-	until "$@"; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
-		sleep 0.05
-	done
 }
 
 sink_is_bound() { # by then load has its signal handlers too
@@ -289,5 +271,4 @@ check "a bar is drawn on a terminal, and only there" bar_is_for_a_terminal
 check "what was sent until Ctrl-C is told" stopped_early_is_still_told
 check "a bad option is one line and status 2" bad_options_are_refused
 check "--help fits a screen" help_fits_a_screen
-printf 'load: %d passed, %d failed, 0 skipped\n' "$passed" "$failed"
-[ "$failed" = 0 ]
+verdict load

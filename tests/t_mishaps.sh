@@ -2,8 +2,8 @@
 # t_mishaps.sh - what goes wrong around a running instance at night: killed keepers, races, typing errors, odd places.
 set -eu
 cd "$(dirname "$0")/.."
-passed=0
-failed=0
+# shellcheck source=tests/check.sh
+. tests/check.sh
 work=$(mktemp -d)
 ONTIME_RUN_DIR=$work/run
 ONTIME_BUILD=${ONTIME_BUILD:-build}
@@ -16,17 +16,8 @@ send=$((listen + 10000))
 sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/ontime.conf >"$conf"
 trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
 
-check() { # NAME COMMAND...
-	name=$1
-	shift
-	if out=$("$@" 2>&1); then
-		passed=$((passed + 1))
-		printf 'ok   %s\n' "$name"
-	else
-		failed=$((failed + 1))
-		printf 'FAIL %s\n%s\n' "$name" "$out"
-		tail -n 5 "$dir/log" 2>/dev/null || true
-	fi
+on_failure() {
+	tail -n 5 "$dir/log" 2>/dev/null || true
 }
 
 pid_of() { # STAGE: if it is alive
@@ -35,24 +26,6 @@ pid_of() { # STAGE: if it is alive
 
 ready() {
 	[ "$(build/hold --stages -i "$instance" | grep -c ' ready .* 1$')" = 3 ]
-}
-
-eventually() { # COMMAND...: within 5 seconds
-	tries=100
-	until "$@"; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
-		sleep 0.05
-	done
-}
-
-fails_with() { # STATUS PATTERN COMMAND...: that exit status, and ONE line that matches
-	want=$1
-	pattern=$2
-	shift 2
-	text=$("$@" 2>&1) && got=0 || got=$?
-	printf '%s (status %s)\n' "$text" "$got"
-	[ "$got" = "$want" ] && printf '%s\n' "$text" | grep -q -e "$pattern" && [ "$(printf '%s\n' "$text" | wc -l)" = 1 ]
 }
 
 # A log line must not land in the segment because that got descriptor 2.
@@ -250,5 +223,4 @@ check "a launch in the foreground ends with a stop from elsewhere" foreground ru
 # shellcheck disable=SC2016 # set in there
 check "a launch in the foreground stops on TERM" foreground eval 'kill -TERM "$launch"'
 run/stop.sh -c "$conf" >/dev/null
-printf 'mishaps: %d passed, %d failed, 0 skipped\n' "$passed" "$failed"
-[ "$failed" = 0 ]
+verdict mishaps

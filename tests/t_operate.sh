@@ -2,9 +2,8 @@
 # t_operate.sh - the operator's scripts on a running instance under load: launch, restart, kill, adopt, reload, stop.
 set -eu
 cd "$(dirname "$0")/.."
-passed=0
-failed=0
-skipped=0
+# shellcheck source=tests/check.sh
+. tests/check.sh
 work=$(mktemp -d)
 ONTIME_RUN_DIR=$work/run
 ONTIME_BUILD=${ONTIME_BUILD:-build}
@@ -16,17 +15,8 @@ send=$((listen + 10000))
 sed "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/ontime.conf >"$conf"
 trap 'run/stop.sh -c "$conf" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
 
-check() { # NAME COMMAND...
-	name=$1
-	shift
-	if out=$("$@" 2>&1); then
-		passed=$((passed + 1))
-		printf 'ok   %s\n' "$name"
-	else
-		failed=$((failed + 1))
-		printf 'FAIL %s\n%s\n' "$name" "$out"
-		tail -n 5 "$ONTIME_RUN_DIR/$instance/log" 2>/dev/null || true
-	fi
+on_failure() {
+	tail -n 5 "$ONTIME_RUN_DIR/$instance/log" 2>/dev/null || true
 }
 
 pid_of() { # STAGE
@@ -35,24 +25,6 @@ pid_of() { # STAGE
 
 ready() {
 	[ "$(build/hold --stages -i "$instance" | grep -c ' ready .* 1$')" = 3 ]
-}
-
-eventually() { # COMMAND...: within 5 seconds
-	tries=100
-	until "$@"; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
-		sleep 0.05
-	done
-}
-
-fails_with() { # STATUS PATTERN COMMAND...: that exit status, and ONE line that matches
-	want=$1
-	pattern=$2
-	shift 2
-	text=$("$@" 2>&1) && got=0 || got=$?
-	printf '%s (status %s)\n' "$text" "$got"
-	[ "$got" = "$want" ] && printf '%s\n' "$text" | grep -q "$pattern" && [ "$(printf '%s\n' "$text" | wc -l)" = 1 ]
 }
 
 load_start() {
@@ -209,5 +181,4 @@ run/stop.sh -c "$conf" >/dev/null
 build/hold -c "$conf" -- true
 check "a damaged class table is one line and status 2" damaged 1700
 build/hold --remove --force -i "$instance"
-printf 'operate: %d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-[ "$failed" = 0 ]
+verdict operate

@@ -2,24 +2,12 @@
 # t_simulate.sh - build/simulate as a user calls it, and the promises of the guarded policy on the workloads.
 set -eu
 cd "$(dirname "$0")/.."
-passed=0
-failed=0
+# shellcheck source=tests/check.sh
+. tests/check.sh
 build=${ONTIME_BUILD:-build}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
 gzip -dc tests/workloads/poisson-2.csv.gz >"$work/trace.csv"
-
-check() { # NAME COMMAND...
-	name=$1
-	shift
-	if out=$("$@" 2>&1); then
-		passed=$((passed + 1))
-		printf 'ok   %s\n' "$name"
-	else
-		failed=$((failed + 1))
-		printf 'FAIL %s\n%s\n' "$name" "$out"
-	fi
-}
 
 every_packet_has_one_fate() { # in JSON, for each policy
 	for policy in edf edf-drop guarded; do
@@ -118,5 +106,4 @@ check "the comparison has all policies" comparison_has_all_policies
 check "a bad trace or option is one line and status 2" bad_traces_are_refused
 check "guarded keeps its promises on the workloads" promises_hold
 check "shares hold beside floods" shares_hold_beside_floods
-printf 'simulate: %d passed, %d failed, 0 skipped\n' "$passed" "$failed"
-[ "$failed" = 0 ]
+verdict simulate

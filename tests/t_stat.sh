@@ -2,9 +2,8 @@
 # t_stat.sh - build/stat on a real terminal (tmux) and off it, on a running instance: monitor, table, JSON, recording.
 set -eu
 cd "$(dirname "$0")/.."
-passed=0
-failed=0
-skipped=0
+# shellcheck source=tests/check.sh
+. tests/check.sh
 work=$(mktemp -d)
 ONTIME_RUN_DIR=$work/run
 export ONTIME_RUN_DIR
@@ -24,40 +23,13 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-check() { # NAME COMMAND...
-	name=$1
-	shift
-	if out=$("$@" 2>&1); then
-		passed=$((passed + 1))
-		printf 'ok   %s\n' "$name"
-	else
-		failed=$((failed + 1))
-		printf 'FAIL %s\n%s\n' "$name" "$out"
-		screen || true
-	fi
+on_failure() {
+	screen || true
 }
 
 skip() { # REASON NAME
 	skipped=$((skipped + 1))
 	printf 'skip %s: %s\n' "$2" "$1"
-}
-
-eventually() { # COMMAND...: within 8 seconds
-	tries=80
-	until "$@"; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
-		sleep 0.1
-	done
-}
-
-fails_with() { # STATUS PATTERN COMMAND...: that exit status, and ONE line that matches
-	want=$1
-	pattern=$2
-	shift 2
-	text=$("$@" 2>&1) && got=0 || got=$?
-	printf '%s (status %s)\n' "$text" "$got"
-	[ "$got" = "$want" ] && printf '%s\n' "$text" | grep -q "$pattern" && [ "$(printf '%s\n' "$text" | wc -l)" = 1 ]
 }
 
 terminal() { # SHELL-COMMAND: in a fresh terminal of 80x24, of a server of its own
@@ -380,5 +352,4 @@ check "an interval without a number is one line and status 2" fails_with 2 'need
 check "--record with --json is one line and status 2" fails_with 2 'one of them' build/stat --record x --json
 check "a file that cannot be opened is one line and status 1" fails_with 1 'No such file' build/stat -i "$instance" --record /nonexistent/x
 check "an instance that does not run is one line and status 1" fails_with 1 'not running' build/stat -i "${instance}x"
-printf 'stat: %d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-[ "$failed" = 0 ]
+verdict stat

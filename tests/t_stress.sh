@@ -2,9 +2,8 @@
 # t_stress.sh - run/stress.sh as a user calls it: its report says what build/load and build/stat found, and nothing is left behind.
 set -eu
 cd "$(dirname "$0")/.."
-passed=0
-failed=0
-skipped=0
+# shellcheck source=tests/check.sh
+. tests/check.sh
 work=$(mktemp -d)
 ONTIME_RUN_DIR=$work/run
 ONTIME_BUILD=${ONTIME_BUILD:-build}
@@ -17,29 +16,11 @@ sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${list
 trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
 
 check() { # NAME COMMAND...
-	name=$1
-	shift
-	if "$@" >"$work/out" 2>&1; then
-		passed=$((passed + 1))
-		printf 'ok   %s\n' "$name"
-	else
-		failed=$((failed + 1))
-		printf 'FAIL %s\n' "$name"
-		cat "$work/out"
-	fi
+	check_here "$@"
 }
 
 stress() { # ARGS...
 	run/stress.sh -c "$conf" --report "$work/report.md" "$@"
-}
-
-eventually() { # COMMAND...: within 10 seconds
-	tries=200
-	until "$@"; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
-		sleep 0.05
-	done
 }
 
 nothing_is_left() {
@@ -166,5 +147,4 @@ check "so does the end of a session" interrupted TERM 143
 check "a bad option is one line and status 2" bad_options_are_refused
 check "a port in use is one line and status 1" busy_ports_are_said
 check "an instance that runs is left alone" running_instance_is_left_alone
-printf 'stress: %d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-[ "$failed" = 0 ]
+verdict stress

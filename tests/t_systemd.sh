@@ -3,9 +3,8 @@
 # PID 1 of namespaces that end with this test, under load and kill -9.
 set -eu
 cd "$(dirname "$0")/.."
-passed=0
-failed=0
-skipped=0
+# shellcheck source=tests/check.sh
+. tests/check.sh
 home=$PWD
 build=${ONTIME_BUILD:-build}
 case $build in /*) ;; *) build=$home/$build ;; esac
@@ -17,18 +16,12 @@ instance=
 trap 'stop_systemd; stop_activated; rm -rf "$work"' EXIT INT TERM
 mkdir "$units"
 
+on_failure() {
+	[ -z "$outer" ] || tail -n 20 "$work/systemd.log"
+}
+
 check() { # NAME COMMAND...
-	name=$1
-	shift
-	if "$@" >"$work/said" 2>&1; then
-		passed=$((passed + 1))
-		printf 'ok   %s\n' "$name"
-	else
-		failed=$((failed + 1))
-		printf 'FAIL %s\n' "$name"
-		cat "$work/said"
-		[ -z "$outer" ] || tail -n 20 "$work/systemd.log"
-	fi
+	check_here "$@"
 }
 
 skip() { # REASON NAME
@@ -256,5 +249,4 @@ elif unshare --mount --pid --fork --net sh -c 'mount -t tmpfs tmpfs /run && mkdi
 else
 	skip "namespaces with a cgroup2 mount need root" "systemd runs the stages"
 fi
-printf 'systemd: %d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-[ "$failed" = 0 ]
+verdict systemd

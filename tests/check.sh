@@ -1,0 +1,64 @@
+# shellcheck shell=sh disable=SC2154
+# check.sh - what the test scripts share: run a check and count it, wait for something, expect a refusal. Sourced, from the top.
+passed=0
+failed=0
+skipped=0
+
+on_failure() { :; } # a script may define its own: what else to show
+
+count_check() { # STATUS NAME
+	if [ "$1" = 0 ]; then
+		passed=$((passed + 1))
+		printf 'ok   %s\n' "$2"
+	else
+		failed=$((failed + 1))
+		printf 'FAIL %s\n' "$2"
+	fi
+}
+
+check() { # NAME COMMAND...: in a subshell; what it says shows only when it fails
+	checked=$1
+	shift
+	if said=$("$@" 2>&1); then
+		count_check 0 "$checked"
+	else
+		count_check 1 "$checked"
+		printf '%s\n' "$said"
+		on_failure
+	fi
+}
+
+check_here() { # NAME COMMAND...: not in a subshell, so that what it sets stays; needs a directory $work
+	checked=$1
+	shift
+	if "$@" >"$work/checked" 2>&1; then
+		count_check 0 "$checked"
+	else
+		count_check 1 "$checked"
+		cat "$work/checked"
+		on_failure
+	fi
+}
+
+eventually() { # COMMAND...: within 10 seconds
+	tries=200
+	until "$@"; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
+fails_with() { # STATUS PATTERN COMMAND...: that exit status, and ONE line that matches
+	want=$1
+	pattern=$2
+	shift 2
+	text=$("$@" 2>&1) && got=0 || got=$?
+	printf '%s (status %s)\n' "$text" "$got"
+	[ "$got" = "$want" ] && printf '%s\n' "$text" | grep -q -e "$pattern" && [ "$(printf '%s\n' "$text" | wc -l)" = 1 ]
+}
+
+verdict() { # NAME: the last line, and the exit status
+	printf '%s: %d passed, %d failed, %d skipped\n' "$1" "$passed" "$failed" "$skipped"
+	[ "$failed" = 0 ]
+}
