@@ -58,6 +58,19 @@ if [ "$status" = 0 ]; then
 	mode=--adopt
 fi
 mkdir -p "$ONTIME_DIR"
+if [ -n "$mode" ] && [ -s "$ONTIME_DIR/launched" ]; then # as it was launched, whatever is said now
+	given="$config $*"
+	{
+		read -r config
+		set --
+		while read -r option; do
+			set -- "$@" "$option"
+		done
+	} <"$ONTIME_DIR/launched"
+	[ "$given" = "$config $*" ] || say "adopting '$instance' as it was launched: -c $config $*"
+	ONTIME_CONFIG=$config
+fi
+printf '%s\n' "$config" "$@" >"$ONTIME_DIR/launched"
 rm -f "$ONTIME_DIR/stopping" "$ONTIME_DIR/supervisor.pid"
 [ -n "$mode" ] || rm -f "$log"
 { [ -n "$mode" ] && [ -s "$ONTIME_DIR/active.conf" ]; } || cp "$config" "$ONTIME_DIR/active.conf"
@@ -87,17 +100,22 @@ until [ "$("$build/hold" --stages -i "$instance" 2>/dev/null | grep -c ' ready .
 done
 exec 9<&-
 
+attach_histograms() { # says so, or in one line why not
+	if [ "${ONTIME_HISTOGRAMS:-on}" = off ]; then
+		say "without latency histograms, as ONTIME_HISTOGRAMS says: build/latency attaches them"
+	elif [ -x "$build/latency" ]; then
+		[ "$(id -u)" != 0 ] || grep -q ' /sys/fs/bpf bpf ' /proc/mounts || ! mount -t bpf bpf /sys/fs/bpf 2>/dev/null ||
+			say "mounted the bpffs at /sys/fs/bpf, for the latency histograms"
+		"$build/latency" -i "$instance" 2>&1 || true
+	else
+		say "without latency histograms: as root, apt-get install clang libbpf-dev bpftool, then make and build/latency"
+	fi
+}
+
+histograms=$(attach_histograms)
 say "instance '$instance' is running${mode:+ (adopted)}"
 "$build/hold" --classes "$@"
-if [ "${ONTIME_HISTOGRAMS:-on}" = off ]; then
-	say "without latency histograms, as ONTIME_HISTOGRAMS says: build/latency attaches them"
-elif [ -x "$build/latency" ]; then # it says so, or in one line why not
-	[ "$(id -u)" != 0 ] || grep -q ' /sys/fs/bpf bpf ' /proc/mounts || ! mount -t bpf bpf /sys/fs/bpf 2>/dev/null ||
-		say "mounted the bpffs at /sys/fs/bpf, for the latency histograms"
-	"$build/latency" -i "$instance" 2>&1 || true
-else
-	say "without latency histograms: as root, apt-get install clang libbpf-dev bpftool, then make and build/latency"
-fi
+printf '%s\n' "$histograms"
 "$build/hold" --classes "$@" | awk 'function at(a, port) {
 		port = a
 		sub(/.*:/, "", port)

@@ -54,6 +54,20 @@ adopt_under_load() {
 	eventually ready && load_is_whole
 }
 
+adoption_keeps_the_config() { # it was launched with, whatever the launch that adopts is given
+	sed 's/^budget = 10ms/budget = 77ms/' "$conf" >"$work/other.conf"
+	for file in supervisor.pid keeper.ingress keeper.edf keeper.egress; do
+		kill -9 "$(cat "$ONTIME_RUN_DIR/$instance/$file")"
+	done
+	run/launch.sh -c "$work/other.conf" >"$work/launched" || return 1
+	cat "$work/launched"
+	grep -q "as it was launched: -c $conf" "$work/launched" || return 1
+	before=$(grep -c 'edf: reloaded' "$ONTIME_RUN_DIR/$instance/log")
+	kill -HUP "$(cat "$ONTIME_RUN_DIR/$instance/supervisor.pid")"
+	eventually edf_reloads $((before + 1)) &&
+		build/stat -i "$instance" --json | jq -e '.classes[1].budget_ns == 10000000'
+}
+
 restart_under_load() {
 	load_start 2
 	run/restart.sh all -c "$conf" && load_is_whole
@@ -164,6 +178,7 @@ cp "$conf" "$work/good.conf"
 check "a bad reload changes nothing" bad_reload_changes_nothing
 cp "$work/good.conf" "$conf"
 check "a stage that hangs is ended and replaced" hung_stage_is_ended
+check "adoption keeps the config of the launch" adoption_keeps_the_config
 check "stop drains and leaves nothing" run/stop.sh -c "$conf"
 check "nothing is left after stop" nothing_is_left
 check "a bad config is one line and status 2" fails_with 2 'payload_bytes' run/launch.sh -c "$conf" --payload_bytes=7
