@@ -216,8 +216,9 @@ static int decide(const struct config *c, const struct feasible_class *classes, 
 	}
 	print_classes(c, classes, &f);
 	if (said == 0) {
-		puts("the config is right; it says no rates and service times: give expected_pps and expected_service, "
-		     "or --measure");
+		puts("the config is right; no rates and service times of classes with a deadline are known: give "
+		     "expected_pps "
+		     "and expected_service, or --measure while packets are worked on");
 		return 0;
 	}
 	printf("load %.2f %%; ", (double)f.load_ppm / 1e4);

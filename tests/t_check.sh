@@ -22,7 +22,7 @@ fits="--high.expected_pps=500 --high.expected_service=300us --low.expected_pps=1
 answers_are_right() {
 	# shellcheck disable=SC2086
 	says 0 '; it fits' $fits && says 3 'it fits with: high.budget of 1250.0 us and more' $fits --high.expected_burst=3 &&
-		says 3 'more work than time' $fits --low.expected_pps=3000 && says 0 'says no rates' &&
+		says 3 'more work than time' $fits --low.expected_pps=3000 && says 0 'no rates and service times' &&
 		says 0 'worst response' $fits
 }
 
