@@ -143,7 +143,7 @@ check "so is the chart" chart_is_drawn
 check "the sweep tries all and names the best" sweep_tries_all
 check "the sweep sees a queue that grows" queues_that_grow_are_seen
 check "Ctrl-C removes all that was started" interrupted INT 130
-check "so does the end of a session" interrupted TERM 143
+check "so does the end of a login" interrupted TERM 143
 check "a bad option is one line and status 2" bad_options_are_refused
 check "a port in use is one line and status 1" busy_ports_are_said
 check "an instance that runs is left alone" running_instance_is_left_alone
