@@ -141,7 +141,7 @@ start_systemd() {
 }
 
 inside() { # COMMAND...
-	nsenter -t "$init" -m -p -n -i -u timeout 60 "$@"
+	nsenter -t "$init" -r -m -p -n -i -u timeout 60 "$@"
 }
 
 stop_systemd() {
