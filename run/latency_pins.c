@@ -32,7 +32,8 @@ int pins_open(const char *instance, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-int pins_read(const char *instance, const char *name, uint32_t key, void *value, size_t bytes)
+/* A pinned map whose values have that many bytes: a descriptor, or -errno; -EPROTO: they have not. */
+static int open_map(const char *instance, const char *name, size_t value_bytes)
 {
 	struct bpf_map_info info = { 0 };
 	uint32_t info_bytes = sizeof(info);
@@ -42,9 +43,21 @@ int pins_read(const char *instance, const char *name, uint32_t key, void *value,
 		return fd;
 	if (bpf_obj_get_info_by_fd(fd, &info, &info_bytes) < 0)
 		err = -errno;
-	else if (info.value_size != bytes)
+	else if (info.value_size != value_bytes)
 		err = -EPROTO;
-	else if (bpf_map_lookup_elem(fd, &key, value) < 0)
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+int pins_read(const char *instance, const char *name, uint32_t key, void *value, size_t bytes)
+{
+	int fd = open_map(instance, name, bytes), err = 0;
+
+	if (fd < 0)
+		return fd;
+	if (bpf_map_lookup_elem(fd, &key, value) < 0)
 		err = -errno;
 	close(fd);
 	return err;
@@ -52,17 +65,11 @@ int pins_read(const char *instance, const char *name, uint32_t key, void *value,
 
 int pins_write(const char *instance, const char *name, uint32_t key, const void *value, size_t bytes)
 {
-	struct bpf_map_info info = { 0 };
-	uint32_t info_bytes = sizeof(info);
-	int fd = pins_open(instance, name), err = 0;
+	int fd = open_map(instance, name, bytes), err = 0;
 
 	if (fd < 0)
 		return fd;
-	if (bpf_obj_get_info_by_fd(fd, &info, &info_bytes) < 0)
-		err = -errno;
-	else if (info.value_size != bytes)
-		err = -EPROTO;
-	else if (bpf_map_update_elem(fd, &key, value, BPF_ANY) < 0)
+	if (bpf_map_update_elem(fd, &key, value, BPF_ANY) < 0)
 		err = -errno;
 	close(fd);
 	return err;
