@@ -114,9 +114,9 @@ attach_histograms() { # says so, or in one line why not
 
 histograms=$(attach_histograms)
 say "instance '$instance' is running${mode:+ (adopted)}"
-"$build/hold" --classes "$@"
-printf '%s\n' "$histograms"
-"$build/hold" --classes "$@" | awk 'function at(a, port) {
+classes=$("$build/hold" --classes "$@")
+printf '%s\n' "$classes" "$histograms"
+printf '%s\n' "$classes" | awk 'function at(a, port) {
 		port = a
 		sub(/.*:/, "", port)
 		sub(/:[0-9]*$/, "", a)
