@@ -31,7 +31,7 @@
 #include "config.h"
 #include "histogram.h"
 
-#define LAYOUT_VERSION 1
+#define LAYOUT_VERSION 2
 #define LAYOUT_MAGIC 0x656d69746e6f0001ULL /* "\1\0ontime" in memory, little-endian */
 #define LINE 64 /* bytes two writers must keep apart */
 #define BATCH 64 /* datagrams per system call: past 64 the gain is below 5 % */
@@ -129,6 +129,12 @@ struct stage_block {
 	_Atomic uint64_t beat_at_ns; /* progress or an idle look; a busy stage that makes none does not beat */
 	_Atomic uint64_t parks, rings; /* system calls spent on sleeping and on waking others */
 	_Atomic uint64_t rescued_pkts; /* packets a predecessor had received or sent without counting them */
+	_Atomic uint64_t failed_calls; /* system calls that failed in a way that is expected to pass */
+	_Atomic uint64_t failing_since_ns; /* since when one of them has failed each time; 0: none does */
+	_Atomic uint32_t failing_errno; /* of the last failure; valid while failing_since_ns is not 0 */
+	_Atomic uint32_t sched_policy; /* SCHED_FIFO, SCHED_OTHER ...: what the stage runs at now */
+	_Atomic uint64_t remade_sockets; /* times a socket was bound or connected again because an address or route changed */
+	_Atomic uint64_t cpu_ns; /* CPU time used by this process, as of the last beat */
 };
 
 /* What recvmmsg did, told to the successor. Writers: ingress, and the kernel on its behalf. See journal.h. */

@@ -76,7 +76,7 @@ stop_waits_for_launch() {
 }
 
 nothing_is_left() {
-	! pgrep -f "$dir" && [ ! -e "$dir" ] && [ ! -e "/dev/shm/ontime.$instance.v1" ]
+	! pgrep -f "$dir" && [ ! -e "$dir" ] && [ ! -e "/dev/shm/ontime.$instance.v2" ]
 }
 
 kill_until() { # PATTERN: edf dies until the log has that
@@ -98,7 +98,7 @@ back_off_grows() { # beyond a second, which is the life that ends a row
 }
 
 stop_ends_stages_of_a_damaged_segment() {
-	printf '\377' | dd of="/dev/shm/ontime.$instance.v1" bs=1 seek=1700 conv=notrunc 2>/dev/null
+	printf '\377' | dd of="/dev/shm/ontime.$instance.v2" bs=1 seek=1700 conv=notrunc 2>/dev/null
 	run/stop.sh -i "$instance" && nothing_is_left && run/launch.sh -c "$conf"
 }
 
@@ -110,11 +110,11 @@ failed_start_is_told_at_once() { # and nothing stays
 }
 
 damaged_instance_is_left_alone() {
-	magic=$(od -An -tu1 -N1 "/dev/shm/ontime.$instance.v1")
-	printf '\377' | dd of="/dev/shm/ontime.$instance.v1" bs=1 conv=notrunc 2>/dev/null
+	magic=$(od -An -tu1 -N1 "/dev/shm/ontime.$instance.v2")
+	printf '\377' | dd of="/dev/shm/ontime.$instance.v2" bs=1 conv=notrunc 2>/dev/null
 	fails_with 2 'run/stop.sh, then run/launch.sh' run/launch.sh -c "$conf" && status=0 || status=1
 	# shellcheck disable=SC2059 # an octal number
-	printf "\\$(printf %o "$((magic))")" | dd of="/dev/shm/ontime.$instance.v1" bs=1 conv=notrunc 2>/dev/null
+	printf "\\$(printf %o "$((magic))")" | dd of="/dev/shm/ontime.$instance.v2" bs=1 conv=notrunc 2>/dev/null
 	ready && run/status.sh -i "$instance" && return "$status"
 }
 

@@ -101,7 +101,7 @@ stop_activated() {
 }
 
 stops_activated_clean() {
-	segment=/dev/shm/ontime.$instance.v1
+	segment=/dev/shm/ontime.$instance.v2
 	[ -e "$segment" ] || return 1
 	stop_activated
 	[ ! -e "$segment" ]
