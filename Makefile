@@ -14,6 +14,7 @@ LIBS_latency := -lbpf -lelf
 LIBS_stat := -lncursesw
 PARTS_unit += $(patsubst %,run/stat_%.c,change columns grid json lost number screen view)
 PARTS_unit += run/load_flow.c run/load_short.c run/load_schedule.c
+PARTS_supervise := run/hold_directory.c run/hold_process.c
 PARTS_storm := run/hold_sockets.c $(LOAD_SINK)
 PARTS_reference := run/hold_sockets.c
 PARTS_bench_decide := edf/edf.c edf/plan.c
@@ -174,6 +175,11 @@ $(BUILD)/%.bpf.o: run/%.bpf.c $(wildcard run/*.h common/*.h)
 		-I/usr/include/$(shell $(CC) -dumpmachine) -c $< -o $@
 
 $(OBJ)/run/dash_files.o: $(wildcard run/dash*.html run/dash*.css run/dash*.js run/dash*.svg run/vendor/*)
+
+# What a segment is made of: a build that declares it otherwise is told from this one, whatever LAYOUT_VERSION says.
+layout_hash := $(shell $(CC) -E -std=gnu17 -D_GNU_SOURCE -Icommon $(CPPFLAGS) common/layout.h | \
+	awk '/^\# [0-9]+ "/ {keep = /"common\//; next} keep' | sha256sum | cut -c1-16)
+$(OBJ)/common/segment.o: ALL_CPPFLAGS += -DLAYOUT_HASH=0x$(layout_hash)ULL
 
 $(OBJ)/edf/plugins/%.o $(OBJ)/tests/plugins/%.o: ALL_CFLAGS += -fPIC
 $(OBJ)/%.o: %.c Makefile | have-inih

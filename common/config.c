@@ -9,12 +9,14 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "address.h"
 #include "config_table.h"
@@ -308,6 +310,18 @@ static int take_pair(void *user, const char *section, const char *key, const cha
 	return set_option(l, where, l->section, key, value, l->line);
 }
 
+/* What a descriptor names may be rewritten in place (a reload does): wait for that, but for nobody without end. */
+static void wait_for_writer(const struct loading *l)
+{
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	struct timespec pause = { .tv_nsec = 1000000 };
+
+	if (strncmp(l->file, "/proc/self/fd/", 14) != 0)
+		return;
+	for (int i = 0; i < 1000 && fcntl(fileno(l->in), F_OFD_SETLK, &lock) < 0; i++)
+		nanosleep(&pause, NULL);
+}
+
 static bool load_file(struct loading *l)
 {
 	struct stat status;
@@ -327,6 +341,7 @@ static bool load_file(struct loading *l)
 			fclose(l->in);
 		return false;
 	}
+	wait_for_writer(l);
 	bad_line = ini_parse_stream(next_line, l, take_pair, l);
 	fclose(l->in);
 	/* A line libinih could not split comes before the line that was refused. */

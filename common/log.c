@@ -7,7 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 enum level { LEVEL_UNREAD, LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG };
 
@@ -67,6 +71,36 @@ __attribute__((format(printf, 3, 4))) static size_t append(char *line, size_t le
 	return len;
 }
 
+/* A log file is read the morning after; a terminal and the journal know the time. */
+static size_t append_time(char *line)
+{
+	uint64_t now = real_ns();
+	time_t seconds = (time_t)(now / NS_PER_S);
+	struct tm at;
+	char text[32];
+
+	if (!getenv("ONTIME_LOG_FILE") || !gmtime_r(&seconds, &at) || !strftime(text, sizeof(text), "%FT%T", &at))
+		return 0;
+	return append(line, 0, "%s.%03uZ ", text, (unsigned int)(now % NS_PER_S / NS_PER_MS));
+}
+
+void log_reopen(void)
+{
+	const char *file = getenv("ONTIME_LOG_FILE");
+	struct stat is, was;
+	int fd;
+
+	if (!file || (stat(file, &is) == 0 && fstat(STDERR_FILENO, &was) == 0 && is.st_ino == was.st_ino &&
+		      is.st_dev == was.st_dev))
+		return;
+	fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+	if (fd < 0)
+		return; /* the old one, which nobody may find, is better than none */
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	close(fd);
+}
+
 __attribute__((format(printf, 2, 0))) static void print_line(enum level level, const char *format, va_list args)
 {
 	char line[LOG_LINE_BYTES];
@@ -77,7 +111,8 @@ __attribute__((format(printf, 2, 0))) static void print_line(enum level level, c
 		shown = read_level();
 	if (level > shown)
 		return;
-	len = append(line, 0, "%.64s: ", name);
+	len = append_time(line);
+	len = append(line, len, "%.64s: ", name);
 	len = append_printf(line, len, format, args);
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)

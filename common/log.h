@@ -4,6 +4,7 @@
  * Memory:  the only global state of the program: the name and the level (log.c).
  * Rules:   never per packet (count instead). One line is one write(2), so lines of several processes
  *          do not mix; control characters become '?', and what exceeds LOG_LINE_BYTES is cut.
+ *          With ONTIME_LOG_FILE in the environment stderr is that file, and each line begins with the time of day (UTC).
  *          ONTIME_LOG = error | warning | info (default) | debug, read at the first line.
  *          errno survives. Not for signal handlers.
  */
@@ -17,6 +18,9 @@
  * /dev/null in place of a standard descriptor that is closed.
  */
 void log_set_name(const char *name);
+
+/* log_reopen - stderr becomes the file that ONTIME_LOG_FILE names now, if that is another one: it was moved away or removed. */
+void log_reopen(void);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -14,9 +14,14 @@
 
 #include "clock.h"
 #include "log.h"
+#include "segment_find.h"
 
 #define PAGE 4096u
 #define LOCK_POLL_NS (200 * NS_PER_US)
+#define FIRST_PID_LOCK 16 /* the byte of the first lock that names its holder: one per stage, then the supervisor's */
+#ifndef LAYOUT_HASH /* the Makefile gives it: a hash of what the layout is declared in */
+#define LAYOUT_HASH 0
+#endif
 
 void segment_name(const char *instance, char name[SEGMENT_NAME_BYTES])
 {
@@ -108,6 +113,7 @@ static void fill_header(struct segment *seg, const struct config *c, const uint6
 
 	plan(h, c);
 	h->layout = LAYOUT_VERSION;
+	h->layout_hash = LAYOUT_HASH;
 	h->size_bytes = seg->size_bytes;
 	h->config_digest = config_digest(c);
 	h->created_at_ns = now_ns();
@@ -172,16 +178,19 @@ static int class_is_sane(const struct class_entry *e, const struct header *h, ui
 	       range_is_inside(e->payload_offset, (uint64_t)e->stride_bytes * e->slots, size);
 }
 
-/* Returns NULL when the header makes sense, else what is wrong with it. */
-static const char *check_header(const struct segment *seg)
+/* Returns NULL when the header makes sense, else what is wrong with it, and *err. */
+static const char *check_header(const struct segment *seg, int *err)
 {
 	const struct header *h = &seg->shared->header;
 
+	*err = -EPROTO;
 	/* ORDER ready: acquire; pairs with the release in fill_header(). */
 	if (atomic_load_explicit(&h->magic, memory_order_acquire) != LAYOUT_MAGIC)
 		return "it is not an ontime segment, or its creation was cut short";
-	if (h->layout != LAYOUT_VERSION)
-		return "it has another layout version";
+	if (h->layout != LAYOUT_VERSION || h->layout_hash != LAYOUT_HASH) {
+		*err = -ESTALE;
+		return "it was made by a build with another layout of the segment";
+	}
 	if (h->checksum != header_checksum(h))
 		return "its header or class table is damaged";
 	if (h->size_bytes != seg->size_bytes || h->n_classes == 0 || h->n_classes > MAX_CLASSES ||
@@ -231,7 +240,57 @@ static int explain_missing(struct segment *seg, const char *instance, int err, c
 	return err;
 }
 
-static int open_and_map(struct segment *seg, const char *instance, int writable, char why[WHY_BYTES])
+/* A shared name proves nothing: whoever came first may have made it. Returns NULL, or what is wrong, and *err. */
+static const char *check_owner(const struct stat *st, int writable, int *err)
+{
+	*err = -EPERM;
+	if (!S_ISREG(st->st_mode))
+		return "it is no regular file";
+	if (st->st_uid != geteuid() && (writable || geteuid() != 0))
+		return "it belongs to another user";
+	if (st->st_mode & (S_IWGRP | S_IWOTH))
+		return "other users may write to it";
+	*err = -EPROTO;
+	return st->st_size < (off_t)sizeof(struct shared) ? "it is too small to be one of ours" : NULL;
+}
+
+static int open_handed(int fd, int flags)
+{
+	char path[32];
+	int own;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	own = open(path, flags); /* a description of its own, so that locks are its own too */
+	return own < 0 ? -errno : own;
+}
+
+static int open_segment(const char *instance, const char *name, int handed, int flags)
+{
+	int fd = handed >= 0 ? open_handed(handed, flags) : -ENOENT;
+
+	if (fd >= 0)
+		return fd;
+	fd = shm_open(name, flags, 0);
+	if (fd >= 0 || errno != ENOENT)
+		return fd < 0 ? -errno : fd;
+	return segment_find(instance, flags);
+}
+
+static int refuse_segment(struct segment *seg, const char *wrong, int err, uid_t owner, char why[WHY_BYTES])
+{
+	if (err == -EPERM)
+		snprintf(why, WHY_BYTES,
+			 "attach segment %s: %s (uid %u; this is uid %u): nothing of it is touched; act as its owner, "
+			 "or "
+			 "choose another `instance`",
+			 seg->name, wrong, owner, geteuid());
+	else
+		snprintf(why, WHY_BYTES, "attach segment %s: %s: run/stop.sh, then run/launch.sh", seg->name, wrong);
+	segment_close(seg);
+	return err;
+}
+
+static int open_and_map(struct segment *seg, const char *instance, int writable, int handed, char why[WHY_BYTES])
 {
 	struct stat st;
 	const char *wrong;
@@ -239,30 +298,24 @@ static int open_and_map(struct segment *seg, const char *instance, int writable,
 
 	memset(seg, 0, sizeof(*seg));
 	segment_name(instance, seg->name);
-	seg->fd = shm_open(seg->name, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC, 0);
+	seg->fd = open_segment(instance, seg->name, handed, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 	if (seg->fd < 0)
-		return explain_missing(seg, instance, -errno, why);
-	err = fstat(seg->fd, &st) < 0 ? -errno : 0;
+		return explain_missing(seg, instance, seg->fd, why);
+	if (fstat(seg->fd, &st) < 0)
+		memset(&st, 0, sizeof(st));
+	wrong = check_owner(&st, writable, &err);
+	if (wrong)
+		return refuse_segment(seg, wrong, err, st.st_uid, why);
 	seg->size_bytes = (uint64_t)st.st_size;
-	if (!err && seg->size_bytes < sizeof(struct shared)) {
-		snprintf(why, WHY_BYTES,
-			 "attach segment %s: it is too small to be one of ours: run/stop.sh, then run/launch.sh",
-			 seg->name);
-		segment_close(seg);
-		return -EPROTO;
-	}
-	err = err ? err : map(seg, writable ? PROT_READ | PROT_WRITE : PROT_READ);
+	err = map(seg, writable ? PROT_READ | PROT_WRITE : PROT_READ);
 	if (err) {
 		snprintf(why, WHY_BYTES, "map segment %s: %s", seg->name, strerror(-err));
 		segment_close(seg);
 		return err;
 	}
-	wrong = check_header(seg);
-	if (wrong) {
-		snprintf(why, WHY_BYTES, "attach segment %s: %s: run/stop.sh, then run/launch.sh", seg->name, wrong);
-		segment_close(seg);
-		return -EPROTO;
-	}
+	wrong = check_header(seg, &err);
+	if (wrong)
+		return refuse_segment(seg, wrong, err, st.st_uid, why);
 	make_views(seg);
 	return 0;
 }
@@ -291,7 +344,12 @@ int segment_lanes_are_sane(const struct segment *seg, char why[WHY_BYTES])
 
 int segment_attach(struct segment *seg, const struct config *c, char why[WHY_BYTES])
 {
-	int err = open_and_map(seg, c->instance, 1, why);
+	return segment_attach_handed(seg, -1, c, why);
+}
+
+int segment_attach_handed(struct segment *seg, int fd, const struct config *c, char why[WHY_BYTES])
+{
+	int err = open_and_map(seg, c->instance, 1, fd, why);
 
 	if (err)
 		return err;
@@ -310,18 +368,50 @@ int segment_attach(struct segment *seg, const struct config *c, char why[WHY_BYT
 
 int segment_observe(struct segment *seg, const char *instance, char why[WHY_BYTES])
 {
-	return open_and_map(seg, instance, 0, why);
+	return open_and_map(seg, instance, 0, -1, why);
+}
+
+static struct flock lock_of(off_t byte)
+{
+	return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+}
+
+/* A lock that the kernel knows the holder's pid of. It would go with any other descriptor of the segment that the holder
+   closes: neither a stage nor the supervisor closes one while it runs. */
+static int take_pid_lock(const struct segment *seg, int who)
+{
+	struct flock lock = lock_of(FIRST_PID_LOCK + who);
+
+	return fcntl(seg->fd, F_SETLK, &lock) < 0 ? -errno : 0;
+}
+
+/* Of the holder as seen from here; 0: nobody, or nobody in this pid namespace. *held says which. */
+static pid_t pid_lock_holder(const struct segment *seg, int who, int *held)
+{
+	struct flock lock = lock_of(FIRST_PID_LOCK + who);
+
+	*held = fcntl(seg->fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	return *held && lock.l_pid > 0 ? lock.l_pid : 0;
+}
+
+/* The first lock is what counts: it ends when the last system call of its holder is over. The second only tells the pid. */
+static int try_lock_stage(const struct segment *seg, enum stage_id id)
+{
+	struct flock lock = lock_of((off_t)id);
+	int err = fcntl(seg->fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
+
+	return err ? err : take_pid_lock(seg, (int)id);
 }
 
 int segment_lock_stage(const struct segment *seg, enum stage_id id, uint64_t timeout_ns)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)id, .l_len = 1 };
 	uint64_t until_ns = now_ns() + timeout_ns;
 	struct timespec pause = { .tv_nsec = LOCK_POLL_NS };
+	int err;
 
-	while (fcntl(seg->fd, F_OFD_SETLK, &lock) < 0) {
-		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
-			return -errno;
+	while ((err = try_lock_stage(seg, id)) < 0) {
+		if (err != -EAGAIN && err != -EACCES && err != -EINTR)
+			return err;
 		if (now_ns() >= until_ns)
 			return -EBUSY;
 		nanosleep(&pause, NULL);
@@ -329,9 +419,45 @@ int segment_lock_stage(const struct segment *seg, enum stage_id id, uint64_t tim
 	return 0;
 }
 
+int segment_lock_supervisor(const struct segment *seg)
+{
+	int err = take_pid_lock(seg, N_STAGES);
+
+	return err == -EAGAIN || err == -EACCES ? -EBUSY : err;
+}
+
+pid_t segment_stage_pid(const struct segment *seg, enum stage_id id)
+{
+	int held;
+
+	return segment_stage_is_alive(seg, id) ? pid_lock_holder(seg, (int)id, &held) : 0;
+}
+
+pid_t segment_supervisor_pid(const struct segment *seg)
+{
+	int held;
+
+	return pid_lock_holder(seg, N_STAGES, &held);
+}
+
+int segment_is_supervised(const struct segment *seg)
+{
+	int held;
+
+	pid_lock_holder(seg, N_STAGES, &held);
+	return held;
+}
+
+int segment_is_mine(const struct segment *seg)
+{
+	struct stat st;
+
+	return fstat(seg->fd, &st) == 0 && st.st_uid == geteuid();
+}
+
 int segment_stage_is_alive(const struct segment *seg, enum stage_id id)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)id, .l_len = 1 };
+	struct flock lock = lock_of((off_t)id);
 
 	return fcntl(seg->fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
@@ -377,4 +503,27 @@ int segment_remove(const char *instance)
 
 	segment_name(instance, name);
 	return shm_unlink(name) < 0 ? -errno : 0;
+}
+
+int segment_remove_all(const char *instance)
+{
+	char prefix[SEGMENT_NAME_BYTES];
+	size_t n = (size_t)snprintf(prefix, sizeof(prefix), "ontime.%s.v", instance);
+	DIR *dir = opendir("/dev/shm");
+	struct dirent *e;
+	struct stat st;
+	int err = 0;
+
+	while (dir && (e = readdir(dir))) {
+		if (strncmp(e->d_name, prefix, n) != 0 || strspn(e->d_name + n, "0123456789") != strlen(e->d_name + n) ||
+		    fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (st.st_uid != geteuid())
+			err = -EPERM;
+		else if (unlinkat(dirfd(dir), e->d_name, 0) < 0)
+			err = -errno;
+	}
+	if (dir)
+		closedir(dir);
+	return err;
 }

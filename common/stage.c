@@ -158,26 +158,6 @@ static int check_sockets(const struct stage *s)
 	return 0;
 }
 
-static int join_segment(struct stage *s)
-{
-	char why[WHY_BYTES];
-	int err = segment_attach(&s->seg, &s->config, why);
-
-	if (err) {
-		log_error("%s", why);
-		return err == -EPROTO ? EXIT_CONFIG : EXIT_TEMPORARY;
-	}
-	err = mutant_is("no-lock") ? 0 : segment_lock_stage(&s->seg, s->id, LOCK_WAIT_NS);
-	if (err) {
-		log_error("start in instance '%s': %s (pid %u): stop that one first, or use run/restart.sh %s",
-			  s->config.instance, err == -EBUSY ? "this stage is already running" : strerror(-err),
-			  atomic_load_explicit(&s->seg.shared->stages[s->id].pid, memory_order_relaxed),
-			  stage_name(s->id));
-		return EXIT_TEMPORARY;
-	}
-	return check_sockets(s) ? EXIT_CONFIG : 0;
-}
-
 static int find_fd(const char *name)
 {
 	const char *names = getenv("LISTEN_FDNAMES");
@@ -191,6 +171,25 @@ static int find_fd(const char *name)
 		names += n + (names[n] == ':');
 	}
 	return -1;
+}
+
+static int join_segment(struct stage *s)
+{
+	char why[WHY_BYTES];
+	int err = segment_attach_handed(&s->seg, find_fd("segment"), &s->config, why);
+
+	if (err) {
+		log_error("%s", why);
+		return err == -ESTALE ? EXIT_LAYOUT : err == -EPROTO ? EXIT_CONFIG : EXIT_TEMPORARY;
+	}
+	err = mutant_is("no-lock") ? 0 : segment_lock_stage(&s->seg, s->id, LOCK_WAIT_NS);
+	if (err) {
+		log_error("start in instance '%s': %s (pid %d): stop that one first, or use run/restart.sh %s",
+			  s->config.instance, err == -EBUSY ? "this stage is already running" : strerror(-err),
+			  segment_stage_pid(&s->seg, s->id), stage_name(s->id));
+		return EXIT_TEMPORARY;
+	}
+	return check_sockets(s) ? EXIT_CONFIG : 0;
 }
 
 int stage_socket(const char *class, const char *direction, uint32_t i)
@@ -228,6 +227,8 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	s->id = id;
 	s->seg.fd = -1;
 	log_set_name(stage_name(id));
+	prctl(PR_SET_NAME, stage_name(id), 0, 0,
+	      0); /* a binary that was started by descriptor has a number for a name */
 	status = parse_arguments(s, argc, argv);
 	if (status)
 		return status;
@@ -313,6 +314,7 @@ int stage_reload_asked(struct stage *s, struct config *fresh)
 	if (!atomic_load_explicit(&reload_asked, memory_order_relaxed))
 		return 0;
 	atomic_store_explicit(&reload_asked, 0, memory_order_relaxed);
+	log_reopen();
 	if (config_load(fresh, s->file, s->argc, s->argv, why, sizeof(why))) {
 		log_error("%s: nothing was changed", why);
 		return 0;

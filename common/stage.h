@@ -3,11 +3,13 @@
  *
  * Memory:  struct stage is the process's one big private object, static in main.c.
  * Rules:   a stage is one thread; the only asynchronous things are the signal flags.
- * Exit:    0 asked to stop; 1 temporary (a restart may help); 2 usage or configuration (it will not); a signal: crash.
+ * Exit:    0 asked to stop; 1 temporary (a restart may help); 2 usage or configuration (it will not); 3 this binary has
+ *          another layout than the segment (the binary that made it would do); a signal: crash.
  * Crash:   nothing a stage holds privately is worth anything. Its successor waits for the stage's lock (the kernel
  *          frees it when the dead one's last system call is over), reads the counts and the journal, and goes on.
  *          It rings every bell first: the dead one may have owed a wake.
- * Sockets: come as LISTEN_FDS from hold or systemd, named in LISTEN_FDNAMES: CLASS.in.0, CLASS.out.0, space.
+ * Sockets: come as LISTEN_FDS from hold or systemd, named in LISTEN_FDNAMES: CLASS.in.0, CLASS.out.0, space. hold adds
+ *          `segment` and `config`, so that a stage needs no name in any file system to start again.
  * Source:  sd_listen_fds(3), sd_notify(3): both are two lines of protocol, so no library.
  */
 #ifndef ONTIME_STAGE_H
@@ -23,6 +25,7 @@
 
 #define EXIT_TEMPORARY 1
 #define EXIT_CONFIG 2
+#define EXIT_LAYOUT 3
 #define LISTEN_FIRST_FD 3
 #define MAX_ARGUMENTS 64
 

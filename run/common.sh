@@ -1,6 +1,12 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # common.sh - what the scripts share: where things are, and how to speak. Sourced, with $here set.
 
+# A stream that is closed must not be given to something else, and not end a script.
+# shellcheck disable=SC2217
+{ : <&0; } 2>/dev/null || exec </dev/null
+{ : >&1; } 2>/dev/null || exec >/dev/null
+{ : >&2; } 2>/dev/null || exec 2>/dev/null
+
 ontime=$(cd "$here/.." && pwd)
 build=${ONTIME_BUILD:-$ontime/build}
 case $build in /*) ;; *) build=$ontime/$build ;; esac
@@ -11,35 +17,28 @@ if [ "$(id -u)" = 0 ]; then
 else
 	run_root=${ONTIME_RUN_DIR:-${XDG_RUNTIME_DIR:-/tmp}/ontime-$(id -u)}
 fi
+case $run_root in /*) ;; *) run_root=$(pwd)/$run_root ;; esac
 
 pins=/sys/fs/bpf/ontime # of the latency histograms, one directory per instance
 
-say() { # a log that is full, or closed, must not end a supervisor
-	printf 'ontime: %s
-' "$*" || true
+say() { # a stream that is full, or closed, must not end who speaks
+	printf 'ontime: %s\n' "$*" 2>/dev/null || true
 }
 
 die() { # STATUS MESSAGE
 	status=$1
 	shift
-	printf 'ontime: %s\n' "$*" >&2
+	printf 'ontime: %s\n' "$*" >&2 2>/dev/null || true
 	exit "$status"
 }
 
-case $run_root in /*) ;; *) run_root=$(pwd)/$run_root ;; esac
-
-is_supervisor() { # PID: alive, and one of $instance, not a stranger with a reused number?
-	[ -n "$1" ] && [ -r "/proc/$1/cmdline" ] && tr '\0' ' ' <"/proc/$1/cmdline" | grep -qF "supervisor.sh -c $run_root/$instance/active.conf "
-}
-
-pid_in() { # FILE: the pid in it, or nothing
+pid_in() { # FILE: the pid in it, or nothing; to show, never to act on
 	[ ! -s "$1" ] || cat "$1"
 }
 
 lock_instances() { # one launch or stop at a time; descriptor 9 holds the lock. Close it for what stays: 9<&-
 	while :; do
-		mkdir -p "$run_root" || die 1 "cannot make $run_root: name another place with ONTIME_RUN_DIR"
-		[ "$(stat -c %u "$run_root")" = "$(id -u)" ] || die 1 "$run_root is somebody else's: name another place with ONTIME_RUN_DIR"
+		run_root=$("$build/hold" --run-dir "$run_root") || exit 1 # nobody else can lock, or link, what is in there
 		command exec 9<"$run_root" || continue # removed between the two
 		flock -w 60 9 || die 1 "another launch or stop has been at work for a minute: try again"
 		[ "$(stat -L -c %d:%i /proc/self/fd/9)" != "$(stat -c %d:%i "$run_root" 2>&1)" ] || return 0

@@ -7,17 +7,17 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "account.h"
 #include "clock.h"
+#include "hold_directory.h"
+#include "hold_process.h"
 #include "hold_sockets.h"
 #include "log.h"
 #include "segment.h"
@@ -29,6 +29,8 @@ struct options {
 	const char *file;
 	const char *against; /* with --check: the config to compare with */
 	const char *instance; /* instead of a config, where only the segment matters */
+	const char *who, *signal; /* with --signal and --restart */
+	const char *directory; /* with --run-dir */
 	int force;
 	int n_overrides;
 	char *overrides[64 + 1]; /* one more for the instance */
@@ -39,21 +41,38 @@ static void print_help(void)
 {
 	puts("hold - bind ontime's sockets, create its segment, hand both on.\n\n"
 	     "usage: hold [-c FILE] [--KEY=VALUE]... -- COMMAND [ARG]...\n"
-	     "       hold --check [--against FILE] | --adopt | --watch  [-c FILE] [--KEY=VALUE]...\n"
-	     "       hold --stages | --held | --supervised | --remove [--force]  -i INSTANCE\n"
-	     "       hold --wait PID...\n\n"
+	     "       hold --check [--against FILE] | --adopt  [-c FILE] [--KEY=VALUE]...\n"
+	     "       hold --stages | --held | --supervisor | --remove [--force]  -i INSTANCE\n"
+	     "       hold --signal WHO SIGNAL | --restart STAGE  -i INSTANCE\n"
+	     "       hold --run-dir DIRECTORY\n\n"
 	     "  (no mode)   bind, create, exec COMMAND with LISTEN_FDS and LISTEN_FDNAMES\n"
 	     "  --check     validate the config; --against: and say what differs, 2 if that needs a relaunch\n"
 	     "  --adopt     take the sockets from a running stage, exec COMMAND\n"
 	     "  --segment   create the segment only, for sockets that systemd holds\n"
 	     "  --stages    NAME PID STATE STARTS AGE_S BEAT_AGE_MS HAS_WORK ALIVE, a line per stage\n"
 	     "  --held      packets in all lanes\n"
-	     "  --supervised  0 if somebody watches its stages, 1 if nobody does\n"
-	     "  --remove    remove the segment, unless a stage is alive (--force: even then)\n"
-	     "  --watch     end stages that hang (no beat for `hung`), for as long as the parent lives\n"
-	     "  --wait      wait until one of the processes is gone; print its pid\n\n"
+	     "  --supervisor  its pid, 0 if it cannot be seen from here; status 1: nobody supervises\n"
+	     "  --remove    remove the segment, unless a stage is alive (--force: end all that have it open)\n"
+	     "  --signal    TERM, USR1, HUP, KILL or STOP to ingress, edf, egress or supervisor, and to nobody else;\n"
+	     "              KILL also waits until it is gone, TERM and USR1 kill what is not gone after 3 s\n"
+	     "  --restart   ask the supervisor for another process of that stage\n"
+	     "  --run-dir   make the directory, of this user alone; print its true path\n\n"
 	     "Normally called by run/launch.sh.\n"
 	     "Exit status: 0 done, 1 temporary failure (port in use, no memory), 2 usage or configuration.");
+}
+
+/* The words that belong to a mode. Returns how many were taken. */
+static int take_words(struct options *o, int n, char **words)
+{
+	if (strcmp(o->mode, "--run-dir") == 0 && n > 0)
+		return o->directory = words[0], 1;
+	if (strcmp(o->mode, "--restart") == 0 && n > 0)
+		return o->who = words[0], 1;
+	if (strcmp(o->mode, "--signal") != 0 || n < 2)
+		return 0;
+	o->who = words[0];
+	o->signal = words[1];
+	return 2;
 }
 
 static int parse(struct options *o, int argc, char **argv)
@@ -62,8 +81,9 @@ static int parse(struct options *o, int argc, char **argv)
 	o->mode = "";
 	o->overrides[o->n_overrides++] = argv[0];
 	for (int i = 1; i < argc; i++) {
-		static const char *const modes[] = { "--check",	 "--adopt", "--segment", "--stages", "--held",
-						     "--remove", "--name",  "--classes", "--watch",  "--supervised" };
+		static const char *const modes[] = { "--check",	 "--adopt",   "--segment", "--stages",
+						     "--held",	 "--remove",  "--name",	   "--classes",
+						     "--signal", "--restart", "--run-dir", "--supervisor" };
 		size_t m = 0;
 
 		while (m < sizeof(modes) / sizeof(modes[0]) && strcmp(argv[i], modes[m]) != 0)
@@ -72,9 +92,10 @@ static int parse(struct options *o, int argc, char **argv)
 			o->command = argv + i + 1;
 			break;
 		}
-		if (m < sizeof(modes) / sizeof(modes[0]))
+		if (m < sizeof(modes) / sizeof(modes[0])) {
 			o->mode = modes[m];
-		else if (strcmp(argv[i], "--force") == 0)
+			i += take_words(o, argc - i - 1, argv + i + 1);
+		} else if (strcmp(argv[i], "--force") == 0)
 			o->force = 1;
 		else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc)
 			o->file = argv[++i];
@@ -117,6 +138,40 @@ static int segment_exists(const struct config *c)
 	return 1;
 }
 
+/* The stages start from what was accepted, not from what the file says by then. A descriptor in memory, or -errno. */
+static int copy_to_memory(const char *file)
+{
+	int from = file ? open(file, O_RDONLY | O_CLOEXEC) : -1, to = memfd_create("ontime-config", 0);
+	int err = to < 0 || (file && from < 0) ? -errno : 0;
+	char bytes[4096];
+	ssize_t n = 0;
+
+	while (!err && file && (n = read(from, bytes, sizeof(bytes))) > 0)
+		err = write(to, bytes, (size_t)n) == n ? 0 : -EIO;
+	if (!err && n < 0)
+		err = -errno;
+	if (from >= 0)
+		close(from);
+	if (err && to >= 0)
+		close(to);
+	return err ? err : to;
+}
+
+static int hand_on(struct sockets *sockets, struct segment *seg, const char *file)
+{
+	int config = copy_to_memory(file), fd = fcntl(seg->fd, F_DUPFD, 0);
+
+	segment_close(seg);
+	if (config < 0 || fd < 0) {
+		log_error("hand on the segment and %s: %s", file ? file : "the defaults",
+			  strerror(config < 0 ? -config : errno));
+		return EXIT_TEMPORARY;
+	}
+	sockets_add(sockets, fd, "segment");
+	sockets_add(sockets, config, "config");
+	return sockets_hand_on(sockets);
+}
+
 static int hold(const struct options *o, const struct config *c)
 {
 	struct sockets sockets;
@@ -134,8 +189,7 @@ static int hold(const struct options *o, const struct config *c)
 		return EXIT_TEMPORARY;
 	}
 	segment_touch(seg.shared, seg.size_bytes); /* prefault once, so that no stage waits for zeroed pages */
-	segment_close(&seg);
-	status = sockets_hand_on(&sockets);
+	status = hand_on(&sockets, &seg, o->file);
 	if (!status)
 		status = exec_command(o);
 	segment_remove(c->instance);
@@ -159,44 +213,26 @@ static int create_only(const struct config *c)
 
 static int is_alive(const struct segment *seg, int stage)
 {
-	return segment_stage_is_alive(seg, (enum stage_id)stage); /* a pid could be somebody else's by now */
-}
-
-/* The byte of the segment that a watch has locked: a supervisor is at work, whatever its run directory. */
-static int watch_lock(const struct segment *seg, int command, short type)
-{
-	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = N_STAGES, .l_len = 1 };
-
-	return fcntl(seg->fd, command, &lock) < 0 || (command == F_OFD_GETLK && lock.l_type != F_UNLCK);
-}
-
-/* One that was killed leaves its watch behind for half a second. */
-static int is_supervised(const struct segment *seg)
-{
-	struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
-
-	for (int i = 0; i < 40; i++) {
-		if (!watch_lock(seg, F_OFD_GETLK, F_WRLCK))
-			return 0;
-		nanosleep(&pause, NULL);
-	}
-	return 1;
+	return segment_stage_is_alive(seg, (enum stage_id)stage);
 }
 
 static int adopt(const struct options *o, const struct config *c, const struct segment *seg)
 {
 	struct sockets sockets;
 
-	if (is_supervised(seg)) {
-		log_error("adopt instance '%s': it has a supervisor, started with another ONTIME_RUN_DIR or "
-			  "XDG_RUNTIME_DIR, or by another user",
-			  c->instance);
+	if (segment_is_supervised(seg)) {
+		log_error("adopt instance '%s': it has a supervisor (pid %d; 0: in another pid namespace)", c->instance,
+			  segment_supervisor_pid(seg));
 		return EXIT_TEMPORARY;
 	}
 	for (int i = 0; i < N_STAGES; i++) {
-		uint32_t pid = atomic_load_explicit(&seg->shared->stages[i].pid, memory_order_relaxed);
+		pid_t pid;
+		int pidfd = process_open(seg, i, &pid);
 
-		if (!is_alive(seg, i) || sockets_take(&sockets, c, seg, (pid_t)pid))
+		if (pidfd < 0)
+			continue;
+		close(pidfd);
+		if (sockets_take(&sockets, c, seg, pid))
 			continue;
 		if (sockets_hand_on(&sockets))
 			return EXIT_TEMPORARY;
@@ -216,8 +252,8 @@ static void print_stages(const struct segment *seg)
 		uint64_t started = atomic_load_explicit(&b->started_at_ns, memory_order_relaxed);
 		uint64_t beat = atomic_load_explicit(&b->beat_at_ns, memory_order_relaxed);
 
-		printf("%s %u %s %u %.1f %llu %u %d\n", stage_name((enum stage_id)i),
-		       atomic_load_explicit(&b->pid, memory_order_relaxed), segment_stage_state(seg, (enum stage_id)i),
+		printf("%s %d %s %u %.1f %llu %u %d\n", stage_name((enum stage_id)i),
+		       segment_stage_pid(seg, (enum stage_id)i), segment_stage_state(seg, (enum stage_id)i),
 		       atomic_load_explicit(&b->generation, memory_order_relaxed),
 		       started && now > started ? (double)(now - started) / 1e9 : 0.0,
 		       (unsigned long long)(beat && now > beat ? (now - beat) / NS_PER_MS : 0),
@@ -238,91 +274,92 @@ static void print_held(const struct segment *seg)
 	printf("%llu\n", (unsigned long long)held);
 }
 
-/* What the watch saw of a stage that had not moved; pid 0: it had. */
-struct suspect {
-	uint32_t pid, aborted;
-	uint64_t beat_at_ns;
-};
-
-/* A stage that runs beats at least once per `heartbeat`, idle or not. One that does not is ended: first with SIGABRT, so
-   that a plugin's packet is noted as the culprit, then with SIGKILL. It takes two looks: when all of us were frozen for a
-   while, the first one deceives; and a successor holds the stage's lock a moment before it says who it is, and until then
-   pid and beat are its predecessor's, or nobody's. */
-static void end_if_hung(const struct segment *seg, int stage, uint64_t hung_ns, struct suspect *s)
+static int refuse_act(const struct config *c, const char *who, int err)
 {
-	const struct stage_block *b = &seg->shared->stages[stage];
-	uint32_t pid = atomic_load_explicit(&b->pid, memory_order_relaxed);
-	uint64_t beat = atomic_load_explicit(&b->beat_at_ns, memory_order_relaxed), now = now_ns();
-	int seen = pid != 0 && s->pid == pid && s->beat_at_ns == beat;
-
-	s->pid = 0;
-	if (now < beat + hung_ns || !is_alive(seg, stage))
-		return;
-	s->pid = pid;
-	s->beat_at_ns = beat;
-	if (!seen)
-		return;
-	log_error("%s (pid %u) has not moved for %.1f s: ending it with %s", stage_name((enum stage_id)stage), pid,
-		  (double)(now - beat) / 1e9, s->aborted == pid ? "SIGKILL" : "SIGABRT");
-	kill((pid_t)pid, s->aborted == pid ? SIGKILL : SIGABRT);
-	kill((pid_t)pid, SIGCONT);
-	s->aborted = pid;
+	if (err == -ESRCH)
+		log_error("instance '%s' has no %s that runs", c->instance, who);
+	else if (err == -EPERM)
+		log_error("instance '%s' belongs to another user: nothing of it is touched", c->instance);
+	else if (err == -EXDEV)
+		log_error("the %s of instance '%s' runs in another pid namespace (a container?): act from there", who,
+			  c->instance);
+	else
+		log_error("signal the %s of instance '%s': %s", who, c->instance, strerror(-err));
+	return EXIT_TEMPORARY;
 }
 
-static int watch(const struct config *c, const struct segment *seg)
+static int send_signal(const struct options *o, const struct config *c, const struct segment *seg)
 {
-	struct suspect suspects[N_STAGES] = { { 0, 0, 0 } };
-	pid_t supervisor = getppid();
-	struct timespec pause = { .tv_sec = 0, .tv_nsec = 500 * 1000 * 1000 };
+	static const struct {
+		const char *name;
+		int sig, patience_ms; /* 0: it need not end */
+	} signals[] = { { "TERM", SIGTERM, 3000 }, { "USR1", SIGUSR1, 3000 }, { "KILL", SIGKILL, 1000 },
+			{ "HUP", SIGHUP, 0 },	   { "STOP", SIGSTOP, 0 },    { "CONT", SIGCONT, 0 } };
+	int who = o->who ? process_who(o->who) : -1, pidfd, err;
+	size_t i = 0;
+	pid_t pid;
 
-	watch_lock(seg, F_OFD_SETLK, F_RDLCK);
-	for (;;) {
-		nanosleep(&pause, NULL);
-		for (int i = 0; i < N_STAGES; i++)
-			end_if_hung(seg, i, c->hung_ms * NS_PER_MS, &suspects[i]);
-		if (getppid() != supervisor) /* it is gone: its successor starts its own watch */
-			return 0;
+	while (o->signal && i < sizeof(signals) / sizeof(signals[0]) && strcmp(signals[i].name, o->signal) != 0)
+		i++;
+	if (who < 0 || !o->signal || i == sizeof(signals) / sizeof(signals[0])) {
+		log_error("--signal: to whom, and which? See --help");
+		return EXIT_CONFIG;
 	}
+	pidfd = process_open(seg, who, &pid);
+	if (pidfd < 0)
+		return refuse_act(c, o->who, pidfd);
+	if (signals[i].patience_ms)
+		err = process_end(pidfd, signals[i].sig, signals[i].patience_ms);
+	else
+		err = process_signal(pidfd, signals[i].sig);
+	close(pidfd);
+	return err ? refuse_act(c, o->who, err) : 0;
+}
+
+static int ask_restart(const struct options *o, const struct config *c, const struct segment *seg)
+{
+	int who = o->who ? process_who(o->who) : -1, pidfd, err;
+	pid_t pid;
+
+	if (who < 0 || who >= N_STAGES) {
+		log_error("--restart: which stage? ingress, edf or egress");
+		return EXIT_CONFIG;
+	}
+	pidfd = process_open(seg, WHO_SUPERVISOR, &pid);
+	if (pidfd == -ESRCH)
+		log_error("nobody keeps %s of instance '%s': run/launch.sh starts a supervisor, which adopts what runs",
+			  o->who, c->instance);
+	if (pidfd < 0)
+		return pidfd == -ESRCH ? EXIT_TEMPORARY : refuse_act(c, "supervisor", pidfd);
+	err = process_signal(pidfd, SIGNAL_RESTART + who);
+	close(pidfd);
+	return err ? refuse_act(c, "supervisor", err) : 0;
+}
+
+static int print_supervisor(const struct segment *seg)
+{
+	if (!segment_is_supervised(seg))
+		return EXIT_TEMPORARY;
+	printf("%d\n", segment_supervisor_pid(seg));
+	return 0;
 }
 
 static int remove_segment(const struct options *o, const struct config *c, const struct segment *seg)
 {
 	int err;
 
+	if (o->force)
+		process_end_all(c->instance);
 	for (int i = 0; i < N_STAGES && seg->shared && !o->force; i++)
 		if (is_alive(seg, i)) {
 			log_error("remove the segment of instance '%s': its %s is alive: stop it first", c->instance,
 				  stage_name((enum stage_id)i));
 			return EXIT_TEMPORARY;
 		}
-	err = segment_remove(c->instance);
+	err = o->force ? segment_remove_all(c->instance) : segment_remove(c->instance);
 	if (!err || err == -ENOENT)
 		return 0;
 	log_error("remove the segment of instance '%s': %s", c->instance, strerror(-err));
-	return EXIT_TEMPORARY;
-}
-
-static int wait_for_any(int n, char **pids)
-{
-	struct pollfd polls[16];
-
-	n = n < 16 ? n : 16;
-	for (int i = 0; i < n; i++) {
-		polls[i].fd = (int)syscall(SYS_pidfd_open, (pid_t)strtol(pids[i], NULL, 10), 0);
-		polls[i].events = POLLIN;
-		if (polls[i].fd < 0) {
-			puts(pids[i]);
-			return 0;
-		}
-	}
-	while (poll(polls, (nfds_t)n, -1) < 0)
-		if (errno != EINTR)
-			return EXIT_TEMPORARY;
-	for (int i = 0; i < n; i++)
-		if (polls[i].revents) {
-			puts(pids[i]);
-			return 0;
-		}
 	return EXIT_TEMPORARY;
 }
 
@@ -381,6 +418,18 @@ static int run_without_segment(const struct options *o, const struct config *c)
 	return 0;
 }
 
+static int run_dir(const char *directory)
+{
+	char path[PATH_BYTES], why[WHY_BYTES];
+
+	if (directory_make(directory, path, why)) {
+		log_error("%s", why);
+		return EXIT_TEMPORARY;
+	}
+	puts(path);
+	return 0;
+}
+
 static int run_with_segment(const struct options *o, const struct config *c)
 {
 	struct segment seg;
@@ -391,13 +440,15 @@ static int run_with_segment(const struct options *o, const struct config *c)
 		status = remove_segment(o, c, &seg);
 	} else if (err) {
 		log_error("%s", why);
-		return err == -EPROTO ? EXIT_CONFIG : EXIT_TEMPORARY;
+		return err == -EPROTO || err == -ESTALE || err == -EPERM ? EXIT_CONFIG : EXIT_TEMPORARY;
 	} else if (strcmp(o->mode, "--adopt") == 0) {
 		status = adopt(o, c, &seg);
-	} else if (strcmp(o->mode, "--supervised") == 0) {
-		status = is_supervised(&seg) ? 0 : EXIT_TEMPORARY;
-	} else if (strcmp(o->mode, "--watch") == 0) {
-		status = watch(c, &seg);
+	} else if (strcmp(o->mode, "--supervisor") == 0) {
+		status = print_supervisor(&seg);
+	} else if (strcmp(o->mode, "--signal") == 0) {
+		status = send_signal(o, c, &seg);
+	} else if (strcmp(o->mode, "--restart") == 0) {
+		status = ask_restart(o, c, &seg);
 	} else if (strcmp(o->mode, "--stages") == 0) {
 		print_stages(&seg);
 	} else if (strcmp(o->mode, "--held") == 0) {
@@ -424,12 +475,12 @@ int main(int argc, char **argv)
 		printf("ontime %s\n", ONTIME_VERSION);
 		return 0;
 	}
-	if (argc > 2 && strcmp(argv[1], "--wait") == 0)
-		return wait_for_any(argc - 2, argv + 2);
 	if (parse(&o, argc, argv)) {
 		log_error("too many arguments: put them into a file, and give it with -c");
 		return EXIT_CONFIG;
 	}
+	if (o.directory)
+		return run_dir(o.directory);
 	if (o.instance) { /* works while the config file is broken */
 		snprintf(instance, sizeof(instance), "--instance=%s", o.instance);
 		o.file = NULL;

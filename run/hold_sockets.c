@@ -84,6 +84,12 @@ static void add(struct sockets *s, int fd, const char *name)
 	snprintf(s->names + strlen(s->names), sizeof(s->names) - strlen(s->names), "%s%s", s->n > 1 ? ":" : "", name);
 }
 
+void sockets_add(struct sockets *s, int fd, const char *name)
+{
+	add(s, fd, name);
+	s->n_uncounted++;
+}
+
 static void close_all(struct sockets *s)
 {
 	while (s->n)
@@ -123,8 +129,7 @@ int sockets_open(struct sockets *s, const struct config *c)
 					return EXIT_TEMPORARY;
 				}
 		}
-	add(s, eventfd(0, EFD_NONBLOCK), "space");
-	s->n_uncounted = 1;
+	sockets_add(s, eventfd(0, EFD_NONBLOCK), "space");
 	return 0;
 }
 
@@ -138,7 +143,7 @@ static void name_all(struct sockets *s, const struct config *c)
 				snprintf(s->names + strlen(s->names), sizeof(s->names) - strlen(s->names),
 					 "%s.%s.%u:", c->classes[class].name, out ? "out" : "in", i);
 		}
-	strcat(s->names, "space");
+	strcat(s->names, "space:segment:config");
 }
 
 int sockets_take(struct sockets *s, const struct config *c, const struct segment *seg, pid_t stage)
@@ -147,7 +152,8 @@ int sockets_take(struct sockets *s, const struct config *c, const struct segment
 	int pidfd = (int)syscall(SYS_pidfd_open, stage, 0), err = pidfd < 0 ? -errno : 0;
 
 	memset(s, 0, sizeof(*s));
-	for (uint32_t i = 0; !err && i <= h->n_sockets; i++) {
+	s->n_uncounted = N_UNCOUNTED;
+	for (uint32_t i = 0; !err && i < h->n_sockets + N_UNCOUNTED; i++) {
 		uint64_t cookie = 0;
 		socklen_t len = sizeof(cookie);
 		int fd = (int)syscall(SYS_pidfd_getfd, pidfd, LISTEN_FIRST_FD + (int)i, 0);

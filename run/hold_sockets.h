@@ -1,7 +1,8 @@
 /*
  * hold_sockets.h - the sockets of an instance: bind them, or take them from a running stage, and hand them on.
  *
- * Rules:   order and names: CLASS.in.I for all classes, CLASS.out.I, then `space` (an eventfd that wakes ingress).
+ * Rules:   order and names: CLASS.in.I for all classes, CLASS.out.I, then `space` (an eventfd that wakes ingress), `segment`
+ *          and `config` (the configuration in force, in memory), so that nothing has to be found by name again.
  *          Receive stamps and drop counts are switched on before bind: later they would lie for a while. Never SO_REUSEADDR:
  *          another process could take the traffic.
  */
@@ -12,13 +13,18 @@
 
 #include "segment.h"
 
+#define N_UNCOUNTED 3 /* space, segment, config */
+
 struct sockets {
 	uint32_t n;
-	uint32_t n_uncounted; /* at the end, without a cookie: the eventfd */
-	int fds[MAX_SOCKETS + 1];
-	uint64_t cookies[MAX_SOCKETS + 1];
-	char names[(MAX_SOCKETS + 1) * (CLASS_NAME_BYTES + 8)];
+	uint32_t n_uncounted; /* at the end, without a cookie */
+	int fds[MAX_SOCKETS + N_UNCOUNTED];
+	uint64_t cookies[MAX_SOCKETS + N_UNCOUNTED];
+	char names[(MAX_SOCKETS + N_UNCOUNTED) * (CLASS_NAME_BYTES + 8)];
 };
+
+/* sockets_add - one more descriptor to hand on, behind all others, which is no socket. */
+void sockets_add(struct sockets *s, int fd, const char *name);
 
 /* sockets_open - 0, or the exit status after one line; nothing stays open then. */
 int sockets_open(struct sockets *s, const struct config *c);

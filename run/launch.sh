@@ -23,8 +23,9 @@ for word in "$@"; do
 	-h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" && exit 0 ;;
 	--foreground) foreground=1 ;;
 	-c) takes_file="-c " ;;
-	"-c "*)
-		config=$(realpath "$word") || exit 2
+	"-c "*) # as it is named, for links on the way may lead elsewhere at the next reload
+		config=$word
+		case $config in /*) ;; *) config=$(pwd)/$config ;; esac
 		takes_file=
 		;;
 	--?*=*) set -- "$@" "$word" ;;
@@ -35,63 +36,86 @@ done
 
 if [ -e "$ontime/Makefile" ] && [ -z "${ONTIME_BUILD:-}" ]; then # not where it was installed, built
 	"$here/deps.sh" build
-	flock "$ontime" make -s -C "$ontime" all || die 1 "the build failed: see above"
+	flock "$ontime" make -s -C "$ontime" all >&2 || die 1 "the build failed: see above"
 fi
 "$build/hold" --check -c "$config" "$@" || exit 2
 instance=$("$build/hold" --name -c "$config" "$@")
-ONTIME_INSTANCE=$instance
-ONTIME_CONFIG=$config
-ONTIME_DIR=$run_root/$instance
-ONTIME_RUN_DIR=$run_root
-ONTIME_BUILD=$build
-export ONTIME_RUN_DIR ONTIME_INSTANCE ONTIME_CONFIG ONTIME_DIR ONTIME_BUILD
-log=$ONTIME_DIR/log
+
+stages() { # how many of them are in the state that matches $1
+	"$build/hold" --stages -i "$instance" 2>/dev/null | grep -c "$1" || true
+}
 
 lock_instances
+dir=$run_root/$instance
+log=$dir/log
 mode=
 found=$("$build/hold" --stages -i "$instance" 2>&1) && status=0 || status=$?
-[ "$status" != 2 ] || die 2 "$found" # damaged, or of another version: not ours to end
+[ "$status" != 2 ] || die 2 "${found#hold: }" # damaged, of another version or another user: not ours to end
 if [ "$status" = 0 ]; then
-	supervisor=$(pid_in "$ONTIME_DIR/supervisor.pid")
-	! is_supervisor "$supervisor" || die 1 "instance '$instance' is running already (supervisor $supervisor): run/stop.sh stops it, run/status.sh shows it"
+	! supervisor=$("$build/hold" --supervisor -i "$instance") ||
+		die 1 "instance '$instance' is running already (supervisor $supervisor): run/stop.sh stops it, run/status.sh shows it"
 	printf '%s\n' "$found" | grep -q ' 1$' || die 1 "instance '$instance' was not stopped cleanly: run/stop.sh removes what is left"
 	mode=--adopt
 fi
-mkdir -p "$ONTIME_DIR"
-if [ -n "$mode" ] && [ -s "$ONTIME_DIR/launched" ]; then # as it was launched, whatever is said now
+"$build/hold" --run-dir "$dir" >/dev/null || exit 1
+
+launched_as() { # what the instance was launched with, a word a line: from the run directory, or from a stage
+	if [ -s "$dir/launched" ]; then
+		cat "$dir/launched"
+		return
+	fi
+	pid=$(printf '%s\n' "$found" | sed -n 's/^[a-z]* \([1-9][0-9]*\) .* 1$/\1/p' | head -n 1)
+	[ -n "$pid" ] || return 0
+	tr '\0' '\n' <"/proc/$pid/environ" | sed -n 's/^ONTIME_CONFIG_NAME=//p'
+	tr '\0' '\n' <"/proc/$pid/cmdline" | sed '1,3d' # the binary, -c, the descriptor
+}
+
+if [ -n "$mode" ]; then # as it was launched, whatever is said now
 	given="$config $*"
-	{
-		read -r config
-		set --
-		while read -r option; do
-			set -- "$@" "$option"
-		done
-	} <"$ONTIME_DIR/launched"
-	[ "$given" = "$config $*" ] || say "adopting '$instance' as it was launched: -c $config $*"
-	ONTIME_CONFIG=$config
+	was=$(launched_as)
+	if [ -n "$was" ]; then
+		{
+			read -r config
+			set --
+			while read -r option; do
+				set -- "$@" "$option"
+			done
+		} <<END
+$was
+END
+		[ "$given" = "$config $*" ] || say "adopting '$instance' as it was launched: -c $config $*"
+	fi
+else
+	rm -f "$dir"/* "$run_root/$instance.log" # of an instance that is no more
 fi
-printf '%s\n' "$config" "$@" >"$ONTIME_DIR/launched"
-rm -f "$ONTIME_DIR/stopping" "$ONTIME_DIR/supervisor.pid"
-[ -n "$mode" ] || rm -f "$log"
-{ [ -n "$mode" ] && [ -s "$ONTIME_DIR/active.conf" ]; } || cp "$config" "$ONTIME_DIR/active.conf"
-set -- -c "$ONTIME_DIR/active.conf" "$@"
-[ -z "$foreground" ] || trap 'exec 9<&-; "$here/stop.sh" -i "$instance"; kill $tail 2>/dev/null || true; exit 0' INT TERM
+
+ONTIME_INSTANCE=$instance
+ONTIME_CONFIG=$config
+ONTIME_DIR=$dir
+ONTIME_LOG_FILE=$log
+ONTIME_RUN_DIR=$run_root
+ONTIME_BUILD=$build
+ONTIME_LAUNCHED=$(printf '%s\n' "$config" "$@")
+export ONTIME_RUN_DIR ONTIME_INSTANCE ONTIME_CONFIG ONTIME_DIR ONTIME_BUILD ONTIME_LAUNCHED
 tail=
+[ -z "$foreground" ] || trap 'exec 9<&-; "$here/stop.sh" -i "$instance"; kill $tail 2>/dev/null || true; exit 0' INT TERM
+umask 077
 # From there, so that a relative plugin is found wherever this was called, and no other file system is kept busy.
 # shellcheck disable=SC2086
-cd "$ontime" && exec setsid "$build/hold" $mode "$@" -- "$here/supervisor.sh" "$@" >>"$log" 2>&1 </dev/null 9<&- &
+cd "$ontime" && ONTIME_LOG_FILE=$log exec setsid "$build/hold" $mode -c "$config" "$@" -- "$here/supervisor.sh" "$@" >>"$log" 2>&1 </dev/null 9<&- &
 holder=$!
 
 tries=0
-until [ "$("$build/hold" --stages -i "$instance" 2>/dev/null | grep -c ' ready .* 1$')" = 3 ] && [ -s "$ONTIME_DIR/supervisor.pid" ]; do
+until [ "$(stages ' ready .* 1$')" = 3 ] && "$build/hold" --supervisor -i "$instance" >/dev/null 2>&1; do
 	tries=$((tries + 1))
 	refused=
 	[ -n "$mode" ] || ! grep -q 'refused its configuration' "$log" || refused=2
+	[ "$(stages ' starting .* 1$')" = 0 ] || tries=$((tries > 1200 ? tries : 1)) # a slow start is none that failed
 	if [ -n "$refused" ] || [ "$tries" -gt 100 ] || ! kill -0 "$holder" 2>/dev/null; then
 		status=${refused:-1}
 		kill -0 "$holder" 2>/dev/null || wait "$holder" || status=$?
 		[ "$status" = 2 ] || status=1
-		tail -n 5 "$log" >&2
+		tail -n 5 "$log" >&2 || true
 		exec 9<&- # stop.sh takes the lock
 		[ -n "$mode" ] || "$here/stop.sh" -i "$instance" >/dev/null
 		die "$status" "instance '$instance' did not start"
@@ -112,32 +136,45 @@ attach_histograms() { # says so, or in one line why not
 	fi
 }
 
+names_may_vanish() { # a user's IPC objects are removed at logout, unless that is told off
+	case $(id -u):$dir in
+	0:*) return 0 ;;
+	*:/run/user/*) ;;
+	*) ! grep -qs '^[[:blank:]]*RemoveIPC=no' /etc/systemd/logind.conf /etc/systemd/logind.conf.d/*.conf || return 0 ;;
+	esac
+	[ -d /run/systemd/system ] && [ ! -e "/var/lib/systemd/linger/$(id -un)" ] || return 0
+	say "at your last logout the system removes the names of this instance; it runs on, and is found again, but" \
+		"loginctl enable-linger $(id -un) keeps them"
+}
+
 histograms=$(attach_histograms)
 say "instance '$instance' is running${mode:+ (adopted)}"
-classes=$("$build/hold" --classes "$@")
-printf '%s\n' "$classes" "$histograms"
-printf '%s\n' "$classes" | awk 'function at(a, port) {
-		port = a
-		sub(/.*:/, "", port)
-		sub(/:[0-9]*$/, "", a)
-		gsub(/[][]/, "", a)
-		return a " " port
-	}
-	NR == 1 {for (i = 2; $i != "->"; i++); print "try:  nc -u -l " at($(i + 1)) " &  echo hello | nc -u -w1 " at($2)}'
+names_may_vanish
+classes=$("$build/hold" --classes -c "$config" "$@" || true)
 in=
 [ "$instance" = default ] || in=" -i $instance"
-cat <<END
+{
+	printf '%s\n' "$classes" "$histograms"
+	printf '%s\n' "$classes" | awk 'function at(a, port) {
+			port = a
+			sub(/.*:/, "", port)
+			sub(/:[0-9]*$/, "", a)
+			gsub(/[][]/, "", a)
+			return a " " port
+		}
+		NR == 1 {for (i = 2; $i != "->"; i++); print "try:  nc -u -l " at($(i + 1)) " &  echo hello | nc -u -w1 " at($2)}'
+	cat <<END
       build/stat$in                 live: what came, went, was late or dropped, and why (--once: a table)
       build/dash$in                 http://127.0.0.1:9999/: the same in a browser, over time
       run/status.sh$in              what runs, since when, how often restarted
       run/restart.sh egress$in      restart one stage; nothing is lost
       run/stop.sh$in                drain and stop        log: $log
 END
+} 2>/dev/null || true # it runs, whether or not anybody reads this
 [ -n "$foreground" ] || exit 0
 tail -n 0 -f --pid="$holder" "$log" &
 tail=$!
 wait "$tail" || true
-while [ -e "$ONTIME_DIR/stopping" ]; do # stop.sh, from elsewhere, is at work
-	sleep 0.1
-done
-[ ! -e "$ONTIME_DIR" ] || die 1 "the supervisor was killed; the stages run on: run/launch.sh starts another"
+lock_instances # stop.sh, from elsewhere, may be at work
+[ "$("$build/hold" --stages -i "$instance" 2>/dev/null | grep -c ' 1$')" = 0 ] ||
+	die 1 "the supervisor was killed; the stages run on: run/launch.sh starts another"

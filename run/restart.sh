@@ -17,7 +17,6 @@ all) stages="ingress edf egress" ;;
 esac
 shift
 instance=$(instance_of "$@")
-dir=$run_root/$instance
 
 line_of() { # of $stage: its pid, state, starts and alive
 	"$build/hold" --stages -i "$instance" | while read -r name pid state n_starts _ _ _ alive; do
@@ -29,20 +28,18 @@ line_of() { # of $stage: its pid, state, starts and alive
 # A rebuilt binary is probed from its first packet on, if the one that runs is.
 [ ! -e "$pins/$instance" ] || ONTIME_LOG=warning "$build/latency" -i "$instance" || true
 for stage in $stages; do
-	is_supervisor "$(pid_in "$dir/keeper.$stage")" || die 1 "nobody keeps $stage of instance '$instance': run/launch.sh starts a supervisor, which adopts what runs"
-	read -r old _ starts alive <<END
+	read -r old _ starts _ <<END
 $(line_of)
 END
-	echo restart >"$dir/request.$stage"
-	[ "$alive" = 0 ] || kill -TERM "$old" 2>/dev/null || true
+	"$build/hold" --restart "$stage" -i "$instance" || exit 1
 	tries=100
 	while :; do
 		read -r new state now_starts alive <<END
 $(line_of)
 END
 		[ "$state $alive" != "ready 1" ] || [ "$now_starts" -le "$starts" ] || break
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || die 1 "$stage did not come back within 5 s: see $dir/log"
+		[ "$state $alive" = "starting 1" ] || tries=$((tries - 1)) # a slow start is none that failed
+		[ "$tries" -gt 0 ] || die 1 "$stage did not come back within 5 s: see $run_root/$instance/log"
 		sleep 0.05
 	done
 	say "$stage restarted: pid $old -> $new, start $now_starts"

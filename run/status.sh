@@ -14,20 +14,23 @@ case ${1:-} in
 esac
 [ -x "$build/hold" ] || die 1 "nothing is built, so nothing runs: run/launch.sh"
 instance=$(instance_of "$@")
-dir=$run_root/$instance
 status=0
 
-found=$("$build/hold" --stages -i "$instance" 2>&1) || die 1 "$found"
-supervisor=$(pid_in "$dir/supervisor.pid")
-if is_supervisor "$supervisor"; then
+found=$("$build/hold" --stages -i "$instance" 2>&1) || die 1 "${found#hold: }"
+if supervisor=$("$build/hold" --supervisor -i "$instance"); then
+	[ "$supervisor" != 0 ] || supervisor="in another pid namespace"
 	say "instance '$instance', supervisor $supervisor"
 else
 	say "instance '$instance', NO supervisor: run/launch.sh starts one, which adopts the stages"
 	status=1
 fi
 printf '  %-8s %8s %-9s %12s %9s\n' stage pid state "up (s)" restarts
-"$build/hold" --stages -i "$instance" | while read -r name pid state starts age _; do
+printf '%s\n' "$found" | while read -r name pid state starts age _; do
 	printf '  %-8s %8s %-9s %12s %9s\n' "$name" "$pid" "$state" "$age" $((starts > 0 ? starts - 1 : 0))
 done
-[ "$("$build/hold" --stages -i "$instance" | grep -c ' 1$')" = 3 ] || status=1
+[ "$(printf '%s\n' "$found" | grep -c ' 1$')" = 3 ] || status=1
+if [ -s "$run_root/$instance/stages" ]; then # what the supervisor has to say
+	sed 's/^/  /' "$run_root/$instance/stages"
+	status=1
+fi
 exit "$status"
