@@ -515,7 +515,8 @@ int segment_remove_all(const char *instance)
 	int err = 0;
 
 	while (dir && (e = readdir(dir))) {
-		if (strncmp(e->d_name, prefix, n) != 0 || strspn(e->d_name + n, "0123456789") != strlen(e->d_name + n) ||
+		if (strncmp(e->d_name, prefix, n) != 0 ||
+		    strspn(e->d_name + n, "0123456789") != strlen(e->d_name + n) ||
 		    fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		if (st.st_uid != geteuid())

@@ -51,7 +51,7 @@ static void print_help(void)
 	     "  --segment   create the segment only, for sockets that systemd holds\n"
 	     "  --stages    NAME PID STATE STARTS AGE_S BEAT_AGE_MS HAS_WORK ALIVE, a line per stage\n"
 	     "  --held      packets in all lanes\n"
-	     "  --supervisor  its pid, 0 if it cannot be seen from here; status 1: nobody supervises\n"
+	     "  --supervisor  its pid, - if it cannot be seen from here; status 1: nobody supervises\n"
 	     "  --remove    remove the segment, unless a stage is alive (--force: end all that have it open)\n"
 	     "  --signal    TERM, USR1, HUP, KILL or STOP to ingress, edf, egress or supervisor, and to nobody else;\n"
 	     "              KILL also waits until it is gone, TERM and USR1 kill what is not gone after 3 s\n"
@@ -163,8 +163,9 @@ static int hand_on(struct sockets *sockets, struct segment *seg, const char *fil
 
 	segment_close(seg);
 	if (config < 0 || fd < 0) {
-		log_error("hand on the segment and %s: %s", file ? file : "the defaults",
-			  strerror(config < 0 ? -config : errno));
+		log_error("hand on the segment and %s: %s%s", file ? file : "the defaults",
+			  strerror(config < 0 ? -config : errno),
+			  config == -EMFILE || errno == EMFILE ? ": raise the limit of open files (ulimit -n)" : "");
 		return EXIT_TEMPORARY;
 	}
 	sockets_add(sockets, fd, "segment");
@@ -243,17 +244,26 @@ static int adopt(const struct options *o, const struct config *c, const struct s
 	return EXIT_TEMPORARY;
 }
 
+/* "-": nobody that can be seen from here. Not 0, which kill(1) takes for everybody in the caller's group. */
+static const char *pid_text(pid_t pid, char text[16])
+{
+	snprintf(text, 16, "%d", pid);
+	return pid > 0 ? text : "-";
+}
+
 static void print_stages(const struct segment *seg)
 {
 	uint64_t now = now_ns();
+	char pid[16];
 
 	for (int i = 0; i < N_STAGES; i++) {
 		const struct stage_block *b = &seg->shared->stages[i];
 		uint64_t started = atomic_load_explicit(&b->started_at_ns, memory_order_relaxed);
 		uint64_t beat = atomic_load_explicit(&b->beat_at_ns, memory_order_relaxed);
 
-		printf("%s %d %s %u %.1f %llu %u %d\n", stage_name((enum stage_id)i),
-		       segment_stage_pid(seg, (enum stage_id)i), segment_stage_state(seg, (enum stage_id)i),
+		printf("%s %s %s %u %.1f %llu %u %d\n", stage_name((enum stage_id)i),
+		       pid_text(segment_stage_pid(seg, (enum stage_id)i), pid),
+		       segment_stage_state(seg, (enum stage_id)i),
 		       atomic_load_explicit(&b->generation, memory_order_relaxed),
 		       started && now > started ? (double)(now - started) / 1e9 : 0.0,
 		       (unsigned long long)(beat && now > beat ? (now - beat) / NS_PER_MS : 0),
@@ -338,9 +348,11 @@ static int ask_restart(const struct options *o, const struct config *c, const st
 
 static int print_supervisor(const struct segment *seg)
 {
+	char pid[16];
+
 	if (!segment_is_supervised(seg))
 		return EXIT_TEMPORARY;
-	printf("%d\n", segment_supervisor_pid(seg));
+	puts(pid_text(segment_supervisor_pid(seg), pid));
 	return 0;
 }
 

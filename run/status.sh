@@ -18,7 +18,7 @@ status=0
 
 found=$("$build/hold" --stages -i "$instance" 2>&1) || die 1 "${found#hold: }"
 if supervisor=$("$build/hold" --supervisor -i "$instance"); then
-	[ "$supervisor" != 0 ] || supervisor="in another pid namespace"
+	[ "$supervisor" != - ] || supervisor="in another pid namespace"
 	say "instance '$instance', supervisor $supervisor"
 else
 	say "instance '$instance', NO supervisor: run/launch.sh starts one, which adopts the stages"

@@ -167,7 +167,7 @@ idle() {
 	run/launch.sh -c "$conf" >/dev/null
 	sleep 1
 	# shellcheck disable=SC2046
-	set -- $(stage_pids) $(cat "$ONTIME_RUN_DIR"/bench/supervisor.pid "$ONTIME_RUN_DIR"/bench/keeper.*) $(pgrep -f 'hold --watch -c .*bench')
+	set -- $(stage_pids) "$(cat "$ONTIME_RUN_DIR"/bench/supervisor.pid)"
 	before=$(cpu_ns_of "$@")
 	sleep 10
 	after=$(cpu_ns_of "$@")

@@ -66,13 +66,12 @@ grafana_names_exist() {
 	! comm -23 "$work/names" "$work/known" | grep .
 }
 
-dead_stage_shows() { # while its keeper is stopped, nobody replaces it
-	keeper=$(cat "$ONTIME_RUN_DIR/$instance/keeper.edf")
-	kill -STOP "$keeper"
+dead_stage_shows() { # while the supervisor is stopped, nobody replaces it
+	"$ONTIME_BUILD/hold" --signal supervisor STOP -i "$instance"
 	kill -9 "$("$ONTIME_BUILD/hold" --stages -i "$instance" | sed -n 's/^edf \([0-9]*\) .*/\1/p')"
 	eventually says /healthz '^stage edf is dead' && status=0 || status=1
 	says /healthz '^HTTP 503' && says /metrics '^ontime_stage_up{stage="edf"} 0' || status=1
-	kill -CONT "$keeper"
+	"$ONTIME_BUILD/hold" --signal supervisor CONT -i "$instance"
 	eventually says /healthz '^HTTP 200' && says /metrics '^ontime_stage_starts_total{stage="edf"} 2' && return "$status"
 }
 

@@ -68,7 +68,11 @@ two_launches_at_once() { # one wins, and what the other says is true
 
 launch_waits_for_stop() {
 	run/stop.sh -i "$instance" &
-	eventually test -e "$dir/stopping" && run/launch.sh -c "$conf" && wait "$!" && ready
+	eventually has_no_supervisor && run/launch.sh -c "$conf" && wait "$!" && ready
+}
+
+has_no_supervisor() {
+	! build/hold --supervisor -i "$instance" >"$work/supervisor" 2>&1
 }
 
 stop_waits_for_launch() {
@@ -79,22 +83,21 @@ nothing_is_left() {
 	! pgrep -f "$dir" && [ ! -e "$dir" ] && [ ! -e "/dev/shm/ontime.$instance.v2" ]
 }
 
-kill_until() { # PATTERN: edf dies until the log has that
-	tries=500 # of 20 ms
-	while [ -e "$dir/log" ] && ! grep -q "$1" "$dir/log"; do
-		kill -9 "$(pid_of edf)" || true
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
-		sleep 0.02
+crash_loop() { # COUNT: edf dies that often in a row, without having passed anything on
+	n=$1
+	while [ "$n" -gt 0 ]; do
+		build/hold --signal edf KILL -i "$instance" 2>/dev/null && n=$((n - 1)) || sleep 0.01
 	done
 }
 
 launch_follows_stop_in_a_crash_loop() { # nothing keeps the ports
-	kill_until 'next start in 8 tenths' && run/stop.sh -i "$instance" && run/launch.sh -c "$conf" && ready
+	crash_loop 8 && run/stop.sh -i "$instance" && run/launch.sh -c "$conf" && ready
 }
 
-back_off_grows() { # beyond a second, which is the life that ends a row
-	kill_until 'edf died 16 times in a row: next start in 32 tenths' && run/restart.sh edf -i "$instance"
+# However often it died: it is tried again within a second, said once, and shown until it lasts.
+no_stage_is_given_up() {
+	crash_loop 13 && sleep 1.5 && ready && [ "$(grep -c 'edf ended .* in a row' "$dir/log")" = 1 ] &&
+		eventually grep -q 'edf runs again' "$dir/log" && eventually run/status.sh -i "$instance"
 }
 
 stop_ends_stages_of_a_damaged_segment() {
@@ -118,22 +121,11 @@ damaged_instance_is_left_alone() {
 	ready && run/status.sh -i "$instance" && return "$status"
 }
 
-keeper_is_replaced() { # and its stage, which runs on, is kept again
-	before=$(pid_of edf)
-	kill -9 "$(cat "$dir/keeper.edf")"
-	eventually grep -q "adopted edf (pid $before)" "$dir/log" && [ "$(pid_of edf)" = "$before" ] || return 1
-	kill -9 "$before"
-	eventually has_successor edf "$before" && run/restart.sh edf -i "$instance"
-}
-
-stale_pids_are_nobody() { # of a supervisor and keepers that are gone, now a stranger's
-	# shellcheck disable=SC2046 # one pid each
-	kill -9 $(cat "$dir/supervisor.pid" "$dir"/keeper.*)
+stale_pids_are_nobody() { # of a supervisor that is gone, now a stranger's
+	kill -9 "$(cat "$dir/supervisor.pid")"
 	sleep 60 &
 	stranger=$!
-	for file in supervisor.pid keeper.ingress keeper.edf keeper.egress; do
-		echo "$stranger" >"$dir/$file"
-	done
+	echo "$stranger" >"$dir/supervisor.pid"
 	fails_with 1 'nobody keeps edf' run/restart.sh edf -i "$instance" && run/launch.sh -c "$conf" && run/restart.sh all -i "$instance" &&
 		kill "$stranger"
 }
@@ -142,28 +134,20 @@ has_successor() { # STAGE PID
 	ready && [ "$(pid_of "$1")" != "$2" ]
 }
 
-watch_is_replaced() {
-	kill -9 "$(pgrep -f "hold --watch -c $dir")"
-	before=$(pid_of edf)
-	eventually pgrep -f "hold --watch -c $dir" && kill -STOP "$before" && eventually has_successor edf "$before" &&
-		grep 'edf .* has not moved' "$dir/log"
-}
-
 a_freeze_is_no_hang() { # of all for longer than `hung`: as by a debugger, a cgroup freezer, a paused machine
 	starts=$(build/hold --stages -i "$instance" | cut -d' ' -f1,2)
 	frozen="$(pid_of ingress) $(pid_of edf) $(pid_of egress)"
-	watch=$(pgrep -f "hold --watch -c $dir")
+	supervisor=$(build/hold --supervisor -i "$instance")
 	# shellcheck disable=SC2086 # three pids
-	kill -STOP $frozen "$watch" && sleep 2.5 && kill -CONT "$watch" && sleep 0.1 && kill -CONT $frozen
-	sleep 1.2 # two looks of the watch
+	kill -STOP $frozen "$supervisor" && sleep 2.5 && kill -CONT "$supervisor" && sleep 0.1 && kill -CONT $frozen
+	sleep 1.2 # two looks of the supervisor
 	[ "$(build/hold --stages -i "$instance" | cut -d' ' -f1,2)" = "$starts" ]
 }
 
 other_run_directory() { # a second supervisor would start each stage twice
 	ONTIME_RUN_DIR=$work/other run/launch.sh -c "$conf" >"$work/out" 2>&1 && return 1
 	cat "$work/out"
-	grep -q 'it has a supervisor' "$work/out" && ONTIME_RUN_DIR=$work/other fails_with 1 'has a supervisor' run/stop.sh -i "$instance" &&
-		ready && run/status.sh -i "$instance"
+	grep -q 'is running already' "$work/out" && ready && run/status.sh -i "$instance"
 }
 
 stop_without_run_directory() { # as when a user logs out, and $XDG_RUNTIME_DIR goes
@@ -205,15 +189,13 @@ check "the name of an instance is found in a broken file too" name_is_found_in_a
 check "a script runs through a symbolic link, from anywhere" scripts_run_through_a_link
 check "stop ends what runs on a damaged segment" stop_ends_stages_of_a_damaged_segment
 check "a launch while one stops waits, then starts" launch_waits_for_stop
-check "a back-off grows beyond a second, and ends when restart.sh asks" back_off_grows
 check "a launch right after a stop in a crash loop finds its ports free" launch_follows_stop_in_a_crash_loop
 check "a stop while one launches waits, then stops" stop_waits_for_launch
 check "of two launches at once one is refused, the other runs" two_launches_at_once
 check "a launch whose stage refuses its configuration says so at once, with status 2" failed_start_is_told_at_once
 check "a launch beside a damaged segment ends nothing" damaged_instance_is_left_alone
-check "a keeper that was killed is replaced" keeper_is_replaced
 check "the pids of the dead are nobody's; a new supervisor keeps all" stale_pids_are_nobody
-check "a watch that was killed is replaced" watch_is_replaced
+check "a stage that dies and dies is never given up" no_stage_is_given_up
 check "a freeze of all is not taken for a hang" a_freeze_is_no_hang
 check "a launch from another run directory does not supervise a second time" other_run_directory
 check "stop works when the run directory is gone" stop_without_run_directory

@@ -46,9 +46,6 @@ is_balanced() {
 adopt_under_load() {
 	load_start 2
 	kill -9 "$(cat "$ONTIME_RUN_DIR/$instance/supervisor.pid")"
-	for stage in ingress edf egress; do
-		kill -9 "$(cat "$ONTIME_RUN_DIR/$instance/keeper.$stage")"
-	done
 	run/launch.sh -c "$conf" || return 1
 	kill -9 "$(pid_of egress)"
 	eventually ready && load_is_whole
@@ -56,9 +53,7 @@ adopt_under_load() {
 
 adoption_keeps_the_config() { # it was launched with, whatever the launch that adopts is given
 	sed 's/^budget = 10ms/budget = 77ms/' "$conf" >"$work/other.conf"
-	for file in supervisor.pid keeper.ingress keeper.edf keeper.egress; do
-		kill -9 "$(cat "$ONTIME_RUN_DIR/$instance/$file")"
-	done
+	kill -9 "$(cat "$ONTIME_RUN_DIR/$instance/supervisor.pid")"
 	run/launch.sh -c "$work/other.conf" >"$work/launched" || return 1
 	cat "$work/launched"
 	grep -q "as it was launched: -c $conf" "$work/launched" || return 1
@@ -171,7 +166,7 @@ check "a second launch is refused and harms nothing" fails_with 1 'running alrea
 check "a second copy of a stage is refused" fails_with 1 'already running' build/edf -c "$conf"
 check "restarting each stage under load loses nothing" restart_under_load
 check "kill -9 of stages under load loses nothing" kill_under_load
-check "kill -9 of the whole supervisor under load loses nothing, and a new one adopts" adopt_under_load
+check "kill -9 of the supervisor under load loses nothing, and a new one adopts" adopt_under_load
 check "the account is balanced" is_balanced
 check "a reload is applied" reload
 cp "$conf" "$work/good.conf"
