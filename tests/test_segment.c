@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../common/clock.h"
 #include "../common/segment.h"
+#include "../common/segment_find.h"
 #include "suites.h"
 
 #define LOCK_TRY_NS (2 * NS_PER_MS)
@@ -124,14 +126,63 @@ static void every_changed_byte_of_the_header_is_noticed(void)
 	create(&made, &c);
 	header = (uint8_t *)&made.shared->header;
 	for (size_t i = 0; i < offsetof(struct header, checksum) + sizeof(uint64_t); i++) {
+		int err;
+
 		header[i] ^= 0x20;
-		if (segment_observe(&seen, c.instance, why) != -EPROTO || strchr(why, '\n'))
-			believed++;
+		err = segment_observe(&seen, c.instance, why);
+		believed += (err != -EPROTO && err != -ESTALE) || strchr(why, '\n');
 		header[i] ^= 0x20;
 	}
 	CU_ASSERT_EQUAL(believed, 0);
 	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), 0);
 	segment_close(&seen);
+	drop(&made, &c);
+}
+
+static void one_of_another_build_is_told_from_a_damaged_one(void)
+{
+	struct segment made, seen;
+	struct config c;
+
+	create(&made, &c);
+	made.shared->header.layout_hash ^= 1;
+	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), -ESTALE);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "another layout"));
+	made.shared->header.layout_hash ^= 1;
+	made.shared->header.layout++;
+	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), -ESTALE);
+	drop(&made, &c);
+}
+
+static void one_that_others_may_write_to_is_refused(void)
+{
+	struct segment made, seen;
+	struct config c;
+
+	create(&made, &c);
+	CU_ASSERT_EQUAL_FATAL(fchmod(made.fd, 0666), 0);
+	CU_ASSERT_EQUAL(segment_attach(&seen, &c, why), -EPERM);
+	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), -EPERM);
+	CU_ASSERT_EQUAL_FATAL(fchmod(made.fd, 0600), 0);
+	CU_ASSERT_EQUAL(segment_is_mine(&made), 1);
+	drop(&made, &c);
+}
+
+static void one_of_another_user_is_observed_by_root_and_by_nobody_else(void)
+{
+	struct segment made, seen;
+	struct config c;
+
+	if (geteuid() != 0)
+		SKIP("only root can give a file away");
+	create(&made, &c);
+	CU_ASSERT_EQUAL_FATAL(fchown(made.fd, 12345, (gid_t)-1), 0);
+	CU_ASSERT_EQUAL(segment_attach(&seen, &c, why), -EPERM);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "12345"));
+	CU_ASSERT_EQUAL_FATAL(segment_observe(&seen, c.instance, why), 0);
+	CU_ASSERT_EQUAL(segment_is_mine(&seen), 0);
+	segment_close(&seen);
+	CU_ASSERT_EQUAL(segment_remove_all(c.instance), -EPERM);
 	drop(&made, &c);
 }
 
@@ -230,6 +281,91 @@ static void a_killed_stage_leaves_its_place(void)
 	drop(&made, &c);
 }
 
+/* A process that is a stage, or the supervisor, until it is killed. */
+static pid_t be(const struct config *c, int who)
+{
+	struct segment seen;
+	char ready;
+	int pipes[2];
+	pid_t child;
+
+	CU_ASSERT_EQUAL_FATAL(pipe(pipes), 0);
+	child = fork();
+	if (child == 0) {
+		int err = segment_attach(&seen, c, why);
+
+		if (!err)
+			err = who == N_STAGES ? segment_lock_supervisor(&seen)
+					      : segment_lock_stage(&seen, (enum stage_id)who, 0);
+		if (err || write(pipes[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(pipes[1]);
+	CU_ASSERT_EQUAL(read(pipes[0], &ready, 1), 1);
+	close(pipes[0]);
+	return child;
+}
+
+static void end(pid_t child)
+{
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+static void the_kernel_says_who_is_a_stage_and_who_supervises(void)
+{
+	struct segment made;
+	struct config c;
+	pid_t stage, supervisor;
+
+	create(&made, &c);
+	atomic_store_explicit(&made.shared->stages[STAGE_EDF].pid, 1,
+			      memory_order_relaxed); /* whatever is written there */
+	CU_ASSERT_EQUAL(segment_stage_pid(&made, STAGE_EDF), 0);
+	CU_ASSERT_EQUAL(segment_is_supervised(&made), 0);
+	stage = be(&c, STAGE_EDF);
+	supervisor = be(&c, N_STAGES);
+	CU_ASSERT_EQUAL(segment_stage_pid(&made, STAGE_EDF), stage);
+	CU_ASSERT_EQUAL(segment_stage_pid(&made, STAGE_EGRESS), 0);
+	CU_ASSERT_EQUAL(segment_supervisor_pid(&made), supervisor);
+	CU_ASSERT_EQUAL(segment_lock_supervisor(&made), -EBUSY);
+	end(stage);
+	end(supervisor);
+	CU_ASSERT_EQUAL(segment_stage_pid(&made, STAGE_EDF), 0);
+	CU_ASSERT_EQUAL(segment_is_supervised(&made), 0);
+	drop(&made, &c);
+}
+
+static void count_user(void *arg, pid_t pid)
+{
+	pid_t *found = arg;
+
+	*found = pid;
+}
+
+static void one_whose_name_is_gone_is_found_through_who_has_it_open(void)
+{
+	struct segment made, seen;
+	struct config c;
+	pid_t stage, found = 0;
+
+	create(&made, &c);
+	stage = be(&c, STAGE_EDF);
+	CU_ASSERT_EQUAL(segment_remove(c.instance), 0);
+	CU_ASSERT_EQUAL_FATAL(segment_observe(&seen, c.instance, why), 0);
+	CU_ASSERT_EQUAL(segment_stage_pid(&seen, STAGE_EDF), stage);
+	segment_close(&seen);
+	CU_ASSERT_EQUAL(segment_each_user(c.instance, count_user, &found), 1);
+	CU_ASSERT_EQUAL(found, stage);
+	CU_ASSERT_EQUAL(segment_has_user(c.instance, stage), 1);
+	end(stage);
+	CU_ASSERT_EQUAL(segment_each_user(c.instance, count_user, &found), 0);
+	segment_close(&made);
+	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), -ENOENT);
+}
+
 static void an_observer_can_change_nothing(void)
 {
 	struct segment made, seen;
@@ -253,6 +389,9 @@ static void an_observer_can_change_nothing(void)
 
 SUITE(segment, TEST(a_stage_finds_what_was_created), TEST(lanes_do_not_overlap_and_no_stride_is_a_power_of_two),
       TEST(a_second_one_of_the_same_instance_is_refused), TEST(none_at_all_is_named),
-      TEST(every_changed_byte_of_the_header_is_noticed), TEST(one_that_is_too_short_is_refused),
-      TEST(another_config_is_refused), TEST(counts_out_of_order_are_refused), TEST(one_process_at_a_time_is_a_stage),
-      TEST(a_killed_stage_leaves_its_place), TEST(an_observer_can_change_nothing))
+      TEST(every_changed_byte_of_the_header_is_noticed), TEST(one_of_another_build_is_told_from_a_damaged_one),
+      TEST(one_that_others_may_write_to_is_refused), TEST(one_of_another_user_is_observed_by_root_and_by_nobody_else),
+      TEST(one_that_is_too_short_is_refused), TEST(another_config_is_refused), TEST(counts_out_of_order_are_refused),
+      TEST(one_process_at_a_time_is_a_stage), TEST(a_killed_stage_leaves_its_place),
+      TEST(the_kernel_says_who_is_a_stage_and_who_supervises),
+      TEST(one_whose_name_is_gone_is_found_through_who_has_it_open), TEST(an_observer_can_change_nothing))
