@@ -260,6 +260,7 @@ static int open_handed(int fd, int flags)
 	int own;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	/* cppcheck-suppress resourceLeak ; it is returned */
 	own = open(path, flags); /* a description of its own, so that locks are its own too */
 	return own < 0 ? -errno : own;
 }

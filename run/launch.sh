@@ -92,7 +92,6 @@ fi
 ONTIME_INSTANCE=$instance
 ONTIME_CONFIG=$config
 ONTIME_DIR=$dir
-ONTIME_LOG_FILE=$log
 ONTIME_RUN_DIR=$run_root
 ONTIME_BUILD=$build
 ONTIME_LAUNCHED=$(printf '%s\n' "$config" "$@")

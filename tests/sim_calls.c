@@ -237,6 +237,8 @@ int __wrap_fcntl(int fd, int cmd, ...)
 	va_start(args, cmd);
 	arg = va_arg(args, void *);
 	va_end(args);
+	if (cmd == F_SETLK) /* which tells the pid: there is but one here */
+		return answer(0, CALL_NS);
 	if (cmd != F_OFD_SETLK)
 		return __real_fcntl(fd, cmd, arg);
 	lock = arg;
@@ -258,7 +260,9 @@ int __wrap_shm_open(const char *name, int flags, mode_t mode)
 
 	(void)mode;
 	if (flags & O_CREAT)
-		return segment_fd = harness_move_fd(memfd_create(name, MFD_CLOEXEC));
+		segment_fd = harness_move_fd(memfd_create(name, MFD_CLOEXEC));
+	fchmod(segment_fd, 0600);
+	return segment_fd;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", segment_fd);
 	return harness_move_fd(open(path, O_RDWR | O_CLOEXEC));
 }
