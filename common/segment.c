@@ -257,12 +257,10 @@ static const char *check_owner(const struct stat *st, int writable, int *err)
 static int open_handed(int fd, int flags)
 {
 	char path[32];
-	int own;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	/* cppcheck-suppress resourceLeak ; it is returned */
-	own = open(path, flags); /* a description of its own, so that locks are its own too */
-	return own < 0 ? -errno : own;
+	fd = open(path, flags); /* a description of its own, so that locks are its own too */
+	return fd < 0 ? -errno : fd;
 }
 
 static int open_segment(const char *instance, const char *name, int handed, int flags)
