@@ -254,25 +254,19 @@ static const char *check_owner(const struct stat *st, int writable, int *err)
 	return st->st_size < (off_t)sizeof(struct shared) ? "it is too small to be one of ours" : NULL;
 }
 
-static int open_handed(int fd, int flags)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	fd = open(path, flags); /* a description of its own, so that locks are its own too */
-	return fd < 0 ? -errno : fd;
-}
-
 static int open_segment(const char *instance, const char *name, int handed, int flags)
 {
-	int fd = handed >= 0 ? open_handed(handed, flags) : -ENOENT;
+	char path[32];
+	int fd = -1;
 
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", handed);
+	if (handed >= 0) /* a description of its own, so that locks are its own too */
+		fd = open(path, flags);
+	if (fd < 0)
+		fd = shm_open(name, flags, 0);
 	if (fd >= 0)
 		return fd;
-	fd = shm_open(name, flags, 0);
-	if (fd >= 0 || errno != ENOENT)
-		return fd < 0 ? -errno : fd;
-	return segment_find(instance, flags);
+	return errno == ENOENT ? segment_find(instance, flags) : -errno;
 }
 
 static int refuse_segment(struct segment *seg, const char *wrong, int err, uid_t owner, char why[WHY_BYTES])
