@@ -237,9 +237,9 @@ int __wrap_fcntl(int fd, int cmd, ...)
 	va_start(args, cmd);
 	arg = va_arg(args, void *);
 	va_end(args);
-	if (cmd != F_OFD_SETLK)
-		return __real_fcntl(fd, cmd, arg);
 	lock = arg;
+	if (cmd != F_OFD_SETLK || lock->l_type != F_WRLCK) /* to read is the config's */
+		return __real_fcntl(fd, cmd, arg);
 	return answer(sim_lock((enum stage_id)lock->l_start) ? 0 : -EAGAIN, CALL_NS);
 }
 
