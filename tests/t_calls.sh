@@ -4,6 +4,10 @@ set -eu
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/check.sh
 . tests/check.sh
+if [ $# = 0 ] && unshare -n true 2>/dev/null; then # it gives the machine an address
+	exec unshare -n "$0" --in-namespace
+fi
+[ "${1:-}" != --in-namespace ] || ip link set lo up
 work=$(mktemp -d)
 ONTIME_RUN_DIR=$work/run
 ONTIME_BUILD=$PWD/build
@@ -99,6 +103,13 @@ launch_is_refused() { # and says so before anything is started
 	fails_with 2 "test.conf:.*: work = .*the plugin cannot be opened: No such file" run/launch.sh -c "$1" && [ ! -e "$dir/log" ]
 }
 
+loops_are_refused() { # behind a wildcard: through an address of this machine, which only a launch can know
+	sed "s/^work = .*/work = none/; s/^listen = .*:$listen$/listen = 0.0.0.0:$listen/; s/^send = .*:$send$/send = 10.99.0.1:$listen/" "$conf" >"$work/loop.conf"
+	build/hold --check -c "$work/loop.conf" || return 1
+	ip addr add 10.99.0.1/32 dev lo &&
+		fails_with 2 'loop.conf:.*: send = .*class high listens there (10.99.0.1:.*high -> high' build/hold --check -c "$work/loop.conf"
+}
+
 sed "s|^work = .*|work = plugin:$work/none.so|" "$conf" >"$work/none-test.conf"
 check "a stage starts where no call fails" starts
 for error in EMFILE ENFILE ENOMEM EIO EACCES ENOENT; do
@@ -120,6 +131,12 @@ for error in ENOBUFS ENOMEM; do
 	check "a socket that does not answer with $error is temporary" passes getsockopt $error '' ingress edf egress
 done
 check "a launch without its plugin is refused" launch_is_refused "$work/none-test.conf"
+if [ "${1:-}" = --in-namespace ]; then
+	check "a loop through an address of this machine is refused" loops_are_refused
+else
+	skipped=$((skipped + 1))
+	echo "skip a loop through an address of this machine is refused: needs root, for a network of its own"
+fi
 run/launch.sh -c "$conf" >/dev/null
 check "a plugin works" upper
 check "a plugin that is away for a second comes back" comes_back "$work/upper.so"
