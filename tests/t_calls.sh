@@ -88,15 +88,18 @@ comes_back() { # FILE: the stages start again once it is there again
 	kill -9 "$(pid_of edf)"
 	sleep 1
 	mv "$1.away" "$1"
-	eventually ready && run/status.sh -i "$instance" && build/stat --once -i "$instance" | grep -q '^balanced$'
+	eventually ready && eventually run/status.sh -i "$instance" && build/stat --once -i "$instance" | grep -q '^balanced$'
+}
+
+has_upper() { # once more, since a datagram before the receiver is there is refused
+	echo hello | nc -u -w0 127.0.0.1 "$listen"
+	[ "$(cat "$work/got")" = HELLO ]
 }
 
 upper() { # a datagram goes through the plugin
-	timeout 5 nc -u -l -W 1 127.0.0.1 "$send" >"$work/got" &
+	timeout 15 nc -u -l -W 1 127.0.0.1 "$send" >"$work/got" &
 	receiver=$!
-	sleep 0.2
-	echo hello | nc -u -w1 127.0.0.1 "$listen"
-	wait "$receiver" && [ "$(cat "$work/got")" = HELLO ]
+	eventually has_upper && wait "$receiver"
 }
 
 launch_is_refused() { # and says so before anything is started
