@@ -3,7 +3,7 @@
  *
  * Rules:   a line of the file goes: next_line() (numbers it, opens its section), libinih (comments,
  *          blanks, key and value), take_pair() (looks the key up), value_parse(). Then the fields are
- *          checked against each other. The first refusal ends it.
+ *          checked against each other (config_conflict.c). The first refusal ends it.
  */
 #include "config.h"
 
@@ -14,15 +14,17 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
-#include "address.h"
+#include "config_conflict.h"
 #include "config_table.h"
 #include "config_value.h"
 
 #define KEY_BYTES 48 /* longer words cannot be a key or a class */
+#define LINE_BYTES 200 /* what libinih has for a line, NUL and all */
 #define FROM_COMMAND_LINE (-1) /* in place of a line number */
 
 /* The classes when no file names any: name, budget, port to listen on, port to send to, both quanta. */
@@ -42,9 +44,10 @@ enum { NO_SECTION, PIPELINE_SECTION, FIRST_CLASS };
 
 struct loading {
 	struct config c; /* becomes the caller's when all is well */
-	const char *file;
+	const char *file; /* what messages call it */
 	FILE *in;
 	int line; /* of the file, from 1 */
+	bool continues; /* the line goes on with the addresses of the one before */
 	int section;
 	int opened_at[FIRST_CLASS + MAX_CLASSES]; /* line of the section's header; 0: not in the file */
 	int set_at[FIRST_CLASS + MAX_CLASSES][N_OPTIONS]; /* line, FROM_COMMAND_LINE, or 0: default */
@@ -194,6 +197,23 @@ static bool set_option(struct loading *l, const char *where, int section, const 
 	return true;
 }
 
+/* add_addresses - an indented line of them: more of the `listen` or `send` before it. */
+static bool add_addresses(struct loading *l, const char *where, const char *key, const char *value)
+{
+	int at = option_find(scope_of(l->section), key);
+	char all[VALUE_BYTES + LINE_BYTES], before[VALUE_BYTES], reason[REASON_BYTES];
+
+	if (at < 0 || (options[at].type != VALUE_LISTEN && options[at].type != VALUE_SEND))
+		return refuse(l, -EINVAL, "%s:%d: addresses, but the line before is neither listen nor send", l->file,
+			      l->line);
+	/* No address holds a ; and not every libinih takes a comment off such a line. */
+	snprintf(all, sizeof(all), "%s %.*s", value_format(&options[at], base_of(l, l->section), before),
+		 (int)strcspn(value, ";"), value);
+	if (value_parse(&options[at], base_of(l, l->section), all, reason))
+		return refuse(l, -EINVAL, "%s: %s", where, reason);
+	return true;
+}
+
 /* open_class - `[class NAME]`; the first one replaces the default classes. */
 static bool open_class(struct loading *l, const char *name)
 {
@@ -251,6 +271,12 @@ static bool open_section(struct loading *l, const char *line)
 	return true;
 }
 
+/* err_of - a failed read's errno as -errno; some C libraries leave none, and an error must never look like the end. */
+static int err_of(int number)
+{
+	return number > 0 && number != EINVAL ? -number : -EIO;
+}
+
 /* read_line - one line without its newline into text[room]; false at the end or after a refusal. */
 static bool read_line(struct loading *l, char *text, size_t room)
 {
@@ -264,31 +290,44 @@ static bool read_line(struct loading *l, char *text, size_t room)
 		if (c == '\0')
 			return refuse(l, -EINVAL, "%s:%d: holds a NUL byte: not a text file", l->file, l->line);
 		if (len == room - 1)
-			return refuse(l, -EINVAL, "%s:%d: longer than %zu bytes", l->file, l->line, room - 1);
+			return refuse(l, -EINVAL,
+				      "%s:%d: longer than %zu bytes; addresses may go on in the next line, indented",
+				      l->file, l->line, room - 1);
 		text[len++] = (char)c;
 	}
 	if (ferror(l->in))
-		return refuse(l, -EIO, "%s:%d: cannot be read: %s", l->file, l->line, strerror(EIO));
+		return refuse(l, err_of(errno), "%s:%d: cannot be read: %s", l->file, l->line,
+			      strerror(-err_of(errno)));
 	text[len] = '\0';
 	return true;
 }
 
+/* begins_with_address - "127.0.0.1:80" or "[::1]:80", which no section and no key looks like. */
+static bool begins_with_address(const char *text)
+{
+	size_t len = strcspn(text, "]");
+
+	return isdigit((unsigned char)text[0]) || (text[0] == '[' && text[len] == ']' && text[len + 1] == ':');
+}
+
 /*
- * next_line - the reader libinih calls for each line. Leading blanks go, since libinih would take an
- * indented line for more of the value before; a byte order mark goes, since it would hide a section.
+ * next_line - the reader libinih calls for each line. Leading blanks go, since libinih takes an indented line for more
+ * of the value before: only one that begins with an address is. A byte order mark goes, since it would hide a section.
  */
 static char *next_line(char *line, int bytes, void *stream)
 {
 	static const char mark[] = "\xEF\xBB\xBF";
 	struct loading *l = stream;
-	size_t skip = 0;
+	size_t skip = 0, blanks;
 
 	/* libinih wants room for "\r\n" and the NUL beside the text. */
 	if (l->err || !read_line(l, line, (size_t)bytes - 2))
 		return NULL;
 	if (l->line == 1 && strncmp(line, mark, sizeof(mark) - 1) == 0)
 		skip = sizeof(mark) - 1;
-	skip += strspn(line + skip, " \t\r");
+	blanks = strspn(line + skip, " \t\r");
+	l->continues = blanks > 0 && begins_with_address(line + skip + blanks);
+	skip += l->continues ? blanks - 1 : blanks;
 	memmove(line, line + skip, strlen(line + skip) + 1);
 	if (line[0] == '[' && !open_section(l, line))
 		return NULL;
@@ -307,45 +346,69 @@ static int take_pair(void *user, const char *section, const char *key, const cha
 		return refuse(l, -EINVAL, "%s: before the first section; begin with [pipeline] or [class NAME]", where);
 	if (strstr(value, " #") || strstr(value, "\t#"))
 		return refuse(l, -EINVAL, "%s: a comment after a value begins with ;", where);
+	if (l->continues)
+		return add_addresses(l, where, key, value);
 	return set_option(l, where, l->section, key, value, l->line);
 }
 
-/* What a descriptor names may be rewritten in place (a reload does): wait for that, but for nobody without end. */
+/* is_nameless - whether a file is given by descriptor. */
+static bool is_nameless(const char *file)
+{
+	return strncmp(file, "/proc/self/fd/", 14) == 0 || strncmp(file, "/dev/fd/", 8) == 0;
+}
+
+/* shown_name - what messages call a file; one without a name has the one that the environment tells. */
+static const char *shown_name(const char *file)
+{
+	const char *name = getenv("ONTIME_CONFIG_NAME");
+
+	return is_nameless(file) && name && name[0] && strlen(name) < PATH_BYTES ? name : file;
+}
+
+/* wait_for_writer - a file without a name is rewritten in place by a reload, under a lock: wait for that, at most a second. */
 static void wait_for_writer(const struct loading *l)
 {
 	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
 	struct timespec pause = { .tv_nsec = 1000000 };
 
-	if (strncmp(l->file, "/proc/self/fd/", 14) != 0)
-		return;
 	for (int i = 0; i < 1000 && fcntl(fileno(l->in), F_OFD_SETLK, &lock) < 0; i++)
 		nanosleep(&pause, NULL);
 }
 
-static bool load_file(struct loading *l)
+static bool open_file(struct loading *l, const char *file)
 {
 	struct stat status;
-	int bad_line, err;
+	int err;
 
-	if (strlen(l->file) >= sizeof(l->c.file))
-		return refuse(l, -ENAMETOOLONG, "%.60s...: the path is longer than %zu bytes", l->file,
+	if (strlen(file) >= sizeof(l->c.file))
+		return refuse(l, -ENAMETOOLONG, "%.60s...: the path is longer than %zu bytes", file,
 			      sizeof(l->c.file) - 1);
 	snprintf(l->c.file, sizeof(l->c.file), "%s", l->file);
-	l->in = fopen(l->file, "re");
-	err = l->in ? 0 : -errno;
+	l->in = fopen(file, "re");
+	err = l->in ? 0 : err_of(errno);
 	if (!err && fstat(fileno(l->in), &status) == 0 && S_ISDIR(status.st_mode))
 		err = -EISDIR;
-	if (err) {
-		refuse(l, err, "%s: cannot be opened: %s", l->file, strerror(-err));
-		if (l->in)
-			fclose(l->in);
+	if (!err && is_nameless(file))
+		wait_for_writer(l);
+	if (!err)
+		return true;
+	if (l->in)
+		fclose(l->in);
+	return refuse(l, err, "%s: cannot be opened: %s", l->file, strerror(-err));
+}
+
+static bool load_file(struct loading *l, const char *file)
+{
+	int bad_line;
+
+	if (!open_file(l, file))
 		return false;
-	}
-	wait_for_writer(l);
 	bad_line = ini_parse_stream(next_line, l, take_pair, l);
 	fclose(l->in);
+	if (bad_line < 0)
+		return refuse(l, -ENOMEM, "%s: cannot be read: %s", l->file, strerror(ENOMEM));
 	/* A line libinih could not split comes before the line that was refused. */
-	if (bad_line > 0 && (!l->err || bad_line < l->line)) {
+	if (bad_line > 0 && (!l->err || (l->err == -EINVAL && bad_line < l->line))) {
 		l->err = 0;
 		refuse(l, -EINVAL, "%s:%d: neither a [section], nor key = value, nor a comment", l->file, bad_line);
 	}
@@ -399,90 +462,72 @@ static bool refuse_field(struct loading *l, int section, const char *key, const 
 		      class, key, value, reason);
 }
 
-/* check_listen - no address of class i is taken by an address before it. */
-static bool check_listen(struct loading *l, uint32_t i)
+/* check_complete - each class has what no default can give it. */
+static bool check_complete(struct loading *l)
 {
-	char text[ADDRESS_BYTES], reason[REASON_BYTES];
-
-	for (uint32_t flow = 0; flow < l->c.classes[i].n_listen; flow++)
-		for (uint32_t other = 0; other <= i * MAX_LISTEN + flow; other++) {
-			const struct class_config *class = &l->c.classes[other / MAX_LISTEN];
-			uint32_t at = other % MAX_LISTEN;
-
-			if (other == i * MAX_LISTEN + flow || at >= class->n_listen ||
-			    !address_overlap(&l->c.classes[i].listen[flow], &class->listen[at]))
-				continue;
-			snprintf(reason, sizeof(reason), "class %s listens on %s already", class->name,
-				 address_format(&class->listen[at], text));
-			return refuse_field(l, FIRST_CLASS + (int)i, "listen", reason);
-		}
-	return true;
-}
-
-/* check_quantum - DRR needs each quantum to hold the longest datagram. */
-static bool check_quantum(struct loading *l, int section, const char *key, uint32_t bytes)
-{
-	char reason[REASON_BYTES];
-
-	snprintf(reason, sizeof(reason), "less than payload_bytes, %" PRIu32 "B: the longest datagram must fit",
-		 l->c.payload_bytes);
-	return bytes >= l->c.payload_bytes || refuse_field(l, section, key, reason);
-}
-
-static bool check_class(struct loading *l, uint32_t i)
-{
-	const struct class_config *class = &l->c.classes[i];
-	int section = FIRST_CLASS + (int)i;
-
-	if (class->n_listen == 0)
-		return refuse(l, -EINVAL, "%s:%d: [class %s]: listen is missing (for example listen = 127.0.0.1:8080)",
-			      l->file, l->opened_at[section], class->name);
-	if (class->n_dests == 0)
-		return refuse(l, -EINVAL, "%s:%d: [class %s]: send is missing (for example send = 127.0.0.1:9080)",
-			      l->file, l->opened_at[section], class->name);
-	return check_listen(l, i) && check_quantum(l, section, "ingress_quantum", class->ingress_quantum_bytes) &&
-	       check_quantum(l, section, "egress_quantum", class->egress_quantum_bytes);
-}
-
-/* check_shares - nobody can promise more than there is. */
-static bool check_shares(struct loading *l)
-{
-	uint32_t sum = 0;
-
 	for (uint32_t i = 0; i < l->c.n_classes; i++) {
-		sum += l->c.classes[i].share_percent;
-		if (sum > 100)
-			return refuse_field(l, FIRST_CLASS + (int)i, "share", "the shares of all classes exceed 100%");
+		const struct class_config *class = &l->c.classes[i];
+		int line = l->opened_at[FIRST_CLASS + (int)i];
+
+		if (class->n_listen == 0)
+			return refuse(l, -EINVAL,
+				      "%s:%d: [class %s]: listen is missing (for example listen = 127.0.0.1:8080)",
+				      l->file, line, class->name);
+		if (class->n_dests == 0)
+			return refuse(l, -EINVAL,
+				      "%s:%d: [class %s]: send is missing (for example send = 127.0.0.1:9080)", l->file,
+				      line, class->name);
 	}
 	return true;
 }
 
-/* check_together - what no single value can tell. */
-static bool check_together(struct loading *l)
+static bool refuse_conflict(struct loading *l, const struct conflict *conflict)
 {
-	if (!check_quantum(l, PIPELINE_SECTION, "burst", l->c.burst_bytes))
+	int section = conflict->class < 0 ? PIPELINE_SECTION : FIRST_CLASS + conflict->class;
+
+	return refuse_field(l, section, conflict->key, conflict->reason);
+}
+
+/* load - file and arguments into l->c, and what no single value can tell. */
+static bool load(struct loading *l, const char *file, int argc, char *const *argv)
+{
+	struct conflict conflict;
+	bool fine = true;
+
+	config_defaults(&l->c);
+	l->file = file ? shown_name(file) : NULL;
+	if (file)
+		fine = load_file(l, file);
+	for (int i = 1; fine && i < argc; i++)
+		fine = load_argument(l, argv[i]);
+	if (!fine || !check_complete(l))
 		return false;
-	/* An idle stage beats once per heartbeat; two must fit, or it looks hung when it is asleep. */
-	if (l->c.hung_ms < 2 * l->c.heartbeat_ms)
-		return refuse_field(l, PIPELINE_SECTION, "hung", "less than twice the heartbeat");
-	for (uint32_t i = 0; i < l->c.n_classes; i++)
-		if (!check_class(l, i))
-			return false;
-	return check_shares(l);
+	return !conflict_find(&l->c, &conflict) || refuse_conflict(l, &conflict);
 }
 
 int config_load(struct config *c, const char *file, int argc, char *const *argv, char *why, size_t why_bytes)
 {
-	struct loading l = { .file = file, .why = why, .why_bytes = why_bytes };
-	bool fine = true;
+	struct loading l = { .why = why, .why_bytes = why_bytes };
 
-	config_defaults(&l.c);
-	if (file)
-		fine = load_file(&l);
-	for (int i = 1; fine && i < argc; i++)
-		fine = load_argument(&l, argv[i]);
-	if (!fine || !check_together(&l))
+	if (!load(&l, file, argc, argv))
 		return l.err;
 	*c = l.c;
 	return 0;
+}
+
+int config_check_here(const char *file, int argc, char *const *argv, char *why, size_t why_bytes)
+{
+	struct loading l = { .why = why, .why_bytes = why_bytes };
+	struct conflict conflict;
+
+	if (!load(&l, file, argc, argv))
+		return l.err;
+	if (conflict_find_here(&l.c, &conflict))
+		refuse_conflict(&l, &conflict);
+	return l.err;
+}
+
+bool config_may_pass(int err)
+{
+	return err != 0 && err != -EINVAL && err != -ENAMETOOLONG;
 }

@@ -5,12 +5,16 @@
  * Rules:   config_load() accepts all of a file or none of it. A rejected value is reported by ONE
  *          line: file, line, key, value, why, and the accepted range.
  *          Classes rank by their order in the file: the first is the highest.
- * Errors:  0, or -EINVAL (the line is in the message), or -errno of opening the file.
+ *          A file is read by the name it is given by each time, through whatever links lead there then. One given by
+ *          descriptor (/proc/self/fd/N) is read from its start each time; ONTIME_CONFIG_NAME in the environment is what
+ *          messages call it.
+ * Errors:  0, or -EINVAL for what the text says (the line is in the message), or -errno of opening or reading the file.
  */
 #ifndef ONTIME_CONFIG_H
 #define ONTIME_CONFIG_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -89,6 +93,16 @@ void config_defaults(struct config *c);
  * On failure `why` holds one line without newline and *c is untouched.
  */
 int config_load(struct config *c, const char *file, int argc, char *const *argv, char *why, size_t why_bytes);
+
+/* config_may_pass - whether config_load() may succeed another time though nobody corrects the config. */
+bool config_may_pass(int err);
+
+/*
+ * config_check_here - as config_load(), for a launch: also refuses what is wrong on this machine now, a plugin that cannot be
+ * opened (a relative one counts from the working directory) and a loop through an address of the machine. Not for a stage
+ * that is started again, nor for a reload: files and addresses come back.
+ */
+int config_check_here(const char *file, int argc, char *const *argv, char *why, size_t why_bytes);
 
 /*
  * config_slots_pkts - slots of a class's lane: the smallest power of two that holds both queue limits

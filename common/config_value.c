@@ -332,7 +332,54 @@ refuse:
 		       text[0] ? "not a choice of CPUs" : "a value is missing", o->max);
 }
 
-static int parse_addresses(const char *text, struct address *list, uint32_t max, uint32_t *n_list, char *reason)
+/* Why nothing could be received at this address, and what to do; NULL: it is fine. */
+static const char *refuse_listen(const struct address *a)
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	memcpy(&v4, &a->at, sizeof(v4));
+	memcpy(&v6, &a->at, sizeof(v6));
+	if (a->at.ss_family == AF_INET ? IN_MULTICAST(ntohl(v4.sin_addr.s_addr)) : IN6_IS_ADDR_MULTICAST(&v6.sin6_addr))
+		return "multicast groups are not joined by this version; use an address of this machine";
+	return NULL;
+}
+
+/* Why nothing can be sent to this address, and what to do; NULL: it is fine. */
+static const char *refuse_send(const struct address *a)
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	memcpy(&v4, &a->at, sizeof(v4));
+	memcpy(&v6, &a->at, sizeof(v6));
+	if (a->at.ss_family == AF_INET ? v4.sin_addr.s_addr == INADDR_ANY : IN6_IS_ADDR_UNSPECIFIED(&v6.sin6_addr))
+		return "stands for any address, which is none to send to; name the receiver's";
+	if (a->at.ss_family == AF_INET && v4.sin_addr.s_addr == INADDR_BROADCAST)
+		return "broadcasts are not sent; name each receiver's address, or a multicast group";
+	return NULL;
+}
+
+/* What is wrong with an address whether it receives or sends. `text` is how it was written. */
+static const char *refuse_form(const struct address *a, const char *text, size_t len)
+{
+	struct sockaddr_in6 v6;
+	uint8_t scope;
+
+	memcpy(&v6, &a->at, sizeof(v6));
+	if (a->at.ss_family != AF_INET6)
+		return NULL;
+	if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
+		return "is an IPv4 address in IPv6 form; write it as IPv4 (for example 127.0.0.1:8080)";
+	scope = v6.sin6_addr.s6_addr[1] & 0xf; /* of a group: 1, this interface; 2, this link */
+	if (!IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr) && !(IN6_IS_ADDR_MULTICAST(&v6.sin6_addr) && scope <= 2))
+		return NULL;
+	return memchr(text, '%', len) ? NULL
+				      : "is on each link another; add %INTERFACE (for example [fe80::1%eth0]:8080)";
+}
+
+static int parse_addresses(const struct option *o, const char *text, struct address *list, uint32_t max,
+			   uint32_t *n_list, char *reason)
 {
 	static const char use[] = "use ADDRESS:PORT, several with blanks between "
 				  "(for example 127.0.0.1:8080 [::1]:8080)";
@@ -341,12 +388,19 @@ static int parse_addresses(const char *text, struct address *list, uint32_t max,
 
 	for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
 		size_t len = strcspn(text, " \t");
+		const char *wrong;
 
 		if (n == max)
 			return because(reason, "more than %" PRIu32 " addresses", max);
-		if (!address_parse(text, len, &found[n++]))
+		if (!address_parse(text, len, &found[n]))
 			return because(reason, "\"%.*s\" is not a numeric address and a port from 1 to 65535; %s",
 				       len < 80 ? (int)len : 80, text, use);
+		wrong = refuse_form(&found[n], text, len);
+		if (!wrong)
+			wrong = o->type == VALUE_LISTEN ? refuse_listen(&found[n]) : refuse_send(&found[n]);
+		if (wrong)
+			return because(reason, "\"%.*s\": %s", len < 80 ? (int)len : 80, text, wrong);
+		n++;
 		text += len;
 	}
 	if (n == 0)
@@ -379,9 +433,9 @@ int value_parse(const struct option *o, void *base, const char *text, char *reas
 	case VALUE_CPUS:
 		return parse_cpus(o, base, text, reason);
 	case VALUE_LISTEN:
-		return parse_addresses(text, class->listen, MAX_LISTEN, &class->n_listen, reason);
+		return parse_addresses(o, text, class->listen, MAX_LISTEN, &class->n_listen, reason);
 	case VALUE_SEND:
-		return parse_addresses(text, class->dests, MAX_DESTS, &class->n_dests, reason);
+		return parse_addresses(o, text, class->dests, MAX_DESTS, &class->n_dests, reason);
 	}
 	return because(reason, "unknown type of value");
 }

@@ -221,7 +221,7 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 {
 	char why[WHY_BYTES];
 	uint64_t stamp;
-	int status;
+	int status, err;
 
 	memset(s, 0, sizeof(*s));
 	s->id = id;
@@ -233,9 +233,10 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	if (status)
 		return status;
 	stamp = file_stamp(s->file);
-	if (config_load(&s->config, s->file, s->argc, s->argv, why, sizeof(why))) {
+	err = config_load(&s->config, s->file, s->argc, s->argv, why, sizeof(why));
+	if (err) {
 		log_error("%s", why);
-		return 1 + EXIT_CONFIG;
+		return 1 + (config_may_pass(err) ? EXIT_TEMPORARY : EXIT_CONFIG);
 	}
 	catch_signals();
 	status = join_segment(s);
@@ -307,25 +308,41 @@ void stage_ready(struct stage *s)
 		 atomic_load_explicit(&s->self->generation, memory_order_relaxed));
 }
 
+/* A config that cannot be read just now is read again until it can: the other stages may have read it. */
+static void postpone_reload(struct stage *s, const char *why)
+{
+	if (!s->reload_due_ns)
+		log_error("%s: nothing was changed, it is tried again", why);
+	s->reload_due_ns = now_ns() + NS_PER_S;
+}
+
 int stage_reload_asked(struct stage *s, struct config *fresh)
 {
 	char why[WHY_BYTES];
+	int err;
 
-	if (!atomic_load_explicit(&reload_asked, memory_order_relaxed))
+	if (!atomic_load_explicit(&reload_asked, memory_order_relaxed) &&
+	    !(s->reload_due_ns && now_ns() >= s->reload_due_ns))
 		return 0;
 	atomic_store_explicit(&reload_asked, 0, memory_order_relaxed);
 	log_reopen();
-	if (config_load(fresh, s->file, s->argc, s->argv, why, sizeof(why))) {
+	err = config_load(fresh, s->file, s->argc, s->argv, why, sizeof(why));
+	if (config_may_pass(err)) {
+		postpone_reload(s, why);
+		return 0;
+	}
+	s->reload_due_ns = 0;
+	if (err) {
 		log_error("%s: nothing was changed", why);
 		return 0;
 	}
 	if (config_explain_changes(&s->config, fresh, stderr)) {
 		log_error("reload %s: some changes need a relaunch: nothing was changed",
-			  s->file ? s->file : "defaults");
+			  s->file ? fresh->file : "defaults");
 		return 0;
 	}
 	s->config = *fresh;
-	log_info("reloaded %s", s->file ? s->file : "the defaults");
+	log_info("reloaded %s", s->file ? fresh->file : "the defaults");
 	return 1;
 }
 

@@ -400,8 +400,12 @@ static int check(const struct options *o, const struct config *c)
 	static struct config old;
 	char why[WHY_BYTES];
 
-	if (!o->against)
-		return 0;
+	if (!o->against) { /* for a launch */
+		if (!config_check_here(o->file, o->n_overrides, o->overrides, why, sizeof(why)))
+			return 0;
+		log_error("%s", why);
+		return EXIT_CONFIG;
+	}
 	if (config_load(&old, o->against, o->n_overrides, o->overrides, why, sizeof(why))) {
 		log_error("%s", why);
 		return EXIT_CONFIG;

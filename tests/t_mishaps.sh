@@ -109,7 +109,7 @@ failed_start_is_told_at_once() { # and nothing stays
 	run/stop.sh -i "$instance" >/dev/null
 	run/launch.sh -c "$conf" --work=plugin:/nonexistent.so >"$work/out" 2>&1 && return 1 || status=$?
 	cat "$work/out"
-	[ "$status" = 2 ] && grep -q 'load plugin /nonexistent.so' "$work/out" && nothing_is_left && run/launch.sh -c "$conf"
+	[ "$status" = 2 ] && grep -q 'plugin:/nonexistent.so": the plugin cannot be opened: No such file' "$work/out" && nothing_is_left && run/launch.sh -c "$conf"
 }
 
 damaged_instance_is_left_alone() {
@@ -192,7 +192,7 @@ check "a launch while one stops waits, then starts" launch_waits_for_stop
 check "a launch right after a stop in a crash loop finds its ports free" launch_follows_stop_in_a_crash_loop
 check "a stop while one launches waits, then stops" stop_waits_for_launch
 check "of two launches at once one is refused, the other runs" two_launches_at_once
-check "a launch whose stage refuses its configuration says so at once, with status 2" failed_start_is_told_at_once
+check "a launch that cannot work on packets says so at once, with status 2" failed_start_is_told_at_once
 check "a launch beside a damaged segment ends nothing" damaged_instance_is_left_alone
 check "the pids of the dead are nobody's; a new supervisor keeps all" stale_pids_are_nobody
 check "a stage that dies and dies is never given up" no_stage_is_given_up

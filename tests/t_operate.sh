@@ -139,7 +139,7 @@ port_in_use() {
 	build/load -c "$conf" --rate 10 --seconds 3 >/dev/null 2>&1 &
 	load=$!
 	sleep 0.3
-	sed "s/^instance = .*/instance = ${instance}b/; s/^listen = 127.0.0.1:$listen/listen = 127.0.0.1:$send/" "$conf" >"$work/port.conf"
+	sed "s/^instance = .*/instance = ${instance}b/; s/^send = 127.0.0.1:$send$/send = 127.0.0.1:$((send + 8))/; s/^listen = 127.0.0.1:$listen$/listen = 127.0.0.1:$send/" "$conf" >"$work/port.conf"
 	fails_with 1 "bind 127.0.0.1:$send for class high" build/hold -c "$work/port.conf" -- true && status=0 || status=1
 	kill "$load" 2>/dev/null
 	wait "$load" || true

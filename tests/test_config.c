@@ -4,9 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "../common/config_loop.h"
 #include "../common/config_table.h"
+#include "../common/segment.h"
 #include "suites.h"
 
 #define TEXT_BYTES 8192
@@ -340,7 +344,8 @@ static void a_quantity_is_one_whole_number_and_one_unit_in_range(void)
 
 static void a_limit_is_accepted_in_the_words_it_is_printed_in(void)
 {
-	CU_ASSERT_EQUAL(argument_accepted("--high.budget=10us").classes[0].budget_ns, 10000);
+	CU_ASSERT_EQUAL(accepted("[pipeline]\npolicy = edf\n" CLASS_TEXT "budget = 10us\n").classes[0].budget_ns,
+			10000);
 	CU_ASSERT_EQUAL(argument_accepted("--high.budget=1h").classes[0].budget_ns, 3600000000000);
 	CU_ASSERT_EQUAL(argument_accepted("--high.budget=none").classes[0].budget_ns, BUDGET_NONE);
 	CU_ASSERT_EQUAL(argument_accepted("--rate=400Gbit").rate_bits_per_s, 400000000000);
@@ -463,6 +468,71 @@ static void an_address_is_numeric_and_has_a_port(void)
 			 "more than 8 addresses");
 }
 
+static void what_cannot_receive_is_refused_with_what_to_do(void)
+{
+	static const char *const groups[] = { "224.0.0.1:1", "239.255.255.255:1", "[ff02::1%1]:1", "[ff05::2]:1" };
+
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		char argument[128], line[512];
+
+		snprintf(argument, sizeof(argument), "--high.listen=127.0.0.1:5 %s", groups[i]);
+		snprintf(line, sizeof(line),
+			 "command line: --high.listen=\"127.0.0.1:5 %s\": \"%s\": multicast groups are not joined by "
+			 "this version; use an address of this machine",
+			 groups[i], groups[i]);
+		argument_refused(argument, line);
+	}
+	CU_ASSERT_EQUAL(argument_accepted("--high.listen=223.255.255.255:1").classes[0].n_listen, 1);
+	CU_ASSERT_EQUAL(argument_accepted("--high.listen=240.0.0.1:1").classes[0].n_listen, 1);
+	CU_ASSERT_EQUAL(argument_accepted("--high.listen=255.255.255.255:1").classes[0].n_listen, 1);
+	CU_ASSERT_EQUAL(argument_accepted("--high.listen=[::]:1 0.0.0.0:1").classes[0].n_listen, 2);
+}
+
+static void what_cannot_be_sent_to_is_refused_with_what_to_do(void)
+{
+	argument_refused("--high.send=0.0.0.0:1",
+			 "command line: --high.send=\"0.0.0.0:1\": \"0.0.0.0:1\": stands for any "
+			 "address, which is none to send to; name the receiver's");
+	argument_refused("--high.send=[::]:1", "command line: --high.send=\"[::]:1\": \"[::]:1\": stands for any "
+					       "address, which is none to send to; name the receiver's");
+	argument_refused(
+		"--high.send=255.255.255.255:1",
+		"command line: --high.send=\"255.255.255.255:1\": \"255.255.255.255:1\": broadcasts are not sent; "
+		"name each receiver's address, or a multicast group");
+	CU_ASSERT_EQUAL(argument_accepted("--high.send=239.1.2.3:1 [ff05::2]:1").classes[0].n_dests, 2);
+}
+
+/* address_refused - as a place to listen and as one to send to, for the same reason. */
+static void address_refused(const char *address, const char *reason)
+{
+	static const char *const keys[] = { "listen", "send" };
+	char argument[128], line[512];
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		snprintf(argument, sizeof(argument), "--high.%s=%s", keys[i], address);
+		snprintf(line, sizeof(line), "command line: --high.%s=\"%s\": \"%s\": %s", keys[i], address, address,
+			 reason);
+		argument_refused(argument, line);
+	}
+}
+
+static void an_address_has_its_own_form_and_a_link_is_named(void)
+{
+	static const char link[] = "is on each link another; add %INTERFACE (for example [fe80::1%eth0]:8080)";
+
+	address_refused("[::ffff:127.0.0.1]:1",
+			"is an IPv4 address in IPv6 form; write it as IPv4 (for example 127.0.0.1:8080)");
+	address_refused("[::ffff:a00:1]:1",
+			"is an IPv4 address in IPv6 form; write it as IPv4 (for example 127.0.0.1:8080)");
+	address_refused("[fe80::1]:1", link);
+	address_refused("[febf::1]:1", link);
+	argument_refused("--high.send=[ff02::5]:1",
+			 "command line: --high.send=\"[ff02::5]:1\": \"[ff02::5]:1\": is on each link another; add "
+			 "%INTERFACE (for example [fe80::1%eth0]:8080)");
+	CU_ASSERT_EQUAL(argument_accepted("--high.send=[ff02::5%1]:1 [ff05::5]:1 [fec0::1]:1").classes[0].n_dests, 3);
+	CU_ASSERT_EQUAL(argument_accepted("--high.listen=[fe80::1%1]:1").classes[0].n_listen, 1);
+}
+
 static void an_unknown_key_is_refused_with_the_nearest_one(void)
 {
 	refused("[pipeline]\npolcy = edf\n", "FILE:2: polcy = \"edf\": unknown key; did you mean policy?");
@@ -517,6 +587,109 @@ static void a_listen_address_belongs_to_one_class_only(void)
 			 "default): class high listens on 127.0.0.1:8083 already");
 }
 
+static void what_a_class_sends_to_itself_is_a_loop(void)
+{
+	refused("[class a]\nlisten = 127.0.0.1:1\nsend = 127.0.0.1:2 127.0.0.1:1\n",
+		"FILE:3: send = \"127.0.0.1:2 127.0.0.1:1\": class a listens there (127.0.0.1:1): each datagram would "
+		"go "
+		"round for ever, a -> a; send it elsewhere");
+	refused("[class a]\nlisten = [fe80::1%lo]:1\nsend = [fe80::1%lo]:1\n",
+		"FILE:3: send = \"[fe80::1%lo]:1\": class a listens there ([fe80::1%lo]:1): each datagram would go "
+		"round for ever, a -> a; send it elsewhere");
+	argument_refused("--low.send=127.0.0.1:8082",
+			 "command line: --low.send=\"127.0.0.1:8082\": class low listens there (127.0.0.1:8082): each "
+			 "datagram would go round for ever, low -> low; send it elsewhere");
+	argument_refused("--low.listen=127.0.0.1:9082",
+			 "defaults: [class low] send = \"127.0.0.1:9082\" (the default): class low listens there "
+			 "(127.0.0.1:9082): each datagram would go round for ever, low -> low; send it elsewhere");
+}
+
+static void a_wildcard_receives_what_is_sent_to_loopback(void)
+{
+	static const char *const pairs[][2] = { { "0.0.0.0:1", "127.0.0.1:1" },
+						{ "0.0.0.0:1", "127.255.0.9:1" },
+						{ "0.0.0.0:1", "224.0.0.1:1" },
+						{ "[::]:1", "[::1]:1" },
+						{ "[::]:1", "[ff02::1%1]:1" } };
+	static const char *const apart[][2] = { { "0.0.0.0:1", "127.0.0.1:2" }, { "0.0.0.0:1", "[::1]:1" },
+						{ "[::]:1", "127.0.0.1:1" },	{ "0.0.0.0:1", "10.0.0.1:1" },
+						{ "0.0.0.0:1", "239.0.0.1:1" }, { "[::]:1", "[2001:db8::1]:1" },
+						{ "[::]:1", "[ff02::2%1]:1" },	{ "127.0.0.1:1", "127.0.0.2:1" } };
+	char text[TEXT_BYTES], why[TEXT_BYTES];
+	struct config c;
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		snprintf(text, sizeof(text), "[class a]\nlisten = %s\nsend = %s\n", pairs[i][0], pairs[i][1]);
+		CU_ASSERT_EQUAL(load_bytes(&c, text, strlen(text), why), -EINVAL);
+		CU_ASSERT_PTR_NOT_NULL(strstr(why, "round for ever, a -> a; "));
+	}
+	for (size_t i = 0; i < sizeof(apart) / sizeof(apart[0]); i++) {
+		snprintf(text, sizeof(text), "[class a]\nlisten = %s\nsend = %s\n", apart[i][0], apart[i][1]);
+		CU_ASSERT_EQUAL(accepted(text).n_classes, 1);
+	}
+}
+
+/* A class as text: it listens on port `in` and sends to `out`. */
+static void append_class(char text[TEXT_BYTES], const char *name, int in, const char *out)
+{
+	size_t len = strlen(text);
+
+	snprintf(text + len, TEXT_BYTES - len, "[class %s]\nlisten = 127.0.0.1:%d\nsend = %s\n", name, in, out);
+}
+
+static void classes_that_send_to_each_other_in_a_circle_are_a_loop_and_a_chain_is_none(void)
+{
+	char text[TEXT_BYTES] = "";
+
+	append_class(text, "a", 1, "127.0.0.1:2");
+	append_class(text, "b", 2, "127.0.0.1:9 127.0.0.1:3");
+	append_class(text, "c", 3, "127.0.0.1:8");
+	CU_ASSERT_EQUAL(accepted(text).n_classes, 3);
+	strcpy(strstr(text, "127.0.0.1:8"), "127.0.0.1:2\n");
+	refused(text, "FILE:6: send = \"127.0.0.1:9 127.0.0.1:3\": class c listens there (127.0.0.1:3): each datagram "
+		      "would go round for ever, b -> c -> b; send it elsewhere");
+	strcpy(strstr(text, "send = 127.0.0.1:2\n[class b]"), "send = 127.0.0.1:2\n");
+	append_class(text, "b", 2, "127.0.0.1:1");
+	refused(text,
+		"FILE:3: send = \"127.0.0.1:2\": class b listens there (127.0.0.1:2): each datagram would go round "
+		"for ever, a -> b -> a; send it elsewhere");
+}
+
+static void a_circle_of_all_classes_is_found(void)
+{
+	char text[TEXT_BYTES] = "", name[16], to[32], why[TEXT_BYTES];
+	struct config c;
+
+	for (int i = 0; i < MAX_CLASSES; i++) {
+		snprintf(name, sizeof(name), "a-long-name-%d", i);
+		snprintf(to, sizeof(to), "127.0.0.1:%d", 100 + (i + 1) % MAX_CLASSES);
+		append_class(text, name, 100 + i, to);
+	}
+	CU_ASSERT_EQUAL(load_bytes(&c, text, strlen(text), why), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "class a-long-name-1 listens there (127.0.0.1:101)"));
+	CU_ASSERT(strlen(why) < WHY_BYTES);
+}
+
+static void an_address_of_this_machine_behind_a_wildcard_is_a_loop_too(void)
+{
+	struct config c = argument_accepted("--high.listen=0.0.0.0:1");
+	struct address own[2] = { c.classes[1].dests[0], c.classes[2].dests[0] };
+	struct loop_found found;
+
+	c = argument_accepted("--high.listen=0.0.0.0:1 [::]:1");
+	c.classes[0].dests[0] = argument_accepted("--high.send=10.9.0.1:1").classes[0].dests[0];
+	CU_ASSERT_FALSE(loop_find(&c, own, 2, &found));
+	own[1] = argument_accepted("--high.send=10.9.0.1:77").classes[0].dests[0];
+	CU_ASSERT_TRUE(loop_find(&c, own, 2, &found));
+	check_equal(found.text, "high -> high");
+	c.classes[0].dests[0] = argument_accepted("--high.send=[fe80::7%1]:1").classes[0].dests[0];
+	CU_ASSERT_FALSE(loop_find(&c, own, 2, &found));
+	own[0] = argument_accepted("--high.send=[fe80::7%2]:1").classes[0].dests[0];
+	CU_ASSERT_FALSE(loop_find(&c, own, 2, &found));
+	own[0] = argument_accepted("--high.send=[fe80::7%1]:9").classes[0].dests[0];
+	CU_ASSERT_TRUE(loop_find(&c, own, 2, &found));
+}
+
 static void a_class_needs_to_listen_and_to_send(void)
 {
 	refused("\n[class a]\nsend = 127.0.0.1:1\n",
@@ -557,6 +730,93 @@ static void a_sleeping_stage_must_not_look_hung(void)
 	CU_ASSERT_EQUAL(argument_accepted("--hung=400ms").hung_ms, 400);
 }
 
+static void a_margin_leaves_some_of_the_budget(void)
+{
+	refused(CLASS_TEXT "budget = 1ms\nmargin = 1ms\n", "FILE:5: margin = \"1ms\": not below the budget of class a, "
+							   "1ms: guarded would drop its every packet; lower "
+							   "the margin, or use another policy");
+	argument_refused(
+		"--high.budget=50us",
+		"defaults: [class high] margin = \"50us\" (the default): not below the budget of class high, 50us: "
+		"guarded would drop its every packet; lower the margin, or use another policy");
+	CU_ASSERT_EQUAL(argument_accepted("--high.budget=51us").classes[0].budget_ns, 51000);
+	CU_ASSERT_EQUAL(argument_accepted("--besteffort.margin=1s").classes[3].margin_ns, 1000000000);
+	CU_ASSERT_EQUAL(accepted("[pipeline]\npolicy = edf-drop\n" CLASS_TEXT "budget = 10us\n").classes[0].budget_ns,
+			10000);
+}
+
+static void work_that_takes_longer_than_a_hang_is_refused_unless_it_is_sliced(void)
+{
+	static const char work[] = "[pipeline]\nwork = plugin:./a.so\nhung = 500ms\n";
+	char text[TEXT_BYTES];
+
+	snprintf(text, sizeof(text), "%s%sexpected_service = 500ms\n", work, CLASS_TEXT);
+	refused(text,
+		"FILE:7: expected_service = \"500ms\": not below hung, 500ms: edf would be ended in the middle of a "
+		"packet; raise hung");
+	snprintf(text, sizeof(text), "%s%sexpected_service = 499ms\n", work, CLASS_TEXT);
+	CU_ASSERT_EQUAL(accepted(text).hung_ms, 500);
+	snprintf(text, sizeof(text), "%sslice = 50us\n%sexpected_service = 500ms\n", work, CLASS_TEXT);
+	CU_ASSERT_EQUAL(accepted(text).hung_ms, 500);
+	CU_ASSERT_EQUAL(accepted("[pipeline]\nhung = 500ms\n" CLASS_TEXT "expected_service = 1s\n").hung_ms, 500);
+}
+
+#define LONG_ADDRESS "[2001:db8:1111:2222:3333:4444:5555:7777]:6100"
+
+static void addresses_go_on_in_an_indented_line(void)
+{
+	struct config c = accepted("[class a]\nlisten = 127.0.0.1:1 ; one\n\t127.0.0.2:1 [::1]:1 ; two, three\n"
+				   "send = " LONG_ADDRESS "1 " LONG_ADDRESS "2\n ; none\n  " LONG_ADDRESS
+				   "3 " LONG_ADDRESS "4 " LONG_ADDRESS "5\n\n\t" LONG_ADDRESS "6 " LONG_ADDRESS
+				   "7 " LONG_ADDRESS "8\n  budget = 7ms\n  [class b]\n\tlisten = 127.0.0.1:3\r\n"
+				   "\tsend = 127.0.0.1:4\r\n\t127.0.0.1:5\r\n");
+	char expected[ADDRESS_BYTES];
+
+	CU_ASSERT_EQUAL_FATAL(c.classes[0].n_listen, 3);
+	check_address(&c.classes[0].listen[1], "127.0.0.2:1");
+	CU_ASSERT_EQUAL_FATAL(c.classes[0].n_dests, MAX_DESTS);
+	for (int i = 0; i < MAX_DESTS; i++) {
+		snprintf(expected, sizeof(expected), LONG_ADDRESS "%d", i + 1);
+		check_address(&c.classes[0].dests[i], expected);
+	}
+	CU_ASSERT_EQUAL(c.classes[0].budget_ns, 7000000);
+	CU_ASSERT_EQUAL_FATAL(c.n_classes, 2);
+	CU_ASSERT_EQUAL(c.classes[1].n_dests, 2);
+}
+
+static void eight_of_the_longest_addresses_fit(void)
+{
+	static const char one[] = "[fe80:1111:2222:3333:4444:5555:6666:777%d%%lo]:6100%d";
+	char text[TEXT_BYTES] = "[class a]\nlisten = 127.0.0.1:1\nsend = ";
+	struct config c;
+
+	for (int i = 0; i < MAX_DESTS; i++) {
+		size_t len = strlen(text);
+
+		snprintf(text + len, sizeof(text) - len, one, i, i);
+		strcat(text, i % 2 ? "\n " : " ");
+	}
+	strcat(text, "\n");
+	c = accepted(text);
+	CU_ASSERT_EQUAL(c.classes[0].n_dests, MAX_DESTS);
+}
+
+static void a_list_of_addresses_that_goes_on_is_judged_as_one(void)
+{
+	refused(CLASS_TEXT " 1.1.1.1:1 1.1.1.1:2 1.1.1.1:3 1.1.1.1:4 1.1.1.1:5\n 1.1.1.1:6 1.1.1.1:7 1.1.1.1:8\n",
+		"FILE:5: send = \"1.1.1.1:6 1.1.1.1:7 1.1.1.1:8\": more than 8 addresses");
+	refused(CLASS_TEXT " 1.1.1.1:1 1.1.1.1\n",
+		"FILE:4: send = \"1.1.1.1:1 1.1.1.1\": \"1.1.1.1\" is not a numeric address and a port from 1 to "
+		"65535; " ADDRESS_USE);
+	refused(CLASS_TEXT " 127.0.0.1:1\n", "FILE:3: send = \"127.0.0.1:2 127.0.0.1:1\": class a listens there "
+					     "(127.0.0.1:1): each datagram would go "
+					     "round for ever, a -> a; send it elsewhere");
+	refused(CLASS_TEXT "budget = 1ms\n 127.0.0.1:7\n",
+		"FILE:5: addresses, but the line before is neither listen nor send");
+	refused("[class a]\n 127.0.0.1:7\n", "FILE:2: addresses, but the line before is neither listen nor send");
+	refused(CLASS_TEXT "127.0.0.1:7\n", "FILE:4: 127.0.0.1 = \"7\": unknown key; run/ontime.conf shows all keys");
+}
+
 static void a_line_that_is_nothing_is_refused_before_what_follows_it(void)
 {
 	refused("[pipeline]\nlate\n", "FILE:2: neither a [section], nor key = value, nor a comment");
@@ -581,7 +841,7 @@ static void a_line_may_have_197_bytes_and_no_more(void)
 	CU_ASSERT_EQUAL(accepted(text).late, LATE_DROP);
 	memset(text + start, ';', 198);
 	strcpy(text + start + 198, "\nlate = drop\n");
-	refused(text, "FILE:2: longer than 197 bytes");
+	refused(text, "FILE:2: longer than 197 bytes; addresses may go on in the next line, indented");
 }
 
 static void a_file_with_a_nul_byte_is_refused(void)
@@ -609,6 +869,141 @@ static void a_file_that_cannot_be_opened_is_named_with_the_reason(void)
 	check_equal(
 		why,
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...: the path is longer than 255 bytes");
+}
+
+static void what_may_pass_is_told_apart_from_what_the_text_says(void)
+{
+	struct rlimit limit, none;
+	char why[TEXT_BYTES] = "";
+	struct config c;
+
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	CU_ASSERT_EQUAL(config_load(&c, "run/ontime.conf", 0, NULL, why, sizeof(why)), -EMFILE);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	check_equal(why, "run/ontime.conf: cannot be opened: Too many open files");
+	/* A read that fails: a process's own memory, at an address where there is none. */
+	CU_ASSERT_EQUAL(config_load(&c, "/proc/self/mem", 0, NULL, why, sizeof(why)), -EIO);
+	check_equal(why, "/proc/self/mem:1: cannot be read: Input/output error");
+	CU_ASSERT_FALSE(config_may_pass(0));
+	CU_ASSERT_FALSE(config_may_pass(-EINVAL));
+	CU_ASSERT_FALSE(config_may_pass(-ENAMETOOLONG));
+	CU_ASSERT_TRUE(config_may_pass(-ENOENT));
+	CU_ASSERT_TRUE(config_may_pass(-EACCES));
+	CU_ASSERT_TRUE(config_may_pass(-EMFILE));
+	CU_ASSERT_TRUE(config_may_pass(-EIO));
+}
+
+/* A file without a name, as the supervisor hands one on; at its end. */
+static int nameless(const char *text)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC);
+
+	CU_ASSERT_FATAL(fd >= 0);
+	CU_ASSERT_EQUAL_FATAL(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	return fd;
+}
+
+static void a_file_given_by_descriptor_is_read_again_and_again_under_its_own_name(void)
+{
+	static const char *const forms[] = { "/proc/self/fd/%d", "/dev/fd/%d" };
+	int fd = nameless(CLASS_TEXT "budget = 3ms\n");
+	char path[64], why[TEXT_BYTES] = "";
+	struct config c;
+
+	setenv("ONTIME_CONFIG_NAME", "/etc/mine.conf", 1);
+	for (size_t i = 0; i < 2 * sizeof(forms) / sizeof(forms[0]); i++) {
+		memset(&c, 0, sizeof(c));
+		snprintf(path, sizeof(path), forms[i % 2], fd);
+		CU_ASSERT_EQUAL(config_load(&c, path, 0, NULL, why, sizeof(why)), 0);
+		CU_ASSERT_EQUAL(c.classes[0].budget_ns, 3000000);
+		check_equal(c.file, "/etc/mine.conf");
+	}
+	CU_ASSERT_EQUAL(ftruncate(fd, 0), 0);
+	CU_ASSERT_EQUAL(pwrite(fd, "late = drop\n", 12, 0), 12);
+	CU_ASSERT_EQUAL(config_load(&c, path, 0, NULL, why, sizeof(why)), -EINVAL);
+	check_equal(
+		why,
+		"/etc/mine.conf:1: late = \"drop\": before the first section; begin with [pipeline] or [class NAME]");
+	close(fd);
+	CU_ASSERT_EQUAL(config_load(&c, path, 0, NULL, why, sizeof(why)), -ENOENT);
+	check_equal(why, "/etc/mine.conf: cannot be opened: No such file or directory");
+	CU_ASSERT_EQUAL(config_load(&c, "run/stress.conf", 0, NULL, why, sizeof(why)), 0);
+	check_equal(c.file, "run/stress.conf");
+	unsetenv("ONTIME_CONFIG_NAME");
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd = nameless("x\n"));
+	CU_ASSERT_EQUAL(config_load(&c, path, 0, NULL, why, sizeof(why)), -EINVAL);
+	CU_ASSERT_EQUAL(strncmp(why, path, strlen(path)), 0);
+	close(fd);
+}
+
+static void a_config_behind_links_is_the_one_they_lead_to_now(void)
+{
+	char dir[] = "/tmp/ontime-test-config-XXXXXX", path[4][64], why[TEXT_BYTES] = "";
+	struct config c;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+	for (int i = 0; i < 4; i++)
+		snprintf(path[i], sizeof(path[i]), "%s/%s", dir, (const char *[]){ "one", "two", "next", "conf" }[i]);
+	for (int i = 0; i < 2; i++) {
+		FILE *f = fopen(path[i], "w");
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+		fprintf(f, CLASS_TEXT "budget = %dms\n", i + 1);
+		fclose(f);
+		CU_ASSERT_EQUAL(symlink(path[i], path[2]), 0);
+		CU_ASSERT_EQUAL(rename(path[2], path[3]), 0);
+		CU_ASSERT_EQUAL(config_load(&c, path[3], 0, NULL, why, sizeof(why)), 0);
+		check_equal(c.file, path[3]);
+		CU_ASSERT_EQUAL(c.classes[0].budget_ns, (uint64_t)(i + 1) * 1000000);
+	}
+	for (int i = 0; i < 4; i++)
+		unlink(path[i]);
+	rmdir(dir);
+}
+
+/* here - what config_check_here() says of the file with this text and one argument. */
+static int here(const char *text, const char *argument, char why[TEXT_BYTES])
+{
+	char raw[TEXT_BYTES] = "", program[] = "hold", word[TEXT_BYTES];
+	char *argv[] = { program, word, NULL };
+	struct file f;
+	int err;
+
+	snprintf(word, sizeof(word), "%s", argument);
+	write_file(&f, text, strlen(text));
+	err = config_check_here(f.path, 2, argv, raw, sizeof(raw));
+	unlink(f.path);
+	snprintf(why, TEXT_BYTES, "%s%s", strstr(raw, f.path) ? "FILE" : "",
+		 strstr(raw, f.path) ? raw + strlen(f.path) : raw);
+	return err;
+}
+
+static void a_launch_is_refused_for_a_plugin_that_is_not_there_and_a_load_is_not(void)
+{
+	char why[TEXT_BYTES];
+
+	CU_ASSERT_EQUAL(argument_accepted("--work=plugin:/nonexistent/x.so").work, WORK_PLUGIN);
+	CU_ASSERT_EQUAL(here("[pipeline]\nwork = plugin:/nonexistent/x.so\n", "--late=drop", why), -EINVAL);
+	check_equal(
+		why,
+		"FILE:2: work = \"plugin:/nonexistent/x.so\": the plugin cannot be opened: No such file or directory; "
+		"build it, or correct the path");
+	CU_ASSERT_EQUAL(here("", "--work=plugin:nonexistent/x.so", why), -EINVAL);
+	check_equal(
+		why,
+		"command line: --work=\"plugin:nonexistent/x.so\": the plugin cannot be opened: No such file or "
+		"directory; build it, or correct the path (it counts from the directory that run and build lie in)");
+	CU_ASSERT_EQUAL(here("", "--work=plugin:x.so", why), -EINVAL);
+	check_equal(why, "command line: --work=\"plugin:x.so\": a path needs a /; say plugin:./x.so");
+	CU_ASSERT_EQUAL(here("", "--work=plugin:/dev/null", why), -EINVAL);
+	check_equal(why, "command line: --work=\"plugin:/dev/null\": the plugin is no regular file");
+	CU_ASSERT_EQUAL(here("", "--work=plugin:./Makefile", why), 0);
+	CU_ASSERT_EQUAL(here("", "--work=none", why), 0);
+	CU_ASSERT_EQUAL(here("", "--policy=x", why), -EINVAL);
+	check_equal(why, "command line: --policy=\"x\": unknown choice; use edf, edf-drop or guarded");
 }
 
 static void an_argument_wins_over_the_file_and_the_last_over_those_before(void)
@@ -869,4 +1264,15 @@ SUITE(config, TEST(a_share_is_a_percentage_and_all_fit_into_one_whole),
       TEST(the_digest_changes_with_what_the_segment_is_made_of_and_with_nothing_else),
       TEST(each_change_is_explained_and_those_that_need_a_relaunch_are_counted),
       TEST(other_classes_or_another_order_of_them_need_a_relaunch), TEST(help_has_one_line_for_each_option),
-      TEST(stages_and_policies_have_names))
+      TEST(what_cannot_receive_is_refused_with_what_to_do), TEST(what_cannot_be_sent_to_is_refused_with_what_to_do),
+      TEST(an_address_has_its_own_form_and_a_link_is_named), TEST(what_a_class_sends_to_itself_is_a_loop),
+      TEST(a_wildcard_receives_what_is_sent_to_loopback),
+      TEST(classes_that_send_to_each_other_in_a_circle_are_a_loop_and_a_chain_is_none),
+      TEST(a_circle_of_all_classes_is_found), TEST(an_address_of_this_machine_behind_a_wildcard_is_a_loop_too),
+      TEST(a_margin_leaves_some_of_the_budget), TEST(work_that_takes_longer_than_a_hang_is_refused_unless_it_is_sliced),
+      TEST(addresses_go_on_in_an_indented_line), TEST(eight_of_the_longest_addresses_fit),
+      TEST(a_list_of_addresses_that_goes_on_is_judged_as_one),
+      TEST(what_may_pass_is_told_apart_from_what_the_text_says),
+      TEST(a_file_given_by_descriptor_is_read_again_and_again_under_its_own_name),
+      TEST(a_config_behind_links_is_the_one_they_lead_to_now),
+      TEST(a_launch_is_refused_for_a_plugin_that_is_not_there_and_a_load_is_not), TEST(stages_and_policies_have_names))
