@@ -94,21 +94,23 @@ static void note_source(struct sink *s, struct address *from)
 		memcpy(s->sources[s->n_sources++], text, sizeof(text));
 }
 
-static void take(struct sink *s)
+/* Returns 0 when nothing waits there. */
+static int take(struct sink *s)
 {
 	struct address from = { .len = sizeof(from.at) };
 	uint32_t head[2] = { 0 };
 
 	if (recvfrom(s->fd, head, sizeof(head), MSG_DONTWAIT, (struct sockaddr *)&from.at, &from.len) < 0)
-		return;
+		return 0;
 	s->pkts++;
 	note_source(s, &from);
 	if (head[0] >= MOST_SOCKETS)
-		return;
+		return 1;
 	if (head[1] == 0) /* another run of the sender */
 		s->next[head[0]] = 0;
 	s->disordered += head[1] < s->next[head[0]];
 	s->next[head[0]] = head[1] + 1;
+	return 1;
 }
 
 static int count_all(int n, char **at)
@@ -123,10 +125,13 @@ static int count_all(int n, char **at)
 	signal(SIGTERM, on_term);
 	puts("ready");
 	fflush(stdout);
-	while (!is_over)
-		for (int i = 0; i < n && poll(polls, (nfds_t)n, 20) > 0; i++)
-			if (polls[i].revents)
-				take(&sinks[i]);
+	for (int took = 1; took || !is_over;) {
+		took = 0;
+		poll(polls, (nfds_t)n, is_over ? 0 : 20);
+		for (int i = 0; i < n; i++)
+			while (take(&sinks[i]))
+				took = 1;
+	}
 	for (int i = 0; i < n; i++) {
 		printf("%s %u pkts, %u out of order, from", sinks[i].name, sinks[i].pkts, sinks[i].disordered);
 		for (unsigned int k = 0; k < sinks[i].n_sources; k++)
