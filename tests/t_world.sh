@@ -77,6 +77,7 @@ stop() {
 }
 
 sink_at() { # ADDRESS...: count what comes there, from now on
+	: >"$work/sink"
 	nsenter --net="/proc/$peer/ns/net" "$datagrams" sink "$@" >"$work/sink" 2>&1 &
 	sink=$!
 	echo "$sink" >"$work/sink.pid"
