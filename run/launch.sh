@@ -116,6 +116,7 @@ histograms=$(attach_histograms)
 say "instance '$instance' is running${mode:+ (adopted)}"
 classes=$("$build/hold" --classes "$@")
 printf '%s\n' "$classes" "$histograms"
+[ -n "$mode" ] || sed -n 's/^hold: \(.* yet: .*\)/ontime: \1/p' "$log" # an address or a route that may come
 printf '%s\n' "$classes" | awk 'function at(a, port) {
 		port = a
 		sub(/.*:/, "", port)

@@ -60,7 +60,7 @@ static int send_all(const char *to, uint32_t n, size_t bytes, uint32_t n_sockets
 {
 	static uint8_t payload[1472];
 	struct timespec rest = { .tv_nsec = 1000000 };
-	int fds[MOST_SOCKETS];
+	int fds[MOST_SOCKETS] = { 0 };
 
 	for (uint32_t i = 0; i < n_sockets; i++)
 		fds[i] = open_socket(to, connect);

@@ -69,7 +69,10 @@ int epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
 
 int epoll_wait(int epoll_fd, struct epoll_event *events, int most, int timeout_ms)
 {
-	return fails("epoll_wait") ? -1 : (int)syscall(SYS_epoll_pwait, epoll_fd, events, most, timeout_ms, NULL, 8);
+	const sigset_t *as_it_is = NULL;
+
+	return fails("epoll_wait") ? -1
+				   : (int)syscall(SYS_epoll_pwait, epoll_fd, events, most, timeout_ms, as_it_is, 8);
 }
 
 int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *restrict len)
