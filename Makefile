@@ -27,7 +27,8 @@ PARTS_threads := run/hold_sockets.c $(LOAD_SINK) $(filter-out %/main.c,$(wildcar
 PARTS_sim := tests/crash_trap.c tests/crash_ingress.c tests/crash_edf.c tests/crash_egress.c \
 	$(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
 LIBS_sim := $(patsubst %,-Wl$(comma)--wrap=%,mmap munmap mlock2 shm_open shm_unlink fcntl clock_gettime clock_nanosleep nanosleep \
-	syscall recvmmsg sendmmsg recvmsg connect setsockopt epoll_create1 epoll_ctl epoll_wait read write)
+	syscall recvmmsg sendmmsg recvmsg socket bind connect getsockname getpeername \
+	setsockopt getsockopt close epoll_create1 epoll_ctl epoll_wait read write)
 LIBS_threads := -Wl,--wrap=mmap -Wl,--wrap=munmap
 PARTS_check := edf/feasible.c
 PARTS_simulate := edf/edf.c edf/plan.c run/load_trace.c

@@ -2,22 +2,38 @@
 #include "address.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* parse_ipv6 - "::1" or "fe80::1%eth0"; the scope is an interface's name or index. */
-static bool parse_ipv6(char *host, struct sockaddr_in6 *at)
+#define LONGEST_TEXT 128 /* "[0000:...:255.255.255.255%scope]:65535" has 70 */
+
+/* parse_scope - what follows the '%': an index from 1 on, or a name that an interface may have. */
+static bool parse_scope(const char *text, struct address *a, uint32_t *id)
+{
+	size_t len = strlen(text);
+
+	if (strspn(text, "0123456789") == len) {
+		*id = len < 10 ? (uint32_t)strtoul(text, NULL, 10) : 0;
+		return *id != 0;
+	}
+	if (len >= sizeof(a->scope) || strpbrk(text, "/% ") || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
+		return false;
+	memcpy(a->scope, text, len);
+	*id = if_nametoindex(text);
+	return true;
+}
+
+/* parse_ipv6 - "::1" or "fe80::1%eth0". */
+static bool parse_ipv6(char *host, struct address *a, struct sockaddr_in6 *at)
 {
 	char *scope = strchr(host, '%');
 
 	if (scope) {
 		*scope++ = '\0';
-		at->sin6_scope_id = if_nametoindex(scope);
-		if (at->sin6_scope_id == 0 && strspn(scope, "0123456789") == strlen(scope) && strlen(scope) < 10)
-			at->sin6_scope_id = (uint32_t)strtoul(scope, NULL, 10);
-		if (at->sin6_scope_id == 0)
+		if (!parse_scope(scope, a, &at->sin6_scope_id))
 			return false;
 	}
 	at->sin6_family = AF_INET6;
@@ -26,7 +42,7 @@ static bool parse_ipv6(char *host, struct sockaddr_in6 *at)
 
 bool address_parse(const char *whole, size_t len, struct address *a)
 {
-	char text[ADDRESS_BYTES];
+	char text[LONGEST_TEXT];
 	struct sockaddr_in v4 = { .sin_family = AF_INET };
 	struct sockaddr_in6 v6 = { 0 };
 	unsigned long port;
@@ -48,7 +64,7 @@ bool address_parse(const char *whole, size_t len, struct address *a)
 	*a = (struct address){ 0 };
 	if (host_len > 2 && text[0] == '[' && text[host_len - 1] == ']') {
 		text[host_len - 1] = '\0';
-		if (!parse_ipv6(text + 1, &v6))
+		if (!parse_ipv6(text + 1, a, &v6))
 			return false;
 		v6.sin6_port = htons((uint16_t)port);
 		memcpy(&a->at, &v6, sizeof(v6));
@@ -63,9 +79,22 @@ bool address_parse(const char *whole, size_t len, struct address *a)
 	return true;
 }
 
+int address_resolve(const struct address *a, struct sockaddr_storage *now)
+{
+	struct sockaddr_in6 v6;
+
+	*now = a->at;
+	if (a->scope[0] == '\0')
+		return 0;
+	memcpy(&v6, &a->at, sizeof(v6));
+	v6.sin6_scope_id = if_nametoindex(a->scope);
+	memcpy(now, &v6, sizeof(v6));
+	return v6.sin6_scope_id ? 0 : -ENODEV;
+}
+
 const char *address_format(const struct address *a, char *text)
 {
-	char host[INET6_ADDRSTRLEN] = "", scope[IF_NAMESIZE + 1] = "";
+	char host[INET6_ADDRSTRLEN] = "", scope[SCOPE_BYTES];
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
 
@@ -81,10 +110,23 @@ const char *address_format(const struct address *a, char *text)
 	}
 	memcpy(&v6, &a->at, sizeof(v6));
 	inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof(host));
-	if (v6.sin6_scope_id && !if_indextoname(v6.sin6_scope_id, scope))
+	memcpy(scope, a->scope, sizeof(scope));
+	if (scope[0] == '\0' && v6.sin6_scope_id)
 		snprintf(scope, sizeof(scope), "%" PRIu32, v6.sin6_scope_id);
 	snprintf(text, ADDRESS_BYTES, "[%.39s%s%.15s]:%u", host, scope[0] ? "%" : "", scope, ntohs(v6.sin6_port));
 	return text;
+}
+
+/* By name, since neither may have an index yet. */
+static bool is_same_scope(const struct address *a, const struct address *b)
+{
+	struct sockaddr_in6 a6, b6;
+
+	memcpy(&a6, &a->at, sizeof(a6));
+	memcpy(&b6, &b->at, sizeof(b6));
+	if (a->scope[0] && b->scope[0])
+		return strcmp(a->scope, b->scope) == 0;
+	return a6.sin6_scope_id == b6.sin6_scope_id;
 }
 
 bool address_overlap(const struct address *a, const struct address *b)
@@ -103,6 +145,6 @@ bool address_overlap(const struct address *a, const struct address *b)
 	memcpy(&a6, &a->at, sizeof(a6));
 	memcpy(&b6, &b->at, sizeof(b6));
 	return a6.sin6_port == b6.sin6_port &&
-	       ((a6.sin6_scope_id == b6.sin6_scope_id && IN6_ARE_ADDR_EQUAL(&a6.sin6_addr, &b6.sin6_addr)) ||
+	       ((is_same_scope(a, b) && IN6_ARE_ADDR_EQUAL(&a6.sin6_addr, &b6.sin6_addr)) ||
 		IN6_IS_ADDR_UNSPECIFIED(&a6.sin6_addr) || IN6_IS_ADDR_UNSPECIFIED(&b6.sin6_addr));
 }

@@ -1,6 +1,7 @@
 /* bell.c - futex doorbell; the only place that names futex(2). */
 #include "bell.h"
 
+#include <errno.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -16,11 +17,16 @@ void bell_announce(_Atomic uint32_t *parked, uint32_t how)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
-void bell_sleep(_Atomic uint32_t *parked, uint32_t how, uint64_t timeout_ns)
+int bell_sleep(_Atomic uint32_t *parked, uint32_t how, uint64_t timeout_ns)
 {
 	struct timespec t = { .tv_sec = (time_t)(timeout_ns / NS_PER_S), .tv_nsec = (long)(timeout_ns % NS_PER_S) };
 
-	syscall(SYS_futex, parked, FUTEX_WAIT, how, &t, NULL, 0);
+	if (syscall(SYS_futex, parked, FUTEX_WAIT, how, &t, NULL, 0) == 0 || errno == ETIMEDOUT)
+		return 0;
+	/* Rung before it slept: then the word says so too. relaxed: that it was rung is all that is asked */
+	if (errno == EAGAIN && atomic_load_explicit(parked, memory_order_relaxed) != how)
+		return 0;
+	return -errno;
 }
 
 void bell_awake(_Atomic uint32_t *parked)

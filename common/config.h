@@ -28,6 +28,7 @@
 #define INSTANCE_NAME_BYTES 32
 #define PATH_BYTES 256
 #define ADDRESS_BYTES 64 /* "[ipv6%scope]:port" as text */
+#define SCOPE_BYTES 16 /* an interface's name, with the final NUL (IFNAMSIZ) */
 
 #define BUDGET_NONE 0 /* budget = none: the class has no deadline */
 
@@ -39,8 +40,9 @@ enum late { LATE_SEND, LATE_DROP };
 enum stage_id { STAGE_INGRESS, STAGE_EDF, STAGE_EGRESS, N_STAGES };
 
 struct address {
-	struct sockaddr_storage at;
+	struct sockaddr_storage at; /* the index of a named scope is as of when it was read: see address_resolve() */
 	socklen_t len; /* 0: unset */
+	char scope[SCOPE_BYTES]; /* name of the interface after '%'; "": none, or an index, which is in `at` */
 };
 
 struct class_config {

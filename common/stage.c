@@ -137,7 +137,7 @@ static void place(struct stage *s)
 	prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0); /* 1 us: parks and shaper waits end on time */
 }
 
-/* Is fd 3 + i really the socket hold bound for this segment? */
+/* Is fd 3 + i really the socket hold bound for this segment? 0, or the exit status. */
 static int check_sockets(const struct stage *s)
 {
 	const struct header *h = &s->seg.shared->header;
@@ -148,12 +148,16 @@ static int check_sockets(const struct stage *s)
 		uint64_t cookie = 0;
 		socklen_t len = sizeof(cookie);
 
-		getsockopt(LISTEN_FIRST_FD + (int)i, SOL_SOCKET, SO_COOKIE, &cookie, &len);
+		if (getsockopt(LISTEN_FIRST_FD + (int)i, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 && errno != EBADF &&
+		    errno != ENOTSOCK) {
+			log_error("ask fd %u which socket it is: %s", LISTEN_FIRST_FD + i, strerror(errno));
+			return EXIT_TEMPORARY;
+		}
 		if (cookie == h->socket_cookies[i])
 			continue;
 		log_error("fd %u is not the socket that segment %s was made for: run/stop.sh, then run/launch.sh",
 			  LISTEN_FIRST_FD + i, s->seg.name);
-		return -EPROTO;
+		return EXIT_CONFIG;
 	}
 	return 0;
 }
@@ -189,7 +193,7 @@ static int join_segment(struct stage *s)
 			  segment_stage_pid(&s->seg, s->id), stage_name(s->id));
 		return EXIT_TEMPORARY;
 	}
-	return check_sockets(s) ? EXIT_CONFIG : 0;
+	return check_sockets(s);
 }
 
 int stage_socket(const char *class, const char *direction, uint32_t i)
@@ -253,6 +257,7 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 			      atomic_load_explicit(&s->self->generation, memory_order_relaxed) + 1,
 			      memory_order_relaxed);
 	atomic_store_explicit(&s->self->started_at_ns, now_ns(), memory_order_relaxed);
+	atomic_store_explicit(&s->self->failing_since_ns, 0, memory_order_relaxed); /* the predecessor's */
 	s->parks = atomic_load_explicit(&s->self->parks, memory_order_relaxed);
 	s->rings = atomic_load_explicit(&s->self->rings, memory_order_relaxed);
 	bell_awake(&s->self->parked);
@@ -351,6 +356,7 @@ void stage_beat(struct stage *s, uint64_t now, int has_work)
 	if (now < s->beat_due_ns)
 		return;
 	s->beat_due_ns = now + s->config.heartbeat_ms * NS_PER_MS / 4;
+	failing_beat(&s->failing, s->self, now);
 	/* relaxed, all of them: for observers */
 	atomic_store_explicit(&s->self->has_work, (uint32_t)has_work, memory_order_relaxed);
 	atomic_store_explicit(&s->self->parks, s->parks, memory_order_relaxed);

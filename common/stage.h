@@ -20,6 +20,7 @@
 #include "bell.h"
 #include "clock.h"
 #include "config.h"
+#include "failing.h"
 #include "probe.h"
 #include "segment.h"
 
@@ -43,6 +44,7 @@ struct stage {
 	uint64_t beat_due_ns;
 	uint64_t reload_due_ns; /* a reload could not read the config: try again then; 0: none is due */
 	uint64_t parks, rings;
+	struct failing failing;
 	uint64_t spin_ns; /* how long the next sleep spins first: adapts between 1/16 of the limit and the limit */
 };
 
@@ -76,6 +78,32 @@ void stage_ring(struct stage *s, enum stage_id other, uint32_t how);
  * Returns 1 when input came, 0 when the stage should park; at once with `spin = 0us`.
  */
 int stage_spin(struct stage *s, int (*has_input)(void *arg), void *arg);
+
+/*
+ * stage_call_failed, stage_call_works - a system call that must work failed with err, or did not: see failing.h. Whoever tries
+ * it again after that does not spin. name: a literal.
+ */
+static inline void stage_call_failed(struct stage *s, const char *name, int err)
+{
+	failing_note(&s->failing, s->self, name, err);
+}
+
+static inline void stage_call_works(struct stage *s, const char *name)
+{
+	if (s->failing.n_rows)
+		failing_works(&s->failing, name);
+}
+
+/* stage_sleep - bell_sleep() on the own bell, and what to do when that fails. */
+static inline void stage_sleep(struct stage *s, uint32_t how, uint64_t timeout_ns)
+{
+	int err = bell_sleep(&s->self->parked, how, timeout_ns);
+
+	if (err)
+		stage_call_failed(s, "futex", -err);
+	else
+		stage_call_works(s, "futex");
+}
 
 /* stage_socket - the fd of that name, e.g. "high.in.0", or -1 if none was handed on. */
 int stage_socket(const char *class, const char *direction, uint32_t i);

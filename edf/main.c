@@ -238,7 +238,7 @@ static void park(struct loop *l)
 	bell_announce(&s->self->parked, how);
 	if (look(l, now_ns()) == 0 && (how == PARKED_FOR_SPACE || !anything_waits(l))) {
 		s->parks++;
-		bell_sleep(&s->self->parked, how, s->config.heartbeat_ms * NS_PER_MS);
+		stage_sleep(s, how, s->config.heartbeat_ms * NS_PER_MS);
 	}
 	bell_awake(&s->self->parked);
 }

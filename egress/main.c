@@ -52,7 +52,7 @@ static void park(struct loop *l, uint64_t shaped_until_ns)
 	now = now_ns();
 	if (look(l, now) == 0 || shaped_until_ns > now) {
 		s->parks++;
-		bell_sleep(&s->self->parked, PARKED, next_event_ns(l, now, shaped_until_ns) - now);
+		stage_sleep(s, PARKED, next_event_ns(l, now, shaped_until_ns) - now);
 	}
 	bell_awake(&s->self->parked);
 }
@@ -94,6 +94,7 @@ static void step(struct loop *l)
 	int class;
 
 	stage_beat(&l->stage, now, backlogged > 0);
+	send_look_at_ways(&l->sender, now);
 	class = backlogged ? egress_pick(&l->egress, l->oldest_bytes) : -1;
 	if (class < 0) {
 		park(l, 0);

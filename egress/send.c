@@ -2,11 +2,9 @@
 #include "send.h"
 
 #include <errno.h>
-#include <linux/errqueue.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "journal.h"
 #include "log.h"
@@ -16,15 +14,15 @@
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
 #endif
-#define FIRST_PAUSE_NS (50 * NS_PER_US)
-#define LONGEST_PAUSE_NS (2 * NS_PER_MS)
 #define GSO_PAUSE_NS (100 * NS_PER_MS)
 #define MOST_REFUSALS 8 /* without an ICMP error in between, and without a datagram sent */
+#define LOOK_NS NS_PER_S
 #define LONGEST_SCAN 512 /* slots looked at per batch, dropped ones included; fits released[] */
 
 /* A batch as it is built up. */
 struct batch {
 	uint32_t class, n_msgs, n_pkts, wire_bytes;
+	uint32_t first; /* slot of the first packet to be sent */
 	uint32_t scanned; /* slots looked at: sent ones and dropped ones */
 	uint32_t run_len_bytes, run_total_bytes, run_pkts; /* the open message */
 	uint32_t gso_below_bytes; /* of `to`, now */
@@ -163,6 +161,7 @@ static void build(struct sender *s, struct batch *b, uint32_t most_bytes, uint64
 		to = output_of(s, b->class, index);
 		if (!b->to) {
 			b->to = to;
+			b->first = index;
 			b->gso_below_bytes = now < to->gso_again_at_ns ? 0 : to->gso_below_bytes;
 		}
 		if (to != b->to ||
@@ -173,36 +172,44 @@ static void build(struct sender *s, struct batch *b, uint32_t most_bytes, uint64
 	}
 }
 
-/* Empty the socket's error queue. Returns how many ICMP errors about earlier datagrams were in it. */
-static uint32_t drain_errors(int fd)
+/* Does a packet to another destination wait behind those of the batch? */
+static int delays_others(struct sender *s, const struct batch *b)
 {
-	uint32_t icmp = 0;
+	const struct lane_view *v = &s->stage->seg.views[b->class];
+	uint32_t n = s->stage->config.classes[b->class].n_dests > 1 ? available(s, b->class) : 0;
 
-	for (;;) {
-		char control[512];
-		struct msghdr m = { .msg_control = control, .msg_controllen = sizeof(control) };
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t index = lane_index(v, s->word[b->class], i);
 
-		if (recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
-			return icmp;
-		for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
-			struct sock_extended_err e;
-
-			if (!(c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR) &&
-			    !(c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_RECVERR))
-				continue;
-			memcpy(&e, CMSG_DATA(c), sizeof(e));
-			icmp += e.ee_origin == SO_EE_ORIGIN_ICMP || e.ee_origin == SO_EE_ORIGIN_ICMP6;
-		}
+		if (v->results[index].drop == DROP_NONE && output_of(s, b->class, index) != b->to)
+			return 1;
 	}
+	return 0;
 }
 
-static void wait_for_room(struct sender *s, uint32_t class, uint64_t now)
+/* How long the packet at the head of the batch is worth a try. */
+static uint64_t left_ns(const struct sender *s, const struct batch *b, uint64_t now)
 {
-	uint64_t pause_ns = s->pause_ns[class] ? 2 * s->pause_ns[class] : FIRST_PAUSE_NS;
+	uint64_t budget_ns = s->stage->config.classes[b->class].budget_ns, until_ns;
 
-	s->pause_ns[class] = pause_ns < LONGEST_PAUSE_NS ? pause_ns : LONGEST_PAUSE_NS;
-	s->retry_at_ns[class] = now + s->pause_ns[class];
-	s->tally[class].send_waits++;
+	if (s->stage->config.late != LATE_DROP || budget_ns == BUDGET_NONE)
+		return UINT64_MAX;
+	until_ns = s->stage->seg.views[b->class].arrivals[b->first].arrived_at_ns + budget_ns;
+	return until_ns > now ? until_ns - now : 0;
+}
+
+/* Returns 1 if the packet may be tried again later. */
+static int wait_for_room(struct sender *s, const struct batch *b, int err, uint64_t now)
+{
+	uint64_t most_ns = delays_others(s, b) ? ROOM_SHARED_NS : ROOM_ALONE_NS;
+	uint64_t wait_ns = output_room_wait_ns(b->to, err, now, most_ns, left_ns(s, b, now));
+
+	if (wait_ns == 0)
+		return 0;
+	s->retry_at_ns[b->class] = now + wait_ns;
+	s->tally[b->class].send_waits++;
+	settle(s, b->class, 0, now); /* so that it is known while it lasts */
+	return 1;
 }
 
 /*
@@ -236,43 +243,61 @@ static void drop_first(struct sender *s, const struct batch *b, int err, uint64_
 	while (v->results[index].drop != DROP_NONE || v->departures[index].drop != DROP_NONE);
 	v->departures[index].send_errno = (uint32_t)err;
 	v->departures[index].drop = DROP_SEND_ERROR;
-	s->refusals[b->class] = 0;
+	output_dropped(b->to);
 	settle(s, b->class, i, now);
 }
 
-/* A socket that had no route when it was made is connected when there is one. */
-static int reconnect(struct sender *s, const struct batch *b)
+static void count_remade(struct sender *s, struct output *o)
 {
-	const struct class_config *c = &s->stage->config.classes[b->class];
-	const struct address *to = &c->dests[b->to - s->outputs[b->class]];
+	if (o->n_remade) /* relaxed: for observers */
+		atomic_fetch_add_explicit(&s->stage->self->remade_sockets, o->n_remade, memory_order_relaxed);
+	o->n_remade = 0;
+}
 
-	return connect(b->to->fd, (const struct sockaddr *)&to->at, to->len) < 0 ? errno : 0;
+/* Returns 1 if the packet at the head is to be tried again, now or at retry_at_ns; else the errno to drop it under is in *err. */
+static int may_try_again(struct sender *s, const struct batch *b, int *err, uint64_t now)
+{
+	uint32_t icmp = output_drain_errors(b->to->fd);
+
+	s->tally[b->class].refused_events += icmp;
+	if (icmp)
+		return 1;
+	/* An ICMP error too, but the queue had no room for it. One that comes again and again is about this datagram. */
+	if (*err == ECONNREFUSED && b->to->refusals++ < MOST_REFUSALS) {
+		s->tally[b->class].refused_events++;
+		return 1;
+	}
+	if (*err == EAGAIN || *err == ENOBUFS || *err == ENOMEM || *err == EINTR)
+		return wait_for_room(s, b, *err, now);
+	*err = output_mend(b->to, *err, now);
+	count_remade(s, b->to);
+	return *err == 0;
 }
 
 static void handle_error(struct sender *s, const struct batch *b, int err, uint64_t now)
 {
-	uint32_t icmp = drain_errors(b->to->fd);
-
-	s->tally[b->class].refused_events += icmp;
-	if (err == EDESTADDRREQ || err == ENOTCONN)
-		err = reconnect(s, b);
-	if (err == 0 || err == EINTR || icmp)
+	if (may_try_again(s, b, &err, now))
 		return;
-	/* An ICMP error too, but the queue had no room for it. One that comes again and again is about this datagram. */
-	if (err == ECONNREFUSED && s->refusals[b->class]++ < MOST_REFUSALS) {
-		s->tally[b->class].refused_events++;
-		return;
-	}
-	if (err == EAGAIN || err == ENOBUFS || err == ENOMEM) {
-		wait_for_room(s, b->class, now);
-		return;
-	}
 	if (err == EBADF || err == ENOTSOCK || err == EFAULT) {
 		log_error("sendmmsg for class %s: %s", s->stage->config.classes[b->class].name, strerror(err));
 		abort();
 	}
 	if (!give_up_gso(s, b, err, now))
 		drop_first(s, b, err, now);
+}
+
+void send_look_at_ways(struct sender *s, uint64_t now)
+{
+	uint32_t looks = 0;
+
+	while (now >= s->look_at_ns && looks++ < s->n_outputs) {
+		output_look(s->all_outputs[s->next_output]);
+		count_remade(s, s->all_outputs[s->next_output]);
+		s->next_output = (s->next_output + 1) % s->n_outputs;
+		s->look_at_ns += LOOK_NS / s->n_outputs;
+	}
+	if (now >= s->look_at_ns) /* it has slept for long */
+		s->look_at_ns = now + LOOK_NS / s->n_outputs;
 }
 
 static uint32_t wire_bytes_of(const struct sender *s, uint32_t n_msgs, uint32_t overhead_bytes)
@@ -301,8 +326,7 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 	if (n > 0) {
 		bytes = wire_bytes_of(s, (uint32_t)n, b.to->overhead_bytes);
 		settle(s, class, j->released[n - 1], now_ns());
-		s->pause_ns[class] = 0;
-		s->refusals[class] = 0;
+		output_taken(b.to);
 	}
 	journal_close(&j->word);
 	if (n < 0)
@@ -343,29 +367,6 @@ static void recover(struct sender *s)
 	journal_close(&s->journal->word);
 }
 
-/* The socket that hold made; without one (systemd hands on inputs only) a socket of our own. */
-static int open_output(struct output *o, const struct class_config *c, uint32_t i, int gso)
-{
-	const struct address *to = &c->dests[i];
-	int family = to->at.ss_family, on = 1;
-
-	o->overhead_bytes = family == AF_INET ? IPV4_UDP_BYTES : IPV6_UDP_BYTES;
-	o->gso_below_bytes = gso ? GSO_NO_LIMIT : 0;
-	o->fd = stage_socket(c->name, "out", i);
-	if (o->fd >= 0)
-		return 0;
-	o->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (o->fd < 0)
-		return -errno;
-	setsockopt(o->fd, family == AF_INET ? SOL_IP : SOL_IPV6, family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &on,
-		   sizeof(on));
-	if (connect(o->fd, (const struct sockaddr *)&to->at, to->len) < 0 && errno != ENETUNREACH &&
-	    errno != EHOSTUNREACH &&
-	    errno != EADDRNOTAVAIL) /* as hold does: its packets are counted send_error until there is a way */
-		return -errno;
-	return 0;
-}
-
 int send_init(struct sender *s, struct stage *stage)
 {
 	memset(s, 0, sizeof(*s));
@@ -378,8 +379,9 @@ int send_init(struct sender *s, struct stage *stage)
 		settle_load(s, class);
 		for (uint32_t i = 0; i < c->n_dests; i++) {
 			char text[ADDRESS_BYTES];
-			int err = open_output(&s->outputs[class][i], c, i, (int)stage->config.gso);
+			int err = output_make(&s->outputs[class][i], c, i, (int)stage->config.gso);
 
+			s->all_outputs[s->n_outputs++] = &s->outputs[class][i];
 			if (!err)
 				continue;
 			log_error("open the output of class %s to %s: %s", c->name, address_format(&c->dests[i], text),
@@ -387,6 +389,7 @@ int send_init(struct sender *s, struct stage *stage)
 			return EXIT_TEMPORARY;
 		}
 	}
+	s->look_at_ns = now_ns() + LOOK_NS / s->n_outputs;
 	recover(s);
 	return 0;
 }

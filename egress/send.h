@@ -4,9 +4,12 @@
  * Memory:  payloads leave straight from their slots; the vector the kernel marks is the journal's.
  * Rules:   one call carries packets of one class to one destination, in order. Runs of equal size go as one
  *          super-datagram (only its last part may be shorter); where the kernel refuses that, they go singly.
- *            EAGAIN, ENOBUFS, ENOMEM      no room: wait, try again; nothing is lost
+ *            EAGAIN, ENOBUFS, ENOMEM      no room: wait and try again, for a few ms per destination (output.h); this may be
+ *                                         a rule that drops, and then it never ends
+ *            ENETUNREACH and its like     another address, route or interface: the socket is connected again (output.h), and
+ *                                         this datagram tried once more
  *            an ICMP error (error queue)  tells of an EARLIER datagram: counted as an event, this one is sent
- *            anything else                this datagram cannot be sent: dropped, counted send_error by errno
+ *            anything else, or again      this datagram cannot be sent: dropped, counted send_error by errno
  * Crash:   send_recover() releases what the predecessor's last call had sent (journal.h).
  * Source:  sendmmsg(2), udp(7) UDP_SEGMENT, ip(7) IP_RECVERR. Without IP_RECVERR the kernel hides ENOBUFS.
  */
@@ -14,26 +17,19 @@
 #define ONTIME_SEND_H
 
 #include "egress.h"
+#include "output.h"
 #include "stage.h"
 
 #define GSO_MOST_BYTES 65000 /* of one super-datagram; the kernel's limit is 65535 with headers */
-#define GSO_NO_LIMIT UINT32_MAX
-
-struct output {
-	int fd;
-	uint32_t overhead_bytes; /* IP and UDP header */
-	uint32_t gso_below_bytes; /* packets of this size or more go singly; 0: all */
-	uint64_t gso_again_at_ns; /* until then all go singly */
-};
-
 struct sender {
 	struct stage *stage;
 	struct egress_journal *journal;
 	struct output outputs[MAX_CLASSES][MAX_DESTS];
 	uint64_t word[MAX_CLASSES]; /* own commit words */
 	uint64_t retry_at_ns[MAX_CLASSES]; /* the kernel had no room: not before this */
-	uint64_t pause_ns[MAX_CLASSES]; /* length of that wait; doubles while there is no room */
-	uint32_t refusals[MAX_CLASSES]; /* in a row */
+	uint64_t look_at_ns; /* at the next output's way */
+	uint32_t n_outputs, next_output;
+	struct output *all_outputs[MAX_CLASSES * MAX_DESTS];
 	uint32_t rescued_wire_bytes; /* sent by a predecessor's last call: when in it is not known */
 	struct egress_tally tally[MAX_CLASSES];
 	/* private copy of the latency histogram; the shared one gets absolute values from it */
@@ -51,6 +47,9 @@ uint32_t send_oldest_bytes(struct sender *s, uint32_t class, uint64_t now);
 
 /* send_is_idle - does nothing wait to be sent, not even for a retry? */
 int send_is_idle(struct sender *s);
+
+/* send_look_at_ways - at each output's once a second; call it at least that often. */
+void send_look_at_ways(struct sender *s, uint64_t now);
 
 /* send_batch - send packets of a class, at most `most_bytes` on the wire. Returns the wire bytes sent. */
 uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint64_t now);

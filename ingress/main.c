@@ -1,11 +1,13 @@
 /* main.c - ingress: sockets in, packets ranked by class and handed on. Wiring only. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "ingress.h"
+#include "inputs.h"
 #include "log.h"
 #include "receive.h"
 
@@ -20,6 +22,7 @@ struct loop {
 	struct stage stage;
 	struct ingress ingress;
 	struct receiver receiver;
+	struct inputs inputs;
 	uint32_t room_pkts[MAX_CLASSES];
 	uint64_t muted; /* bit per flow: not polled, since its lane is full */
 	uint64_t drain_until_ns;
@@ -28,12 +31,30 @@ struct loop {
 	int epoll_fd;
 };
 
+/* One that is no socket is none that was handed on: another start would not find more. Whatever else fails may pass. */
+static int refuse_socket(const struct loop *l, uint32_t flow, int err)
+{
+	const char *class = l->stage.config.classes[l->ingress.class_of[flow]].name;
+	uint32_t i = l->ingress.listen_of[flow];
+
+	if (err == EBADF || err == EPERM) {
+		log_error("no socket '%s.in.%u' was handed on (LISTEN_FDS): start with run/launch.sh", class, i);
+		return EXIT_CONFIG;
+	}
+	log_error("epoll_ctl for socket '%s.in.%u': %s", class, i, strerror(err));
+	return EXIT_TEMPORARY;
+}
+
 static int open_sockets(struct loop *l)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 	int on = 1;
 
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (l->epoll_fd < 0) {
+		log_error("epoll_create1: %s", strerror(errno));
+		return EXIT_TEMPORARY;
+	}
 	for (uint32_t flow = 0; flow < l->ingress.n_flows; flow++) {
 		const char *class = l->stage.config.classes[l->ingress.class_of[flow]].name;
 
@@ -41,11 +62,8 @@ static int open_sockets(struct loop *l)
 		/* hold has switched it on; systemd has no word for it */
 		setsockopt(l->receiver.fd[flow], SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
 		event.data.u32 = flow;
-		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->receiver.fd[flow], &event) < 0) {
-			log_error("no socket '%s.in.%u' was handed on (LISTEN_FDS): start with run/launch.sh", class,
-				  l->ingress.listen_of[flow]);
-			return EXIT_CONFIG;
-		}
+		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->receiver.fd[flow], &event) < 0)
+			return refuse_socket(l, flow, errno);
 	}
 	event.data.u32 = SPACE_FLOW;
 	if (l->stage.space_fd >= 0 && epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->stage.space_fd, &event) < 0)
@@ -57,8 +75,30 @@ static void take_space_wake(struct loop *l)
 {
 	uint64_t wakes;
 
-	while (read(l->stage.space_fd, &wakes, sizeof(wakes)) > 0)
-		continue;
+	/* One read takes all. Left there, it would end every sleep at once. */
+	if (read(l->stage.space_fd, &wakes, sizeof(wakes)) < 0 && errno != EAGAIN)
+		stage_call_failed(&l->stage, "read of the wake descriptor", errno);
+	else
+		stage_call_works(&l->stage, "read of the wake descriptor");
+}
+
+static uint64_t all_flows(const struct loop *l)
+{
+	return l->ingress.n_flows < 64 ? (1ULL << l->ingress.n_flows) - 1 : UINT64_MAX;
+}
+
+/* Nobody knows which sockets have datagrams: each is asked. When there is nothing else to do, not more often than need be. */
+static int look_blindly(struct loop *l, int timeout_ms, int err)
+{
+	if (err == EBADF || err == EINVAL || err == EFAULT) {
+		log_error("epoll_wait: %s", strerror(err));
+		abort();
+	}
+	if (timeout_ms)
+		stage_call_failed(&l->stage, "epoll_wait", err);
+	if (err != EINTR || l->stage.failing.n_rows)
+		l->ingress.ready |= all_flows(l);
+	return 0;
 }
 
 /* Learn which sockets have datagrams. Returns how many events came. */
@@ -67,6 +107,9 @@ static int look(struct loop *l, int timeout_ms)
 	struct epoll_event events[MAX_FLOWS + 1];
 	int n = epoll_wait(l->epoll_fd, events, MAX_FLOWS + 1, timeout_ms);
 
+	if (n < 0)
+		return look_blindly(l, timeout_ms, errno);
+	stage_call_works(&l->stage, "epoll_wait");
 	for (int i = 0; i < n; i++)
 		if (events[i].data.u32 == SPACE_FLOW)
 			take_space_wake(l);
@@ -87,9 +130,14 @@ static void mute(struct loop *l, uint64_t blocked)
 		uint32_t flow = (uint32_t)__builtin_ctzll(change);
 		struct epoll_event event = { .events = blocked >> flow & 1 ? 0 : EPOLLIN, .data.u32 = flow };
 
-		epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, l->receiver.fd[flow], &event);
+		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, l->receiver.fd[flow], &event) < 0) {
+			stage_call_failed(&l->stage, "epoll_ctl", errno);
+			l->ingress.ready |= 1ULL << flow; /* it may not be told of; it is changed at the next step */
+			continue;
+		}
+		stage_call_works(&l->stage, "epoll_ctl");
+		l->muted ^= 1ULL << flow;
 	}
-	l->muted = blocked;
 }
 
 static uint64_t update_room(struct loop *l)
@@ -144,6 +192,7 @@ static void step(struct loop *l)
 	if (now >= l->drops_due_ns) {
 		receive_ask_drops(&l->receiver, &l->ingress);
 		l->drops_due_ns = now + l->stage.config.heartbeat_ms * NS_PER_MS / 2;
+		inputs_look(&l->inputs, &l->stage, &l->ingress, l->receiver.fd, now);
 	}
 	blocked = update_room(l);
 	if (l->muted & ~blocked)
@@ -199,6 +248,7 @@ static int open_loop(struct loop *l, int argc, char **argv)
 	status = open_sockets(l);
 	if (status)
 		return 1 + status;
+	inputs_open(&l->inputs, &l->stage, &l->ingress, l->receiver.fd);
 	stage_ready(&l->stage);
 	return 0;
 }

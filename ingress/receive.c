@@ -201,27 +201,38 @@ static void prepare_vector(struct receiver *r, uint32_t class, uint32_t n)
 	}
 }
 
+/* What may pass is tried again, after a pause that keeps it from spinning; what cannot is a damaged process. */
+static void note_result(struct receiver *r, const struct ingress *in, int flow, int err)
+{
+	if (err == EBADF || err == ENOTSOCK || err == EFAULT || err == EINVAL) {
+		log_error("recvmmsg on socket %s.in.%u: %s", r->stage->config.classes[in->class_of[flow]].name,
+			  in->listen_of[flow], strerror(err));
+		abort();
+	}
+	if (err)
+		stage_call_failed(r->stage, "recvmmsg", err);
+	else
+		stage_call_works(r->stage, "recvmmsg");
+}
+
 uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, uint32_t n, uint32_t *bytes)
 {
 	uint32_t class = in->class_of[flow];
 	uint64_t began_at_ns = now_ns();
-	int got;
+	int got, err;
 
 	*bytes = 0;
 	n = n < BATCH ? n : BATCH;
 	prepare_vector(r, class, n);
 	journal_open(&r->journal->word, r->journal->msgs, (uint32_t)flow, n, r->word[class]);
 	got = recvmmsg(r->fd[flow], r->journal->msgs, n, MSG_DONTWAIT | MSG_TRUNC, NULL);
+	err = got < 0 ? errno : 0;
 	if (got > 0)
 		*bytes = accept_batch(r, in, flow, (uint32_t)got);
 	journal_close(&r->journal->word);
-	if (got < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNREFUSED && errno != ENOMEM) {
-		log_error("recvmmsg on socket %s.in.%u: %s", r->stage->config.classes[class].name, in->listen_of[flow],
-			  strerror(errno));
-		abort();
-	}
-	if (got < 0 ? errno == EAGAIN : got < (int)n) /* after another failure there may be more */
+	if (got < 0 ? err == EAGAIN : got < (int)n) /* after another failure there may be more */
 		r->drained_at_ns[flow] = began_at_ns;
+	note_result(r, in, flow, err == EAGAIN ? 0 : err);
 	if (got <= 0)
 		return 0;
 	if (r->touched_pkts[class] < r->stage->seg.views[class].slots)

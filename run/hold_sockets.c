@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "log.h"
 #include "stage.h"
 
@@ -35,9 +36,21 @@ static void want_buffer(int fd, uint32_t bytes, const char *name)
 		 name, bytes, got / 2);
 }
 
+static const char *why_not(const struct address *a, int err)
+{
+	static char text[SCOPE_BYTES + 32];
+
+	if (err != -ENODEV || a->scope[0] == '\0')
+		return strerror(-err);
+	snprintf(text, sizeof(text), "no interface %s", a->scope);
+	return text;
+}
+
 static int open_input(const struct address *a, uint32_t buffer_bytes, const char *name)
 {
 	int fd = socket(a->at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0), err;
+	struct sockaddr_storage at;
+	char text[ADDRESS_BYTES];
 
 	if (fd < 0)
 		return -errno;
@@ -46,9 +59,16 @@ static int open_input(const struct address *a, uint32_t buffer_bytes, const char
 	set(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
 	set(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 	want_buffer(fd, buffer_bytes, name);
-	if (bind(fd, (const struct sockaddr *)&a->at, a->len) == 0)
+	err = address_resolve(a, &at);
+	if (!err && bind(fd, (const struct sockaddr *)&at, a->len) < 0)
+		err = -errno;
+	if (err == -EADDRNOTAVAIL || err == -ENODEV) { /* it may come later; another program's port will not */
+		log_warn("%s: %s is not there yet: %s: ingress binds it when it is", name, address_format(a, text),
+			 why_not(a, err));
+		err = 0;
+	}
+	if (!err)
 		return fd;
-	err = -errno;
 	close(fd);
 	return err;
 }
@@ -56,6 +76,7 @@ static int open_input(const struct address *a, uint32_t buffer_bytes, const char
 static int open_output(const struct address *a, const char *name)
 {
 	int v4 = a->at.ss_family == AF_INET, fd = socket(a->at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0), err;
+	struct sockaddr_storage at;
 	char text[ADDRESS_BYTES];
 
 	if (fd < 0)
@@ -63,14 +84,17 @@ static int open_output(const struct address *a, const char *name)
 	set(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, 1);
 	set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
 	set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
-	if (connect(fd, (const struct sockaddr *)&a->at, a->len) == 0)
-		return fd;
-	err = -errno;
-	if (err == -ENETUNREACH || err == -EHOSTUNREACH || err == -EADDRNOTAVAIL) {
+	err = address_resolve(a, &at);
+	if (!err && connect(fd, (const struct sockaddr *)&at, a->len) < 0)
+		err = -errno;
+	if (err == -ENETUNREACH || err == -EHOSTUNREACH || err == -EADDRNOTAVAIL || err == -ENODEV ||
+	    err == -ENETDOWN) {
 		log_warn("%s: no way to %s yet: %s: its packets are counted send_error until there is one", name,
-			 address_format(a, text), strerror(-err));
-		return fd;
+			 address_format(a, text), why_not(a, err));
+		err = 0;
 	}
+	if (!err)
+		return fd;
 	close(fd);
 	return err;
 }

@@ -154,6 +154,7 @@ in=
 [ "$instance" = default ] || in=" -i $instance"
 {
 	printf '%s\n' "$classes" "$histograms"
+	[ -n "$mode" ] || sed -n 's/^[^ ]* hold: \(.* yet: .*\)/ontime: \1/p' "$log" # an address or a route that may come
 	printf '%s\n' "$classes" | awk 'function at(a, port) {
 			port = a
 			sub(/.*:/, "", port)

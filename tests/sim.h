@@ -39,7 +39,8 @@ enum sim_fault {
 	FAULT_ROOM = 16, /* ENOBUFS, EAGAIN, ENOMEM: for single calls, and for a while */
 	FAULT_SEND = 32, /* UDP_SEGMENT and single packets are refused; sockets lose their destination */
 	FAULT_CALL = 64, /* EINTR, ENOMEM, spurious ends of a sleep */
-	FAULT_ALL = 127,
+	FAULT_WAY = 128, /* local addresses change */
+	FAULT_ALL = 255,
 };
 
 /* What to run. */
@@ -151,7 +152,11 @@ int input_has_waited(uint32_t class, uint64_t since_ns); /* does a datagram wait
 void output_open(void);
 int output_send(int fd, struct mmsghdr *msgs, uint32_t n);
 int output_take_error(int fd, struct msghdr *m);
-int output_connect(int fd);
+int output_connect(int fd, int dissolves);
+int output_socket(void); /* one more, to ask the way with */
+int output_close(int fd); /* 0: it is none of these */
+int output_end(int fd, int peer, struct sockaddr *at, socklen_t *len);
+uint64_t output_full_ns(uint32_t class); /* how long one of its destinations has had no room */
 uint64_t output_refusals(uint32_t class); /* ICMP errors about its datagrams */
 
 /* A datagram on its way: what was sent to us, and what must leave. */

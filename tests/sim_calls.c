@@ -28,7 +28,16 @@ long __wrap_syscall(long number, ...);
 int __wrap_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout);
 int __wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
 ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags);
+int __real_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol);
+int __wrap_bind(int fd, const struct sockaddr *at, socklen_t len);
 int __wrap_connect(int fd, const struct sockaddr *to, socklen_t len);
+int __wrap_getsockname(int fd, struct sockaddr *at, socklen_t *len);
+int __wrap_getpeername(int fd, struct sockaddr *at, socklen_t *len);
+int __real_getsockopt(int fd, int level, int option, void *value, socklen_t *len);
+int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len);
+int __real_close(int fd);
+int __wrap_close(int fd);
 int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t len);
 int __wrap_epoll_create1(int flags);
 int __wrap_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event);
@@ -172,11 +181,54 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags)
 	return answer(output_take_error(fd, m), CALL_NS);
 }
 
+int __wrap_socket(int family, int type, int protocol)
+{
+	if (sim_stage() < 0 || family == AF_UNIX)
+		return __real_socket(family, type, protocol);
+	return answer(output_socket(), CALL_NS);
+}
+
+int __wrap_bind(int fd, const struct sockaddr *at, socklen_t len)
+{
+	(void)fd;
+	(void)at;
+	(void)len;
+	return answer(-EINVAL, CALL_NS); /* each socket of a stage has its port */
+}
+
 int __wrap_connect(int fd, const struct sockaddr *to, socklen_t len)
 {
-	(void)to;
 	(void)len;
-	return answer(output_connect(fd), CALL_NS);
+	return answer(output_connect(fd, to->sa_family == AF_UNSPEC), CALL_NS);
+}
+
+/* Inputs are bound, to whatever address. */
+int __wrap_getsockname(int fd, struct sockaddr *at, socklen_t *len)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(9) };
+
+	if (fd > input_space_fd())
+		return answer(output_end(fd, 0, at, len), CALL_NS);
+	memcpy(at, &any, sizeof(any));
+	*len = sizeof(any);
+	return answer(0, CALL_NS);
+}
+
+int __wrap_getpeername(int fd, struct sockaddr *at, socklen_t *len)
+{
+	return answer(output_end(fd, 1, at, len), CALL_NS);
+}
+
+int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len)
+{
+	return sim_stage() < 0 ? __real_getsockopt(fd, level, option, value, len) : answer(-EBADF, CALL_NS);
+}
+
+int __wrap_close(int fd)
+{
+	if (sim_stage() < 0 || !output_close(fd))
+		return __real_close(fd);
+	return answer(0, CALL_NS);
 }
 
 int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t len)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "../egress/egress.h"
+#include "../egress/output.h"
 #include "log.h"
 #include "sim.h"
 
@@ -272,6 +273,25 @@ static uint64_t send_errors(const struct egress_tally *t)
 	return sum;
 }
 
+static int is_for_want_of_room(uint64_t err)
+{
+	return err == EAGAIN || err == ENOBUFS || err == ENOMEM || err == EINTR;
+}
+
+/* For want of room a packet is given up no sooner than it may be; or just before its deadline where that would drop it. */
+static void check_given_up(uint32_t class, const struct egress_tally *was, const struct egress_tally *t)
+{
+	const struct class_config *c = &sim.config.classes[class];
+	uint64_t least_ns = c->n_dests > 1 ? ROOM_SHARED_NS : ROOM_ALONE_NS;
+
+	for (int i = 0; i < SEND_ERRNOS; i++)
+		if (is_for_want_of_room(t->send_errno[i]) && t->send_errno_pkts[i] != was->send_errno_pkts[i] &&
+		    output_full_ns(class) < least_ns && !(sim.config.late == LATE_DROP && c->budget_ns != BUDGET_NONE))
+			sim_complain("class %u: errno %llu dropped a packet after %llu us without room", class,
+				     (unsigned long long)t->send_errno[i],
+				     (unsigned long long)(output_full_ns(class) / NS_PER_US));
+}
+
 static void check_egress(uint32_t class, struct ledger *l, uint64_t word)
 {
 	const struct lane *lane = lane_of(class);
@@ -290,6 +310,7 @@ static void check_egress(uint32_t class, struct ledger *l, uint64_t word)
 	must_equal("sent bytes", class, t->sent_bytes, l->left_bytes);
 	must_equal("dropped", class, t->passed_dropped_pkts + t->late_egress_pkts + send_errors(t),
 		   l->sent - l->left_pkts);
+	check_given_up(class, &was, t);
 	if (t->late_egress_pkts != was.late_egress_pkts)
 		bounds_reset(class);
 }
@@ -419,11 +440,6 @@ int check_is_drained(void)
 	return 1;
 }
 
-static int is_temporary(int err)
-{
-	return err == EAGAIN || err == ENOBUFS || err == ENOMEM || err == EINTR || err == ECONNREFUSED;
-}
-
 /* The account as observers read it. */
 static void check_account(uint32_t class, const struct ledger *l)
 {
@@ -441,7 +457,7 @@ static void check_account(uint32_t class, const struct ledger *l)
 	if (a.refused_events > output_refusals(class))
 		sim_complain("class %u: more ICMP errors are counted than came", class);
 	for (int i = 0; i < SEND_ERRNOS; i++)
-		if (is_temporary((int)a.send_errno[i]))
+		if (a.send_errno[i] == ECONNREFUSED)
 			sim_complain("class %u: dropped for what passes: errno %llu", class,
 				     (unsigned long long)a.send_errno[i]);
 	digest(a.received_pkts);

@@ -2,12 +2,14 @@
 #include <CUnit/CUnit.h>
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "../common/address.h"
 #include "../common/config_loop.h"
 #include "../common/config_table.h"
 #include "../common/segment.h"
@@ -276,6 +278,26 @@ static void every_class_key_is_read_and_the_file_replaces_the_default_classes(vo
 	CU_ASSERT_PTR_NOT_NULL(strstr(address_format(&c.classes[1].dests[0], scoped), "[fe80::1%"));
 }
 
+/* An interface may come later, and come back with another index: neither is a mistake, nor another config. */
+static void a_scope_is_kept_as_it_was_written(void)
+{
+	static const char *const scoped[] = { "[fe80::1%nosuchif]:2", "[fe80::1%fifteen_letters]:2", "[fe80::1%lo]:2",
+					      "[fe80::1%77]:2" };
+	struct sockaddr_storage now;
+	char argument[128];
+
+	for (size_t i = 0; i < sizeof(scoped) / sizeof(scoped[0]); i++) {
+		struct config c;
+		const struct sockaddr_in6 *at = (const struct sockaddr_in6 *)&now;
+
+		snprintf(argument, sizeof(argument), "--high.send=%s", scoped[i]);
+		c = argument_accepted(argument);
+		check_address(&c.classes[0].dests[0], scoped[i]);
+		CU_ASSERT_EQUAL(address_resolve(&c.classes[0].dests[0], &now), i < 2 ? -ENODEV : 0);
+		CU_ASSERT_EQUAL(at->sin6_scope_id, i < 2 ? 0 : i == 2 ? if_nametoindex("lo") : 77);
+	}
+}
+
 static void an_unset_address_is_printed_as_such(void)
 {
 	struct address a = { 0 };
@@ -445,7 +467,10 @@ static void an_address_is_numeric_and_has_a_port(void)
 					     "[]:80",
 					     ":80",
 					     "*:80",
-					     "[fe80::1%nosuchif]:80",
+					     "[fe80::1%]:80",
+					     "[fe80::1%0]:80",
+					     "[fe80::1%sixteen_letters0]:80",
+					     "[fe80::1%a/b]:80",
 					     "1.2.3.4:80,",
 					     "[::1]:080808" };
 
@@ -1243,7 +1268,7 @@ SUITE(config, TEST(a_share_is_a_percentage_and_all_fit_into_one_whole),
       TEST(an_empty_file_means_the_defaults), TEST(the_file_that_comes_along_says_exactly_the_defaults),
       TEST(the_stress_file_is_the_set_up_of_the_ancestor), TEST(every_pipeline_key_is_read),
       TEST(every_class_key_is_read_and_the_file_replaces_the_default_classes),
-      TEST(an_unset_address_is_printed_as_such),
+      TEST(an_unset_address_is_printed_as_such), TEST(a_scope_is_kept_as_it_was_written),
       TEST(comments_blanks_marks_and_carriage_returns_are_no_part_of_a_value),
       TEST(an_indented_line_is_a_line_of_its_own_and_no_more_of_the_value_before),
       TEST(a_quantity_without_a_unit_is_refused_with_the_units),

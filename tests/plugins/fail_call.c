@@ -1,85 +1,86 @@
-/* fail_call.c - preloaded into a stage: FAIL_CALL="fopen EMFILE" in the environment lets each such call fail so. */
+/*
+ * fail_call.c - preloaded into a stage: while the file $FAIL_FILE is there, the call $FAIL_CALL fails each time with $FAIL_ERRNO.
+ */
 #include <dlfcn.h>
 #include <errno.h>
-#include <stdio.h>
+#include <linux/futex.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
-/* fails - whether this call is the one; errno is set then. */
-static int fails(const char *call)
-{
-	static const struct {
-		const char *name;
-		int number;
-	} errors[] = { { "EMFILE", EMFILE }, { "ENFILE", ENFILE }, { "ENOMEM", ENOMEM }, { "EIO", EIO },
-		       { "EACCES", EACCES }, { "ENOSPC", ENOSPC }, { "ENOENT", ENOENT }, { "ENOBUFS", ENOBUFS },
-		       { "EAGAIN", EAGAIN }, { "EINVAL", EINVAL } };
-	const char *wanted = getenv("FAIL_CALL");
-	size_t len = strlen(call);
+static long (*real_syscall)(long number, ...);
 
-	if (!wanted || strncmp(wanted, call, len) != 0 || wanted[len] != ' ')
-		return 0;
-	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
-		if (strcmp(wanted + len + 1, errors[i].name) == 0) {
-			errno = errors[i].number;
-			return 1;
-		}
-	fprintf(stderr, "fail_call: %s: unknown error\n", wanted);
-	abort();
-}
-
-/* next - the function of that name that would have been called. */
-static void *next(const char *name)
+static void *next_of(const char *name)
 {
 	return dlsym(RTLD_NEXT, name);
 }
 
-FILE *fopen(const char *file, const char *mode)
+static int fails(const char *name)
 {
-	FILE *(*real)(const char *, const char *) = (FILE * (*)(const char *, const char *)) next("fopen");
+	const char *call = getenv("FAIL_CALL"), *file = getenv("FAIL_FILE"), *err = getenv("FAIL_ERRNO");
 
-	return fails("fopen") ? NULL : real(file, mode);
+	if (!call || !file || !err || strcmp(call, name) != 0 || access(file, F_OK) < 0)
+		return 0;
+	errno = atoi(err);
+	return 1;
+}
+
+long syscall(long number, ...)
+{
+	va_list args;
+	long a[6];
+
+	va_start(args, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	if (number == SYS_futex && (int)a[1] == FUTEX_WAIT && fails("futex"))
+		return -1;
+	if (!real_syscall)
+		real_syscall = (long (*)(long, ...))(uintptr_t)next_of("syscall");
+	return real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+int recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout)
+{
+	return fails("recvmmsg") ? -1 : (int)syscall(SYS_recvmmsg, fd, msgs, n, flags, timeout);
+}
+
+int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
+{
+	return fails("sendmmsg") ? -1 : (int)syscall(SYS_sendmmsg, fd, msgs, n, flags);
 }
 
 int epoll_create1(int flags)
 {
-	int (*real)(int) = (int (*)(int))next("epoll_create1");
-
-	return fails("epoll_create1") ? -1 : real(flags);
+	return fails("epoll_create1") ? -1 : (int)syscall(SYS_epoll_create1, flags);
 }
 
-int epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
+int epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
 {
-	int (*real)(int, int, int, struct epoll_event *) =
-		(int (*)(int, int, int, struct epoll_event *))next("epoll_ctl");
-
-	return fails("epoll_ctl") ? -1 : real(epoll, what, fd, event);
+	return fails("epoll_ctl") ? -1 : (int)syscall(SYS_epoll_ctl, epoll_fd, op, fd, event);
 }
 
-int getsockopt(int fd, int level, int option, void *value, socklen_t *len)
+int epoll_wait(int epoll_fd, struct epoll_event *events, int most, int timeout_ms)
 {
-	int (*real)(int, int, int, void *, socklen_t *) =
-		(int (*)(int, int, int, void *, socklen_t *))next("getsockopt");
+	const sigset_t *as_it_is = NULL;
 
-	return fails("getsockopt") ? -1 : real(fd, level, option, value, len);
+	return fails("epoll_wait") ? -1
+				   : (int)syscall(SYS_epoll_pwait, epoll_fd, events, most, timeout_ms, as_it_is, 8);
 }
 
-int shm_open(const char *name, int flags, mode_t mode)
+int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *restrict len)
 {
-	int (*real)(const char *, int, mode_t) = (int (*)(const char *, int, mode_t))next("shm_open");
-
-	return fails("shm_open") ? -1 : real(name, flags, mode);
+	return fails("getsockopt") ? -1 : (int)syscall(SYS_getsockopt, fd, level, option, value, len);
 }
 
-void *mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+ssize_t read(int fd, void *to, size_t bytes) /* of an eventfd */
 {
-	void *(*real)(void *, size_t, int, int, int, off_t) =
-		(void *(*)(void *, size_t, int, int, int, off_t))next("mmap");
-
-	/* Of the segment only: the C library maps memory of its own. */
-	return fd >= 0 && (flags & MAP_SHARED) && fails("mmap") ? MAP_FAILED
-								: real(at, bytes, protection, flags, fd, offset);
+	return bytes == 8 && fails("read") ? -1 : (ssize_t)syscall(SYS_read, fd, to, bytes);
 }

@@ -1,0 +1,274 @@
+/* output.c - one destination's socket: made, found to point the wrong way, connected again in place. */
+#include "output.h"
+
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "egress.h"
+#include "log.h"
+#include "stage.h"
+
+#define FIRST_PAUSE_NS (50 * NS_PER_US)
+#define LONGEST_PAUSE_NS (2 * NS_PER_MS)
+#define FIRST_MEND_NS NS_PER_MS
+#define LONGEST_MEND_NS (100 * NS_PER_MS)
+#define FORGET_NS NS_PER_S /* a refusal that long ago says nothing about now */
+#define SAY_AGAIN_NS (10 * NS_PER_S) /* a slow link has and has no room several times a second */
+
+/* Errors that another address, route or interface ends. */
+static int is_no_way(int err)
+{
+	return err == ENETUNREACH || err == EHOSTUNREACH || err == EADDRNOTAVAIL || err == ENODEV || err == ENETDOWN ||
+	       err == ENXIO || err == EINVAL;
+}
+
+uint32_t output_drain_errors(int fd)
+{
+	uint32_t icmp = 0;
+
+	for (;;) {
+		char control[512];
+		struct msghdr m = { .msg_control = control, .msg_controllen = sizeof(control) };
+
+		if (recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+			return icmp;
+		for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+			struct sock_extended_err e;
+
+			if (!(c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR) &&
+			    !(c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_RECVERR))
+				continue;
+			memcpy(&e, CMSG_DATA(c), sizeof(e));
+			icmp += e.ee_origin == SO_EE_ORIGIN_ICMP || e.ee_origin == SO_EE_ORIGIN_ICMP6;
+		}
+	}
+}
+
+/* One end of a connected socket; len 0: it has none. */
+static struct address end_of(int fd, int (*name)(int fd, struct sockaddr *at, socklen_t *len))
+{
+	struct address a = { 0 };
+	socklen_t len = sizeof(a.at);
+
+	if (name(fd, (struct sockaddr *)&a.at, &len) < 0)
+		return (struct address){ 0 };
+	a.len = len;
+	return a;
+}
+
+/* The same host, by the same interface where the address says nothing without; whatever the port. */
+static int is_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	struct sockaddr_in a4, b4;
+	struct sockaddr_in6 a6, b6;
+
+	if (a->ss_family != b->ss_family)
+		return 0;
+	memcpy(&a4, a, sizeof(a4));
+	memcpy(&b4, b, sizeof(b4));
+	if (a->ss_family == AF_INET)
+		return a4.sin_addr.s_addr == b4.sin_addr.s_addr;
+	memcpy(&a6, a, sizeof(a6));
+	memcpy(&b6, b, sizeof(b6));
+	if (!IN6_ARE_ADDR_EQUAL(&a6.sin6_addr, &b6.sin6_addr))
+		return 0;
+	return a6.sin6_scope_id == b6.sin6_scope_id ||
+	       !(IN6_IS_ADDR_LINKLOCAL(&a6.sin6_addr) || IN6_IS_ADDR_MC_LINKLOCAL(&a6.sin6_addr) ||
+		 IN6_IS_ADDR_MC_NODELOCAL(&a6.sin6_addr));
+}
+
+/* The local address that a fresh socket gets on its way there: 0; or why there is none. */
+static int ask_way(const struct sockaddr_storage *to, socklen_t len, struct sockaddr_storage *local)
+{
+	int fd = socket(to->ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err = 0;
+	socklen_t local_len = sizeof(*local);
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)to, len) < 0 ||
+	    getsockname(fd, (struct sockaddr *)local, &local_len) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* In place, on the same port if that can be: a peer may know us by it. */
+static int connect_again(const struct output *o, const struct sockaddr_storage *to)
+{
+	struct address was = end_of(o->fd, getsockname);
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+
+	connect(o->fd, &none, sizeof(none));
+	memcpy(to->ss_family == AF_INET ? (void *)&v4.sin_port : (void *)&v6.sin6_port,
+	       (const uint8_t *)&was.at + offsetof(struct sockaddr_in, sin_port), sizeof(v4.sin_port));
+	/* Refused from the second time on: then it has kept its port. */
+	if (to->ss_family == AF_INET)
+		bind(o->fd, (const struct sockaddr *)&v4, v4.sin_port ? sizeof(v4) : 0);
+	else
+		bind(o->fd, (const struct sockaddr *)&v6, v6.sin6_port ? sizeof(v6) : 0);
+	return connect(o->fd, (const struct sockaddr *)to, o->to->len) < 0 ? -errno : 0;
+}
+
+/* It has a destination now. was: its earlier end; len 0: it had none. Returns 1 if that has changed. */
+static int tell_change(struct output *o, const struct address *was)
+{
+	struct address now = end_of(o->fd, getsockname);
+	char to[ADDRESS_BYTES], text[ADDRESS_BYTES], was_text[ADDRESS_BYTES];
+	int had_way = o->has_way;
+
+	o->has_way = 1;
+	address_format(o->to, to);
+	address_format(&now, text);
+	if (was->len && is_same_host(&was->at, &now.at)) {
+		if (!had_way)
+			log_info("class %s: there is a way to %s again, from %s", o->class, to, text);
+		return 0;
+	}
+	if (was->len)
+		log_info("class %s: %s is sent to from %s now, no longer from %s", o->class, to, text,
+			 address_format(was, was_text));
+	else
+		log_info("class %s: there is a way to %s now, from %s", o->class, to, text);
+	o->n_remade++;
+	return 1;
+}
+
+static int tell_no_way(struct output *o, int err)
+{
+	char to[ADDRESS_BYTES];
+
+	if (!is_no_way(-err)) /* no descriptor, no memory: that says nothing about the way */
+		return err;
+	if (o->has_way)
+		log_warn("class %s: no way to %s: %s: its packets are counted send_error until there is one", o->class,
+			 address_format(o->to, to), strerror(-err));
+	o->has_way = 0;
+	return err;
+}
+
+/* One that has no destination yet. */
+static int connect_first(struct output *o)
+{
+	struct sockaddr_storage to;
+	int err = address_resolve(o->to, &to);
+
+	if (!err && connect(o->fd, (const struct sockaddr *)&to, o->to->len) < 0)
+		err = -errno;
+	return err ? tell_no_way(o, err) : 0;
+}
+
+int output_make(struct output *o, const struct class_config *c, uint32_t i, int gso)
+{
+	const struct address *to = &c->dests[i];
+	int family = to->at.ss_family, on = 1, err;
+
+	*o = (struct output){ .to = to, .class = c->name, .has_way = 1 };
+	o->overhead_bytes = family == AF_INET ? IPV4_UDP_BYTES : IPV6_UDP_BYTES;
+	o->gso_below_bytes = gso ? GSO_NO_LIMIT : 0;
+	o->fd = stage_socket(c->name, "out", i);
+	if (o->fd >= 0) {
+		o->has_way = end_of(o->fd, getpeername).len != 0; /* if not, hold has said so */
+		return 0;
+	}
+	o->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (o->fd < 0)
+		return -errno;
+	setsockopt(o->fd, family == AF_INET ? SOL_IP : SOL_IPV6, family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &on,
+		   sizeof(on));
+	err = connect_first(o);
+	return is_no_way(-err) ? 0 : err;
+}
+
+/* Returns 1 if it was connected again to another end, 0 if all is as it should be, or why there is no way. */
+static int repair(struct output *o)
+{
+	struct address was = end_of(o->fd, getsockname), peer = end_of(o->fd, getpeername);
+	struct sockaddr_storage to, local;
+	int err;
+
+	if (peer.len == 0) {
+		was.len = 0;
+		err = connect_first(o);
+		return err ? err : tell_change(o, &was);
+	}
+	err = address_resolve(o->to, &to);
+	if (!err)
+		err = ask_way(&to, o->to->len, &local);
+	if (!err && (!is_same_host(&peer.at, &to) || !is_same_host(&was.at, &local)))
+		err = connect_again(o, &to);
+	return err ? tell_no_way(o, err) : tell_change(o, &was);
+}
+
+void output_look(struct output *o)
+{
+	repair(o);
+}
+
+int output_mend(struct output *o, int err, uint64_t now)
+{
+	int is_unconnected = err == EDESTADDRREQ || err == ENOTCONN, result;
+
+	if (!is_unconnected && !is_no_way(err))
+		return err;
+	if (o->is_retried || (!is_unconnected && now < o->mend_at_ns))
+		return err;
+	o->mend_pause_ns = o->mend_pause_ns ? 2 * o->mend_pause_ns : FIRST_MEND_NS;
+	if (o->mend_pause_ns > LONGEST_MEND_NS)
+		o->mend_pause_ns = LONGEST_MEND_NS;
+	o->mend_at_ns = now + o->mend_pause_ns;
+	result = repair(o);
+	if (result == 0 && is_unconnected)
+		result = 1;
+	o->is_retried = result == 1;
+	return result == 1 ? 0 : result < 0 && is_unconnected ? -result : err;
+}
+
+uint64_t output_room_wait_ns(struct output *o, int err, uint64_t now, uint64_t most_ns, uint64_t left_ns)
+{
+	char to[ADDRESS_BYTES];
+	uint64_t until_ns;
+
+	if (o->refused_since_ns == 0 || now > o->refused_at_ns + FORGET_NS) {
+		o->refused_since_ns = now;
+		o->pause_ns = 0;
+		o->gives_up = 0;
+	}
+	o->refused_at_ns = now;
+	until_ns = o->refused_since_ns + most_ns;
+	if (!o->gives_up && now >= until_ns) {
+		o->gives_up = 1;
+		if (o->said_at_ns == 0 || now > o->said_at_ns + SAY_AGAIN_NS) {
+			log_warn("class %s: nothing is taken for %s: %s: each packet gets one try, and is counted "
+				 "send_error, until one is taken",
+				 o->class, address_format(o->to, to), strerror(err));
+			o->said_at_ns = now;
+		}
+	}
+	if (o->gives_up || left_ns < FIRST_PAUSE_NS)
+		return 0;
+	o->pause_ns = o->pause_ns ? 2 * o->pause_ns : FIRST_PAUSE_NS;
+	if (o->pause_ns > LONGEST_PAUSE_NS)
+		o->pause_ns = LONGEST_PAUSE_NS;
+	if (o->pause_ns > until_ns - now)
+		o->pause_ns = until_ns - now;
+	return o->pause_ns < left_ns / 2 ? o->pause_ns : left_ns / 2;
+}
+
+void output_taken(struct output *o)
+{
+	o->refused_since_ns = 0;
+	o->gives_up = 0;
+	o->mend_pause_ns = 0;
+	output_dropped(o);
+}
+
+void output_dropped(struct output *o)
+{
+	o->refusals = 0;
+	o->is_retried = 0;
+}

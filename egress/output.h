@@ -1,0 +1,72 @@
+/*
+ * output.h - one destination's socket: made, found to point the wrong way, connected again in place; and how long its
+ * packets wait for room.
+ *
+ * Memory:  the socket is one for all processes that hold it (an open file description), so it is never replaced, only connected
+ *          again: what a stage repairs is repaired for its successors and for the keepers. The rest is private.
+ * Rules:   a connected UDP socket keeps the local address, the interface and the route of the moment it was connected. So once
+ *          a second, and when a datagram cannot go, its local address is compared with the one that a fresh socket gets; where
+ *          they differ it is dissolved (connect to AF_UNSPEC), bound to its port again and connected. A scope given by
+ *          name is looked up anew each time. A route that is better without an error is found that way too.
+ *          A destination that this machine takes nothing for (ENOBUFS: a full queue, or a rule that drops, which look the same)
+ *          is waited for a few ms. Then each of its packets gets one try and no wait, until one is taken.
+ * Crash:   a death between dissolving and connecting leaves a socket without a destination; the next send says so.
+ * Source:  udp(7), ip(7) IP_RECVERR, connect(2) AF_UNSPEC; __udp_disconnect() of Linux also forgets the interface.
+ */
+#ifndef ONTIME_OUTPUT_H
+#define ONTIME_OUTPUT_H
+
+#include "config.h"
+
+#define GSO_NO_LIMIT UINT32_MAX
+#define ROOM_ALONE_NS (25 * NS_PER_MS) /* longest wait for room: a queue of 3 kB at 1 Mbit/s frees a packet in 12 ms */
+#define ROOM_SHARED_NS (2 * NS_PER_MS) /* ... when packets to other destinations wait behind */
+
+struct output {
+	int fd;
+	const struct address *to; /* as configured */
+	const char *class;
+	uint32_t overhead_bytes; /* IP and UDP header */
+	uint32_t gso_below_bytes; /* packets of this size or more go singly; 0: all */
+	uint64_t gso_again_at_ns; /* until then all go singly */
+	uint32_t refusals; /* in a row, without an ICMP error in between, and without a datagram sent */
+	/* For want of room; refused_since_ns 0: the last datagram was taken. */
+	uint64_t refused_since_ns, refused_at_ns; /* the first refusal of this row, and the last */
+	uint64_t pause_ns; /* doubles while there is no room */
+	uint64_t said_at_ns;
+	int gives_up; /* no packet waits any more */
+	/* The way. */
+	int has_way; /* as of the last look */
+	uint32_t n_remade; /* times it was connected anew, and got another end; whoever counts them takes them away */
+	int is_retried; /* the packet at the head has had its second try */
+	uint64_t mend_at_ns, mend_pause_ns; /* after errors: not before; doubles while nothing helps */
+};
+
+/* output_make - the socket that hold made, or without one (systemd hands on inputs only) a new one. 0 or -errno. */
+int output_make(struct output *o, const struct class_config *c, uint32_t i, int gso);
+
+/* output_drain_errors - empty the error queue. Returns how many ICMP errors about earlier datagrams were in it. */
+uint32_t output_drain_errors(int fd);
+
+/* output_look - is it still the way that a fresh socket would get? If not it is connected again. */
+void output_look(struct output *o);
+
+/*
+ * output_mend - a send failed with err, which another address, route or interface may end. Returns 0 when the socket was
+ * connected again: one more try is due. Else the errno under which the packet is dropped.
+ */
+int output_mend(struct output *o, int err, uint64_t now);
+
+/*
+ * output_room_wait_ns - a send failed with err, for want of room: how long to wait before the next try; 0: it is given up.
+ * most_ns: ROOM_ALONE_NS or ROOM_SHARED_NS. left_ns: until the packet is worthless.
+ */
+uint64_t output_room_wait_ns(struct output *o, int err, uint64_t now, uint64_t most_ns, uint64_t left_ns);
+
+/* output_taken - a datagram was sent. */
+void output_taken(struct output *o);
+
+/* output_dropped - the packet at the head was not. */
+void output_dropped(struct output *o);
+
+#endif

@@ -1,0 +1,136 @@
+/* inputs.c - inputs whose address or interface comes later, goes, or comes back with another index. */
+#include "inputs.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "address.h"
+#include "log.h"
+
+#define LOOK_NS (250 * NS_PER_MS)
+
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62
+#endif
+
+static const struct address *address_of(const struct stage *s, const struct ingress *in, uint32_t flow)
+{
+	return &s->config.classes[in->class_of[flow]].listen[in->listen_of[flow]];
+}
+
+static int is_bound(int fd)
+{
+	struct sockaddr_storage at = { 0 };
+	socklen_t len = sizeof(at);
+	in_port_t port;
+
+	if (getsockname(fd, (struct sockaddr *)&at, &len) < 0)
+		return 1; /* nothing that binding would repair */
+	memcpy(&port, (const uint8_t *)&at + offsetof(struct sockaddr_in, sin_port), sizeof(port));
+	return port != 0;
+}
+
+/* Only these are bound to the index; for all others a scope says nothing. */
+static int is_scoped(const struct address *a)
+{
+	struct sockaddr_in6 v6;
+
+	memcpy(&v6, &a->at, sizeof(v6));
+	return a->scope[0] && IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr);
+}
+
+void inputs_open(struct inputs *n, const struct stage *s, const struct ingress *in, const int *fd)
+{
+	memset(n, 0, sizeof(*n));
+	for (uint32_t flow = 0; flow < in->n_flows; flow++) {
+		uint64_t bit = 1ULL << flow;
+
+		if (is_scoped(address_of(s, in, flow)))
+			n->scoped |= bit;
+		if (!is_bound(fd[flow]))
+			n->unbound |= bit;
+	}
+}
+
+static void count_remade(struct stage *s)
+{
+	atomic_fetch_add_explicit(&s->self->remade_sockets, 1, memory_order_relaxed); /* for observers */
+}
+
+static void bind_now(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd, uint32_t flow)
+{
+	const struct address *a = address_of(s, in, flow);
+	const char *class = s->config.classes[in->class_of[flow]].name;
+	struct sockaddr_storage at;
+	char text[ADDRESS_BYTES];
+	int err = address_resolve(a, &at);
+
+	if (!err && bind(fd[flow], (const struct sockaddr *)&at, a->len) < 0)
+		err = -errno;
+	if (!err) {
+		n->unbound &= ~(1ULL << flow);
+		count_remade(s);
+		log_info("class %s: %s is there now, and bound", class, address_format(a, text));
+		return;
+	}
+	if (err == -ENODEV || err == -EADDRNOTAVAIL || (n->refused >> flow & 1)) /* that, hold has said */
+		return;
+	n->refused |= 1ULL << flow;
+	log_warn("class %s: bind %s: %s: it is tried again until it works", class, address_format(a, text),
+		 strerror(-err));
+}
+
+static void bind_to_interface(struct stage *s, const struct address *a, const char *class, int fd, int was, int is)
+{
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	char text[ADDRESS_BYTES];
+
+	connect(fd, &none, sizeof(none));
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &is, sizeof(is)) < 0) {
+		log_warn("class %s: bind %s to interface %d: %s", class, address_format(a, text), is, strerror(errno));
+		return;
+	}
+	count_remade(s);
+	log_info("class %s: %s is received on interface %d now, no longer on %d", class, address_format(a, text), is,
+		 was);
+}
+
+static void follow_interface(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd, uint32_t flow)
+{
+	const struct address *a = address_of(s, in, flow);
+	const char *class = s->config.classes[in->class_of[flow]].name;
+	struct sockaddr_storage at;
+	struct sockaddr_in6 v6;
+	char text[ADDRESS_BYTES];
+	socklen_t len = sizeof(int);
+	int was = 0;
+
+	if (getsockopt(fd[flow], SOL_SOCKET, SO_BINDTOIFINDEX, &was, &len) < 0)
+		return;
+	if (address_resolve(a, &at)) {
+		if (!(n->gone >> flow & 1))
+			log_warn("class %s: no interface %s any more: %s is received again when it is back", class,
+				 a->scope, address_format(a, text));
+		n->gone |= 1ULL << flow;
+		return;
+	}
+	n->gone &= ~(1ULL << flow);
+	memcpy(&v6, &at, sizeof(v6));
+	if ((uint32_t)was != v6.sin6_scope_id)
+		bind_to_interface(s, a, class, fd[flow], was, (int)v6.sin6_scope_id);
+}
+
+void inputs_look(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd, uint64_t now)
+{
+	if (now < n->look_at_ns)
+		return;
+	n->look_at_ns = now + LOOK_NS;
+	for (uint64_t left = n->unbound | n->scoped; left; left &= left - 1) {
+		uint32_t flow = (uint32_t)__builtin_ctzll(left);
+
+		if (n->unbound >> flow & 1)
+			bind_now(n, s, in, fd, flow);
+		else
+			follow_interface(n, s, in, fd, flow);
+	}
+}
