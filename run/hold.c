@@ -238,6 +238,8 @@ static void print_held(const struct segment *seg)
 	printf("%llu\n", (unsigned long long)held);
 }
 
+#define LONGEST_START_NS (60 * NS_PER_S)
+
 /* What the watch saw of a stage that had not moved; pid 0: it had. */
 struct suspect {
 	uint32_t pid, aborted;
@@ -255,6 +257,9 @@ static void end_if_hung(const struct segment *seg, int stage, uint64_t hung_ns, 
 	uint64_t beat = atomic_load_explicit(&b->beat_at_ns, memory_order_relaxed), now = now_ns();
 	int seen = pid != 0 && s->pid == pid && s->beat_at_ns == beat;
 
+	if (atomic_load_explicit(&b->state, memory_order_relaxed) ==
+	    STATE_STARTING) /* a plugin's open() does not beat */
+		hung_ns = LONGEST_START_NS;
 	s->pid = 0;
 	if (now < beat + hung_ns || !is_alive(seg, stage))
 		return;
