@@ -9,7 +9,7 @@
 
 #include "log.h"
 
-typedef void (*ender)(int status) __attribute__((noreturn));
+typedef void (*ender)(int status);
 
 static struct edf_journal *journal; /* for handlers, which get no argument; NULL: nothing is watched */
 static pid_t self;
@@ -76,6 +76,7 @@ void _exit(int status)
 	if (is_the_plugins())
 		die_instead("_exit()");
 	find_exit()(status);
+	__builtin_unreachable();
 }
 
 void _Exit(int status)
@@ -147,8 +148,8 @@ void ending_watch(struct edf_journal *j)
 	sigaltstack(&alternative, NULL);
 	for (int sig = 1; sig < NSIG; sig++)
 		catch_signal(sig);
-	atexit(at_exit);
-	at_quick_exit(at_quick_exit_too);
+	if (atexit(at_exit) != 0 || at_quick_exit(at_quick_exit_too) != 0)
+		log_warn("no memory to watch for a plugin that calls exit()");
 }
 
 void ending_unwatch(void)
