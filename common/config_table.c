@@ -32,7 +32,7 @@ const struct option options[N_OPTIONS] = {
 	{ PIPELINE("full", VALUE_CHOICE, full), "wait", 0, 0, 1, "wait|drop", CHANGE_RELOAD,
 	  "before a full queue: leave the class alone, or drop its newest" },
 	{ PIPELINE("late", VALUE_CHOICE, late), "send", 0, 0, 1, "send|drop", CHANGE_RELOAD,
-	  "a packet past its deadline at egress: send it, or drop it" },
+	  "a packet past its deadline: send it if that costs no other, or drop it" },
 	{ PIPELINE("rate", VALUE_RATE, rate_bits_per_s), "off", 64000, 400000000000, 1, "off", CHANGE_RELOAD,
 	  "most bits per second on the wire, all classes together" },
 	{ PIPELINE("burst", VALUE_SIZE, burst_bytes), "64KiB", KIB, 16 * MIB, 1, NULL, CHANGE_RELOAD,

@@ -1,35 +1,59 @@
 /* edf.c - pure: the policies. */
 #include "edf.h"
 
+#define FOREVER_NS 1000000000000000LL /* 11 days; a thousand times that is still a number */
 #define MOST_TAKEN 500 /* permille: more than half is never taken for granted, since some of those above will go too */
 
-static int is_hopeless(const struct edf_queue *q, uint64_t now, uint64_t margin_ns)
+static uint64_t margin_ns(const struct edf_rules *rules, const struct edf_queue *q)
 {
-	return q->deadline_ns != NO_DEADLINE && now + q->service_ns + margin_ns > q->deadline_ns;
+	return rules->policy == POLICY_GUARDED ? q->margin_ns : 0;
+}
+
+static int is_hopeless(uint64_t now, uint64_t deadline_ns, uint64_t service_ns, uint64_t margin)
+{
+	return deadline_ns != NO_DEADLINE && now + service_ns + margin > deadline_ns;
+}
+
+int edf_is_hopeless(const struct edf_rules *rules, const struct edf_queue *q, uint64_t now, uint64_t deadline_ns,
+		    uint64_t service_ns)
+{
+	if (rules->policy == POLICY_EDF && rules->late == LATE_SEND)
+		return 0;
+	return is_hopeless(now, deadline_ns, service_ns, margin_ns(rules, q));
+}
+
+/* What the head is to be dropped as if it does not go on; DROP_NONE: it can be in time, or need not be. */
+static enum drop_reason is_lost(const struct edf_rules *rules, const struct edf_queue *q, uint64_t now)
+{
+	if (q->lost != DROP_NONE)
+		return q->lost;
+	return edf_is_hopeless(rules, q, now, q->deadline_ns, q->service_ns) ? DROP_LATE : DROP_NONE;
 }
 
 /* Can the head be served? If not, *choice says what becomes of it: -1 nothing for now. */
-static int is_servable(const struct edf_queue *q, int class, enum full full, struct edf_choice *choice)
+static int is_servable(const struct edf_rules *rules, const struct edf_queue *q, int class, struct edf_choice *choice)
 {
 	if (q->room_pkts > 0)
 		return 1;
-	*choice = (struct edf_choice){ .class = full == FULL_DROP ? class : -1, .drop = DROP_EGRESS_FULL };
+	*choice = (struct edf_choice){ .class = rules->full == FULL_DROP ? class : -1, .drop = DROP_EGRESS_FULL };
 	return 0;
 }
 
-static struct edf_choice choose_earliest(int drop_late, enum full full, uint64_t now, const struct edf_queue *queues,
+static struct edf_choice choose_earliest(const struct edf_rules *rules, uint64_t now, const struct edf_queue *queues,
 					 uint32_t n_classes)
 {
 	struct edf_choice best = { .class = -1, .drop = DROP_NONE }, other;
 
 	for (uint32_t i = 0; i < n_classes; i++) {
 		const struct edf_queue *q = &queues[i];
+		enum drop_reason lost;
 
 		if (q->waiting_pkts == 0)
 			continue;
-		if (drop_late && is_hopeless(q, now, 0))
-			return (struct edf_choice){ .class = (int)i, .drop = DROP_LATE };
-		if (!is_servable(q, (int)i, full, &other)) {
+		lost = is_lost(rules, q, now);
+		if (lost != DROP_NONE)
+			return (struct edf_choice){ .class = (int)i, .drop = lost };
+		if (!is_servable(rules, q, (int)i, &other)) {
 			if (other.class >= 0)
 				return other;
 			continue;
@@ -38,6 +62,53 @@ static struct edf_choice choose_earliest(int drop_late, enum full full, uint64_t
 			best.class = (int)i;
 	}
 	return best;
+}
+
+/* How long may something else take now without making a packet late that waits and can be in time? Below 0: some will be. */
+static int64_t spare_ns(uint64_t now, const struct edf_queue *queues, uint32_t n_classes)
+{
+	uint64_t above_ns = 0;
+	int64_t least_ns = INT64_MAX;
+
+	for (uint32_t over = 0; over < 2; over++)
+		for (uint32_t i = 0; i < n_classes; i++) {
+			const struct edf_queue *q = &queues[i];
+			int64_t spare;
+
+			if (q->waiting_pkts == 0 || (q->over_share != 0) != (over != 0) || q->begin_by_ns == INT64_MAX)
+				continue;
+			spare = q->begin_by_ns - (int64_t)(q->margin_ns + above_ns + now);
+			least_ns = spare < least_ns ? spare : least_ns;
+			above_ns += q->work_ns - q->late_ns;
+		}
+	return least_ns;
+}
+
+/* How long a lost head may take without costing anybody anything. */
+static uint64_t affordable_ns(uint64_t now, const struct edf_queue *queues, uint32_t n_classes)
+{
+	int64_t spare = spare_ns(now, queues, n_classes), least_ns = spare < FOREVER_NS ? spare : FOREVER_NS;
+	uint32_t load_permille = 0;
+
+	for (uint32_t i = 0; i < n_classes; i++) {
+		const struct edf_queue *q = &queues[i];
+
+		load_permille += q->load_permille;
+		if ((q->load_permille || q->waiting_pkts) && q->budget_ns != BUDGET_NONE &&
+		    (int64_t)(q->budget_ns / 2) < least_ns)
+			least_ns = (int64_t)(q->budget_ns / 2);
+	}
+	return least_ns < 0 || load_permille > 1000 ? 0 : (uint64_t)least_ns * (1000 - load_permille) / 1000;
+}
+
+/* May a lost head go on? If not it is dropped. */
+static int goes_on(const struct edf_rules *rules, uint64_t now, const struct edf_queue *q, uint64_t afford_ns)
+{
+	if (rules->policy != POLICY_GUARDED)
+		return 0;
+	if (rules->late == LATE_DROP && edf_is_hopeless(rules, q, now, q->deadline_ns, q->service_ns))
+		return 0;
+	return q->cost_ns <= afford_ns;
 }
 
 /* Until when something else may be served before this class, with all above it, keeps less than half a budget of slack. */
@@ -79,42 +150,61 @@ static void add_rank(struct ranking *r, const struct edf_queue *queues, uint32_t
 		r->earliest[rank] = r->earliest[rank - 1];
 }
 
-static struct edf_choice choose_guarded(enum full full, uint64_t now, const struct edf_queue *queues,
+/* The most urgent goes if those above can wait for it; else the most urgent of those above. */
+static int pick(const struct ranking *r, uint64_t now, const struct edf_queue *queues)
+{
+	uint32_t rank;
+
+	if (r->n == 0)
+		return -1;
+	rank = r->earliest[r->n - 1];
+	while (rank > 0 && (int64_t)(now + queues[r->class[rank]].service_ns) > r->latest_start_ns[rank - 1])
+		rank = r->earliest[rank - 1];
+	return r->class[rank];
+}
+
+static int can_wait(const struct ranking *above, uint64_t until_ns)
+{
+	return above->n == 0 || (int64_t)until_ns <= above->latest_start_ns[above->n - 1];
+}
+
+static struct edf_choice choose_guarded(const struct edf_rules *rules, uint64_t now, const struct edf_queue *queues,
 					uint32_t n_classes)
 {
-	struct edf_choice choice = { .class = -1, .drop = DROP_NONE }, other;
+	uint64_t afford_ns = UINT64_MAX; /* not known yet */
+	struct edf_choice other;
 	struct ranking r = { .n = 0 };
-	uint32_t rank;
 
 	for (uint32_t over = 0; over < 2; over++)
 		for (uint32_t i = 0; i < n_classes; i++) {
 			const struct edf_queue *q = &queues[i];
+			enum drop_reason lost;
 
 			if (q->waiting_pkts == 0 || (q->over_share != 0) != (over != 0))
 				continue;
-			if (is_hopeless(q, now, q->margin_ns))
-				return (struct edf_choice){ .class = (int)i, .drop = DROP_LATE };
-			if (is_servable(q, (int)i, full, &other))
+			lost = is_lost(rules, q, now);
+			if (lost != DROP_NONE && afford_ns == UINT64_MAX)
+				afford_ns = affordable_ns(now, queues, n_classes);
+			if (lost != DROP_NONE && !goes_on(rules, now, q, afford_ns))
+				return (struct edf_choice){ .class = (int)i, .drop = lost };
+			if (!is_servable(rules, q, (int)i, &other)) {
+				if (other.class >= 0)
+					return other;
+			} else if (lost == DROP_NONE) {
 				add_rank(&r, queues, i);
-			else if (other.class >= 0)
-				return other;
+			} else if (can_wait(&r, now + q->cost_ns)) {
+				return (struct edf_choice){ .class = (int)i, .drop = DROP_NONE };
+			}
 		}
-	if (r.n == 0)
-		return choice;
-	/* The most urgent goes if those above can wait for it; else the most urgent of those above. */
-	rank = r.earliest[r.n - 1];
-	while (rank > 0 && (int64_t)(now + queues[r.class[rank]].service_ns) > r.latest_start_ns[rank - 1])
-		rank = r.earliest[rank - 1];
-	choice.class = r.class[rank];
-	return choice;
+	return (struct edf_choice){ .class = pick(&r, now, queues), .drop = DROP_NONE };
 }
 
-struct edf_choice edf_choose(enum policy policy, enum full full, uint64_t now, const struct edf_queue *queues,
+struct edf_choice edf_choose(const struct edf_rules *rules, uint64_t now, const struct edf_queue *queues,
 			     uint32_t n_classes)
 {
-	if (policy == POLICY_GUARDED)
-		return choose_guarded(full, now, queues, n_classes);
-	return choose_earliest(policy == POLICY_EDF_DROP, full, now, queues, n_classes);
+	if (rules->policy == POLICY_GUARDED)
+		return choose_guarded(rules, now, queues, n_classes);
+	return choose_earliest(rules, now, queues, n_classes);
 }
 
 static int ranks_above(const struct edf_queue *queues, uint32_t a, uint32_t b)
@@ -122,23 +212,24 @@ static int ranks_above(const struct edf_queue *queues, uint32_t a, uint32_t b)
 	return queues[a].over_share != queues[b].over_share ? queues[a].over_share < queues[b].over_share : a < b;
 }
 
-struct edf_choice edf_interrupt(enum policy policy, uint64_t now, const struct edf_queue *queues, uint32_t n_classes,
-				uint32_t class, uint64_t remaining_ns)
+struct edf_choice edf_interrupt(const struct edf_rules *rules, uint64_t now, const struct edf_queue *queues,
+				uint32_t n_classes, uint32_t class, uint64_t remaining_ns)
 {
 	for (uint32_t i = 0; i < n_classes; i++) {
 		const struct edf_queue *q = &queues[i];
-		uint64_t margin_ns = policy == POLICY_GUARDED ? q->margin_ns : 0;
+		uint64_t margin = margin_ns(rules, q);
+		enum drop_reason lost;
 
-		if (i == class || !ranks_above(queues, i, class) || q->waiting_pkts == 0 || q->room_pkts == 0 ||
-		    q->deadline_ns == NO_DEADLINE)
+		if (i == class || !ranks_above(queues, i, class) || q->waiting_pkts == 0 || q->room_pkts == 0)
 			continue;
-		if (is_hopeless(q, now, margin_ns)) {
-			if (policy == POLICY_EDF)
-				continue;
-			return (struct edf_choice){ .class = (int)i, .drop = DROP_LATE };
-		}
-		if (is_hopeless(q, now + remaining_ns, margin_ns) ||
-		    now + remaining_ns + q->work_ns + margin_ns > q->last_deadline_ns)
+		lost = is_lost(rules, q, now);
+		if (lost != DROP_NONE && !goes_on(rules, now, q, affordable_ns(now, queues, n_classes)))
+			return (struct edf_choice){ .class = (int)i, .drop = lost };
+		if (q->fresh_deadline_ns == NO_DEADLINE ||
+		    is_hopeless(now, q->fresh_deadline_ns, q->fresh_service_ns, margin))
+			continue;
+		if (is_hopeless(now + remaining_ns, q->fresh_deadline_ns, q->fresh_service_ns, margin) ||
+		    now + remaining_ns + q->work_ns - q->late_ns + margin > q->last_deadline_ns)
 			return (struct edf_choice){ .class = (int)i, .drop = DROP_NONE };
 	}
 	return (struct edf_choice){ .class = -1, .drop = DROP_NONE };

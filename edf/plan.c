@@ -5,6 +5,9 @@
 
 #define PLAN_NONE UINT32_MAX
 #define NS_PER_S 1000000000ULL
+#define UNKNOWN_NS UINT32_MAX /* of a prediction: longer than any other */
+#define BITS 8
+#define MOST_HEADER_BYTES 48 /* of IPv6 and UDP: on the way out that is on the wire too */
 #define FORGET 64 /* a sample weighs 1/64 once there are that many */
 #define ENOUGH 8 /* samples that make a line of a class's own */
 #define OUTLIER                                                                                                        \
@@ -17,9 +20,9 @@ static struct plan_entry *entry_at(struct plan_class *c, uint64_t n)
 
 static void configure(struct plan *p, const struct config *c)
 {
-	p->policy = c->policy;
+	p->rules = (struct edf_rules){ .policy = c->policy, .full = c->full, .late = c->late };
 	p->evict = c->evict;
-	p->full = c->full;
+	p->rate_bits_per_s = c->rate_bits_per_s;
 	p->n_classes = c->n_classes;
 	p->payload_bytes = c->payload_bytes;
 	p->has_shares = 0;
@@ -28,7 +31,9 @@ static void configure(struct plan *p, const struct config *c)
 
 		class->share_percent = c->classes[i].share_percent;
 		p->has_shares |= class->share_percent;
-		class->first = class->last = 0;
+		class->edf_to_egress_pkts = c->classes[i].edf_to_egress_pkts;
+		class->first = class->fresh = class->last = 0;
+		class->tight_first = class->tight_last = 0;
 		class->sizes = 0;
 		class->tokens_ns = 0; /* credit is earned */
 		p->queues[i] = (struct edf_queue){ .budget_ns = c->classes[i].budget_ns,
@@ -89,10 +94,10 @@ void plan_learn(struct plan *p, uint32_t class, uint64_t now, uint32_t bytes, ui
 	uint64_t most_ns = OUTLIER * plan_predict_ns(p, class, bytes);
 
 	c->tokens_ns -= (int64_t)took_ns;
-	c->served_ns = served_lately_ns(c, now) + (took_ns < NS_PER_S ? took_ns : NS_PER_S);
-	c->served_at_ns = now;
 	if (p->model.n_samples >= ENOUGH && took_ns > most_ns)
 		took_ns = most_ns;
+	c->served_ns = served_lately_ns(c, now) + (took_ns < NS_PER_S ? took_ns : NS_PER_S);
+	c->served_at_ns = now;
 	learn(&c->model, bytes, (double)took_ns);
 	learn(&p->model, bytes, (double)took_ns);
 }
@@ -122,9 +127,9 @@ static void unlink_size(struct plan_class *c, const struct plan_entry *e)
 		c->sizes &= ~(1ULL << e->size);
 }
 
-static void remove_work(struct plan *p, uint32_t class, const struct plan_entry *e)
+/* The entry counts no more as one that can be evicted. */
+static void unlist(struct plan *p, uint32_t class, const struct plan_entry *e)
 {
-	p->queues[class].work_ns -= e->service_ns;
 	if (p->evict == EVICT_LARGEST && !e->started)
 		unlink_size(&p->classes[class], e);
 }
@@ -142,19 +147,76 @@ static void load_head(struct plan *p, uint32_t class)
 	q->service_ns = plan_predict_ns(p, class, entry_at(c, c->first)->bytes); /* more is known by now */
 }
 
+/* When the work on all until this one must have begun, counted from when there was none. */
+static int64_t tightness_ns(struct plan_class *c, uint64_t n)
+{
+	return (int64_t)(entry_at(c, n)->deadline_ns - entry_at(c, n)->total_ns);
+}
+
+static void add_tight(struct plan_class *c, uint64_t n)
+{
+	while (c->tight_first < c->tight_last &&
+	       tightness_ns(c, entry_at(c, c->tight_last - 1)->tight) >= tightness_ns(c, n))
+		c->tight_last--;
+	entry_at(c, c->tight_last++)->tight = n;
+}
+
+/* When work on those that are not lost must begin. One that was evicted later is still reckoned with: too early, never too late. */
+static int64_t begin_by_ns(struct plan_class *c)
+{
+	const struct plan_entry *e = entry_at(c, c->fresh);
+
+	while (c->tight_first < c->tight_last && entry_at(c, c->tight_first)->tight < c->fresh)
+		c->tight_first++;
+	if (c->tight_first == c->tight_last)
+		return INT64_MAX;
+	return tightness_ns(c, entry_at(c, c->tight_first)->tight) + (int64_t)(e->total_ns - e->service_ns);
+}
+
+/*
+ * Pass over those that are lost, from the oldest on; what cannot be in time any more is from now on. The one at work is passed
+ * over too if it will be late, but it is not lost.
+ */
+static void find_fresh(struct plan *p, uint32_t class, uint64_t now)
+{
+	struct plan_class *c = &p->classes[class];
+	struct edf_queue *q = &p->queues[class];
+
+	for (; c->fresh < c->last; c->fresh++) {
+		struct plan_entry *e = entry_at(c, c->fresh);
+
+		if (e->lost || e->gone)
+			continue;
+		q->fresh_deadline_ns = e->deadline_ns;
+		q->fresh_service_ns = e->started	     ? e->service_ns
+				      : c->fresh == c->first ? q->service_ns
+							     : plan_predict_ns(p, class, e->bytes);
+		if (!edf_is_hopeless(&p->rules, q, now, e->deadline_ns, q->fresh_service_ns))
+			return;
+		if (e->started)
+			continue;
+		unlist(p, class, e);
+		e->lost = DROP_LATE;
+		q->late_ns += e->service_ns;
+	}
+	q->fresh_deadline_ns = NO_DEADLINE;
+}
+
 static void evict_largest(struct plan *p, uint32_t class)
 {
 	struct plan_class *c = &p->classes[class];
 	struct plan_entry *e = &c->entries[c->newest[63 - __builtin_clzll(c->sizes)]];
 
-	remove_work(p, class, e);
-	e->evicted = 1;
+	unlist(p, class, e);
+	p->queues[class].work_ns -= e->service_ns;
+	e->lost = DROP_EVICTED;
 }
 
 static void update_loads(struct plan *p, uint64_t now)
 {
 	for (uint32_t i = 0; i < p->n_classes; i++)
-		p->queues[i].load_permille = (uint32_t)(served_lately_ns(&p->classes[i], now) * 1000 / LOAD_WINDOW_NS);
+		p->queues[i].load_permille =
+			(uint32_t)(served_lately_ns(&p->classes[i], now) / (LOAD_WINDOW_NS / 1000));
 }
 
 void plan_arrive(struct plan *p, uint32_t class, uint64_t now, uint64_t deadline_ns, uint32_t bytes, int gone)
@@ -168,14 +230,22 @@ void plan_arrive(struct plan *p, uint32_t class, uint64_t now, uint64_t deadline
 
 	if (p->evict == EVICT_LARGEST)
 		update_loads(p, now);
-	too_long = !gone && p->policy == POLICY_GUARDED &&
+	too_long = !gone && p->rules.policy == POLICY_GUARDED &&
 		   edf_is_too_long(p->queues, p->n_classes, class, p->evict, now, service_ns, deadline_ns);
 
-	*e = (struct plan_entry){ .deadline_ns = deadline_ns, .service_ns = (uint32_t)service_ns, .bytes = bytes };
+	*e = (struct plan_entry){ .deadline_ns = deadline_ns,
+				  .service_ns = (uint32_t)service_ns,
+				  .bytes = bytes,
+				  .total_ns = c->total_ns,
+				  .tight = e->tight };
 	e->size = (uint8_t)(size < PLAN_SIZES ? size : PLAN_SIZES - 1);
-	e->evicted = gone || (too_long && p->evict == EVICT_NEWEST);
-	if (!e->evicted) {
+	e->gone = (uint8_t)gone;
+	e->lost = too_long && p->evict == EVICT_NEWEST ? DROP_EVICTED : DROP_NONE;
+	if (!e->lost && !gone) {
 		q->work_ns += service_ns;
+		e->total_ns = c->total_ns += service_ns;
+		if (deadline_ns != NO_DEADLINE)
+			add_tight(c, c->last);
 		if (p->evict == EVICT_LARGEST)
 			link_size(c, c->last);
 		q->last_deadline_ns = deadline_ns;
@@ -210,39 +280,80 @@ static void refill_shares(struct plan *p, uint64_t now)
 	}
 }
 
-/* What a decision needs to know of now. Returns a class whose head was evicted and only has to be passed on, or -1. */
+/* What the heads take from all others: where the way out is shaped, what waits there and they themselves come first, too. */
+static void weigh_heads(struct plan *p)
+{
+	int is_known = p->model.n_samples == 0 || p->model.n_samples >= ENOUGH; /* none: there is no work */
+	uint64_t behind_pkts = 1;
+
+	for (uint32_t i = 0; i < p->n_classes; i++)
+		if (p->queues[i].room_pkts < p->classes[i].edf_to_egress_pkts)
+			behind_pkts += p->classes[i].edf_to_egress_pkts - p->queues[i].room_pkts;
+	for (uint32_t i = 0; i < p->n_classes; i++) {
+		struct plan_class *c = &p->classes[i];
+		struct edf_queue *q = &p->queues[i];
+		uint64_t bits = behind_pkts * (entry_at(c, c->first)->bytes + MOST_HEADER_BYTES) * BITS;
+
+		q->cost_ns = is_known ? q->service_ns : UNKNOWN_NS;
+		if (p->rate_bits_per_s)
+			q->cost_ns += (uint64_t)((double)bits * NS_PER_S / (double)p->rate_bits_per_s);
+	}
+}
+
+/* What a decision needs to know of now. Returns a class whose head is gone and only has to be passed on, or -1. */
 static int prepare_choice(struct plan *p, uint64_t now, const uint32_t *room_pkts)
 {
+	int any_lost = 0;
+
 	if (p->has_shares)
 		refill_shares(p, now);
 	for (uint32_t i = 0; i < p->n_classes; i++) {
 		struct plan_class *c = &p->classes[i];
+		struct edf_queue *q = &p->queues[i];
 
-		if (c->first != c->last && entry_at(c, c->first)->evicted)
+		if (c->first != c->last && entry_at(c, c->first)->gone)
 			return (int)i;
-		p->queues[i].room_pkts = room_pkts[i];
+		q->room_pkts = room_pkts[i];
+		find_fresh(p, i, now);
+		q->lost = c->first < c->fresh ? entry_at(c, c->first)->lost : DROP_NONE;
+		any_lost |= q->lost != DROP_NONE;
+	}
+	if (any_lost) {
+		for (uint32_t i = 0; i < p->n_classes; i++)
+			p->queues[i].begin_by_ns = begin_by_ns(&p->classes[i]);
+		update_loads(p, now);
+		weigh_heads(p);
 	}
 	return -1;
 }
 
 struct edf_choice plan_choose(struct plan *p, uint64_t now, const uint32_t *room_pkts)
 {
-	int evicted = prepare_choice(p, now, room_pkts);
+	int gone = prepare_choice(p, now, room_pkts);
 
-	if (evicted >= 0)
-		return (struct edf_choice){ .class = evicted, .drop = DROP_EVICTED };
-	return edf_choose(p->policy, p->full, now, p->queues, p->n_classes);
+	if (gone >= 0)
+		return (struct edf_choice){ .class = gone, .drop = DROP_EVICTED };
+	return edf_choose(&p->rules, now, p->queues, p->n_classes);
 }
 
 uint64_t plan_start(struct plan *p, uint32_t class)
 {
 	struct plan_class *c = &p->classes[class];
 	struct plan_entry *e = entry_at(c, c->first);
+	struct edf_queue *q = &p->queues[class];
 
-	if (p->evict == EVICT_LARGEST)
-		unlink_size(c, e);
+	if (e->lost == DROP_EVICTED) { /* it counts again */
+		e->service_ns = (uint32_t)q->service_ns;
+		q->work_ns += e->service_ns;
+	} else if (e->lost == DROP_LATE) {
+		q->late_ns -= e->service_ns;
+	} else {
+		unlist(p, class, e);
+	}
+	e->lost = DROP_NONE;
+	c->fresh = c->first;
 	e->started = 1;
-	return p->queues[class].service_ns;
+	return q->service_ns;
 }
 
 void plan_progress(struct plan *p, uint32_t class, uint64_t remaining_ns)
@@ -259,15 +370,15 @@ struct edf_choice plan_interrupt(struct plan *p, uint32_t class, uint64_t now, c
 {
 	const struct plan_class *c = &p->classes[class];
 	uint64_t remaining_ns = c->entries[c->first & c->mask].service_ns;
-	int evicted = prepare_choice(p, now, room_pkts);
+	int gone = prepare_choice(p, now, room_pkts);
 
-	if (evicted >= 0)
-		return (struct edf_choice){ .class = evicted, .drop = DROP_EVICTED };
+	if (gone >= 0)
+		return (struct edf_choice){ .class = gone, .drop = DROP_EVICTED };
 	/* A head at work waits further down the stack. Shares change ranks meanwhile, but it cannot go before what interrupted it. */
 	for (uint32_t i = 0; i < p->n_classes; i++)
 		if (p->queues[i].waiting_pkts && entry_at(&p->classes[i], p->classes[i].first)->started)
 			p->queues[i].room_pkts = 0;
-	return edf_interrupt(p->policy, now, p->queues, p->n_classes, class, remaining_ns);
+	return edf_interrupt(&p->rules, now, p->queues, p->n_classes, class, remaining_ns);
 }
 
 void plan_take(struct plan *p, uint32_t class)
@@ -275,8 +386,16 @@ void plan_take(struct plan *p, uint32_t class)
 	struct plan_class *c = &p->classes[class];
 	const struct plan_entry *e = entry_at(c, c->first);
 
-	if (!e->evicted)
-		remove_work(p, class, e);
+	if (e->lost != DROP_EVICTED && !e->gone)
+		p->queues[class].work_ns -= e->service_ns;
+	if (e->lost == DROP_LATE)
+		p->queues[class].late_ns -= e->service_ns;
+	else if (e->lost == DROP_NONE && !e->gone)
+		unlist(p, class, e);
+	if (c->tight_first < c->tight_last && entry_at(c, c->tight_first)->tight == c->first)
+		c->tight_first++;
 	c->first++;
+	if (c->fresh < c->first)
+		c->fresh = c->first;
 	load_head(p, class);
 }

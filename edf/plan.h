@@ -4,11 +4,13 @@
  * Memory:  private to the process, one entry per slot, given by the caller; nothing is durable: a successor tells a new
  *          plan of all that wait, and what the old one had evicted is judged again.
  * Rules:   the stage tells of each arrival, asks what to do, does it, and takes the head off: plan_arrive(), plan_choose(),
- *          plan_take(), plan_learn(). A packet that is evicted keeps its place until it is the head; then it is dropped.
+ *          plan_take(), plan_learn(). A packet that is evicted keeps its place until it is the head.
+ *          So it is with one that can no longer be in time: as soon as it is among the first of its class that are lost, it
+ *          counts for nothing any more. What becomes of a lost head is decided when it is its turn (edf.h).
  *          Service times are never assumed: per class a line in bytes, learned from measured ones (least squares with
  *          exponential forgetting). A share is a token bucket of service time that starts empty and holds
  *          SHARE_WINDOW_NS of its rate: so long can a class with credit keep others with credit waiting.
- *          O(classes) per call, and O(1) in what waits.
+ *          O(classes) per call; each packet that is late is passed over once more.
  */
 #ifndef ONTIME_PLAN_H
 #define ONTIME_PLAN_H
@@ -21,11 +23,16 @@
 
 struct plan_entry {
 	uint64_t deadline_ns;
+	uint64_t
+		total_ns; /* predicted work on all that came until then and were not evicted at once, this one included */
+	uint64_t tight; /* not of this packet: an element of the ring of tight ones */
 	uint32_t service_ns; /* as predicted when it came */
 	uint32_t bytes;
 	uint32_t newer, older; /* neighbours in the list of its size; PLAN_NONE: none */
 	uint8_t size; /* which list; none once work has started */
-	uint8_t evicted, started;
+	uint8_t lost; /* enum drop_reason: DROP_EVICTED, DROP_LATE; else DROP_NONE */
+	uint8_t gone; /* dropped by a stage before */
+	uint8_t started;
 };
 
 /* Service time as a line in bytes. */
@@ -38,7 +45,14 @@ struct plan_class {
 	struct plan_entry *entries;
 	uint32_t mask; /* entries - 1 */
 	uint32_t share_percent;
-	uint64_t first, last; /* waiting: first <= n < last */
+	uint32_t edf_to_egress_pkts;
+	uint64_t first, fresh, last; /* waiting: first <= n < last; lost as far as looked at: first <= n < fresh */
+	uint64_t total_ns;
+	/*
+	 * Those with less time to spare than any that came later: tight_first <= i < tight_last, oldest first. The first that is
+	 * not lost has the least of all. A sliding minimum, one addition per packet.
+	 */
+	uint64_t tight_first, tight_last;
 	int64_t tokens_ns;
 	uint64_t served_ns, served_at_ns; /* service lately, fading over LOAD_WINDOW_NS, as of then */
 	struct plan_model model;
@@ -47,9 +61,9 @@ struct plan_class {
 };
 
 struct plan {
-	enum policy policy;
+	struct edf_rules rules;
 	enum evict evict;
-	enum full full;
+	uint64_t rate_bits_per_s; /* of egress; 0: it does not shape */
 	uint32_t n_classes;
 	uint32_t payload_bytes;
 	uint32_t has_shares;

@@ -3,85 +3,106 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <signal.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "ending.h"
 #include "journal.h"
 #include "log.h"
 
 #define TIMER_MISS_NS (60 * NS_PER_US) /* p99 of a timer's lateness on a VM: the stretch to spin for */
 
-static struct edf_journal *crash_journal; /* for the signal handler, which gets no argument */
-
-/* Async-signal-safe: atomics only. Note the packet, then die of the signal as before. */
-static void on_crash(int sig)
+/* Is what others may write to kept out? 0, or -1 after one line. */
+static int check_file(const char *file, const struct stat *st)
 {
-	uint64_t at_work = atomic_load_explicit(&crash_journal->working, memory_order_relaxed);
+	int is_own_group = geteuid() != 0 && st->st_gid == getegid();
 
-	if (at_work) {
-		int again = atomic_load_explicit(&crash_journal->crashed_on, memory_order_relaxed) == at_work;
-		uint32_t before = again ? atomic_load_explicit(&crash_journal->crashes, memory_order_relaxed) : 0;
-
-		atomic_store_explicit(&crash_journal->crashes, before + 1, memory_order_relaxed);
-		atomic_store_explicit(&crash_journal->crashed_on, at_work, memory_order_relaxed);
+	if (!S_ISREG(st->st_mode)) {
+		log_error("load plugin %s: it is no regular file", file);
+		return -1;
 	}
-	signal(sig, SIG_DFL);
-	raise(sig);
+	if (st->st_uid != 0 && st->st_uid != geteuid()) {
+		log_error("load plugin %s: it belongs to uid %u, who could make this stage (uid %u) do anything: chown "
+			  "it",
+			  file, st->st_uid, geteuid());
+		return -1;
+	}
+	if ((st->st_mode & S_IWOTH) || ((st->st_mode & S_IWGRP) && st->st_gid != 0 && !is_own_group)) {
+		log_error("load plugin %s: others may write to it (mode %03o): chmod go-w it", file,
+			  st->st_mode & 0777);
+		return -1;
+	}
+	return 0;
 }
 
-static void catch_crashes(void)
+/*
+ * The file that was checked is the one that is loaded, whatever happens to its name meanwhile. All that can be wrong with it passes:
+ * it may be about to be built or installed again.
+ */
+static int load(struct work *w, const char *file)
 {
-	static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
-	static char stack[16384]; /* of its own: a plugin may have overrun the stage's */
-	stack_t own = { .ss_sp = stack, .ss_size = sizeof(stack) };
-	struct sigaction act = { .sa_handler = on_crash, .sa_flags = SA_ONSTACK | SA_NODEFER };
+	char path[32];
+	struct stat st;
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), err;
 
-	sigaltstack(&own, NULL);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaction(signals[i], &act, NULL);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		log_error("load plugin %s: %s: it is tried again", file, strerror(errno));
+		return -1;
+	}
+	err = check_file(file, &st);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	w->object = err ? NULL : dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!err && !w->object)
+		log_error("load plugin %s: %s: it is tried again", file, dlerror());
+	close(fd);
+	return w->object ? 0 : -1;
 }
 
 static int open_plugin(struct work *w, const char *file)
 {
 	int err;
 
-	w->object = dlopen(file, RTLD_NOW | RTLD_LOCAL);
-	if (!w->object) {
-		log_error("load plugin %s: %s", file, dlerror());
-		return EXIT_TEMPORARY; /* it may be on its way: a launch has seen it */
-	}
-	w->plugin = dlsym(w->object, "ontime_plugin");
-	if (!w->plugin || w->plugin->abi < 1 || w->plugin->abi > ONTIME_PLUGIN_ABI || !w->plugin->work) {
+	ending_watch(w->journal);
+	ending_hold(1); /* its constructors run, too */
+	err = load(w, file);
+	w->plugin = err ? NULL : dlsym(w->object, "ontime_plugin");
+	if (!err && (!w->plugin || w->plugin->abi < 1 || w->plugin->abi > ONTIME_PLUGIN_ABI || !w->plugin->work)) {
 		log_error("load plugin %s: %s: build it against this version's edf/plugin.h", file,
 			  !w->plugin ? "it exports no `ontime_plugin`" : "it has another ABI version");
+		ending_hold(0);
 		return EXIT_CONFIG;
 	}
-	err = w->plugin->open ? w->plugin->open(&w->state) : 0;
-	if (err) {
-		log_error("open plugin %s (%s): %s", w->plugin->name, file, strerror(-err));
-		return EXIT_TEMPORARY;
+	if (!err && w->plugin->open) {
+		err = w->plugin->open(&w->state);
+		if (err)
+			log_error("open plugin %s (%s): %s", w->plugin->name, file, strerror(-err));
 	}
-	catch_crashes();
-	return 0;
+	ending_hold(0);
+	return err ? EXIT_TEMPORARY : 0;
 }
 
 int work_open(struct work *w, struct stage *s)
 {
 	memset(w, 0, sizeof(*w));
 	w->kind = s->config.work;
-	w->journal = crash_journal = &s->seg.shared->edf_journal;
-	work_guard(w, 0, 0);
+	w->journal = &s->seg.shared->edf_journal;
+	ending_recall(w->journal, w->kind == WORK_PLUGIN ? getenv("ONTIME_LAST_END") : NULL);
 	return w->kind == WORK_PLUGIN ? open_plugin(w, s->config.plugin) : 0;
 }
 
 void work_close(struct work *w)
 {
+	ending_hold(1);
 	if (w->plugin && w->plugin->close)
 		w->plugin->close(w->state);
 	if (w->object)
 		dlclose(w->object);
+	ending_hold(0);
+	ending_unwatch();
 }
 
 uint64_t work_simulated_ns(uint32_t bytes)
@@ -192,7 +213,7 @@ int work_is_poison(const struct work *w, uint32_t class, uint64_t word)
 
 void work_guard(struct work *w, uint32_t class, uint64_t word)
 {
-	/* relaxed: read by this process's own signal handler */
+	/* relaxed: read by this process's own handlers, and by a successor */
 	atomic_store_explicit(&w->journal->working, word ? journal_pack(class, 1, word >> COUNT_SHIFT) : 0,
 			      memory_order_relaxed);
 }

@@ -4,8 +4,12 @@
  * Rules:   `simulate` takes 0.2 ms + 0.2 ms * bytes / 1400, at most 0.4 ms: it sleeps for what is long and spins only for
  *          the last stretch that a timer cannot hit. The plugin runs on a copy (plugin.h).
  *          Long work is done in slices when work_slice() says so: between two of them others may go first.
- * Crash:   work is redone for a packet whose count was not stored; the poison rule ends endless redoing: a signal
- *          handler notes the packet at work in the segment when the stage crashes (SIGKILL leaves no note).
+ * Crash:   work is redone for a packet whose count was not stored; the poison rule ends endless redoing: however the plugin
+ *          ends the stage, the packet at work is noted in the segment (ending.h).
+ * Start:   a plugin's file that is missing, half-written or open to others, and an open() that fails, pass: exit status 1,
+ *          and another try. Only what is no plugin for this version is refused for good. open() may take long: the stage is
+ *          STATE_STARTING meanwhile and does not beat, so a watch must not judge it by `hung`, but by how long it has been
+ *          starting (stage_block.started_at_ns): a minute is allowed.
  */
 #ifndef ONTIME_WORK_H
 #define ONTIME_WORK_H

@@ -143,6 +143,8 @@ static uint64_t carry_out(struct simulation *s, struct edf_choice choice, uint64
 	if (choice.drop == DROP_NONE) {
 		p->done_ns = now = serve(s, class, p, now);
 		plan_learn(&s->plan, class, now, p->bytes, p->service_ns);
+		if (s->config->late == LATE_DROP && now > deadline_of(s->config, p))
+			p->drop = DROP_LATE_EGRESS;
 		now += s->overhead_ns;
 	}
 	plan_take(&s->plan, class);

@@ -316,9 +316,50 @@ static void freeze_egress_past_the_deadline(uint32_t n)
 	stage_thaw(&rig, STAGE_EGRESS);
 }
 
+static void freeze_edf_past_the_deadline(uint32_t n)
+{
+	stage_freeze(&rig, STAGE_EDF);
+	send_pkts(&rig, 0, n, 100);
+	await(account_of(&rig, 0).waiting_edf_pkts == n);
+	pass_time(20 * NS_PER_MS);
+	stage_thaw(&rig, STAGE_EDF);
+}
+
+/* As when the machine had no time for edf: nobody else wants the time that those take. */
+static void a_stall_of_edf_sheds_nothing(void)
+{
+	start_one_class("policy = guarded", "budget = 1ms\n");
+	for (int i = 0; i < 5; i++) {
+		freeze_edf_past_the_deadline(200);
+		receive_pkts(&rig, 0, 200);
+	}
+	expect_balanced(&rig);
+	expect_equal(account_of(&rig, 0).sent_late_pkts, 1000);
+}
+
+static void late_drop_counts_at_edf_too(const char *pipeline)
+{
+	start_one_class(pipeline, "budget = 15ms\n");
+	freeze_edf_past_the_deadline(100);
+	await(account_of(&rig, 0).held_pkts == 0);
+	expect_balanced(&rig);
+	expect_equal(dropped(DROP_LATE) + dropped(DROP_EVICTED), 100);
+	expect_equal(drain_sink(&rig, 0), 0);
+}
+
+static void late_drop_counts_late_with_edf(void)
+{
+	late_drop_counts_at_edf_too("policy = edf\nlate = drop");
+}
+
+static void late_drop_counts_late_with_guarded(void)
+{
+	late_drop_counts_at_edf_too("policy = guarded\nlate = drop");
+}
+
 static void late_drop_counts_late_egress(void)
 {
-	start_one_class("late = drop", "budget = 1ms\n");
+	start_one_class("late = drop", "budget = 15ms\n");
 	freeze_egress_past_the_deadline(100);
 	expect_balanced(&rig);
 	expect_equal(dropped(DROP_LATE_EGRESS), 100);
@@ -753,7 +794,7 @@ static void a_reload_reaches_a_stage_that_is_starting(void)
 
 static void a_reload_applies(void)
 {
-	start_one_class("late = send", "budget = 1ms\n");
+	start_one_class("late = send", "budget = 15ms\n");
 	relay_pkts(&rig, 10, 100);
 	rig_replace(&rig, "late = send", "late = drop");
 	reload_all(N_STAGES, "reloaded");
@@ -1311,6 +1352,9 @@ int main(int argc, char **argv)
 		ENTRY(full_wait_drops_nothing_behind_egress),
 		ENTRY(edf_drop_counts_late),
 		ENTRY(late_drop_counts_late_egress),
+		ENTRY(a_stall_of_edf_sheds_nothing),
+		ENTRY(late_drop_counts_late_with_edf),
+		ENTRY(late_drop_counts_late_with_guarded),
 		ENTRY(late_send_sends_and_names_the_span),
 		ENTRY(refusals_are_counted_and_all_is_sent),
 		ENTRY(a_refusal_that_lasts_is_counted_send_error),

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,6 +114,167 @@ static void a_packet_that_crashes_three_times_is_poison(void)
 	for (int i = 0; i < 3; i++)
 		survive_crash();
 	await(account_of(&rig, 0).dropped_pkts[DROP_POISON] == 2);
+}
+
+/* Twice, so that the count of one packet is not that of another. However it ends, the next one goes through. */
+static void a_packet_costs(const char *text, int sig)
+{
+	uint64_t poison = account_of(&rig, 0).dropped_pkts[DROP_POISON];
+
+	say(0, text);
+	say(0, "after");
+	for (int i = 0; i < 3; i++) {
+		int status;
+
+		expect_equal(account_of(&rig, 0).dropped_pkts[DROP_POISON], poison);
+		status = stage_end(&rig, STAGE_EDF, 0);
+		if (!WIFSIGNALED(status) || WTERMSIG(status) != sig)
+			test_fail(__LINE__, "'%s': wait status 0x%x, not signal %d", text, status, sig);
+		stage_start(&rig, STAGE_EDF);
+	}
+	hear(0, "after");
+	await(account_of(&rig, 0).held_pkts == 0);
+	expect_equal(account_of(&rig, 0).dropped_pkts[DROP_POISON], poison + 1);
+	expect_equal(account_of(&rig, 0).unbalanced_pkts, 0);
+}
+
+static void start_with_crashes(void)
+{
+	rig_begin(&rig, plugin_line("tests/plugins/crash.so", ""));
+	rig_class(&rig, "one", LOCAL, 1, 1, "");
+	start(&rig);
+	say(0, "before");
+	hear(0, "before");
+}
+
+static void each_way_of_ending_costs_its_packet_and_not_the_stage(void)
+{
+	start_with_crashes();
+	a_packet_costs("exit 0", SIGABRT);
+	a_packet_costs("exit 1", SIGABRT);
+	a_packet_costs("_exit 2", SIGABRT);
+	a_packet_costs("_Exit 0", SIGABRT);
+	a_packet_costs("quick exit", SIGABRT);
+	a_packet_costs("segv", SIGSEGV);
+	a_packet_costs("usr2", SIGUSR2);
+	a_packet_costs("overflow", SIGSEGV);
+}
+
+/* The packet is at work, by the successor's word. */
+static void await_work(uint32_t generation)
+{
+	rig_await_ready(&rig, STAGE_EDF, generation);
+	await(atomic_load_explicit(&rig.seg.shared->edf_journal.working, memory_order_relaxed) != 0);
+}
+
+static void a_packet_that_hangs_is_ended_and_counted(void)
+{
+	start_with_crashes();
+	say(0, "loop");
+	say(0, "after");
+	for (uint32_t i = 0; i < 3; i++) {
+		await_work(i + 1);
+		stage_end(&rig, STAGE_EDF, SIGABRT); /* as the watch does */
+		stage_start(&rig, STAGE_EDF);
+	}
+	hear(0, "after");
+	expect_equal(account_of(&rig, 0).dropped_pkts[DROP_POISON], 1);
+}
+
+/* Nothing of the process is left to note it: the successor is told, as by the supervisor. */
+static void a_bare_exit_is_noted_by_the_successor(void)
+{
+	start_with_crashes();
+	say(0, "group exit");
+	say(0, "after");
+	for (int i = 0; i < 3; i++) {
+		int status = stage_end(&rig, STAGE_EDF, 0);
+
+		expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+		expect(atomic_load_explicit(&rig.seg.shared->stages[STAGE_EDF].state, memory_order_relaxed) ==
+		       STATE_READY); /* by which a supervisor tells that it did not mean to */
+		setenv("ONTIME_LAST_END", "exited 0", 1);
+		stage_start(&rig, STAGE_EDF);
+	}
+	hear(0, "after");
+	expect_equal(account_of(&rig, 0).dropped_pkts[DROP_POISON], 1);
+}
+
+#define N_SIGNALS 6
+
+/* Whoever kills the stage from outside, its packet is not to blame: with SIGKILL, or any other signal that nobody handles. */
+static void kills_from_outside_are_not_the_packets_fault(void)
+{
+	static const int signals[N_SIGNALS] = { SIGKILL, SIGQUIT, SIGUSR2, SIGALRM, SIGKILL, SIGKILL };
+
+	start_with_crashes();
+	say(0, "loop");
+	for (uint32_t i = 0; i < N_SIGNALS; i++) {
+		char end[32];
+		int status;
+
+		await_work(i + 1);
+		status = stage_end(&rig, STAGE_EDF, signals[i]);
+		expect(WIFSIGNALED(status) && WTERMSIG(status) == signals[i]);
+		snprintf(end, sizeof(end), "signal %d", signals[i]);
+		setenv("ONTIME_LAST_END", end, 1);
+		stage_start(&rig, STAGE_EDF);
+	}
+	await_work(N_SIGNALS + 1);
+	expect_equal(account_of(&rig, 0).dropped_pkts[DROP_POISON], 0);
+	expect_equal(atomic_load_explicit(&rig.seg.shared->edf_journal.crashes, memory_order_relaxed), 0);
+}
+
+static void what_ends_nothing_costs_nothing(void)
+{
+	start_with_crashes();
+	say(0, "spawn");
+	hear(0, "spawn");
+	say(0, "term"); /* to itself: it is not heard */
+	hear(0, "term");
+	say(0, "after");
+	hear(0, "after");
+	expect_equal(account_of(&rig, 0).dropped_pkts[DROP_POISON], 0);
+	expect_equal(rig_log_lines(&rig, "edf: ready"), 1);
+	expect_equal(stage_end(&rig, STAGE_EDF, SIGTERM), 0); /* from another process it is */
+}
+
+/* As on a file system where the plugin is about to be installed again. */
+static void a_plugin_file_that_is_missing_comes_back(void)
+{
+	static const char why[] = "load plugin";
+	char file[PATH_BYTES], away[PATH_BYTES + 8], copy[PATH_BYTES * 4], line[PATH_BYTES * 2];
+	int status;
+
+	snprintf(file, sizeof(file), "/tmp/ontime-plugin-%d.so", getpid());
+	snprintf(away, sizeof(away), "%s.away", file);
+	snprintf(copy, sizeof(copy), "cp %s/plugins/upper.so %s && chmod 644 %s", build_dir, file, file);
+	expect(system(copy) == 0);
+	snprintf(line, sizeof(line), "work = plugin:%s\n", file);
+	rig_begin(&rig, line);
+	rig_class(&rig, "one", LOCAL, 1, 1, "");
+	start(&rig);
+	stage_end(&rig, STAGE_EDF, SIGKILL);
+	say(0, "meanwhile");
+	expect(rename(file, away) == 0);
+	stage_start(&rig, STAGE_EDF);
+	status = stage_end(&rig, STAGE_EDF, 0);
+	expect(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	expect_equal(rig_log_lines(&rig, why), 1);
+	snprintf(copy, sizeof(copy), "head -c 100 %s > %s", away, file); /* half-written */
+	expect(system(copy) == 0);
+	stage_start(&rig, STAGE_EDF);
+	status = stage_end(&rig, STAGE_EDF, 0);
+	expect(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	expect(rename(away, file) == 0 && chmod(file, 0666) == 0);
+	stage_start(&rig, STAGE_EDF);
+	status = stage_end(&rig, STAGE_EDF, 0);
+	expect(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	expect_equal(rig_log_lines(&rig, "others may write to it"), 1);
+	expect(chmod(file, 0644) == 0);
+	stage_start(&rig, STAGE_EDF);
+	hear(0, "MEANWHILE");
+	unlink(file);
 }
 
 #define N_PAIRS 100
@@ -224,6 +386,12 @@ int main(int argc, char **argv)
 	static const struct harness_test tests[] = {
 		ENTRY(what_a_plugin_writes_is_sent),
 		ENTRY(a_packet_that_crashes_three_times_is_poison),
+		ENTRY(each_way_of_ending_costs_its_packet_and_not_the_stage),
+		ENTRY(a_packet_that_hangs_is_ended_and_counted),
+		ENTRY(a_bare_exit_is_noted_by_the_successor),
+		ENTRY(kills_from_outside_are_not_the_packets_fault),
+		ENTRY(what_ends_nothing_costs_nothing),
+		ENTRY(a_plugin_file_that_is_missing_comes_back),
 		ENTRY(slices_let_high_go_before_long_work_ends),
 		ENTRY(kills_lose_nothing_while_work_is_interrupted),
 		ENTRY(endless_interruptions_do_not_look_like_a_hang),

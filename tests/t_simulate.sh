@@ -49,6 +49,25 @@ margins_are_kept_where_asked_for() { # a packet that is ready just in time
 	[ "$(cat "$work/a")" = "22 22 21 21 " ] || { cat "$work/a" && return 1; }
 }
 
+# 100 us of High every 2 ms, and three times 3 ms of Medium: two of High are late then, each time, and nobody else wants the time.
+late_is_honoured() {
+	awk 'BEGIN {for (i = 0; i < 600; i++) {
+		if (i == 100 || i == 300 || i == 500) print i * 2000000 - 1 ",medium,0,3000000"
+		print i * 2000000 ",high,0,100000"}}' >"$work/late.csv"
+	for options in "--policy guarded" "--policy guarded --late=drop" "--policy edf" "--policy edf --late=drop" "--policy edf-drop"; do
+		# shellcheck disable=SC2086
+		"$build/simulate" $options --json "$work/late.csv" | jq -r '.classes[0] | [.offered, .on_time, .late, .dropped[]] | join(",")'
+	done | tr '\n' ' ' >"$work/a"
+	[ "$(cat "$work/a")" = "600,594,6 600,594,0,6 600,594,6 600,594,0,6 600,594,0,6 " ] || { cat "$work/a" && return 1; }
+}
+
+overload_is_shed() { # with twice the load hardly anything goes on late
+	for trace in constant-2 poisson-2 flood-low flood-high; do
+		gzip -dc "tests/workloads/$trace.csv.gz" | "$build/simulate" --json - >"$work/json" || return 1
+		jq -e '([.classes[].late] | add) * 1000 < ([.classes[].dropped[]] | add)' "$work/json" || return 1
+	done
+}
+
 comparison_has_all_policies() {
 	"$build/simulate" --compare "$work/trace.csv" >"$work/a" || return 1
 	for policy in ancestor edf edf-drop guarded 'guarded, evict largest'; do
@@ -102,6 +121,8 @@ check "the packets add up to the sums" packets_add_up_to_the_sums
 check "standard input is the same, and so is a second run" standard_input_is_the_same
 check "small cases go as by hand" a_small_case_goes_as_by_hand
 check "margins are kept where they are asked for" margins_are_kept_where_asked_for
+check "late packets go on where that costs nobody anything, and late = drop sheds them" late_is_honoured
+check "overload is shed" overload_is_shed
 check "the comparison has all policies" comparison_has_all_policies
 check "a bad trace or option is one line and status 2" bad_traces_are_refused
 check "guarded keeps its promises on the workloads" promises_hold

@@ -22,6 +22,15 @@ static struct edf_queue head(uint64_t deadline_ns, uint64_t service_ns)
 	};
 }
 
+/* As the policy alone says: late packets are not dropped for their own sake. */
+static struct edf_choice choose(enum policy policy, enum full full, uint64_t now, const struct edf_queue *queues,
+				uint32_t n)
+{
+	const struct edf_rules rules = { .policy = policy, .full = full, .late = LATE_SEND };
+
+	return edf_choose(&rules, now, queues, n);
+}
+
 static void check(struct edf_choice got, int class, enum drop_reason drop)
 {
 	CU_ASSERT_EQUAL(got.class, class);
@@ -32,7 +41,7 @@ static void check(struct edf_choice got, int class, enum drop_reason drop)
 static void chosen(const struct edf_queue *queues, uint32_t n, int class)
 {
 	for (int i = 0; i < 4; i++)
-		check(edf_choose((enum policy)(i & 1), (enum full)(i >> 1), NOW, queues, n), class, DROP_NONE);
+		check(choose((enum policy)(i & 1), (enum full)(i >> 1), NOW, queues, n), class, DROP_NONE);
 }
 
 static void nothing_is_chosen_when_all_classes_are_empty(void)
@@ -60,7 +69,7 @@ static void the_earliest_deadline_is_first_in_whatever_class_it_is(void)
 			q[first].deadline_ns = NOW + 100;
 			chosen(q, n, (int)first);
 			q[first].waiting_pkts = 0; /* then it has no say */
-			CU_ASSERT_NOT_EQUAL(edf_choose(POLICY_EDF, FULL_WAIT, NOW, q, n).class, (int)first);
+			CU_ASSERT_NOT_EQUAL(choose(POLICY_EDF, FULL_WAIT, NOW, q, n).class, (int)first);
 		}
 }
 
@@ -94,18 +103,18 @@ static void a_class_without_deadline_is_never_late(void)
 {
 	struct edf_queue q = head(NO_DEADLINE, UINT64_MAX / 2);
 
-	check(edf_choose(POLICY_EDF_DROP, FULL_WAIT, UINT64_MAX / 2 + 100, &q, 1), 0, DROP_NONE);
+	check(choose(POLICY_EDF_DROP, FULL_WAIT, UINT64_MAX / 2 + 100, &q, 1), 0, DROP_NONE);
 	q.service_ns = 3;
-	check(edf_choose(POLICY_EDF_DROP, FULL_WAIT, NO_DEADLINE - 2, &q, 1), 0, DROP_NONE);
+	check(choose(POLICY_EDF_DROP, FULL_WAIT, NO_DEADLINE - 2, &q, 1), 0, DROP_NONE);
 }
 
 static void edf_serves_a_late_packet_and_the_latest_first(void)
 {
 	struct edf_queue q[] = { head(NOW + 5, 1), head(NOW - 10, 1), head(1, 500), head(NOW, 1) };
 
-	check(edf_choose(POLICY_EDF, FULL_WAIT, NOW, q, 4), 2, DROP_NONE);
+	check(choose(POLICY_EDF, FULL_WAIT, NOW, q, 4), 2, DROP_NONE);
 	q[2].waiting_pkts = 0;
-	check(edf_choose(POLICY_EDF, FULL_DROP, NOW, q, 4), 1, DROP_NONE);
+	check(choose(POLICY_EDF, FULL_DROP, NOW, q, 4), 1, DROP_NONE);
 }
 
 static void edf_drop_drops_what_would_finish_one_ns_after_its_deadline(void)
@@ -115,14 +124,24 @@ static void edf_drop_drops_what_would_finish_one_ns_after_its_deadline(void)
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
 		struct edf_queue q = head(NOW + services[i], services[i]);
 
-		check(edf_choose(POLICY_EDF_DROP, FULL_WAIT, NOW, &q, 1), 0, DROP_NONE); /* done exactly in time */
-		check(edf_choose(POLICY_EDF_DROP, FULL_WAIT, NOW + 1, &q, 1), 0, DROP_LATE);
-		check(edf_choose(POLICY_EDF, FULL_WAIT, NOW + 1, &q, 1), 0, DROP_NONE);
+		check(choose(POLICY_EDF_DROP, FULL_WAIT, NOW, &q, 1), 0, DROP_NONE); /* done exactly in time */
+		check(choose(POLICY_EDF_DROP, FULL_WAIT, NOW + 1, &q, 1), 0, DROP_LATE);
+		check(choose(POLICY_EDF, FULL_WAIT, NOW + 1, &q, 1), 0, DROP_NONE);
 		q.service_ns++;
-		check(edf_choose(POLICY_EDF_DROP, FULL_WAIT, NOW, &q, 1), 0, DROP_LATE);
+		check(choose(POLICY_EDF_DROP, FULL_WAIT, NOW, &q, 1), 0, DROP_LATE);
 		q.deadline_ns++;
-		check(edf_choose(POLICY_EDF_DROP, FULL_WAIT, NOW, &q, 1), 0, DROP_NONE);
+		check(choose(POLICY_EDF_DROP, FULL_WAIT, NOW, &q, 1), 0, DROP_NONE);
 	}
+}
+
+static void late_drop_makes_edf_drop_what_is_late(void)
+{
+	static const struct edf_rules rules = { .policy = POLICY_EDF, .full = FULL_WAIT, .late = LATE_DROP };
+	struct edf_queue q[] = { head(NOW + 9, 10), head(NOW + 10, 10) };
+
+	check(edf_choose(&rules, NOW, q, 2), 0, DROP_LATE);
+	q[0].waiting_pkts = 0;
+	check(edf_choose(&rules, NOW, q, 2), 1, DROP_NONE);
 }
 
 /* A drop takes no time: it goes before any work, wherever it is, and needs no room. */
@@ -130,15 +149,15 @@ static void a_late_packet_is_dropped_before_an_earlier_deadline_is_served(void)
 {
 	struct edf_queue q[] = { head(NOW + 10, 1), head(NOW + 20, 21), head(NOW - 1, 1) };
 
-	check(edf_choose(POLICY_EDF_DROP, FULL_WAIT, NOW, q, 3), 1, DROP_LATE);
+	check(choose(POLICY_EDF_DROP, FULL_WAIT, NOW, q, 3), 1, DROP_LATE);
 	q[1].room_pkts = 0;
-	check(edf_choose(POLICY_EDF_DROP, FULL_WAIT, NOW, q, 3), 1, DROP_LATE);
-	check(edf_choose(POLICY_EDF_DROP, FULL_DROP, NOW, q, 3), 1, DROP_LATE);
-	check(edf_choose(POLICY_EDF, FULL_DROP, NOW, q, 3), 1, DROP_EGRESS_FULL);
+	check(choose(POLICY_EDF_DROP, FULL_WAIT, NOW, q, 3), 1, DROP_LATE);
+	check(choose(POLICY_EDF_DROP, FULL_DROP, NOW, q, 3), 1, DROP_LATE);
+	check(choose(POLICY_EDF, FULL_DROP, NOW, q, 3), 1, DROP_EGRESS_FULL);
 	q[1].waiting_pkts = 0;
-	check(edf_choose(POLICY_EDF_DROP, FULL_WAIT, NOW, q, 3), 2, DROP_LATE);
+	check(choose(POLICY_EDF_DROP, FULL_WAIT, NOW, q, 3), 2, DROP_LATE);
 	q[2].waiting_pkts = 0;
-	check(edf_choose(POLICY_EDF_DROP, FULL_WAIT, NOW, q, 3), 0, DROP_NONE);
+	check(choose(POLICY_EDF_DROP, FULL_WAIT, NOW, q, 3), 0, DROP_NONE);
 }
 
 static void without_room_a_class_waits_and_does_not_hold_up_the_others(void)
@@ -149,8 +168,8 @@ static void without_room_a_class_waits_and_does_not_hold_up_the_others(void)
 		for (uint32_t without = 0; without < 8; without++) {
 			for (uint32_t i = 0; i < 3; i++)
 				q[i].room_pkts = without >> i & 1 ? 0 : 1;
-			check(edf_choose((enum policy)p, FULL_WAIT, NOW, q, 3),
-			      without == 7 ? -1 : __builtin_ctz(~without), DROP_NONE);
+			check(choose((enum policy)p, FULL_WAIT, NOW, q, 3), without == 7 ? -1 : __builtin_ctz(~without),
+			      DROP_NONE);
 		}
 }
 
@@ -162,40 +181,38 @@ static void without_room_full_drop_drops_the_head(void)
 		for (uint32_t without = 1; without < 8; without++) {
 			for (uint32_t i = 0; i < 3; i++)
 				q[i].room_pkts = without >> i & 1 ? 0 : 1;
-			check(edf_choose((enum policy)p, FULL_DROP, NOW, q, 3), __builtin_ctz(without),
-			      DROP_EGRESS_FULL);
+			check(choose((enum policy)p, FULL_DROP, NOW, q, 3), __builtin_ctz(without), DROP_EGRESS_FULL);
 		}
 	q[0].room_pkts = 0;
 	q[0].waiting_pkts = q[1].waiting_pkts = q[2].waiting_pkts = 0; /* nothing waits: nothing to drop */
-	check(edf_choose(POLICY_EDF_DROP, FULL_DROP, NOW, q, 3), -1, DROP_NONE);
+	check(choose(POLICY_EDF_DROP, FULL_DROP, NOW, q, 3), -1, DROP_NONE);
 }
 
 /* verdict - what the header says about one class alone: -1 leave it, else the drop reason, DROP_NONE to serve. */
-static int verdict(enum policy policy, enum full full, uint64_t now, const struct edf_queue *q)
+static int verdict(const struct edf_rules *rules, uint64_t now, const struct edf_queue *q)
 {
 	int late = q->deadline_ns != NO_DEADLINE && (q->deadline_ns < now || q->service_ns > q->deadline_ns - now);
 
 	if (!q->waiting_pkts)
 		return -1;
-	if (late && policy == POLICY_EDF_DROP)
+	if (late && (rules->policy == POLICY_EDF_DROP || rules->late == LATE_DROP))
 		return DROP_LATE;
 	if (q->room_pkts)
 		return DROP_NONE;
-	return full == FULL_DROP ? DROP_EGRESS_FULL : -1;
+	return rules->full == FULL_DROP ? DROP_EGRESS_FULL : -1;
 }
 
 /* reference - any drop goes first, by class; else the class that no other beats: pair by pair, not a running least. */
-static struct edf_choice reference(enum policy policy, enum full full, uint64_t now, const struct edf_queue *q,
-				   uint32_t n)
+static struct edf_choice reference(const struct edf_rules *rules, uint64_t now, const struct edf_queue *q, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
-		if (verdict(policy, full, now, &q[i]) > DROP_NONE)
-			return (struct edf_choice){ (int)i, (enum drop_reason)verdict(policy, full, now, &q[i]) };
+		if (verdict(rules, now, &q[i]) > DROP_NONE)
+			return (struct edf_choice){ (int)i, (enum drop_reason)verdict(rules, now, &q[i]) };
 	for (uint32_t i = 0; i < n; i++) {
-		int beaten = verdict(policy, full, now, &q[i]) != DROP_NONE;
+		int beaten = verdict(rules, now, &q[i]) != DROP_NONE;
 
 		for (uint32_t j = 0; j < n; j++)
-			if (verdict(policy, full, now, &q[j]) == DROP_NONE)
+			if (verdict(rules, now, &q[j]) == DROP_NONE)
 				beaten |= q[j].deadline_ns < q[i].deadline_ns ||
 					  (j < i && q[j].deadline_ns == q[i].deadline_ns);
 		if (!beaten)
@@ -210,8 +227,8 @@ static void every_choice_is_that_of_the_reference(void)
 
 	random_state = 0x9e3779b97f4a7c15;
 	for (int round = 0; round < 500000; round++) {
-		enum policy policy = (enum policy)random_below(2);
-		enum full full = (enum full)random_below(2);
+		const struct edf_rules rules = { (enum policy)random_below(2), (enum full)random_below(2),
+						 (enum late)random_below(2) };
 		uint32_t n = 1 + random_below(round % 2 ? 4 : MAX_CLASSES), common = 1 + random_below(8);
 		struct edf_queue q[MAX_CLASSES];
 		struct edf_choice got, expected;
@@ -222,8 +239,8 @@ static void every_choice_is_that_of_the_reference(void)
 			q[i].waiting_pkts = random_below(1 + common);
 			q[i].room_pkts = random_below(common) ? random_below(3) * 100 : 2;
 		}
-		got = edf_choose(policy, full, NOW, q, n);
-		expected = reference(policy, full, NOW, q, n);
+		got = edf_choose(&rules, NOW, q, n);
+		expected = reference(&rules, NOW, q, n);
 		n_different += got.class != expected.class || got.drop != expected.drop;
 		n_seen[got.drop]++;
 		n_none += got.class < 0;
@@ -266,7 +283,7 @@ static void no_order_has_a_smaller_greatest_lateness(void)
 		for (uint32_t i = 0; i < n; i++)
 			all[i] = q[i] = head(NOW + random_below(300), 1 + random_below(100));
 		for (uint32_t i = 0; i < n; i++) {
-			int class = edf_choose(POLICY_EDF, FULL_WAIT, now, q, n).class;
+			int class = choose(POLICY_EDF, FULL_WAIT, now, q, n).class;
 
 			CU_ASSERT_FATAL(class >= 0);
 			now += q[class].service_ns;
@@ -291,7 +308,7 @@ static void what_edf_drop_serves_is_in_time(void)
 		for (uint32_t i = 0; i < 4; i++)
 			q[i] = head(now + random_below(300), 1 + random_below(100));
 		for (int left = 4; left; left--) {
-			struct edf_choice c = edf_choose(POLICY_EDF_DROP, FULL_WAIT, now, q, 4);
+			struct edf_choice c = choose(POLICY_EDF_DROP, FULL_WAIT, now, q, 4);
 
 			CU_ASSERT_FATAL(c.class >= 0);
 			q[c.class].waiting_pkts = 0;
@@ -309,7 +326,7 @@ SUITE(edf, TEST(nothing_is_chosen_when_all_classes_are_empty),
       TEST(the_earliest_deadline_is_first_in_whatever_class_it_is), TEST(a_tie_goes_to_the_higher_class),
       TEST(a_class_without_deadline_comes_last_and_the_higher_of_two_first),
       TEST(a_class_without_deadline_is_never_late), TEST(edf_serves_a_late_packet_and_the_latest_first),
-      TEST(edf_drop_drops_what_would_finish_one_ns_after_its_deadline),
+      TEST(edf_drop_drops_what_would_finish_one_ns_after_its_deadline), TEST(late_drop_makes_edf_drop_what_is_late),
       TEST(a_late_packet_is_dropped_before_an_earlier_deadline_is_served),
       TEST(without_room_a_class_waits_and_does_not_hold_up_the_others), TEST(without_room_full_drop_drops_the_head),
       TEST(every_choice_is_that_of_the_reference), TEST(no_order_has_a_smaller_greatest_lateness),

@@ -1,12 +1,15 @@
 /* test_work.c - the work on a packet: as long as it says, without burning a CPU for it, and a plugin on its own copy. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../common/clock.h"
+#include "../edf/ending.h"
 #include "../edf/work.h"
 #include "suites.h"
 
@@ -208,17 +211,73 @@ static void work_in_slices_takes_its_own_time_and_that_of_the_others(void)
 	slice_work(WORK_PLUGIN, path, text, 400 * NS_PER_US);
 }
 
-static void a_file_that_is_no_plugin_is_refused(void)
+static int status_of(const char *file)
 {
-	static const char *const files[] = { "/nonexistent/plugin.so", "/proc/self/exe", "libc.so.6" };
+	struct work w;
+	int status;
 
-	for (int i = 0; i < 3; i++) {
-		struct work w;
+	open_stage(WORK_PLUGIN, file);
+	status = work_open(&w, &stage);
+	work_close(&w);
+	segment_close(&stage.seg);
+	return status;
+}
 
-		open_stage(WORK_PLUGIN, files[i]);
-		CU_ASSERT_EQUAL(work_open(&w, &stage), i < 2 ? EXIT_TEMPORARY : EXIT_CONFIG);
-		segment_close(&stage.seg);
+static void a_file_that_others_may_write_to_is_not_loaded(void)
+{
+	static const mode_t modes[] = { 0646, 0666, 0777 };
+	char path[PATH_BYTES], command[PATH_BYTES * 2], copy[] = "/tmp/ontime-unit-XXXXXX";
+	int fd = mkstemp(copy);
+
+	CU_ASSERT_FATAL(fd >= 0);
+	close(fd);
+	find_plugin(path);
+	snprintf(command, sizeof(command), "cat %s > %s", path, copy);
+	CU_ASSERT_EQUAL_FATAL(system(command), 0);
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		chmod(copy, modes[i]);
+		CU_ASSERT_EQUAL(status_of(copy), EXIT_TEMPORARY);
 	}
+	chmod(copy, 0644);
+	CU_ASSERT_EQUAL(status_of(copy), 0);
+	if (geteuid() == 0 && chown(copy, 12345, 0) == 0)
+		CU_ASSERT_EQUAL(status_of(copy), EXIT_TEMPORARY);
+	unlink(copy);
+}
+
+static void only_what_is_no_plugin_is_refused_for_good(void)
+{
+	Dl_info libc;
+
+	CU_ASSERT_EQUAL(status_of("/nonexistent/plugin.so"), EXIT_TEMPORARY);
+	CU_ASSERT_EQUAL(status_of("/proc/self/status"), EXIT_TEMPORARY); /* no object, perhaps not yet */
+	CU_ASSERT_EQUAL(status_of("/dev/null"), EXIT_TEMPORARY);
+	/* Last: it stays loaded, under the name of a descriptor that the next file would have. */
+	CU_ASSERT_FATAL(dladdr((void *)(uintptr_t)&strlen, &libc) != 0);
+	CU_ASSERT_EQUAL(status_of(libc.dli_fname), EXIT_CONFIG);
+}
+
+/* Who ended: only one that ended by itself with a packet at work has that packet to blame. */
+static void a_successor_notes_what_its_predecessor_could_not(void)
+{
+	static const struct {
+		const char *last_end;
+		uint32_t crashes;
+	} ends[] = { { NULL, 0 }, { "signal 9", 0 }, { "unknown", 0 }, { "exited 0", 1 }, { "exited 2", 2 } };
+	struct edf_journal *journal;
+
+	open_stage(WORK_PLUGIN, "");
+	journal = &stage.seg.shared->edf_journal;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		journal->working = 77;
+		ending_recall(journal, ends[i].last_end);
+		CU_ASSERT_EQUAL(journal->crashes, ends[i].crashes);
+		CU_ASSERT_EQUAL(journal->working, 0);
+		ending_recall(journal, ends[i].last_end); /* nothing was at work */
+		CU_ASSERT_EQUAL(journal->crashes, ends[i].crashes);
+	}
+	CU_ASSERT_EQUAL(journal->crashed_on, 77);
+	segment_close(&stage.seg);
 }
 
 static void the_third_crash_in_a_row_makes_a_packet_poison(void)
@@ -246,5 +305,6 @@ static void the_third_crash_in_a_row_makes_a_packet_poison(void)
 SUITE(work, TEST(simulated_work_grows_from_a_fifth_to_two_fifths_of_a_millisecond),
       TEST(simulated_work_takes_its_time_and_mostly_sleeps), TEST(no_work_changes_nothing),
       TEST(a_plugin_works_on_a_copy_and_again_gives_the_same), TEST(what_a_plugin_refuses_or_overfills_is_dropped),
-      TEST(work_in_slices_takes_its_own_time_and_that_of_the_others), TEST(a_file_that_is_no_plugin_is_refused),
-      TEST(the_third_crash_in_a_row_makes_a_packet_poison))
+      TEST(work_in_slices_takes_its_own_time_and_that_of_the_others),
+      TEST(a_file_that_others_may_write_to_is_not_loaded), TEST(only_what_is_no_plugin_is_refused_for_good),
+      TEST(a_successor_notes_what_its_predecessor_could_not), TEST(the_third_crash_in_a_row_makes_a_packet_poison))
