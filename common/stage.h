@@ -1,5 +1,5 @@
 /*
- * stage.h - the life of a stage: attach, pin, signals, ready, heartbeat, sleep, end.
+ * stage.h - the life of a stage: attach, placing, signals, ready, heartbeat, sleep, end.
  *
  * Memory:  struct stage is the process's one big private object, static in main.c.
  * Rules:   a stage is one thread; the only asynchronous things are the signal flags.
@@ -18,6 +18,7 @@
 #include "bell.h"
 #include "clock.h"
 #include "config.h"
+#include "place.h"
 #include "probe.h"
 #include "segment.h"
 
@@ -31,6 +32,7 @@ struct stage {
 	struct config config;
 	struct segment seg;
 	struct probes probes;
+	struct place place;
 	struct stage_block *self;
 	struct stage_block *blocks; /* of all stages */
 	const char *file; /* the config file, for reload; NULL: defaults */
