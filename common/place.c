@@ -2,13 +2,11 @@
 #include "place.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -326,37 +324,18 @@ static void look_at_room(struct place *p, uint64_t now)
 			 p->room.used / 10, cpu_name(p, cpu));
 }
 
-uint64_t place_parse_waits(const char *text)
-{
-	char *end;
-
-	strtoull(text, &end, 10); /* on a CPU */
-	return end == text ? 0 : strtoull(end, NULL, 10);
-}
-
-static uint64_t read_waits(void)
-{
-	int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
-	char text[96] = "";
-
-	if (fd < 0)
-		return 0;
-	if (read(fd, text, sizeof(text) - 1) < 0)
-		text[0] = '\0';
-	close(fd);
-	return place_parse_waits(text);
-}
-
 /* While this stage was ready to run, the CPU was others': not other stages', as far as one can tell. */
 static void look_at_waits(struct place *p, uint64_t now)
 {
-	uint64_t waited_ns = read_waits(), others_ns = 0, took_ns = now - p->waits_at_ns;
-	uint64_t new_ns = waited_ns > p->waited_ns ? waited_ns - p->waited_ns : 0;
+	uint64_t others_ns = 0, took_ns = now - p->waits_at_ns, new_ns;
 	bool is_first = p->waits_at_ns == 0;
+	struct waits before = p->waits;
 	char cpu[24];
 
-	p->waited_ns = waited_ns;
+	waits_read((uint32_t)getpid(), &p->waits);
+	p->waits.is_ready = 0; /* it runs */
 	p->waits_at_ns = now;
+	new_ns = waits_between(&before, &p->waits, took_ns);
 	for (int i = 0; i < N_STAGES; i++)
 		if (i != (int)p->id)
 			others_ns += used_ns(p, i, p->waits_cpu_ns);

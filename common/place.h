@@ -11,7 +11,7 @@
  *          that loops) loses real time by a signal; SIGXCPU by RLIMIT_RTTIME does the same.
  *          A stage that waited for its CPU for long, while others than stages had it, says so in one line.
  * Crash:   nothing is left behind; a successor begins anew.
- * Source:  sched(7), sched_setattr(2), timer_create(2); the kernel's Documentation/scheduler/sched-stats.rst for schedstat.
+ * Source:  sched(7), sched_setattr(2), timer_create(2).
  */
 #ifndef ONTIME_PLACE_H
 #define ONTIME_PLACE_H
@@ -19,6 +19,7 @@
 #include "config.h"
 #include "layout.h"
 #include "room.h"
+#include "waits.h"
 
 /* What a stage may have before others. */
 enum rank { RANK_PLAIN, RANK_SLICE, RANK_NICE, RANK_FIFO };
@@ -36,7 +37,8 @@ struct place {
 	struct room room;
 	uint64_t due_ns, seen_at_ns, seen_cpu_ns[N_STAGES]; /* of the looks at the CPU */
 	uint64_t told_ns[3]; /* when a line of each kind may come again */
-	uint64_t waits_at_ns, waits_cpu_ns[N_STAGES], waited_ns; /* of the looks at the run queue */
+	struct waits waits; /* as of the last look at the run queue */
+	uint64_t waits_at_ns, waits_cpu_ns[N_STAGES];
 };
 
 /* place_open - pin this process and give it what it may have; says in one line what it may not. Once, at the start. */
@@ -47,8 +49,5 @@ void place_look(struct place *p, uint64_t now);
 
 /* place_priority - of SCHED_FIFO for this stage when `most` is allowed: the order of the stages as far as there is room. */
 int place_priority(enum stage_id id, enum work_kind work, int most);
-
-/* place_parse_waits - nanoseconds spent waiting for a CPU, from the text of /proc/PID/schedstat; 0 if it is none. */
-uint64_t place_parse_waits(const char *text);
 
 #endif

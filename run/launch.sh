@@ -113,9 +113,10 @@ attach_histograms() { # says so, or in one line why not
 }
 
 histograms=$(attach_histograms)
+scheduling=$([ -n "$mode" ] || sed -n 's/^[a-z]*: \(no real time: .*\)/ontime: \1/p' "$log" | head -n 1)
 say "instance '$instance' is running${mode:+ (adopted)}"
 classes=$("$build/hold" --classes "$@")
-printf '%s\n' "$classes" "$histograms"
+printf '%s\n' "$classes" "$histograms" ${scheduling:+"$scheduling"}
 printf '%s\n' "$classes" | awk 'function at(a, port) {
 		port = a
 		sub(/.*:/, "", port)

@@ -1,4 +1,7 @@
 /* test_place.c - when real time is given back and taken again, and who comes before whom. */
+#include <errno.h>
+#include <unistd.h>
+
 #include "clock.h"
 #include "place.h"
 #include "suites.h"
@@ -116,14 +119,34 @@ static void the_order_lasts_as_far_as_the_limit_allows(void)
 
 static void waits_are_the_second_figure_of_schedstat(void)
 {
-	CU_ASSERT_EQUAL(place_parse_waits("1234567890123 9876543210 55\n"), 9876543210ULL);
-	CU_ASSERT_EQUAL(place_parse_waits("12\n"), 0);
-	CU_ASSERT_EQUAL(place_parse_waits(""), 0);
-	CU_ASSERT_EQUAL(place_parse_waits("?"), 0);
+	struct waits w;
+
+	CU_ASSERT_EQUAL(waits_parse("1234567890123 9876543210 55\n", &w), 0);
+	CU_ASSERT_EQUAL(w.cpu_ns, 1234567890123ULL);
+	CU_ASSERT_EQUAL(w.queued_ns, 9876543210ULL);
+	CU_ASSERT_EQUAL(waits_parse("12\n", &w), -EPROTO);
+	CU_ASSERT_EQUAL(waits_parse("", &w), -EPROTO);
+	CU_ASSERT_EQUAL(waits_parse("? 1 2", &w), -EPROTO);
+	CU_ASSERT_EQUAL(waits_read((uint32_t)getpid(), &w), 0);
+	CU_ASSERT_EQUAL(w.is_ready, 1);
+	CU_ASSERT(waits_read(0x7fffffff, &w) < 0 && w.cpu_ns == 0);
+}
+
+static void a_wait_that_has_not_ended_counts(void)
+{
+	static const struct waits before = { 100, 200, 1 }, still = { 100, 200, 1 }, asleep = { 100, 200, 0 },
+				  ran = { 150, 260, 1 };
+
+	CU_ASSERT_EQUAL(waits_between(&before, &still, 1000), 1000);
+	CU_ASSERT_EQUAL(waits_between(&before, &asleep, 1000), 0);
+	CU_ASSERT_EQUAL(waits_between(&before, &ran, 1000), 60);
+	CU_ASSERT_EQUAL(waits_between(&before, &ran, 50), 50);
+	CU_ASSERT_EQUAL(waits_between(&ran, &before, 1000), 0); /* another process */
 }
 
 SUITE(place, TEST(real_time_stays_while_others_have_room), TEST(a_flood_loses_real_time_within_a_fifth_of_a_second),
       TEST(a_short_burst_does_not_lose_it), TEST(it_comes_back_a_second_after_the_flood_and_not_between_the_limits),
       TEST(what_does_not_last_is_tried_ever_more_rarely), TEST(what_a_signal_took_is_gone_for_a_second_too),
       TEST(a_look_after_a_long_sleep_counts_as_long_as_it_took), TEST(with_work_ingress_comes_before_edf),
-      TEST(the_order_lasts_as_far_as_the_limit_allows), TEST(waits_are_the_second_figure_of_schedstat))
+      TEST(the_order_lasts_as_far_as_the_limit_allows), TEST(waits_are_the_second_figure_of_schedstat),
+      TEST(a_wait_that_has_not_ended_counts))

@@ -1,12 +1,14 @@
 /*
- * spin.c - a plugin that uses its CPU: "loop" at the beginning of a datagram is worked on for ever, "nap" for ever with the
- * shortest sleeps between, and all others for SPIN_US microseconds of the environment (default 1000).
+ * spin.c - a plugin that uses its CPU: each datagram for SPIN_NS. One that begins with "loop" is worked on for ever, "nap" for
+ * ever with the shortest sleeps between, and "fork" leaves a child behind for a few seconds.
  */
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../../edf/plugin.h"
+
+#define SPIN_NS 1000000
 
 static long long cpu_ns(void)
 {
@@ -27,16 +29,19 @@ static void spin(long long ns)
 static int work(void *state, struct ontime_packet *p)
 {
 	static const struct timespec nap = { .tv_nsec = 1 };
-	const char *us = getenv("SPIN_US");
 
 	(void)state;
 	while (p->in_bytes >= 4 && memcmp(p->in, "loop", 4) == 0)
-		spin(1000000);
+		spin(SPIN_NS);
 	while (p->in_bytes >= 3 && memcmp(p->in, "nap", 3) == 0) {
-		spin(1000000);
+		spin(SPIN_NS);
 		nanosleep(&nap, NULL);
 	}
-	spin(1000LL * (us ? atoi(us) : 1000));
+	if (p->in_bytes >= 4 && memcmp(p->in, "fork", 4) == 0 && fork() == 0) {
+		sleep(5);
+		_exit(0);
+	}
+	spin(SPIN_NS);
 	if (p->in_bytes > p->out_room_bytes)
 		return -1;
 	memcpy(p->out, p->in, p->in_bytes);
