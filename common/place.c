@@ -266,6 +266,12 @@ void place_open(struct place *p, const struct config *c, enum stage_id id, struc
 	prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0); /* 1 us: parks and shaper waits end on time */
 }
 
+int place_holds_up_others(const struct place *p)
+{
+	return p->cpu >= 0 && p->mates != 1U << p->id && p->may == RANK_FIFO &&
+	       atomic_load_explicit(&p->has, memory_order_relaxed);
+}
+
 static bool may_speak(struct place *p, enum line line, uint64_t now, uint64_t pause_ns)
 {
 	if (now < p->told_ns[line])

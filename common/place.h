@@ -47,6 +47,9 @@ void place_open(struct place *p, const struct config *c, enum stage_id id, struc
 /* place_look - call at beats; does something about every 25 ms: tells what was used, and gives real time back or takes it. */
 void place_look(struct place *p, uint64_t now);
 
+/* place_holds_up_others - 1 while a spinning stage would keep other stages off their CPU. */
+int place_holds_up_others(const struct place *p);
+
 /* place_priority - of SCHED_FIFO for this stage when `most` is allowed: the order of the stages as far as there is room. */
 int place_priority(enum stage_id id, enum work_kind work, int most);
 

@@ -341,7 +341,7 @@ int stage_spin(struct stage *s, int (*has_input)(void *arg), void *arg)
 {
 	uint64_t limit_ns = s->config.spin_us[s->id] * NS_PER_US, until_ns;
 
-	if (limit_ns == 0)
+	if (limit_ns == 0 || place_holds_up_others(&s->place))
 		return 0;
 	if (s->spin_ns < limit_ns / 16 || s->spin_ns > limit_ns)
 		s->spin_ns = limit_ns;

@@ -71,7 +71,8 @@ void stage_ring(struct stage *s, enum stage_id other, uint32_t how);
 
 /*
  * stage_spin - spin before a sleep as long as it has been paying lately. has_input(arg) says whether to stop.
- * Returns 1 when input came, 0 when the stage should park; at once with `spin = 0us`.
+ * Returns 1 when input came, 0 when the stage should park; at once with `spin = 0us`,
+ * and in real time on a CPU that it shares with the stages whose input it waits for.
  */
 int stage_spin(struct stage *s, int (*has_input)(void *arg), void *arg);
 
