@@ -37,6 +37,7 @@ enum evict { EVICT_NEWEST, EVICT_LARGEST };
 enum work_kind { WORK_NONE, WORK_SIMULATE, WORK_PLUGIN };
 enum full { FULL_WAIT, FULL_DROP };
 enum late { LATE_SEND, LATE_DROP };
+enum fifo { FIFO_OFF, FIFO_ON, FIFO_AUTO };
 enum stage_id { STAGE_INGRESS, STAGE_EDF, STAGE_EGRESS, N_STAGES };
 
 struct address {
@@ -79,7 +80,7 @@ struct config {
 	uint32_t socket_buffer_bytes; /* receive buffer of each listen socket */
 	int32_t cpu[N_STAGES]; /* -1: not pinned, -2: auto, else the CPU's number */
 	uint32_t spin_us[N_STAGES]; /* longest adaptive spin before a stage parks; 0: park at once */
-	uint32_t fifo; /* 1: SCHED_FIFO, priority rising downstream */
+	enum fifo fifo; /* real time: not, or as far as it is allowed; with FIFO_ON a refusal is a warning */
 	uint32_t heartbeat_ms; /* longest park of a stage: 10 .. 1000 */
 	uint32_t hung_ms; /* work but no progress for this long: the supervisor kills the stage */
 	uint32_t n_classes;

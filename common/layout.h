@@ -132,10 +132,10 @@ struct stage_block {
 	_Atomic uint64_t failed_calls; /* system calls that failed in a way that is expected to pass */
 	_Atomic uint64_t failing_since_ns; /* since when one of them has failed each time; 0: none does */
 	_Atomic uint32_t failing_errno; /* of the last failure; valid while failing_since_ns is not 0 */
-	_Atomic uint32_t sched_policy; /* SCHED_FIFO, SCHED_OTHER ...: what the stage runs at now */
+	_Atomic uint32_t sched_policy; /* SCHED_FIFO or SCHED_OTHER: what the stage runs at now; place.h */
 	_Atomic uint64_t
 		remade_sockets; /* times a socket was bound or connected again because an address or route changed */
-	_Atomic uint64_t cpu_ns; /* CPU time used by this process, as of the last beat */
+	_Atomic uint64_t cpu_ns; /* CPU time used by the stage's thread, as of 25 ms ago while it is busy */
 };
 
 /* What recvmmsg did, told to the successor. Writers: ingress, and the kernel on its behalf. See journal.h. */

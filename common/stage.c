@@ -2,11 +2,9 @@
 #include "stage.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -17,7 +15,6 @@
 #include "version.h"
 
 #define LOCK_WAIT_NS (2 * NS_PER_S)
-#define FIFO_PRIORITY 10 /* of ingress; edf and egress one higher each */
 
 static _Atomic int stop_asked, drain_asked, reload_asked; /* relaxed, all of them: flags set by a signal handler */
 
@@ -100,41 +97,6 @@ static int parse_arguments(struct stage *s, int argc, char **argv)
 	}
 	s->argc = n;
 	return 0;
-}
-
-static int cpu_for(const struct config *c, enum stage_id id)
-{
-	cpu_set_t allowed;
-	int last = -1;
-
-	if (c->cpu[id] != -2)
-		return c->cpu[id];
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
-		return -1;
-	/* Fewer than four CPUs: all on the last one, since a wake across cores costs ten times one on the same core.
-	   With more the kernel knows better. */
-	for (size_t i = 0; i < CPU_SETSIZE; i++)
-		if (CPU_ISSET(i, &allowed))
-			last = (int)i;
-	return CPU_COUNT(&allowed) < 4 ? last : -1;
-}
-
-static void place(struct stage *s)
-{
-	int cpu = cpu_for(&s->config, s->id);
-	struct sched_param param = { .sched_priority = FIFO_PRIORITY + (int)s->id };
-	cpu_set_t set;
-
-	if (cpu >= 0) {
-		CPU_ZERO(&set);
-		CPU_SET((unsigned int)cpu, &set);
-		if (sched_setaffinity(0, sizeof(set), &set) < 0)
-			log_warn("pin to CPU %d: %s: it runs unpinned; see `cpus`", cpu, strerror(errno));
-	}
-	if (s->config.fifo && sched_setscheduler(0, SCHED_FIFO, &param) < 0)
-		log_warn("SCHED_FIFO: %s: it runs at normal priority; needs CAP_SYS_NICE or `fifo = off`",
-			 strerror(errno));
-	prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0); /* 1 us: parks and shaper waits end on time */
 }
 
 /* Is fd 3 + i really the socket hold bound for this segment? 0, or the exit status. */
@@ -246,10 +208,10 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	status = join_segment(s);
 	if (status)
 		return 1 + status;
-	place(s);
-	probe_init(&s->probes, &s->seg, id);
 	s->blocks = s->seg.shared->stages;
 	s->self = &s->blocks[id];
+	place_open(&s->place, &s->config, id, s->blocks);
+	probe_init(&s->probes, &s->seg, id);
 	s->space_fd = find_fd("space");
 	/* relaxed, all of them: for observers */
 	atomic_store_explicit(&s->self->pid, (uint32_t)getpid(), memory_order_relaxed);
@@ -353,6 +315,7 @@ int stage_reload_asked(struct stage *s, struct config *fresh)
 
 void stage_beat(struct stage *s, uint64_t now, int has_work)
 {
+	place_look(&s->place, now);
 	if (now < s->beat_due_ns)
 		return;
 	s->beat_due_ns = now + s->config.heartbeat_ms * NS_PER_MS / 4;
@@ -403,7 +366,7 @@ int stage_spin(struct stage *s, int (*has_input)(void *arg), void *arg)
 {
 	uint64_t limit_ns = s->config.spin_us[s->id] * NS_PER_US, until_ns;
 
-	if (limit_ns == 0)
+	if (limit_ns == 0 || place_holds_up_others(&s->place))
 		return 0;
 	if (s->spin_ns < limit_ns / 16 || s->spin_ns > limit_ns)
 		s->spin_ns = limit_ns;

@@ -1,5 +1,5 @@
 /*
- * stage.h - the life of a stage: attach, pin, signals, ready, heartbeat, sleep, end.
+ * stage.h - the life of a stage: attach, placing, signals, ready, heartbeat, sleep, end.
  *
  * Memory:  struct stage is the process's one big private object, static in main.c.
  * Rules:   a stage is one thread; the only asynchronous things are the signal flags.
@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "config.h"
 #include "failing.h"
+#include "place.h"
 #include "probe.h"
 #include "segment.h"
 
@@ -35,6 +36,7 @@ struct stage {
 	struct config config;
 	struct segment seg;
 	struct probes probes;
+	struct place place;
 	struct stage_block *self;
 	struct stage_block *blocks; /* of all stages */
 	const char *file; /* the config file, for reload; NULL: defaults */
@@ -75,7 +77,8 @@ void stage_ring(struct stage *s, enum stage_id other, uint32_t how);
 
 /*
  * stage_spin - spin before a sleep as long as it has been paying lately. has_input(arg) says whether to stop.
- * Returns 1 when input came, 0 when the stage should park; at once with `spin = 0us`.
+ * Returns 1 when input came, 0 when the stage should park; at once with `spin = 0us`,
+ * and in real time on a CPU that it shares with the stages whose input it waits for.
  */
 int stage_spin(struct stage *s, int (*has_input)(void *arg), void *arg);
 

@@ -147,13 +147,14 @@ names_may_vanish() { # a user's IPC objects are removed at logout, unless that i
 }
 
 histograms=$(attach_histograms)
+scheduling=$([ -n "$mode" ] || sed -n 's/^[^ ]* [a-z]*: \(no real time: .*\)/ontime: \1/p' "$log" | head -n 1)
 say "instance '$instance' is running${mode:+ (adopted)}"
 names_may_vanish
 classes=$("$build/hold" --classes -c "$config" "$@" || true)
 in=
 [ "$instance" = default ] || in=" -i $instance"
 {
-	printf '%s\n' "$classes" "$histograms"
+	printf '%s\n' "$classes" "$histograms" ${scheduling:+"$scheduling"}
 	[ -n "$mode" ] || sed -n 's/^[^ ]* hold: \(.* yet: .*\)/ontime: \1/p' "$log" # an address or a route that may come
 	printf '%s\n' "$classes" | awk 'function at(a, port) {
 			port = a

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "waits.h"
+
 static const uint32_t per_million[N_PERCENTILES] = { 500000, 950000, 990000, 999000, 1000000 };
 
 void view_launch(const struct view *now, struct view *launch)
@@ -93,4 +95,32 @@ void stage_change(const struct stage_view *now, const struct stage_view *before,
 	out->cpu = (double)used_ns / (double)((out->is_new || before->starts == 0) && now->up_ns ? now->up_ns : ns);
 	out->parks_per_s = rate(now->parks, before->parks, (double)ns / 1e9);
 	out->rings_per_s = rate(now->rings, before->rings, (double)ns / 1e9);
+}
+
+static struct waits waits_of(const struct stage_view *s)
+{
+	return (struct waits){ s->cpu_ns, s->queued_ns, (int)s->is_ready };
+}
+
+/* What it waited, less what the other stages ran: they may have been on the same CPU. */
+static double starved(const struct view *now, const struct view *before, uint64_t ns, int id,
+		      const struct stage_change change[N_STAGES])
+{
+	struct waits is = waits_of(&now->stages[id]), was = waits_of(&before->stages[id]);
+	double share;
+
+	if (change[id].is_new || before->stages[id].starts == 0)
+		return 0;
+	share = (double)waits_between(&was, &is, ns) / (double)ns;
+	for (int i = 0; i < N_STAGES; i++)
+		share -= i == id ? 0 : change[i].cpu;
+	return share > 0 ? share : 0;
+}
+
+void stages_change(const struct view *now, const struct view *before, uint64_t ns, struct stage_change out[N_STAGES])
+{
+	for (int i = 0; i < N_STAGES; i++)
+		stage_change(&now->stages[i], &before->stages[i], ns, &out[i]);
+	for (int i = 0; i < N_STAGES; i++)
+		out[i].starved = starved(now, before, ns, i, out);
 }

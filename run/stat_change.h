@@ -24,10 +24,13 @@ struct class_change {
 	uint64_t mean_ns, percentile_ns[N_PERCENTILES]; /* arrived -> sent; 0 when nothing was sent */
 };
 
+#define STARVED 0.3 /* from this share on a stage is called starved, here and in place.c */
+
 struct stage_change {
 	int is_new; /* another process than before */
 	double cpu; /* CPUs used, 1 is all of one; of a new process since it began */
 	double parks_per_s, rings_per_s;
+	double starved; /* share of the time that it was ready to run, and others than stages had the CPU */
 };
 
 /* view_launch - the look that could have been taken when this instance was launched: all counts 0. */
@@ -35,6 +38,9 @@ void view_launch(const struct view *now, struct view *launch);
 
 /* class_change - `before` must be an earlier look at the same class, `ns` the time between them, above 0. */
 void class_change(const struct class_view *now, const struct class_view *before, uint64_t ns, struct class_change *out);
+
+/* stages_change - of all three; `before` as for class_change(). */
+void stages_change(const struct view *now, const struct view *before, uint64_t ns, struct stage_change out[N_STAGES]);
 
 void stage_change(const struct stage_view *now, const struct stage_view *before, uint64_t ns, struct stage_change *out);
 

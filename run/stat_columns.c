@@ -326,6 +326,14 @@ static void fill_cpu(const void *row, struct cell *c)
 	snprintf(c->text, sizeof(c->text), "%.1f%%", 100 * ((const struct stage_row *)row)->change->cpu);
 }
 
+static void fill_starved(const void *row, struct cell *c)
+{
+	double share = ((const struct stage_row *)row)->change->starved;
+
+	snprintf(c->text, sizeof(c->text), "%.0f%%", 100 * share);
+	c->look = share >= STARVED ? LOOK_BAD : LOOK_PLAIN;
+}
+
 static void fill_parks(const void *row, struct cell *c)
 {
 	set_rate(c, ((const struct stage_row *)row)->change->parks_per_s, LOOK_PLAIN);
@@ -354,8 +362,9 @@ void fit_stage_table(struct table *t, int cols)
 		{ "stage", 0, 0, 1, fill_stage },	{ "pid", 8, 0, 0, fill_pid },
 		{ "state", 10, 0, 1, fill_state },	{ "up", 8, 0, 0, fill_up },
 		{ "restarts", 9, 0, 0, fill_restarts }, { "cpu", 7, 0, 0, fill_cpu },
-		{ "parks/s", 8, 1, 0, fill_parks },	{ "rings/s", 8, 2, 0, fill_rings },
-		{ "rescued", 9, 3, 0, fill_rescued },	{ "beat ago", 9, 4, 0, fill_beat },
+		{ "waits", 6, 0, 0, fill_starved },	{ "parks/s", 8, 1, 0, fill_parks },
+		{ "rings/s", 8, 2, 0, fill_rings },	{ "rescued", 9, 3, 0, fill_rescued },
+		{ "beat ago", 9, 4, 0, fill_beat },
 	};
 
 	table_fit(t, columns, N_OF(columns), (int)sizeof("ingress") - 1, cols);

@@ -2,6 +2,7 @@
 #include "stat_json.h"
 
 #include <inttypes.h>
+#include <sched.h>
 #include <string.h>
 
 #define PERCENTILES 4
@@ -108,10 +109,11 @@ static void print_stage(FILE *out, const struct stage_view *s, const char *name)
 {
 	fprintf(out,
 		"{\"stage\":\"%s\",\"pid\":%u,\"state\":\"%s\",\"up_ns\":%" PRIu64
-		",\"starts\":%u,\"beat_age_ns\":%" PRIu64 ",\"has_work\":%u,\"cpu_ns\":%" PRIu64,
-		name, s->pid, s->state, s->up_ns, s->starts, s->beat_age_ns, s->has_work, s->cpu_ns);
-	fprintf(out, ",\"parks\":%" PRIu64 ",\"rings\":%" PRIu64 ",\"rescued\":%" PRIu64 "}", s->parks, s->rings,
-		s->rescued_pkts);
+		",\"starts\":%u,\"beat_age_ns\":%" PRIu64 ",\"has_work\":%u,\"cpu_ns\":%" PRIu64
+		",\"queued_ns\":%" PRIu64,
+		name, s->pid, s->state, s->up_ns, s->starts, s->beat_age_ns, s->has_work, s->cpu_ns, s->queued_ns);
+	fprintf(out, ",\"parks\":%" PRIu64 ",\"rings\":%" PRIu64 ",\"rescued\":%" PRIu64 ",\"sched\":\"%s\"}", s->parks,
+		s->rings, s->rescued_pkts, s->sched_policy == SCHED_FIFO ? "fifo" : "other");
 }
 
 void stat_json(FILE *out, const char *instance, const struct view *now, const struct view *before, int buckets)

@@ -130,8 +130,7 @@ static void measure(struct drawing *d)
 		class_change(&s->now->classes[i], &before->classes[i], d->window_ns, &d->classes[i]);
 		d->longest_name = len > d->longest_name ? len : d->longest_name;
 	}
-	for (int i = 0; i < N_STAGES; i++)
-		stage_change(&s->now->stages[i], &before->stages[i], d->window_ns, &d->stages[i]);
+	stages_change(s->now, before, d->window_ns, d->stages);
 	lost_collect(&d->lost, s->now, d->classes, s->part == PART_LOST ? first_of_list(s) : 0);
 }
 

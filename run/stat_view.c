@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "clock.h"
+#include "waits.h"
 
 void viewer_open(struct viewer *v, const char *instance)
 {
@@ -46,23 +47,6 @@ static int map_current(struct viewer *v, char why[WHY_BYTES])
 	return 0;
 }
 
-/* The first figure of schedstat: nanoseconds on a CPU. 0 when the process is gone. */
-static uint64_t read_cpu_ns(uint32_t pid)
-{
-	unsigned long long ns = 0;
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%u/schedstat", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	if (fscanf(f, "%llu", &ns) != 1)
-		ns = 0;
-	fclose(f);
-	return ns;
-}
-
 static struct stage_view look_at_stage(const struct segment *seg, enum stage_id id, uint64_t now)
 {
 	const struct stage_block *b = &seg->shared->stages[id];
@@ -80,9 +64,15 @@ static struct stage_view look_at_stage(const struct segment *seg, enum stage_id 
 		.parks = atomic_load_explicit(&b->parks, memory_order_relaxed),
 		.rings = atomic_load_explicit(&b->rings, memory_order_relaxed),
 		.rescued_pkts = atomic_load_explicit(&b->rescued_pkts, memory_order_relaxed),
+		.sched_policy = atomic_load_explicit(&b->sched_policy, memory_order_relaxed),
 	};
+	struct waits waits;
 
-	s.cpu_ns = alive ? read_cpu_ns(s.pid) : 0;
+	if (alive && waits_read(s.pid, &waits) == 0) {
+		s.cpu_ns = waits.cpu_ns;
+		s.queued_ns = waits.queued_ns;
+		s.is_ready = (uint32_t)waits.is_ready;
+	}
 	return s;
 }
 

@@ -27,6 +27,9 @@ struct stage_view {
 	uint64_t up_ns; /* 0: not alive */
 	uint64_t beat_age_ns;
 	uint64_t cpu_ns; /* of this process, user and system; starts from 0 with each start */
+	uint64_t queued_ns; /* how long this process was ready to run and another one had its CPU */
+	uint32_t is_ready; /* at this moment */
+	uint32_t sched_policy; /* SCHED_FIFO, SCHED_OTHER */
 	uint64_t parks, rings, rescued_pkts;
 };
 

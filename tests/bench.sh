@@ -1,7 +1,7 @@
 #!/bin/sh
 # bench.sh - the command behind every number in README.md.
 #
-# usage: tests/bench.sh [cost|latency|handover|decide|schedule|idle|restart|observers|probes]...      default: all
+# usage: tests/bench.sh [cost|latency|busy|handover|decide|schedule|idle|restart|observers|probes]...      default: all
 #
 # Wall times on shared machines are noise: what counts is CPU time per packet, as medians of interleaved runs, beside the
 # single-process reference relay (tests/reference.c) in the same run.
@@ -11,12 +11,14 @@ rounds=${ROUNDS:-5}
 build=build
 sizes=${SIZES:-64 512 1400}
 work=$(mktemp -d)
+cpu=$(taskset -cp $$ | sed 's/.*[^0-9]//') # the last that is allowed: where `cpus = auto` and the reference are when CPUs are few
+busy_pids=
 ONTIME_RUN_DIR=$work/run
 ONTIME_HISTOGRAMS=off # but in `probes`, which measures what they cost
 export ONTIME_RUN_DIR ONTIME_HISTOGRAMS
 conf=$work/bench.conf
 sed 's/^instance = .*/instance = bench/; s/^policy = .*/policy = edf/; s/127\.0\.0\.1:8/127.0.0.1:28/; s/127\.0\.0\.1:9/127.0.0.1:29/' run/ontime.conf >"$conf"
-trap 'run/stop.sh -i bench >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
+trap 'end_busy; run/stop.sh -i bench >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
 make -s all tests
 
 median() { # of the numbers on standard input
@@ -135,6 +137,110 @@ latency_of() { # RATE: p50, p99 and p99.9 of one run, the mean of the classes
 latency_row() { # NAME RATE FILE
 	printf '%-22s %8d %9.1f %9.1f %9.1f\n' "$1" "$2" "$(cut -d' ' -f1 "$3" | median)" "$(cut -d' ' -f2 "$3" | median)" \
 		"$(cut -d' ' -f3 "$3" | median)"
+}
+
+start_busy() { # N: ordinary processes that spin on the relays' CPU
+	n=$1
+	while [ "$n" -gt 0 ]; do
+		taskset -c "$cpu" sh -c 'while :; do :; done' &
+		busy_pids="$busy_pids $!"
+		n=$((n - 1))
+	done
+}
+
+end_busy() {
+	for pid in $busy_pids; do
+		kill -KILL "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	busy_pids=
+}
+
+nginx_conf() { # the same classes, as nginx's stream module relays them
+	modules=$(find /usr/lib/nginx/modules /usr/share/nginx/modules -name ngx_stream_module.so 2>/dev/null | head -n 1)
+	cat <<END
+${modules:+load_module $modules;}
+daemon off;
+master_process off;
+pid $work/nginx.pid;
+error_log $work/nginx.log;
+events { worker_connections 1024; }
+stream {
+$("$build/hold" --classes -c "$busy_conf" | awk '{print "server { listen " $2 " udp rcvbuf=16m; proxy_pass " $4 "; proxy_timeout 30s; }"}')
+}
+END
+}
+
+start_relay() { # NAME: of $busy_relays; sets $relay, a pid, or nothing for an instance of ours
+	relay=
+	case $1 in
+	off | auto) run/launch.sh -c "$busy_conf" --cpus="$cpu" "--fifo=$1" >/dev/null ;;
+	reference) build/tests/reference gso "$busy_conf" >/dev/null & relay=$! ;;
+	nginx) taskset -c "$cpu" "$nginx" -p "$work" -c "$work/nginx.conf" 2>/dev/null & relay=$! ;;
+	esac
+	sleep 0.3
+}
+
+stop_relay() {
+	[ -n "$relay" ] || run/stop.sh -i bench >/dev/null
+	[ -z "$relay" ] || kill -TERM "$relay" 2>/dev/null || true
+	[ -z "$relay" ] || wait "$relay" 2>/dev/null || true
+}
+
+busy_row() { # RELAY RATE CLASS: medians of the rounds
+	printf '%-22s %6d  %-12s' "$(relay_name "$1")" "$2" "$3"
+	for column in 2 3 4 5; do
+		awk -v class="$3" -v column="$column" '$1 == class {print $column}' "$work/busy.$1.$2" | median
+	done | tr '\n' ' ' | awk '{printf " %8.2f %9.1f %9.1f %9.1f\n", $1, $2, $3, $4}'
+}
+
+relay_name() {
+	case $1 in
+	off | auto) echo "ontime, fifo = $1" ;;
+	reference) echo "reference" ;;
+	nginx) echo "nginx stream" ;;
+	esac
+}
+
+# Source and sink are kept off the relays' CPU, and in real time where that is another one and allowed: what is measured is how a
+# relay shares its CPU with busy processes, not what else the source waits for.
+busy() {
+	n_busy=${BUSY:-2}
+	busy_conf=$work/busy.conf
+	sed 's/^policy = .*/policy = guarded/' "$conf" >"$busy_conf"
+	away=$(taskset -cp $$ | sed 's/.*: //; s/[^0-9].*//')
+	ahead=$([ "$away" = "$cpu" ] || ! chrt -f 30 true 2>/dev/null || echo chrt -f 30)
+	busy_relays="off auto reference"
+	nginx=$(command -v nginx || ls /usr/sbin/nginx 2>/dev/null || true)
+	if [ -n "$nginx" ] && nginx_conf >"$work/nginx.conf" && "$nginx" -t -q -p "$work" -c "$work/nginx.conf" 2>"$work/said"; then
+		busy_relays="$busy_relays nginx"
+	else
+		echo "busy: without nginx: $([ -n "$nginx" ] && tail -n 1 "$work/said" || echo 'apt-get install nginx-light libnginx-mod-stream')"
+	fi
+	echo "beside $n_busy busy processes on the relays' CPU ($cpu; source and sink on $away${ahead:+, in real time}): on time % of sent, and us from scheduled"
+	echo "send to arrival; default config, 64 to 512 bytes; medians of $rounds interleaved runs of 2 s"
+	printf '%-22s %6s  %-12s %8s %9s %9s %9s\n' relay rate class 'on time' p50 p99 p99.9
+	for rate in ${RATES:-8000 10000}; do
+		rm -f "$work"/busy.*."$rate"
+		i=0
+		while [ "$i" -lt "$rounds" ]; do
+			for one in $busy_relays; do
+				start_relay "$one"
+				start_busy "$n_busy"
+				# shellcheck disable=SC2086
+				taskset -c "$away" $ahead build/load -c "$busy_conf" --rate "$rate" --size 64-512 --seconds 2 |
+					awk 'NF == 0 {exit} NR > 1 {print $1, $13, $8, $9, $10}' >>"$work/busy.$one.$rate"
+				end_busy
+				stop_relay
+			done
+			i=$((i + 1))
+		done
+		for one in $busy_relays; do
+			for class in $("$build/hold" --classes -c "$busy_conf" | awk '{print $1}'); do
+				busy_row "$one" "$rate" "$class"
+			done
+		done
+	done
 }
 
 handover() {
@@ -321,10 +427,10 @@ probes_ns() { # RATE none|detached|attached: one figure to $work/probes.WHICH, a
 	ONTIME_BUILD=$build run/stop.sh -i bench >/dev/null
 }
 
-[ $# -gt 0 ] || set -- handover decide cost latency schedule idle restart observers probes
+[ $# -gt 0 ] || set -- handover decide cost latency busy schedule idle restart observers probes
 for part in "$@"; do
 	case $part in
-	cost | latency | handover | decide | schedule | idle | restart | observers | probes) "$part" ;;
+	cost | latency | busy | handover | decide | schedule | idle | restart | observers | probes) "$part" ;;
 	*) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" >&2 && exit 2 ;;
 	esac
 done

@@ -279,6 +279,7 @@ static void set_up(char **more)
 	log_set_name("crash");
 	setenv("ONTIME_LOG", "error", 1);
 	n_arguments = harness_arguments(arguments, "crash");
+	arguments[n_arguments++] = "--fifo=off"; /* the stages are this process */
 	/* Short vectors: more of the same stores would only take longer. */
 	arguments[n_arguments++] = "--high.ingress_to_edf=6";
 	arguments[n_arguments++] = "--medium.ingress_to_edf=6";

@@ -101,7 +101,7 @@ static void draw_pipeline(uint32_t payload_bytes)
 {
 	static const char *const policies[] = { "guarded", "edf", "edf-drop" };
 
-	line("[pipeline]\ninstance = sim\ncpus = none");
+	line("[pipeline]\ninstance = sim\ncpus = none\nfifo = off");
 	line("policy = %s\nevict = %s", policies[below(3)], choose("newest", "largest"));
 	line("full = %s\nlate = %s", choose("wait", "drop"), choose("send", "drop"));
 	line("gso = %s\npayload_bytes = %uB", below(3) ? "on" : "off", payload_bytes);
@@ -174,7 +174,8 @@ void config_shares(struct sim_setup *setup, uint64_t seed)
 				     .most_bytes = 1400,
 				     .usual_sizes = 1 };
 	begin(setup);
-	line("[pipeline]\ninstance = sim\ncpus = none\npolicy = edf\npayload_bytes = 1400B\nrate = 100Mbit\nburst = "
+	line("[pipeline]\ninstance = sim\ncpus = none\nfifo = off\npolicy = edf\npayload_bytes = 1400B\nrate = "
+	     "100Mbit\nburst = "
 	     "2KiB");
 	for (uint32_t class = 0; class < 3; class ++) {
 		line("[class c%u]\nlisten = 127.0.0.1:%u\nsend = 127.0.0.1:%u", class, 8080 + class, 9080 + class);
@@ -194,7 +195,7 @@ void config_plain(struct sim_setup *setup, uint64_t seed)
 				     .least_bytes = 64,
 				     .most_bytes = 1400 };
 	begin(setup);
-	line("[pipeline]\ninstance = sim\ncpus = none");
+	line("[pipeline]\ninstance = sim\ncpus = none\nfifo = off");
 	for (uint32_t class = 0; class < 4; class ++) {
 		line("[class c%u]", class);
 		line("listen = 127.0.0.1:%u\nsend = 127.0.0.1:%u", 8080 + class, 9080 + class);

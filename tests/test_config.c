@@ -176,7 +176,7 @@ static void the_defaults_of_the_pipeline_are_those_of_the_design(void)
 	CU_ASSERT_EQUAL(c.burst_bytes, 65536);
 	CU_ASSERT_EQUAL(c.gso, 1);
 	CU_ASSERT_EQUAL(c.socket_buffer_bytes, 16 * 1024 * 1024);
-	CU_ASSERT_EQUAL(c.fifo, 0);
+	CU_ASSERT_EQUAL(c.fifo, FIFO_AUTO);
 	CU_ASSERT_EQUAL(c.heartbeat_ms, 200);
 	CU_ASSERT_EQUAL(c.hung_ms, 2000);
 	for (int i = 0; i < N_STAGES; i++) {
@@ -248,7 +248,7 @@ static void every_pipeline_key_is_read(void)
 	CU_ASSERT_EQUAL(c.socket_buffer_bytes, 1048576);
 	CU_ASSERT(c.cpu[0] == 0 && c.cpu[1] == 1 && c.cpu[2] == 1);
 	CU_ASSERT(c.spin_us[0] == 0 && c.spin_us[1] == 1 && c.spin_us[2] == 1000);
-	CU_ASSERT_EQUAL(c.fifo, 1);
+	CU_ASSERT_EQUAL(c.fifo, FIFO_ON);
 	CU_ASSERT_EQUAL(c.heartbeat_ms, 50);
 	CU_ASSERT_EQUAL(c.hung_ms, 1000);
 }
@@ -1173,7 +1173,7 @@ static void each_change_is_explained_and_those_that_need_a_relaunch_are_counted(
 		{ "--cpus=0,1,1", "cpus: auto -> 0,1,1 (needs a relaunch)\n", 1 },
 		{ "--cpus=7", "cpus: auto -> 7 (needs a relaunch)\n", 1 },
 		{ "--cpus=none", "cpus: auto -> none (needs a relaunch)\n", 1 },
-		{ "--fifo=on", "fifo: off -> on (needs a relaunch)\n", 1 },
+		{ "--fifo=on", "fifo: auto -> on (needs a relaunch)\n", 1 },
 		{ "--high.send=[::1]:7 1.2.3.4:5",
 		  "high.send: 127.0.0.1:9080 -> [::1]:7 1.2.3.4:5 (needs a relaunch)\n", 1 },
 		{ "--high.listen=[::]:7", "high.listen: 127.0.0.1:8080 -> [::]:7 (needs a relaunch)\n", 1 },

@@ -186,6 +186,29 @@ static void the_cpu_of_a_new_process_counts_from_its_start(void)
 	CU_ASSERT_DOUBLE_EQUAL(c.cpu, 0.05, 1e-9);
 }
 
+/* edf waits 0.9 s of a second: 0.5 s of that egress runs, so for 0.4 s others have the CPU. */
+static void a_stage_is_starved_by_others_than_stages(void)
+{
+	static struct view was, is;
+	struct stage_change c[N_STAGES];
+
+	for (int i = 0; i < N_STAGES; i++)
+		was.stages[i] = is.stages[i] =
+			(struct stage_view){ .pid = 1, .starts = 1, .cpu_ns = 7, .queued_ns = 5 };
+	is.stages[STAGE_EDF].queued_ns += 9 * NS_PER_S / 10;
+	is.stages[STAGE_EDF].cpu_ns += NS_PER_S / 10;
+	is.stages[STAGE_EGRESS].cpu_ns += NS_PER_S / 2;
+	is.stages[STAGE_EGRESS].queued_ns += NS_PER_S / 20;
+	stages_change(&is, &was, NS_PER_S, c);
+	CU_ASSERT_DOUBLE_EQUAL(c[STAGE_EDF].starved, 0.4, 1e-9);
+	CU_ASSERT_DOUBLE_EQUAL(c[STAGE_EGRESS].starved, 0, 1e-9);
+	CU_ASSERT_DOUBLE_EQUAL(c[STAGE_INGRESS].starved, 0, 1e-9);
+	is = was;
+	is.stages[STAGE_INGRESS].is_ready = 1; /* a wait that has not ended is in no count */
+	stages_change(&is, &was, NS_PER_S, c);
+	CU_ASSERT_DOUBLE_EQUAL(c[STAGE_INGRESS].starved, 1, 1e-9);
+}
+
 static void without_an_earlier_look_all_is_since_launch(void)
 {
 	struct screen s = screen_of();
@@ -405,8 +428,8 @@ SUITE(stat, TEST(numbers_keep_three_digits_in_five_characters), TEST(times_keep_
       TEST(what_is_dropped_or_late_is_not_on_time_and_what_waits_is_undecided),
       TEST(a_rate_is_the_difference_over_the_time_between),
       TEST(percentiles_are_of_the_interval_and_never_above_its_longest),
-      TEST(the_cpu_of_a_new_process_counts_from_its_start), TEST(without_an_earlier_look_all_is_since_launch),
-      TEST(four_classes_and_all_that_happens_to_them_fit_80_by_24),
+      TEST(the_cpu_of_a_new_process_counts_from_its_start), TEST(a_stage_is_starved_by_others_than_stages),
+      TEST(without_an_earlier_look_all_is_since_launch), TEST(four_classes_and_all_that_happens_to_them_fit_80_by_24),
       TEST(a_drop_stands_under_its_class_and_reason_with_rate_and_total),
       TEST(what_grows_comes_first_when_not_all_reasons_fit), TEST(a_time_above_the_budget_is_marked_without_colour),
       TEST(a_process_that_was_replaced_is_marked), TEST(the_last_row_says_balanced_or_who_is_off_by_how_much),

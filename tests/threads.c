@@ -129,6 +129,8 @@ int main(void)
 
 	log_set_name("threads");
 	n_arguments = harness_arguments(arguments, "threads");
+	arguments[n_arguments++] = (char *)"--fifo=off"; /* the stages are this process */
+	arguments[n_arguments] = NULL;
 	if (config_load(&config, NULL, n_arguments, arguments, why, sizeof(why)) || sockets_open(&sockets, &config) ||
 	    segment_create(&seg, &config, sockets.cookies, sockets.n - sockets.n_uncounted, why)) {
 		log_error("set up: %s", why);

@@ -1,0 +1,56 @@
+/*
+ * place.h - where a stage runs and before whom: its CPU, real time while that leaves room, and a word when it is starved.
+ *
+ * Memory:  struct place is private, in struct stage. What is in force stands in the stage's block: sched_policy, cpu_ns.
+ * Rules:   fifo = auto takes the first that it may: SCHED_FIFO, a better nice value, a shorter slice. One line says what would
+ *          allow more. Children of a stage get nothing of it (SCHED_RESET_ON_FORK).
+ *          With work on packets egress comes before ingress, and ingress before edf: what arrives must be able to interrupt
+ *          work. Without work priority rises downstream.
+ *          Nobody is starved. Each stage looks, at its beats, at what all stages on its CPU used of it, and gives real time
+ *          back while that leaves too little (room.h). A stage that makes no look for BOUND_NS of its own CPU time (a plugin
+ *          that loops) loses real time by a signal; SIGXCPU by RLIMIT_RTTIME does the same.
+ *          A stage that waited for its CPU for long, while others than stages had it, says so in one line.
+ * Crash:   nothing is left behind; a successor begins anew.
+ * Source:  sched(7), sched_setattr(2), timer_create(2).
+ */
+#ifndef ONTIME_PLACE_H
+#define ONTIME_PLACE_H
+
+#include "config.h"
+#include "layout.h"
+#include "room.h"
+#include "waits.h"
+
+/* What a stage may have before others. */
+enum rank { RANK_PLAIN, RANK_SLICE, RANK_NICE, RANK_FIFO };
+
+struct place {
+	enum stage_id id;
+	int cpu; /* pinned to that one; -1: not pinned */
+	uint32_t n_cpus; /* it and its mates may run on */
+	uint32_t mates; /* bit per stage: those that share the CPU, this one included */
+	enum rank may;
+	int priority; /* of SCHED_FIFO */
+	_Atomic int has; /* 1: what it may have is in force; cleared by a signal handler too */
+	_Atomic int looked; /* since the last signal of the CPU timer; relaxed: for a signal handler */
+	struct stage_block *blocks; /* of all stages */
+	struct room room;
+	uint64_t due_ns, seen_at_ns, seen_cpu_ns[N_STAGES]; /* of the looks at the CPU */
+	uint64_t told_ns[3]; /* when a line of each kind may come again */
+	struct waits waits; /* as of the last look at the run queue */
+	uint64_t waits_at_ns, waits_cpu_ns[N_STAGES];
+};
+
+/* place_open - pin this process and give it what it may have; says in one line what it may not. Once, at the start. */
+void place_open(struct place *p, const struct config *c, enum stage_id id, struct stage_block *blocks);
+
+/* place_look - call at beats; does something about every 25 ms: tells what was used, and gives real time back or takes it. */
+void place_look(struct place *p, uint64_t now);
+
+/* place_holds_up_others - 1 while a spinning stage would keep other stages off their CPU. */
+int place_holds_up_others(const struct place *p);
+
+/* place_priority - of SCHED_FIFO for this stage when `most` is allowed: the order of the stages as far as there is room. */
+int place_priority(enum stage_id id, enum work_kind work, int most);
+
+#endif
