@@ -114,13 +114,29 @@ static int explain_refusal(struct bpf_object *object)
 	return 0;
 }
 
+/* Is this kernel older than what the programs use? Then says so in one line, and returns 1. */
+static int explain_age(void)
+{
+	struct utsname u;
+	int major = 0, minor = 0;
+
+	if (uname(&u) < 0 || sscanf(u.release, "%d.%d", &major, &minor) != 2 || major > 5 ||
+	    (major == 5 && minor >= 15))
+		return 0;
+	log_error("histograms need Linux 5.15 (timers in BPF, probes that stay without a process), and this is %s: "
+		  "boot a newer one",
+		  u.release);
+	return 1;
+}
+
 static int load(struct bpf_object *object)
 {
 	size_t bytes;
 	char *logs = give_logs(object, &bytes);
 	int err = bpf_object__load(object);
 
-	if (err && logs != MAP_FAILED && explain_refusal(object))
+	/* the age first, but only then: some vendors' 5.14 can do it all */
+	if (err && err != -EPERM && (explain_age() || (logs != MAP_FAILED && explain_refusal(object))))
 		err = 1;
 	if (logs != MAP_FAILED)
 		munmap(logs, bytes);
