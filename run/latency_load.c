@@ -8,7 +8,6 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -51,20 +50,19 @@ void load_verbose(void)
 	verbose = 1;
 }
 
-/* A log for each program: which of them is not empty tells which was refused, and by whom. MAP_FAILED: there is no memory. */
-static char *give_logs(struct bpf_object *object, size_t *bytes)
+/* A log for each program: which of them is not empty tells which was refused. To be freed after the load; NULL: there is no memory. */
+static char *give_logs(struct bpf_object *object)
 {
 	struct bpf_program *program;
 	size_t n = 0;
 	char *logs;
 
 	bpf_object__for_each_program(program, object) n++;
-	*bytes = n * LOG_BYTES;
-	logs = mmap(NULL, *bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	logs = calloc(n, LOG_BYTES); /* so large that it comes as untouched pages */
 	n = 0;
 	bpf_object__for_each_program(program, object)
 	{
-		if (logs != MAP_FAILED)
+		if (logs)
 			bpf_program__set_log_buf(program, logs + n++ * LOG_BYTES, LOG_BYTES);
 	}
 	return logs;
@@ -131,15 +129,13 @@ static int explain_age(void)
 
 static int load(struct bpf_object *object)
 {
-	size_t bytes;
-	char *logs = give_logs(object, &bytes);
+	char *logs = give_logs(object);
 	int err = bpf_object__load(object);
 
-	/* the age first, but only then: some vendors' 5.14 can do it all */
-	if (err && err != -EPERM && (explain_age() || (logs != MAP_FAILED && explain_refusal(object))))
+	/* the age first, but only after a failure: some vendors' 5.14 can do it all */
+	if (err && err != -EPERM && (explain_age() || (logs && explain_refusal(object))))
 		err = 1;
-	if (logs != MAP_FAILED)
-		munmap(logs, bytes);
+	free(logs);
 	return err;
 }
 
