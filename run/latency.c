@@ -15,6 +15,7 @@
 #include <bpf/bpf.h>
 
 #include "clock.h"
+#include "config_value.h"
 #include "latency.h"
 #include "latency_attach.h"
 #include "latency_load.h"
@@ -337,6 +338,7 @@ int main(int argc, char **argv)
 {
 	const char *instance = "default";
 	enum action action = ATTACH;
+	char reason[REASON_BYTES];
 
 	log_set_name("latency");
 	for (int i = 1; i < argc; i++) {
@@ -354,12 +356,16 @@ int main(int argc, char **argv)
 			attach_as_before();
 		} else if (word >= 0) {
 			action = (enum action)word;
-		} else if (strcmp(argv[i], "-i") == 0 && i + 1 < argc && strlen(argv[i + 1]) < INSTANCE_NAME_BYTES) {
+		} else if (strcmp(argv[i], "-i") == 0 && i + 1 < argc) {
 			instance = argv[++i];
 		} else {
 			log_error("%s: unknown option; see latency --help", argv[i]);
 			return EXIT_USAGE;
 		}
+	}
+	if (value_check_name(instance, INSTANCE_NAME_BYTES - 1, reason)) { /* it becomes part of paths */
+		log_error("-i %s: %s", instance, reason);
+		return EXIT_USAGE;
 	}
 	return act(action, instance);
 }

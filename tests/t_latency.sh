@@ -311,6 +311,7 @@ if ! why=$(try_to_load 2>&1); then
 		;;
 	esac
 fi
+check "a name that would leave the instance's directory is refused" fails_with 2 '^latency: -i \.\./x: ' latency --detach -i ../x
 check "no running instance is one line" fails_with 1 'not running; run/launch.sh' latency
 check "known times, in the right buckets, the last one too; batches that come again count once" made_up_stages
 check "the same by perf events and the probe with a nop of one byte, as older kernels need it" made_up_stages --old-kernel
