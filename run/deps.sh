@@ -14,6 +14,7 @@ build) wanted=$build ;;
 test)
 	wanted="$build $test"
 	optional="$optional nodejs chromium prometheus" # the dashboard's tests skip without
+	optional="$optional qemu-system-x86 busybox-static cpio kmod xz-utils" # and those under other kernels (tests/kernel-vm.sh)
 	;;
 stress) wanted="$build jq" ;;
 -h | --help)

@@ -10,8 +10,6 @@
  */
 #include "latency_maps.bpf.h"
 
-#define EGRESS_WAIT 4 /* the number of its first span, as in enum span */
-#define EGRESS_SEND 5
 #define COUNT_MASK (~0ULL >> (64 - LATENCY_COUNT_BITS))
 
 /* The run being added up: values v with v - low < width. */
@@ -38,7 +36,8 @@ static __always_inline uint32_t n_spans_of(uint32_t stage)
 }
 
 /* Add a run to its histogram, and note it: it may have to be taken back. */
-static void close_run(struct open_run *o, struct latency_histogram *h, struct latency_progress *p, uint32_t span)
+static __always_inline void close_run(struct open_run *o, struct latency_histogram *h, struct latency_progress *p,
+				      uint32_t span)
 {
 	uint32_t bucket = o->bucket, i = p->n_runs;
 
@@ -56,7 +55,7 @@ static void close_run(struct open_run *o, struct latency_histogram *h, struct la
 	p->n_runs = i + 1;
 }
 
-static void open_run(struct open_run *o, uint64_t ns)
+static __always_inline void open_run(struct open_run *o, uint64_t ns)
 {
 	o->bucket = histogram_bucket(ns);
 	o->low_ns = histogram_edge(o->bucket);
@@ -65,76 +64,72 @@ static void open_run(struct open_run *o, uint64_t ns)
 	o->sum_ns = o->max_ns = 0;
 }
 
-static __always_inline void add(struct open_run *o, struct latency_histogram *h, struct latency_progress *p,
-				uint32_t span, uint64_t ns)
+/* A value outside the run: close that, open the one it belongs to. Global, as all that has many paths and many callers. */
+__noinline int change_run(uint32_t stage, uint32_t class, uint32_t k, uint64_t ns)
 {
-	if (ns - o->low_ns >= o->width_ns) {
-		close_run(o, h, p, span);
-		open_run(o, ns);
-	}
+	struct latency_progress *p = progress_of(stage, class);
+	struct latency_histogram *h;
+	struct open_run *o;
+
+	if (stage >= LATENCY_STAGES || k >= LATENCY_STAGE_SPANS || !p)
+		return 0;
+	h = histogram_of(class, span_of(stage, k));
+	if (!h)
+		return 0;
+	o = &scratch[stage].runs[k];
+	close_run(o, h, p, span_of(stage, k));
+	open_run(o, ns);
+	return 0;
+}
+
+static __always_inline void add(uint32_t stage, uint32_t class, uint32_t k, uint64_t ns)
+{
+	struct open_run *o = &scratch[stage].runs[k];
+
+	if (ns - o->low_ns >= o->width_ns)
+		change_run(stage, class, k, ns);
 	o->n_pkts++;
 	o->sum_ns += ns;
 	if (ns > o->max_ns)
 		o->max_ns = ns;
 }
 
-static __always_inline void finish(struct open_run *o, struct latency_histogram *h, struct latency_progress *p,
-				   uint32_t span)
+/* n packets of a stage that is known here. */
+static __always_inline void count(uint32_t stage, uint32_t class, uint32_t n)
 {
-	close_run(o, h, p, span);
-	o->n_pkts = 0;
-	o->width_ns = 0; /* the next value opens a run */
-}
+	uint32_t n_spans = n_spans_of(stage);
 
-/* n packets with two spans, or with three. */
-static __always_inline void count_two(uint32_t stage, uint32_t class, uint32_t n)
-{
-	uint32_t span0 = span_of(stage, 0), span1 = span_of(stage, 1);
-	struct latency_histogram *h0 = histogram_of(class, span0), *h1 = histogram_of(class, span1);
-	struct latency_progress *p = progress_of(stage, class);
-	struct open_run *runs = scratch[stage].runs;
+	for (uint32_t i = 0; i < LATENCY_BATCH; i++) {
+		const uint64_t *spans_ns = &scratch[stage].spans_ns[i * n_spans];
 
-	if (!h0 || !h1 || !p)
-		return;
-	for (uint32_t i = 0; i < LATENCY_BATCH && i < n; i++) {
-		add(&runs[0], h0, p, span0, scratch[stage].spans_ns[2 * i]);
-		add(&runs[1], h1, p, span1, scratch[stage].spans_ns[2 * i + 1]);
+		asm volatile(
+			""
+			: "+r"(n)); /* clang 19 infers n <= LATENCY_BATCH and drops that bound, which verifiers need */
+		if (i >= n)
+			break;
+		add(stage, class, 0, spans_ns[0]);
+		add(stage, class, 1, spans_ns[1]);
+		if (n_spans == 3)
+			add(stage, class, 2, spans_ns[2]);
 	}
-	finish(&runs[0], h0, p, span0);
-	finish(&runs[1], h1, p, span1);
-}
-
-/* Not static, and so the next two: each is verified alone, whatever its caller knows. */
-__noinline int count_ingress(uint32_t class, uint32_t n)
-{
-	count_two(INGRESS, class, n);
-	return 0;
-}
-
-__noinline int count_edf(uint32_t class, uint32_t n)
-{
-	count_two(EDF, class, n);
-	return 0;
-}
-
-__noinline int count_egress(uint32_t class, uint32_t n)
-{
-	struct latency_histogram *wait = histogram_of(class, EGRESS_WAIT), *send = histogram_of(class, EGRESS_SEND);
-	struct latency_histogram *total = histogram_of(class, LATENCY_TOTAL);
-	struct latency_progress *p = progress_of(EGRESS, class);
-	struct open_run *runs = scratch[EGRESS].runs;
-
-	if (!wait || !send || !total || !p)
-		return 0;
-	for (uint32_t i = 0; i < LATENCY_BATCH && i < n; i++) {
-		add(&runs[0], wait, p, EGRESS_WAIT, scratch[EGRESS].spans_ns[3 * i]);
-		add(&runs[1], send, p, EGRESS_SEND, scratch[EGRESS].spans_ns[3 * i + 1]);
-		add(&runs[2], total, p, LATENCY_TOTAL, scratch[EGRESS].spans_ns[3 * i + 2]);
+	for (uint32_t k = 0; k < n_spans; k++) {
+		change_run(stage, class, k, 0);
+		scratch[stage].runs[k].width_ns = 0; /* the next value opens a run */
 	}
-	finish(&runs[0], wait, p, EGRESS_WAIT);
-	finish(&runs[1], send, p, EGRESS_SEND);
-	finish(&runs[2], total, p, LATENCY_TOTAL);
-	return 0;
+}
+
+/*
+ * The spans of n packets, from the stage's memory. The size is made and compared in one register of 64 bits that the compiler can
+ * neither halve nor spill in between: verifiers before Linux 6.8 lose a bound over either. 0, or not.
+ */
+static __always_inline long copy_spans(uint32_t stage, const uint64_t *from, uint64_t n)
+{
+	uint64_t bytes = n * n_spans_of(stage) * sizeof(*from);
+
+	asm volatile("" : "+r"(bytes));
+	if (bytes > LATENCY_BATCH * n_spans_of(stage) * sizeof(*from))
+		return -1;
+	return bpf_probe_read_user(scratch[stage].spans_ns, bytes, from);
 }
 
 /* The last batch is about to come again: as if it had not been. */
@@ -169,12 +164,8 @@ __noinline int start_anew(uint32_t stage, uint32_t class)
 {
 	struct latency_progress *p = progress_of(stage, class);
 
-	for (uint32_t k = 0; k < LATENCY_STAGE_SPANS && k < n_spans_of(stage); k++) {
-		struct latency_histogram *h = histogram_of(class, span_of(stage, k));
-
-		if (h)
-			clear(h);
-	}
+	for (uint32_t k = 0; k < LATENCY_STAGE_SPANS && k < n_spans_of(stage); k++)
+		clear(class * LATENCY_SPANS + span_of(stage, k));
 	if (!p)
 		return 0;
 	p->missed_pkts = p->batches = p->again_batches = 0;
@@ -237,11 +228,12 @@ static __always_inline int on_batch(uint32_t stage, const uint64_t *spans_ns, ui
 	if (n_pkts == 0 || !p || class >= settings.n_classes || n > LATENCY_BATCH)
 		return 0;
 	begin_batch(p, stage, class, first, n_pkts);
-	if (bpf_probe_read_user(scratch[stage].spans_ns, n * n_spans_of(stage) * sizeof(*spans_ns), spans_ns)) {
+	if (copy_spans(stage, spans_ns, n)) {
 		p->missed_pkts += n_pkts;
 		return 0;
 	}
-	return stage == INGRESS ? count_ingress(class, n) : stage == EDF ? count_edf(class, n) : count_egress(class, n);
+	count(stage, class, n);
+	return 0;
 }
 
 SEC("uprobe")

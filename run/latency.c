@@ -15,6 +15,7 @@
 #include <bpf/bpf.h>
 
 #include "clock.h"
+#include "config_value.h"
 #include "latency.h"
 #include "latency_attach.h"
 #include "latency_load.h"
@@ -25,6 +26,7 @@
 #define EXIT_FAILED 1
 #define EXIT_USAGE 2
 #define PATIENCE_NS (3 * NS_PER_S) /* three of the longest heartbeats */
+#define OTHERS_NS (20 * NS_PER_S) /* longer than one that waits as long as it may; launch waits for us */
 
 enum action { ATTACH, STATUS, DETACH, RESET, WAKEUPS, NO_WAKEUPS };
 
@@ -54,23 +56,23 @@ static void print_help(void)
 	     "Exit status: 0 attached, 1 not (one line says why), 2 usage.");
 }
 
-static int read_stage(const char *instance, uint32_t id, struct latency_stage *s)
+static int read_stage(const struct pins *p, uint32_t id, struct latency_stage *s)
 {
-	return pins_read(instance, "parts/stages", id, s, sizeof(*s));
+	return pins_read(p, "parts/stages", id, s, sizeof(*s));
 }
 
 /* Wait until the probes of all running stages have been hit. 0, or -1 after one line. */
-static int verify(const char *instance, const struct segment *seg)
+static int verify(const struct pins *p, const struct segment *seg)
 {
 	uint64_t before[N_STAGES] = { 0 }, until_ns = now_ns() + PATIENCE_NS;
 	struct latency_stage s;
 
 	for (uint32_t id = 0; id < N_STAGES; id++)
-		if (read_stage(instance, id, &s) == 0)
+		if (read_stage(p, id, &s) == 0)
 			before[id] = s.hits;
 	for (uint32_t id = 0; id < N_STAGES; id++) {
 		while (segment_stage_is_alive(seg, (enum stage_id)id) && now_ns() < until_ns) {
-			if (read_stage(instance, id, &s) == 0 && s.hits != before[id])
+			if (read_stage(p, id, &s) == 0 && s.hits != before[id])
 				break;
 			usleep(1000);
 		}
@@ -84,48 +86,48 @@ static int verify(const char *instance, const struct segment *seg)
 }
 
 /* Load what is not loaded, link what is not linked. */
-static int attach_all(const char *instance, const struct segment *seg, int *n_new)
+static int attach_all(struct pins *p, const struct segment *seg, int *n_new)
 {
-	int err = 0, fresh = !load_is_current(instance, seg);
+	int err = 0, fresh = !load_is_current(p, seg);
 
 	for (int multi = 1; multi >= 0; multi--) {
 		if (fresh) {
-			pins_remove(instance);
-			if (load_program(instance, seg, multi))
+			pins_remove(p);
+			if (load_program(p, seg, multi))
 				return -1;
 		}
 		err = 0;
 		for (enum stage_id id = 0; id < N_STAGES && !err; id++)
-			err = attach_stage(instance, seg, id, n_new);
+			err = attach_stage(p, seg, id, n_new);
 		if (err != -ENOTSUP || !fresh)
 			break;
 	}
 	if (err && fresh)
-		pins_remove(instance);
+		pins_remove(p);
 	if (err == -ENOTSUP)
 		pins_explain("attach to the stages", ENOTSUP);
 	return err;
 }
 
-static int attach(const char *instance, const struct segment *seg)
+static int attach(struct pins *p, const struct segment *seg)
 {
 	int n_new = 0;
 
-	if (attach_all(instance, seg, &n_new) || verify(instance, seg))
+	if (attach_all(p, seg, &n_new) || verify(p, seg))
 		return EXIT_FAILED;
-	log_info("instance '%s': histograms are %s: cat %s/%s/report", instance,
-		 n_new ? "attached" : "attached already", PINS_ROOT, instance);
+	log_info("instance '%s': histograms are %s: cat %s/%s/report", p->instance,
+		 n_new ? "attached" : "attached already", PINS_ROOT, p->instance);
 	return 0;
 }
 
-static void print_lost(const char *instance, uint32_t id, uint32_t n_classes)
+static void print_lost(const struct pins *pins, uint32_t id, uint32_t n_classes)
 {
 	uint64_t missed = 0, again = 0, batches = 0;
 
 	for (uint32_t class = 0; class < n_classes; class ++) {
 		struct latency_progress p;
 
-		if (pins_read(instance, "parts/progress", id * LATENCY_CLASSES + class, &p, sizeof(p)))
+		if (pins_read(pins, "parts/progress", id * LATENCY_CLASSES + class, &p, sizeof(p)))
 			continue;
 		missed += p.missed_pkts;
 		again += p.again_batches;
@@ -136,7 +138,7 @@ static void print_lost(const char *instance, uint32_t id, uint32_t n_classes)
 }
 
 /* One line per stage. Returns 1 if all that runs is attached. */
-static int print_stages(const char *instance, const struct segment *seg)
+static int print_stages(const struct pins *p, const struct segment *seg)
 {
 	int attached = 1;
 
@@ -144,13 +146,13 @@ static int print_stages(const char *instance, const struct segment *seg)
 	for (enum stage_id id = 0; id < N_STAGES; id++) {
 		struct binary binaries[MOST_BINARIES];
 		int n = binaries_find(seg, id, binaries), n_linked = 0, is_running = 0, runs_linked = 0;
-		char name[64], part[80], path[PIN_BYTES];
+		char name[64], part[80];
 
 		for (int i = 0; i < n; i++) {
 			int linked;
 
 			snprintf(part, sizeof(part), "parts/%s", attach_name(id, &binaries[i], name));
-			linked = access(pins_path(instance, part, path), F_OK) == 0;
+			linked = pins_has(p, part);
 			n_linked += linked;
 			is_running |= binaries[i].is_running;
 			runs_linked |= binaries[i].is_running && linked;
@@ -164,61 +166,59 @@ static int print_stages(const char *instance, const struct segment *seg)
 		       : !is_running ? "not running"
 		       : runs_linked ? "rebuilt"
 				     : "NOT attached");
-		print_lost(instance, (uint32_t)id, seg->n_classes);
+		print_lost(p, (uint32_t)id, seg->n_classes);
 	}
 	return attached;
 }
 
-static int status(const char *instance, const struct segment *seg)
+static int status(const struct pins *p, const struct segment *seg)
 {
-	char path[PIN_BYTES];
-
-	if (access(pins_path(instance, "parts/settings", path), F_OK) < 0) {
-		log_error("instance '%s': no histograms are attached: build/latency attaches them", instance);
+	if (!pins_has(p, "parts/settings")) {
+		log_error("instance '%s': no histograms are attached: build/latency attaches them", p->instance);
 		return EXIT_FAILED;
 	}
-	if (!load_is_current(instance, seg)) {
+	if (!load_is_current(p, seg)) {
 		log_error("instance '%s': what is attached is of an earlier launch or build: build/latency replaces it",
-			  instance);
+			  p->instance);
 		return EXIT_FAILED;
 	}
-	if (!print_stages(instance, seg)) {
+	if (!print_stages(p, seg)) {
 		log_error("a binary was built since: build/latency attaches to it too");
 		return EXIT_FAILED;
 	}
-	printf("wake-ups: %s\n",
-	       access(pins_path(instance, "parts/link-switched", path), F_OK) == 0 ? "measured" : "not measured");
+	printf("wake-ups: %s\n", pins_has(p, "parts/link-switched") ? "measured" : "not measured");
 	return 0;
 }
 
-static int reset(const char *instance)
+static int reset(const struct pins *p)
 {
 	struct latency_control control;
-	int err = pins_read(instance, "parts/control", 0, &control, sizeof(control));
+	int err = pins_read(p, "parts/control", 0, &control, sizeof(control));
 
 	if (!err) {
 		control.generation++;
-		err = pins_write(instance, "parts/control", 0, &control, sizeof(control));
+		err = pins_write(p, "parts/control", 0, &control, sizeof(control));
 	}
 	if (err) {
-		log_error("reset instance '%s': %s", instance,
+		log_error("reset instance '%s': %s", p->instance,
 			  err == -ENOENT ? "no histograms are attached: build/latency attaches them" : strerror(-err));
 		return EXIT_FAILED;
 	}
-	log_info("instance '%s': counting from now on", instance);
+	log_info("instance '%s': counting from now on", p->instance);
 	return 0;
 }
 
-static int link_tracepoint(const char *instance, const char *program)
+static int link_tracepoint(const struct pins *p, const char *program)
 {
 	char part[64], path[PIN_BYTES];
 	int program_fd, fd, err;
 
 	snprintf(part, sizeof(part), "parts/link-%s", program);
-	if (access(pins_path(instance, part, path), F_OK) == 0)
+	if (pins_has(p, part))
 		return 0;
+	pins_path(p, part, path);
 	snprintf(part, sizeof(part), "parts/program-%s", program);
-	program_fd = pins_open(instance, part);
+	program_fd = pins_open(p, part);
 	if (program_fd < 0)
 		return program_fd;
 	fd = bpf_raw_tracepoint_open(NULL, program_fd);
@@ -231,54 +231,96 @@ static int link_tracepoint(const char *instance, const char *program)
 	return err;
 }
 
-static int wakeups(const char *instance, const struct segment *seg, int wanted)
+static int wakeups(struct pins *p, const struct segment *seg, int wanted)
 {
-	char path[PIN_BYTES];
 	int n_new = 0, err = 0;
 
 	if (wanted) {
-		if (attach_all(instance, seg, &n_new) || verify(instance, seg))
+		if (attach_all(p, seg, &n_new) || verify(p, seg))
 			return EXIT_FAILED;
-		err = link_tracepoint(instance, "waking");
+		err = link_tracepoint(p, "waking");
 		if (!err)
-			err = link_tracepoint(instance, "switched");
+			err = link_tracepoint(p, "switched");
 	} else {
-		unlink(pins_path(instance, "parts/link-waking", path));
-		unlink(pins_path(instance, "parts/link-switched", path));
+		pins_unlink(p, "parts/link-waking");
+		pins_unlink(p, "parts/link-switched");
 	}
 	if (err) {
 		pins_explain("attach to the scheduler's tracepoints", -err);
 		return EXIT_FAILED;
 	}
-	log_info("instance '%s': wake-ups are %s", instance, wanted ? "measured" : "not measured any more");
+	log_info("instance '%s': wake-ups are %s", p->instance, wanted ? "measured" : "not measured any more");
 	return 0;
+}
+
+static int detach(const char *instance)
+{
+	char why[WHY_BYTES];
+	struct pins p;
+	int err = pins_enter(&p, instance, why), n = err ? 0 : pins_remove(&p);
+
+	pins_leave(&p);
+	if (err == -EPERM)
+		log_error("detach instance '%s': %s", instance, why);
+	else if (n > 0)
+		log_info("instance '%s': histograms are detached", instance);
+	else if (n < 0)
+		log_error("remove the pins of instance '%s': %s", instance, strerror(-n));
+	return err == -EPERM || n < 0 ? EXIT_FAILED : 0;
+}
+
+/* One at a time: supervisor and operator may both have seen that a stage was rebuilt. 0, or -1 after one line. */
+static int wait_for_others(const struct segment *seg)
+{
+	uint64_t until_ns = now_ns() + OTHERS_NS;
+
+	while (flock(seg->fd, LOCK_EX | LOCK_NB) < 0) {
+		if (now_ns() < until_ns) {
+			usleep(10000);
+			continue;
+		}
+		log_error("another build/latency has been at work on segment %s for %u s: see what it waits for, or "
+			  "end it",
+			  seg->name, (unsigned int)(OTHERS_NS / NS_PER_S));
+		return -1;
+	}
+	return 0;
+}
+
+static int act_on_pins(enum action action, const char *instance, const struct segment *seg)
+{
+	char why[WHY_BYTES];
+	struct pins p;
+	int exit_status;
+
+	if (pins_enter(&p, instance, why)) {
+		log_error("histograms of instance '%s': %s", instance, why);
+		exit_status = EXIT_FAILED;
+	} else {
+		exit_status = action == ATTACH	 ? attach(&p, seg)
+			      : action == STATUS ? status(&p, seg)
+			      : action == RESET	 ? reset(&p)
+						 : wakeups(&p, seg, action == WAKEUPS);
+	}
+	pins_leave(&p);
+	return exit_status;
 }
 
 static int act(enum action action, const char *instance)
 {
 	char why[WHY_BYTES];
 	struct segment seg;
-	int n, exit_status;
+	int exit_status;
 
-	if (action == DETACH) {
-		n = pins_remove(instance);
-		if (n > 0)
-			log_info("instance '%s': histograms are detached", instance);
-		else if (n < 0)
-			log_error("remove the pins of instance '%s': %s", instance, strerror(-n));
-		return n < 0 ? EXIT_FAILED : 0;
-	}
+	if (action == DETACH)
+		return detach(instance);
 	if (pins_why_not())
 		return EXIT_FAILED;
 	if (segment_observe(&seg, instance, why)) {
 		log_error("%s", why);
 		return EXIT_FAILED;
 	}
-	flock(seg.fd, LOCK_EX); /* one at a time: supervisor and operator may both have seen that a stage was rebuilt */
-	exit_status = action == ATTACH	 ? attach(instance, &seg)
-		      : action == STATUS ? status(instance, &seg)
-		      : action == RESET	 ? reset(instance)
-					 : wakeups(instance, &seg, action == WAKEUPS);
+	exit_status = wait_for_others(&seg) ? EXIT_FAILED : act_on_pins(action, instance, &seg);
 	segment_close(&seg);
 	return exit_status;
 }
@@ -296,6 +338,7 @@ int main(int argc, char **argv)
 {
 	const char *instance = "default";
 	enum action action = ATTACH;
+	char reason[REASON_BYTES];
 
 	log_set_name("latency");
 	for (int i = 1; i < argc; i++) {
@@ -313,12 +356,16 @@ int main(int argc, char **argv)
 			attach_as_before();
 		} else if (word >= 0) {
 			action = (enum action)word;
-		} else if (strcmp(argv[i], "-i") == 0 && i + 1 < argc && strlen(argv[i + 1]) < INSTANCE_NAME_BYTES) {
+		} else if (strcmp(argv[i], "-i") == 0 && i + 1 < argc) {
 			instance = argv[++i];
 		} else {
 			log_error("%s: unknown option; see latency --help", argv[i]);
 			return EXIT_USAGE;
 		}
+	}
+	if (value_check_name(instance, INSTANCE_NAME_BYTES - 1, reason)) { /* it becomes part of paths */
+		log_error("-i %s: %s", instance, reason);
+		return EXIT_USAGE;
 	}
 	return act(action, instance);
 }

@@ -213,7 +213,7 @@ static int link_event(int program_fd, const char *path, const struct site *site)
 }
 
 /* Link one binary and pin the link. */
-static int attach_binary(const char *instance, enum stage_id id, const struct binary *b, int program_fd)
+static int attach_binary(const struct pins *p, enum stage_id id, const struct binary *b, int program_fd)
 {
 	char path[64], name[64], part[80], pin[PIN_BYTES], tried[128];
 	struct site site;
@@ -239,15 +239,15 @@ static int attach_binary(const char *instance, enum stage_id id, const struct bi
 		return -1;
 	}
 	snprintf(part, sizeof(part), "parts/%s", attach_name(id, b, name));
-	err = bpf_obj_pin(fd, pins_path(instance, part, pin)) < 0 ? errno : 0;
+	err = bpf_obj_pin(fd, pins_path(p, part, pin)) < 0 ? errno : 0;
 	close(fd);
 	if (err)
-		log_error("pin %s: %s", pin, strerror(err));
+		log_error("pin %s/%s/%s: %s", PINS_ROOT, p->instance, part, strerror(err));
 	return err ? -1 : 0;
 }
 
 struct old_links {
-	const char *instance;
+	const struct pins *pins;
 	enum stage_id id;
 	const struct binary *binaries;
 	int n;
@@ -256,40 +256,40 @@ struct old_links {
 static void remove_old_link(void *arg, const char *name)
 {
 	const struct old_links *o = arg;
-	char wanted[64], part[300], pin[PIN_BYTES];
+	char wanted[64], part[300];
 
 	for (int i = 0; i < o->n; i++)
 		if (strcmp(name, attach_name(o->id, &o->binaries[i], wanted)) == 0)
 			return;
 	snprintf(part, sizeof(part), "parts/%s", name);
-	unlink(pins_path(o->instance, part, pin));
+	pins_unlink(o->pins, part);
 }
 
-int attach_stage(const char *instance, const struct segment *seg, enum stage_id id, int *n_new)
+int attach_stage(const struct pins *p, const struct segment *seg, enum stage_id id, int *n_new)
 {
-	char name[64], part[80], pin[PIN_BYTES];
+	char name[64], part[80];
 	struct binary binaries[MOST_BINARIES];
-	struct old_links old = { .instance = instance, .id = id, .binaries = binaries };
+	struct old_links old = { .pins = p, .id = id, .binaries = binaries };
 	int n = binaries_find(seg, id, binaries), program_fd, err = 0;
 
 	snprintf(part, sizeof(part), "parts/program-%s", stage_name(id));
-	program_fd = pins_open(instance, part);
+	program_fd = pins_open(p, part);
 	if (program_fd < 0) {
-		log_error("open %s: %s", pins_path(instance, part, pin), strerror(-program_fd));
+		log_error("open %s/%s/%s: %s", PINS_ROOT, p->instance, part, strerror(-program_fd));
 		binaries_close(binaries, n);
 		return -1;
 	}
 	for (int i = 0; i < n && !err; i++) {
 		snprintf(part, sizeof(part), "parts/%s", attach_name(id, &binaries[i], name));
-		if (access(pins_path(instance, part, pin), F_OK) == 0)
+		if (pins_has(p, part))
 			continue;
-		err = attach_binary(instance, id, &binaries[i], program_fd);
+		err = attach_binary(p, id, &binaries[i], program_fd);
 		*n_new += err == 0;
 	}
 	old.n = n;
 	snprintf(name, sizeof(name), "link-%s-", stage_name(id));
 	if (!err)
-		pins_each(instance, name, remove_old_link, &old);
+		pins_each(p, name, remove_old_link, &old);
 	binaries_close(binaries, n);
 	close(program_fd);
 	return err;

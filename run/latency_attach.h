@@ -9,6 +9,7 @@
 #ifndef ONTIME_LATENCY_ATTACH_H
 #define ONTIME_LATENCY_ATTACH_H
 
+#include "latency_pins.h"
 #include "segment.h"
 
 /* BPF_TRACE_UPROBE_MULTI of linux/bpf.h, which Debian 12's headers do not have yet. */
@@ -37,6 +38,6 @@ const char *attach_name(enum stage_id id, const struct binary *b, char name[64])
  * *n_new: links made. 0, or -1 after one line; -ENOTSUP without a line: this kernel has no uprobe_multi, and the
  * program is one for that.
  */
-int attach_stage(const char *instance, const struct segment *seg, enum stage_id id, int *n_new);
+int attach_stage(const struct pins *p, const struct segment *seg, enum stage_id id, int *n_new);
 
 #endif

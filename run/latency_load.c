@@ -8,6 +8,7 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "account.h"
@@ -18,6 +19,9 @@
 #include "log.h"
 
 #define OBJECT "latency.bpf.o"
+
+#define LOG_BYTES (16u << 20) /* as much as kernels before 6.4 take; memory is used as far as the log is long */
+#define LAST_WORDS 200
 
 static int verbose;
 
@@ -44,6 +48,95 @@ static_assert(64 - LATENCY_COUNT_BITS == COUNT_SHIFT, "as in lane.h");
 void load_verbose(void)
 {
 	verbose = 1;
+}
+
+/* A log for each program: which of them is not empty tells which was refused. To be freed after the load; NULL: there is no memory. */
+static char *give_logs(struct bpf_object *object)
+{
+	struct bpf_program *program;
+	size_t n = 0;
+	char *logs;
+
+	bpf_object__for_each_program(program, object) n++;
+	logs = calloc(n, LOG_BYTES); /* so large that it comes as untouched pages */
+	n = 0;
+	bpf_object__for_each_program(program, object)
+	{
+		if (logs)
+			bpf_program__set_log_buf(program, logs + n++ * LOG_BYTES, LOG_BYTES);
+	}
+	return logs;
+}
+
+/* The last line of a verifier's log that is a reason, not a statistic. */
+static void last_words(const char *log, char words[LAST_WORDS])
+{
+	static const char *const statistics[] = { "processed ", "verification time", "stack depth", "-- " };
+
+	snprintf(words, LAST_WORDS, "it says nothing");
+	for (const char *line = log, *end; *line; line = *end ? end + 1 : end) {
+		int is_reason;
+
+		end = strchrnul(line, '\n');
+		is_reason = end > line;
+		for (size_t i = 0; i < sizeof(statistics) / sizeof(statistics[0]); i++)
+			is_reason &= strncmp(line, statistics[i], strlen(statistics[i])) != 0;
+		if (is_reason)
+			snprintf(words, LAST_WORDS, "%.*s", (int)(end - line), line);
+	}
+}
+
+/* Was a program refused by the verifier, which is no matter of rights? Then says so in one line, and returns 1. */
+static int explain_refusal(struct bpf_object *object)
+{
+	char words[LAST_WORDS];
+	struct bpf_program *program;
+	struct utsname u;
+
+	bpf_object__for_each_program(program, object)
+	{
+		size_t bytes = 0;
+		const char *log = bpf_program__log_buf(program, &bytes);
+
+		if (!log || !*log)
+			continue;
+		if (verbose)
+			fputs(log, stderr);
+		last_words(log, words);
+		log_error("the verifier of Linux %s refuses program %s: %s; this is a fault of ours: please report it "
+			  "with what "
+			  "build/latency --verbose says, and go on without histograms",
+			  uname(&u) < 0 ? "?" : u.release, bpf_program__name(program), words);
+		return 1;
+	}
+	return 0;
+}
+
+/* Is this kernel older than what the programs use? Then says so in one line, and returns 1. */
+static int explain_age(void)
+{
+	struct utsname u;
+	int major = 0, minor = 0;
+
+	if (uname(&u) < 0 || sscanf(u.release, "%d.%d", &major, &minor) != 2 || major > 5 ||
+	    (major == 5 && minor >= 15))
+		return 0;
+	log_error("histograms need Linux 5.15 (timers in BPF, probes that stay without a process), and this is %s: "
+		  "boot a newer one",
+		  u.release);
+	return 1;
+}
+
+static int load(struct bpf_object *object)
+{
+	char *logs = give_logs(object);
+	int err = bpf_object__load(object);
+
+	/* the age first, but only after a failure: some vendors' 5.14 can do it all */
+	if (err && err != -EPERM && (explain_age() || (logs && explain_refusal(object))))
+		err = 1;
+	free(logs);
+	return err;
 }
 
 static int say(enum libbpf_print_level level, const char *format, va_list args)
@@ -83,11 +176,11 @@ static uint32_t n_rows(const struct segment *seg)
 	return seg->n_classes * LATENCY_SPANS + LATENCY_STAGES;
 }
 
-int load_is_current(const char *instance, const struct segment *seg)
+int load_is_current(const struct pins *p, const struct segment *seg)
 {
 	struct latency_settings settings;
 
-	return pins_read(instance, "parts/settings", 0, &settings, sizeof(settings)) == 0 &&
+	return pins_read(p, "parts/settings", 0, &settings, sizeof(settings)) == 0 &&
 	       settings.segment == seg->shared->header.checksum && settings.program == object_digest();
 }
 
@@ -143,7 +236,7 @@ static int start_clock(struct bpf_object *object)
 }
 
 /* A file that is made when it is opened. */
-static int pin_iterator(struct bpf_object *object, const char *instance, const char *name)
+static int pin_iterator(struct bpf_object *object, const struct pins *p, const char *name)
 {
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts);
 	union bpf_iter_link_info info = { .map.map_fd = (uint32_t)bpf_object__find_map_fd_by_name(object, "rows") };
@@ -156,34 +249,34 @@ static int pin_iterator(struct bpf_object *object, const char *instance, const c
 	link = bpf_program__attach_iter(bpf_object__find_program_by_name(object, name), &opts);
 	if (!link)
 		return -errno;
-	err = bpf_link__pin(link, pins_path(instance, name, path));
+	err = bpf_link__pin(link, pins_path(p, name, path));
 	bpf_link__disconnect(link);
 	bpf_link__destroy(link);
 	return err;
 }
 
-static int pin_all(struct bpf_object *object, const char *instance)
+static int pin_all(struct bpf_object *object, const struct pins *p)
 {
 	char path[PIN_BYTES];
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(pinned_maps) / sizeof(pinned_maps[0]) && !err; i++)
 		err = bpf_map__pin(bpf_object__find_map_by_name(object, pinned_maps[i].map),
-				   pins_path(instance, pinned_maps[i].pin, path));
+				   pins_path(p, pinned_maps[i].pin, path));
 	for (size_t i = 0; i < sizeof(pinned_programs) / sizeof(pinned_programs[0]) && !err; i++)
 		err = bpf_program__pin(bpf_object__find_program_by_name(object, pinned_programs[i].program),
-				       pins_path(instance, pinned_programs[i].pin, path));
+				       pins_path(p, pinned_programs[i].pin, path));
 	if (!err)
-		err = pin_iterator(object, instance, "report");
+		err = pin_iterator(object, p, "report");
 	if (!err)
-		err = pin_iterator(object, instance, "histogram");
+		err = pin_iterator(object, p, "histogram");
 	if (!err) /* last: what vouches for all the rest */
 		err = bpf_map__pin(bpf_object__find_map_by_name(object, ".rodata.settings"),
-				   pins_path(instance, "parts/settings", path));
+				   pins_path(p, "parts/settings", path));
 	return err;
 }
 
-int load_program(const char *instance, const struct segment *seg, int multi)
+int load_program(struct pins *p, const struct segment *seg, int multi)
 {
 	char path[PATH_BYTES];
 	const char *tried = "open";
@@ -195,7 +288,7 @@ int load_program(const char *instance, const struct segment *seg, int multi)
 	err = object ? configure(object, seg, multi) : -errno;
 	if (!err) {
 		tried = "load";
-		err = bpf_object__load(object);
+		err = load(object);
 	}
 	if (!err) {
 		tried = "set up";
@@ -205,7 +298,7 @@ int load_program(const char *instance, const struct segment *seg, int multi)
 		err = start_clock(object);
 	if (!err) {
 		tried = "pin";
-		err = pins_make(instance) ? 1 : pin_all(object, instance);
+		err = pins_make(p) ? 1 : pin_all(object, p);
 	}
 	if (err < 0) {
 		char what[PATH_BYTES + 16];
@@ -214,7 +307,7 @@ int load_program(const char *instance, const struct segment *seg, int multi)
 		pins_explain(what, -err);
 	}
 	if (err)
-		pins_remove(instance);
+		pins_remove(p);
 	bpf_object__close(object);
 	return err ? -1 : 0;
 }

@@ -7,16 +7,18 @@
 #ifndef ONTIME_LATENCY_LOAD_H
 #define ONTIME_LATENCY_LOAD_H
 
+#include "latency_pins.h"
 #include "segment.h"
 
 /* load_is_current - is what is pinned for this instance made for this segment by this object file? */
-int load_is_current(const char *instance, const struct segment *seg);
+int load_is_current(const struct pins *p, const struct segment *seg);
 
 /*
  * load_program - load, name the rows, start the clock, pin all but the links to the stages. multi: for uprobe_multi links.
- * 0, or -1 after one line. On failure nothing stays pinned.
+ * 0, or -1 after one line: what failed, and if it was the
+ * verifier, its own last line. On failure nothing stays pinned.
  */
-int load_program(const char *instance, const struct segment *seg, int multi);
+int load_program(struct pins *p, const struct segment *seg, int multi);
 
 /* load_verbose - let libbpf, and through it the kernel's verifier, speak. */
 void load_verbose(void);

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <string.h>
@@ -18,26 +19,147 @@
 #define KERNEL_TYPES "/sys/kernel/btf/vmlinux"
 #define LOCKDOWN "/sys/kernel/security/lockdown"
 
-const char *pins_path(const char *instance, const char *name, char path[PIN_BYTES])
+/* What is there instead of a directory of ours, in one line. `at` and name: where; path: the same for people. */
+static int refuse(int at, const char *name, const char *path, const char *what, char why[WHY_BYTES])
 {
-	snprintf(path, PIN_BYTES, "%s/%s%s%s", PINS_ROOT, instance, *name ? "/" : "", name);
+	struct stat st = { .st_uid = 0 };
+
+	fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW);
+	snprintf(why, WHY_BYTES, "%s is %s (made by user %u): nothing in it is touched; if nobody needs it, rm -r %s",
+		 path, what, st.st_uid, path);
+	return -EPERM;
+}
+
+static int not_entered(int at, const char *name, const char *path, int err, char why[WHY_BYTES])
+{
+	if (err == ENOENT)
+		return -ENOENT;
+	if (err == ENOTDIR || err == ELOOP)
+		return refuse(at, name, path, "not a directory", why);
+	snprintf(why, WHY_BYTES, "open %s: %s%s", path, strerror(err),
+		 err == EACCES ? "; let root open the way: chmod go+x " BPFFS : "");
+	return err == EACCES && geteuid() != 0 ? -EACCES : -EPERM;
+}
+
+/* A directory of this user's alone, on a bpffs. Its descriptor, -ENOENT, or as pins_enter(). */
+static int enter(int at, const char *name, const char *path, char why[WHY_BYTES])
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), err = 0;
+	struct stat st = { .st_uid = geteuid() };
+	struct statfs fs;
+
+	if (fd < 0)
+		return not_entered(at, name, path, errno, why);
+	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+		err = not_entered(at, name, path, errno, why);
+	else if (fs.f_type != BPF_FS_MAGIC)
+		err = refuse(at, name, path, "not on the bpffs", why);
+	else if (st.st_uid != geteuid())
+		err = refuse(at, name, path, "another user's", why);
+	else if (st.st_mode & (S_IWGRP | S_IWOTH))
+		err = refuse(at, name, path, "writable by others", why);
+	if (!err)
+		return fd;
+	close(fd);
+	return err == -EPERM && geteuid() != 0 && st.st_uid != geteuid() ? -EACCES : err;
+}
+
+/* The root of the bpffs, which may be anybody's: only what is in it is looked at. Is nothing mounted there, nothing is pinned. */
+static int enter_root(char why[WHY_BYTES])
+{
+	int fd = open(BPFFS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct statfs fs;
+
+	if (fd < 0)
+		return not_entered(AT_FDCWD, BPFFS, BPFFS, errno, why);
+	if (fstatfs(fd, &fs) == 0 && fs.f_type == BPF_FS_MAGIC)
+		return fd;
+	close(fd);
+	return -ENOENT;
+}
+
+static void paths_of(const char *instance, char top[PIN_BYTES], char parts[PIN_BYTES])
+{
+	snprintf(top, PIN_BYTES, "%s/%s", PINS_ROOT, instance);
+	snprintf(parts, PIN_BYTES, "%s/%s/parts", PINS_ROOT, instance);
+}
+
+int pins_enter(struct pins *p, const char *instance, char why[WHY_BYTES])
+{
+	int root = enter_root(why), ontime = -ENOENT, err;
+	char top[PIN_BYTES], parts[PIN_BYTES];
+
+	*p = (struct pins){ .instance = instance, .top = -1, .parts = -1 };
+	paths_of(instance, top, parts);
+	err = root;
+	if (root >= 0)
+		err = ontime = enter(root, "ontime", PINS_ROOT, why);
+	if (ontime >= 0)
+		err = p->top = enter(ontime, instance, top, why);
+	if (p->top >= 0)
+		err = p->parts = enter(p->top, "parts", parts, why);
+	if (root >= 0)
+		close(root);
+	if (ontime >= 0)
+		close(ontime);
+	return err >= 0 || err == -ENOENT ? 0 : err;
+}
+
+void pins_leave(struct pins *p)
+{
+	if (p->top >= 0)
+		close(p->top);
+	if (p->parts >= 0)
+		close(p->parts);
+	p->top = p->parts = -1;
+}
+
+/* The directory that a pin is in, and its name there. */
+static int directory_of(const struct pins *p, const char **name)
+{
+	if (strncmp(*name, "parts/", 6) != 0)
+		return p->top;
+	*name += 6;
+	return p->parts;
+}
+
+const char *pins_path(const struct pins *p, const char *name, char path[PIN_BYTES])
+{
+	int at = directory_of(p, &name);
+
+	snprintf(path, PIN_BYTES, "/proc/self/fd/%d/%s", at, name);
 	return path;
 }
 
-int pins_open(const char *instance, const char *name)
+int pins_has(const struct pins *p, const char *name)
+{
+	int at = directory_of(p, &name);
+	struct stat st;
+
+	return fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int pins_unlink(const struct pins *p, const char *name)
+{
+	int at = directory_of(p, &name);
+
+	return unlinkat(at, name, 0) < 0 ? -errno : 0;
+}
+
+int pins_open(const struct pins *p, const char *name)
 {
 	char path[PIN_BYTES];
-	int fd = bpf_obj_get(pins_path(instance, name, path));
+	int fd = bpf_obj_get(pins_path(p, name, path));
 
 	return fd < 0 ? -errno : fd;
 }
 
 /* A pinned map whose values have that many bytes: a descriptor, or -errno; -EPROTO: they have not. */
-static int open_map(const char *instance, const char *name, size_t value_bytes)
+static int open_map(const struct pins *p, const char *name, size_t value_bytes)
 {
 	struct bpf_map_info info = { 0 };
 	uint32_t info_bytes = sizeof(info);
-	int fd = pins_open(instance, name), err = 0;
+	int fd = pins_open(p, name), err = 0;
 
 	if (fd < 0)
 		return fd;
@@ -51,9 +173,9 @@ static int open_map(const char *instance, const char *name, size_t value_bytes)
 	return err;
 }
 
-int pins_read(const char *instance, const char *name, uint32_t key, void *value, size_t bytes)
+int pins_read(const struct pins *p, const char *name, uint32_t key, void *value, size_t bytes)
 {
-	int fd = open_map(instance, name, bytes), err = 0;
+	int fd = open_map(p, name, bytes), err = 0;
 
 	if (fd < 0)
 		return fd;
@@ -63,9 +185,9 @@ int pins_read(const char *instance, const char *name, uint32_t key, void *value,
 	return err;
 }
 
-int pins_write(const char *instance, const char *name, uint32_t key, const void *value, size_t bytes)
+int pins_write(const struct pins *p, const char *name, uint32_t key, const void *value, size_t bytes)
 {
-	int fd = open_map(instance, name, bytes), err = 0;
+	int fd = open_map(p, name, bytes), err = 0;
 
 	if (fd < 0)
 		return fd;
@@ -75,66 +197,101 @@ int pins_write(const char *instance, const char *name, uint32_t key, const void 
 	return err;
 }
 
-static int make_directory(const char *path)
+/* Make it if it is not there; enter it. */
+static int make_and_enter(int at, const char *name, const char *path, char why[WHY_BYTES])
 {
-	if (mkdir(path, 0755) == 0 || errno == EEXIST)
-		return 0;
+	if (mkdirat(at, name, 0700) == 0 || errno == EEXIST)
+		return enter(at, name, path, why);
 	if (errno == EACCES || errno == EPERM)
-		log_error("mkdir %s: %s; let root make it yours: install -d -o %u %s", path, strerror(errno), getuid(),
-			  PINS_ROOT);
+		snprintf(why, WHY_BYTES, "mkdir %s: %s; let root make it yours: chmod go+x %s; install -d -o %u %s",
+			 path, strerror(errno), BPFFS, getuid(), PINS_ROOT);
 	else
-		log_error("mkdir %s: %s", path, strerror(errno));
+		snprintf(why, WHY_BYTES, "mkdir %s: %s", path, strerror(errno));
+	return -EPERM;
+}
+
+int pins_make(struct pins *p)
+{
+	char top[PIN_BYTES], parts[PIN_BYTES], why[WHY_BYTES] = "the bpffs is gone";
+	int root = enter_root(why), ontime = -1;
+
+	pins_leave(p);
+	paths_of(p->instance, top, parts);
+	if (root >= 0)
+		ontime = make_and_enter(root, "ontime", PINS_ROOT, why);
+	if (ontime >= 0)
+		p->top = make_and_enter(ontime, p->instance, top, why);
+	if (p->top >= 0)
+		p->parts = make_and_enter(p->top, "parts", parts, why);
+	if (root >= 0)
+		close(root);
+	if (ontime >= 0)
+		close(ontime);
+	if (p->parts >= 0)
+		return 0;
+	log_error("%s", why);
 	return -1;
 }
 
-int pins_make(const char *instance)
+/* What directory lists; NULL: none. The descriptor stays the caller's. */
+static DIR *list(int directory)
 {
-	char path[PIN_BYTES];
+	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
-	return make_directory(PINS_ROOT) || make_directory(pins_path(instance, "", path)) ||
-			       make_directory(pins_path(instance, "parts", path))
-		       ? -1
-		       : 0;
+	if (fd >= 0 && !dir)
+		close(fd);
+	return dir;
 }
 
-static int remove_files(const char *path)
+static int remove_files(int directory)
 {
-	char file[PIN_BYTES + 256];
-	DIR *dir = opendir(path);
+	DIR *dir = list(directory);
 	int n = 0;
 
 	if (!dir)
-		return -errno;
-	for (struct dirent *e = readdir(dir); e && n >= 0; e = readdir(dir)) {
-		if (e->d_type == DT_DIR)
-			continue;
-		snprintf(file, sizeof(file), "%s/%s", path, e->d_name);
-		n = unlink(file) < 0 ? -errno : n + 1;
-	}
+		return directory < 0 ? 0 : -errno;
+	for (struct dirent *e = readdir(dir); e && n >= 0; e = readdir(dir))
+		if (e->d_type != DT_DIR)
+			n = unlinkat(directory, e->d_name, 0) < 0 ? -errno : n + 1;
 	closedir(dir);
 	return n;
 }
 
-int pins_remove(const char *instance)
+/* The directory itself, and the one all instances share unless another is in it. */
+static int remove_top(const struct pins *p)
 {
-	char parts[PIN_BYTES], top[PIN_BYTES];
-	int below = remove_files(pins_path(instance, "parts", parts)), n = remove_files(pins_path(instance, "", top));
+	char why[WHY_BYTES];
+	int root = enter_root(why), ontime = root < 0 ? root : enter(root, "ontime", PINS_ROOT, why);
+	int err = ontime < 0 || unlinkat(ontime, p->instance, AT_REMOVEDIR) == 0 ? 0 : -errno;
 
-	if (n == -ENOENT)
-		return 0;
-	if (n < 0 || (below < 0 && below != -ENOENT))
-		return n < 0 ? n : below;
-	rmdir(parts);
-	if (rmdir(top) < 0)
-		return -errno;
-	rmdir(PINS_ROOT); /* unless another instance is in it */
-	return n + (below > 0 ? below : 0);
+	if (ontime >= 0) {
+		close(ontime);
+		unlinkat(root, "ontime", AT_REMOVEDIR);
+	}
+	if (root >= 0)
+		close(root);
+	return err;
 }
 
-int pins_each(const char *instance, const char *prefix, void (*visit)(void *arg, const char *name), void *arg)
+int pins_remove(struct pins *p)
 {
-	char path[PIN_BYTES];
-	DIR *dir = opendir(pins_path(instance, "parts", path));
+	int below = remove_files(p->parts), n = remove_files(p->top), err;
+
+	if (below < 0 || n < 0 || p->top < 0) {
+		pins_leave(p);
+		return below < 0 ? below : n;
+	}
+	if (p->parts >= 0)
+		unlinkat(p->top, "parts", AT_REMOVEDIR);
+	err = remove_top(p);
+	pins_leave(p);
+	return err ? err : n + below;
+}
+
+int pins_each(const struct pins *p, const char *prefix, void (*visit)(void *arg, const char *name), void *arg)
+{
+	DIR *dir = list(p->parts);
 	int n = 0;
 
 	if (!dir)

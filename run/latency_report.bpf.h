@@ -20,45 +20,41 @@ struct {
 	__type(value, struct clock);
 } clock SEC(".maps");
 
-/* A walk over buckets: bpf_loop, since the verifier follows an ordinary loop through each of its turns, for each caller. */
-struct walk {
-	struct latency_histogram *h;
-	uint64_t seen, rank;
-	uint32_t from, at;
-};
-
-static int add_bucket(uint32_t i, struct walk *w)
-{
-	uint32_t b = w->from + i;
-
-	if (b >= HISTOGRAM_BUCKETS)
-		return 1;
-	w->at = b;
-	w->seen += w->h->buckets[b];
-	return w->seen > w->rank;
-}
-
-/* Packets in the buckets [from, to). Not static, and so are those below: each is verified once. */
+/* Packets in the buckets [from, to). */
 __noinline uint64_t count_between(uint32_t row, uint32_t from, uint32_t to)
 {
-	struct walk w = { .h = bpf_map_lookup_elem(&histograms, &row), .rank = ~0ULL, .from = from };
+	struct latency_histogram *h = bpf_map_lookup_elem(&histograms, &row);
+	uint64_t seen = 0;
 
-	if (w.h)
-		bpf_loop(to - from, add_bucket, &w, 0);
-	return w.seen;
+	if (!h)
+		return 0;
+	for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		uint64_t b = (uint64_t)from + i;
+
+		asm volatile("" : "+r"(b)); /* what is compared is what is added to the pointer */
+		if (b >= HISTOGRAM_BUCKETS || b >= to)
+			break;
+		seen += h->buckets[b];
+	}
+	return seen;
 }
 
 /* Upper edge of the bucket that holds the packet of this rank, but no more than the longest time there was. */
 __noinline uint64_t time_at(uint32_t row, uint64_t rank)
 {
-	struct walk w = { .h = bpf_map_lookup_elem(&histograms, &row), .rank = rank };
-	uint64_t edge_ns;
+	struct latency_histogram *h = bpf_map_lookup_elem(&histograms, &row);
+	uint64_t edge_ns, seen = 0;
+	uint32_t at;
 
-	if (!w.h)
+	if (!h)
 		return 0;
-	bpf_loop(HISTOGRAM_BUCKETS, add_bucket, &w, 0);
-	edge_ns = histogram_edge(w.at + 1);
-	return w.at == HISTOGRAM_BUCKETS - 1 || edge_ns > w.h->max_ns ? w.h->max_ns : edge_ns;
+	for (at = 0; at < HISTOGRAM_BUCKETS - 1; at++) {
+		seen += h->buckets[at];
+		if (seen > rank)
+			break;
+	}
+	edge_ns = histogram_edge(at + 1);
+	return at == HISTOGRAM_BUCKETS - 1 || edge_ns > h->max_ns ? h->max_ns : edge_ns;
 }
 
 static __always_inline void count_up_to(struct latency_row *r, uint32_t row)
@@ -198,32 +194,29 @@ int report(struct bpf_iter__bpf_map_elem *context)
 static const char bars[BAR + 1] = "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@";
 static const char units[4][3] = { "ns", "us", "ms", "s" };
 
-/* The powers of two of one row: in a first walk the most and the range that is not empty, in a second the lines. */
-struct chart {
-	struct seq_file *seq;
-	uint64_t most;
-	uint32_t row, first, last;
-};
-
-static int measure_group(uint32_t group, struct chart *c)
+static __always_inline uint64_t count_group(uint32_t row, uint32_t group)
 {
-	uint64_t count = count_between(c->row, group << HISTOGRAM_BITS, (group + 1) << HISTOGRAM_BITS);
-
-	if (count == 0)
-		return 0;
-	if (c->most == 0)
-		c->first = group;
-	c->last = group;
-	if (count > c->most)
-		c->most = count;
-	return 0;
+	return count_between(row, group << HISTOGRAM_BITS, (group + 1) << HISTOGRAM_BITS);
 }
 
-static int print_group(uint32_t i, struct chart *c)
+/* Packets in the fullest power of two. Global: what a verifier knows of its turns would multiply those of its caller. */
+__noinline uint64_t most_in_group(uint32_t row)
 {
-	uint32_t group = c->first + i, unit;
-	uint64_t count = count_between(c->row, group << HISTOGRAM_BITS, (group + 1) << HISTOGRAM_BITS);
-	uint64_t low = group ? 8ULL << (group & 63) : 0, width = c->most ? count * BAR / c->most : 0;
+	uint64_t most = 0;
+
+	for (uint32_t group = 0; group < GROUPS; group++) {
+		uint64_t count = count_group(row, group);
+
+		if (count > most)
+			most = count;
+	}
+	return most;
+}
+
+static __always_inline void print_group(struct seq_file *seq, uint32_t group, uint64_t count, uint64_t most)
+{
+	uint64_t low = group ? 8ULL << (group & 63) : 0, width = count * BAR / most;
+	uint32_t unit;
 
 	if (width > BAR)
 		width = BAR;
@@ -231,22 +224,29 @@ static int print_group(uint32_t i, struct chart *c)
 		width = 1;
 	/* 1024 ns pass as 1 us: the edges are powers of two */
 	unit = low >= 10240ULL << 20 ? 3 : low >= 10240ULL << 10 ? 2 : low >= 10240 ? 1 : 0;
-	BPF_SEQ_PRINTF(c->seq, "  from %5llu %-2s %12llu |%-40s|\n", low >> (10 * unit), units[unit & 3], count,
+	BPF_SEQ_PRINTF(seq, "  from %5llu %-2s %12llu |%-40s|\n", low >> (10 * unit), units[unit & 3], count,
 		       bars + BAR - width);
-	return 0;
 }
 
 SEC("iter/bpf_map_elem")
 int histogram(struct bpf_iter__bpf_map_elem *context)
 {
-	struct chart c = { .seq = context->meta->seq };
-	struct latency_row *r = row_of(context, &c.row);
+	struct seq_file *seq = context->meta->seq;
+	uint64_t total, most, seen = 0;
+	uint32_t row = 0;
+	struct latency_row *r = row_of(context, &row);
 
 	if (!r || r->count == 0)
 		return 0;
-	bpf_loop(GROUPS, measure_group, &c, 0);
-	BPF_SEQ_PRINTF(c.seq, "%s %s: %llu packets\n", r->class, r->span, r->count);
-	if (c.most)
-		bpf_loop(c.last - c.first + 1, print_group, &c, 0);
+	BPF_SEQ_PRINTF(seq, "%s %s: %llu packets\n", r->class, r->span, r->count);
+	total = count_between(row, 0, HISTOGRAM_BUCKETS);
+	most = most_in_group(row);
+	for (uint32_t group = 0; group < GROUPS && most; group++) { /* from the first to the last that is not empty */
+		uint64_t count = count_group(row, group);
+
+		if (seen < total && seen + count > 0)
+			print_group(seq, group, count, most);
+		seen += count;
+	}
 	return 0;
 }

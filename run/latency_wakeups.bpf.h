@@ -53,7 +53,7 @@ int BPF_PROG(switched, bool preempted, struct task_struct *out, struct task_stru
 	if (!h || bucket >= HISTOGRAM_BUCKETS)
 		return 0;
 	if (s->generation != control.generation) {
-		clear(h);
+		clear(settings.n_classes * LATENCY_SPANS + (uint32_t)stage);
 		s->generation = control.generation;
 	}
 	h->buckets[bucket]++;

@@ -127,7 +127,7 @@ attach_histograms() { # says so, or in one line why not
 	if [ "${ONTIME_HISTOGRAMS:-on}" = off ]; then
 		say "without latency histograms, as ONTIME_HISTOGRAMS says: build/latency attaches them"
 	elif [ -x "$build/latency" ]; then
-		[ "$(id -u)" != 0 ] || grep -q ' /sys/fs/bpf bpf ' /proc/mounts || ! mount -t bpf bpf /sys/fs/bpf 2>/dev/null ||
+		[ "$(id -u)" != 0 ] || grep -q ' /sys/fs/bpf bpf ' /proc/mounts || ! mount -t bpf -o mode=700 bpf /sys/fs/bpf 2>/dev/null ||
 			say "mounted the bpffs at /sys/fs/bpf, for the latency histograms"
 		"$build/latency" -i "$instance" 2>&1 || true
 	else

@@ -25,6 +25,8 @@
 #define BATCH_PKTS 5
 #define MOST_STORES 100000u
 #define MOST_STEPS 100
+#define MOST_WAITS_MS 500 /* for what is between two sockets */
+#define MOST_SHOWN 10 /* violations */
 #define FIRST_INPUT_FD 3 /* as handed on: one input per class, in order */
 
 int __real_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout);
@@ -151,7 +153,7 @@ static void send_one(uint32_t class)
 static void complain(const char *what, const struct mortal *m, uint32_t die_at)
 {
 	violations++;
-	if (violations <= 10)
+	if (violations <= MOST_SHOWN)
 		printf("     %s: %s, dead before store %u\n", m->name, what, die_at);
 }
 
@@ -176,8 +178,7 @@ static uint32_t look_at_sink(uint32_t class, const struct mortal *m, uint32_t di
 	}
 }
 
-/* Everything on its way arrives, and the books balance. */
-static void settle_all(const struct mortal *m, uint32_t die_at)
+static void work_off(const struct mortal *m, uint32_t die_at)
 {
 	int id;
 
@@ -188,10 +189,30 @@ static void settle_all(const struct mortal *m, uint32_t die_at)
 		}
 		mortals[id].step();
 	}
+}
+
+static int have_all_come(const struct mortal *m, uint32_t die_at)
+{
+	int all = 1;
+
+	for (uint32_t i = 0; i < config.n_classes; i++) {
+		look_at_sink(i, m, die_at);
+		all &= came_pkts[i] >= sent_pkts[i];
+	}
+	return all;
+}
+
+/* Everything on its way arrives, and the books balance. A kernel that is short of time delivers a little later. */
+static void settle_all(const struct mortal *m, uint32_t die_at)
+{
+	work_off(m, die_at);
+	for (int waits = 0; !have_all_come(m, die_at) && violations < MOST_SHOWN && waits < MOST_WAITS_MS; waits++) {
+		usleep(1000);
+		work_off(m, die_at);
+	}
 	for (uint32_t i = 0; i < config.n_classes; i++) {
 		struct account a;
 
-		look_at_sink(i, m, die_at);
 		if (came_pkts[i] != sent_pkts[i]) {
 			complain("a datagram is missing", m, die_at);
 			came_pkts[i] = sent_pkts[i];

@@ -3,9 +3,9 @@
 # read with plain bpftool; gone after stop; one clear line where they cannot be. Needs root and BPF; else it is skipped.
 set -eu
 cd "$(dirname "$0")/.."
-# Where no bpffs is mounted, one for these tests alone.
-if [ "$(id -u)" = 0 ] && [ -z "${own_bpffs:-}" ] && ! grep -q ' /sys/fs/bpf bpf ' /proc/mounts; then
-	own_bpffs=1 exec unshare -m sh -c 'mount -t bpf bpf /sys/fs/bpf 2>/dev/null || true; exec tests/t_latency.sh'
+# A bpffs for these tests alone, which others may pass through, if one can be had.
+if [ "$(id -u)" = 0 ] && [ -z "${own_bpffs:-}" ] && unshare -m true 2>/dev/null; then
+	own_bpffs=1 exec unshare -m sh -c 'mount -t bpf -o mode=711 bpf /sys/fs/bpf 2>/dev/null || true; exec tests/t_latency.sh'
 fi
 # shellcheck source=tests/check.sh
 . tests/check.sh
@@ -67,11 +67,13 @@ launches_attached() {
 		latency --status && ! pgrep -x latency
 }
 
+no_bpffs='while umount -l /sys/fs/bpf 2>/dev/null; do :; done' # there may be one on another
+
 launch_mounts_bpffs() {
-	unshare -m sh -c "umount -l /sys/fs/bpf; run/launch.sh -c '$work/conf'; '$ONTIME_BUILD/latency' --status -i $instance
+	unshare -m sh -c "$no_bpffs; run/launch.sh -c '$work/conf'; stat -c 'mode %a' /sys/fs/bpf; '$ONTIME_BUILD/latency' --status -i $instance
 		run/stop.sh -i $instance" >"$work/said" 2>&1
 	cat "$work/said"
-	grep -q 'mounted the bpffs' "$work/said" && grep -q '^egress .* attached ' "$work/said"
+	grep -q 'mounted the bpffs' "$work/said" && grep -q '^egress .* attached ' "$work/said" && grep -q '^mode 1700$' "$work/said"
 }
 
 load_and_compare() {
@@ -252,6 +254,49 @@ with_two_capabilities() { # an instance of an unprivileged user who may have BPF
 	return "$status"
 }
 
+refused_by_verifier() { # the same programs without the bound on what is copied
+	mkdir "$work/refused" && cp -r Makefile run common "$work/refused" || return 1
+	sed -i 's/ || n > LATENCY_BATCH//; s/if (bytes > LATENCY_BATCH .*/if (bytes == 1)/' "$work/refused/run/latency.bpf.c"
+	make -s -C "$work/refused" build/latency.bpf.o && cp build/latency "$work/refused/build" || return 1
+	made_up_segment fails_with 1 'refuses program ingress: R[0-9]* unbounded memory access' \
+		"$work/refused/build/latency" -i "$instance" && [ ! -e "$pins/$instance" ]
+}
+
+is_untouched() { # and one line for each of launch and stop, which says whose it is
+	cat "$work/said"
+	[ "$(cd "$work/victim" && echo *)" = "latency parts report" ] && [ "$(ls "$work/victim/parts")" = settings ] &&
+		[ "$(grep -c "nothing in it is touched; if nobody needs it, rm -r $1" "$work/said")" = 2 ] &&
+		[ "$(grep -c '^latency:' "$work/said")" = 2 ]
+}
+
+hostile_pins() { # PATH COMMANDS: what a stranger, and root, had made in a bpffs that is everybody's
+	rm -rf "$work/victim" && mkdir -p "$work/victim/parts" && touch "$work/victim/latency" "$work/victim/report" "$work/victim/parts/settings"
+	unshare -m sh -c "mount -t bpf bpf /sys/fs/bpf && stranger='setpriv --reuid 12345 --regid 12345 --clear-groups'
+		$2
+		run/launch.sh -c '$work/conf' && run/stop.sh -i $instance" >"$work/said" 2>&1 && is_untouched "$1"
+}
+
+link_for_ontime() {
+	hostile_pins "$pins" "\$stranger ln -s '$work/victim' $pins"
+}
+
+ontime_of_a_stranger() {
+	hostile_pins "$pins" "\$stranger sh -c 'mkdir $pins && ln -s $work/victim $pins/$instance'"
+}
+
+link_for_the_instance() { # in a directory that once was open to all
+	hostile_pins "$pins/$instance" "mkdir -m 1777 $pins && \$stranger ln -s '$work/victim' $pins/$instance && chmod 700 $pins"
+}
+
+link_for_parts() {
+	hostile_pins "$pins/$instance/parts" "mkdir $pins && mkdir -m 1777 $pins/$instance &&
+		\$stranger ln -s '$work/victim' $pins/$instance/parts && chmod 700 $pins/$instance"
+}
+
+open_to_all() {
+	hostile_pins "$pins" "mkdir -m 1777 $pins && \$stranger ln -s '$work/victim' $pins/$instance"
+}
+
 [ -x build/latency ] || { echo "skip latency: build/latency was not built: it needs clang and libbpf-dev"; exit 77; }
 make -s all build/tests/latency_counts build/tests/latency_drive build/tests/storm
 mkdir "$ONTIME_BUILD"
@@ -266,6 +311,7 @@ if ! why=$(try_to_load 2>&1); then
 		;;
 	esac
 fi
+check "a name that would leave the instance's directory is refused" fails_with 2 '^latency: -i \.\./x: ' latency --detach -i ../x
 check "no running instance is one line" fails_with 1 'not running; run/launch.sh' latency
 check "known times, in the right buckets, the last one too; batches that come again count once" made_up_stages
 check "the same by perf events and the probe with a nop of one byte, as older kernels need it" made_up_stages --old-kernel
@@ -287,14 +333,20 @@ check "counts stay exact through a storm of kills" storm
 check "a stripped binary is probed" stripped
 check "a binary without probe points is one line" without_probe_points
 check "an unprivileged user is told the capabilities" fails_with 1 'need CAP_BPF and CAP_PERFMON' as_nobody "$home/build/latency"
+check "what the verifier refuses is one line, with its reason" refused_by_verifier
 if unshare -m true 2>/dev/null; then
+	check "a stranger's link for the bpffs directory is not followed" link_for_ontime
+	check "a stranger's directory is not used" ontime_of_a_stranger
+	check "a stranger's link for the instance's directory is not followed" link_for_the_instance
+	check "a stranger's link for its parts is not followed" link_for_parts
+	check "a directory that is open to all is not used" open_to_all
 	check "launch mounts the bpffs where it is missing" launch_mounts_bpffs
 	check "no bpffs is one line" fails_with 1 'not mounted at /sys/fs/bpf: mount -t bpf' \
-		unshare -m sh -c "umount -l /sys/fs/bpf; exec build/latency"
+		unshare -m sh -c "$no_bpffs; exec build/latency"
 	check "no BTF is one line" fails_with 1 'CONFIG_DEBUG_INFO_BTF' \
 		unshare -m sh -c "mount -t tmpfs none /sys/kernel/btf && exec build/latency"
 else
-	skip "no mount namespace can be made here" "a machine without bpffs, or without BTF"
+	skip "no mount namespace can be made here" "strangers in the bpffs; a machine without bpffs, or without BTF"
 fi
 if unshare -U -r -m true 2>/dev/null; then
 	check "a container that forbids BPF is one line" forbidden
