@@ -90,8 +90,9 @@ $(info make: without dash: to have it, apt-get install libmicrohttpd-dev)
 RUN_PROGRAMS := $(filter-out dash,$(RUN_PROGRAMS))
 endif
 
-# What bpf_tracing.h calls the machine: x86, arm64
-bpf_arch := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))))
+# gcc says x86_64-linux-gnu, clang x86_64-pc-linux-gnu. What bpf_tracing.h calls it: x86, arm64
+machine := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+bpf_arch := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(machine)))
 
 PROGRAMS := $(STAGES:%=$(BUILD)/%) $(RUN_PROGRAMS:%=$(BUILD)/%)
 
@@ -171,7 +172,7 @@ $(BUILD)/%.bpf.o: run/%.bpf.c $(wildcard run/*.h common/*.h)
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)clang -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -O2 -g -Wall -Icommon \
-		-I/usr/include/$(shell $(CC) -dumpmachine) -c $< -o $@
+		-I/usr/include/$(machine)-linux-gnu -c $< -o $@
 
 $(OBJ)/run/dash_files.o: $(wildcard run/dash*.html run/dash*.css run/dash*.js run/dash*.svg run/vendor/*)
 

@@ -55,7 +55,7 @@ static uint32_t n_passed, n_failed;
 /* run_apart - in a process of its own: a stage that aborts is a finding too. */
 static struct sim_result run_apart(const struct sim_setup *setup)
 {
-	int status;
+	int status = -1;
 	pid_t pid;
 
 	fflush(stdout);
