@@ -14,6 +14,7 @@ build) wanted=$build ;;
 test)
 	wanted="$build $test"
 	optional="$optional nodejs chromium prometheus" # the dashboard's tests skip without
+	optional="$optional qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross" # and AArch64's
 	;;
 stress) wanted="$build jq" ;;
 -h | --help)
