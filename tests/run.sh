@@ -25,8 +25,8 @@ run()
 		return
 	fi
 	status=0
-	# In the background, so that the trap acts at once; that ignores SIGINT, which the tests want to see.
-	env --default-signal=INT,QUIT timeout -k 10 "$seconds" "$@" >"$log" 2>&1 </dev/null &
+	# In the background, so that the trap acts at once; that ignores SIGINT, and nohup SIGHUP, which the tests want to see.
+	env --default-signal=INT,QUIT,HUP timeout -k 10 "$seconds" "$@" >"$log" 2>&1 </dev/null &
 	part=$!
 	wait "$part" || status=$?
 }
