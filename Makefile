@@ -92,14 +92,15 @@ $(info make: without dash: to have it, apt-get install libmicrohttpd-dev)
 RUN_PROGRAMS := $(filter-out dash,$(RUN_PROGRAMS))
 endif
 
-# What bpf_tracing.h calls the machine: x86, arm64
-bpf_arch := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))))
+# gcc says x86_64-linux-gnu, clang x86_64-pc-linux-gnu. What bpf_tracing.h calls it: x86, arm64
+machine := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+bpf_arch := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(machine)))
 
 PROGRAMS := $(STAGES:%=$(BUILD)/%) $(RUN_PROGRAMS:%=$(BUILD)/%)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests check quick unit bench lint format install clean help have-inih have-ncurses have-cunit
+.PHONY: all tests check quick unit bench lint format install can-install clean help have-inih have-ncurses have-cunit
 
 all: $(PROGRAMS) $(PLUGINS) $(BPF) ## build everything an operator runs
 
@@ -124,8 +125,9 @@ format: ## let clang-format rewrite the sources
 	clang-format -i $$(find . -path ./build -prune -o -name '*.[ch]' -print)
 
 PREFIX ?= /usr/local
-HOME_DIR = $(DESTDIR)$(PREFIX)/lib/ontime
-install: all ## install below $(DESTDIR)$(PREFIX)/lib/ontime, in the tree's own layout
+LIB_DIR = $(abspath $(PREFIX)/lib/ontime)# where it is found at last, which DESTDIR is no part of
+HOME_DIR = $(DESTDIR)$(LIB_DIR)
+install: can-install all ## install below $(DESTDIR)$(PREFIX)/lib/ontime, in the tree's own layout
 	install -d $(HOME_DIR)/build/plugins $(HOME_DIR)/run
 	install $(PROGRAMS) $(HOME_DIR)/build
 	$(if $(PLUGINS),install -m 644 $(PLUGINS) $(HOME_DIR)/build/plugins)
@@ -134,8 +136,17 @@ install: all ## install below $(DESTDIR)$(PREFIX)/lib/ontime, in the tree's own 
 	install -m 644 LICENSE run/stress.conf $(wildcard run/*.json) $(HOME_DIR)/run
 	install -d $(HOME_DIR)/run/vendor && install -m 644 run/vendor/LICENSE $(HOME_DIR)/run/vendor # of what dash embeds
 	[ -e $(HOME_DIR)/run/ontime.conf ] || install -m 644 run/ontime.conf $(HOME_DIR)/run # the operator's own is kept
-	$(if $(wildcard run/systemd/*),install -d $(HOME_DIR)/run/systemd)
-	$(if $(wildcard run/systemd/*),install -m 644 $(wildcard run/systemd/*) $(HOME_DIR)/run/systemd)
+	install -d $(HOME_DIR)/run/systemd
+	for unit in run/systemd/*; do sed 's|/usr/local/lib/ontime|$(LIB_DIR)|g' $$unit | \
+		install -m 644 /dev/stdin $(HOME_DIR)/$$unit || exit 1; done
+	@case $(LIB_DIR) in /home/* | /root/* | /run/user/* | /tmp/* | /var/tmp/*) \
+		echo "make: the units cannot start what is in $(LIB_DIR): they hide it (ProtectHome, PrivateTmp); use another PREFIX for systemd";; esac
+
+# A name that the units, the shell and this file read as it is written.
+can-install: export WHERE = $(DESTDIR)$(PREFIX)
+can-install:
+	@[ -z "$$(printf '%s' "$$WHERE" | LC_ALL=C tr -d 'A-Za-z0-9/._+@:,=~\200-\377-')" ] || \
+		{ echo "make: install below '$$WHERE': PREFIX and DESTDIR may have letters, digits and /._+@:,=~- only, no blanks" >&2; exit 1; }
 
 clean: ## remove build/
 	rm -rf build
@@ -173,7 +184,7 @@ $(BUILD)/%.bpf.o: run/%.bpf.c $(wildcard run/*.h common/*.h)
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)clang -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -O2 -g -Wall -Icommon \
-		-I/usr/include/$(shell $(CC) -dumpmachine) -c $< -o $@
+		-I/usr/include/$(machine)-linux-gnu -c $< -o $@
 
 $(OBJ)/run/dash_files.o: $(wildcard run/dash*.html run/dash*.css run/dash*.js run/dash*.svg run/vendor/*)
 

@@ -109,7 +109,7 @@ static int read_options(struct options *o, struct server *s, int argc, char **ar
 {
 	*o = (struct options){ .instance = "default", .interval_ns = NS_PER_S };
 	address_parse(DEFAULT_LISTEN, strlen(DEFAULT_LISTEN), &o->listen);
-	for (int i = 1; i < argc; i++) {
+	for (int i = 1; i < argc; i += 2) {
 		if (is_flag(argv[i], "--help") || is_flag(argv[i], "-h")) {
 			print_help();
 			return 1;
@@ -125,7 +125,6 @@ static int read_options(struct options *o, struct server *s, int argc, char **ar
 			k++;
 		if (take_option(o, s, argv[i], k < 4 ? argv[i + 1] : ""))
 			return 1 + EXIT_USAGE;
-		i++;
 	}
 	return 0;
 }

@@ -60,7 +60,7 @@ int grid_put_wrapped(struct grid *g, int row, enum look look, const char *text)
 void grid_look(struct grid *g, int row, enum look look)
 {
 	if (row >= 0 && row < g->rows)
-		memset(g->look[row], look, (size_t)g->cols);
+		memset(g->look[row], (int)look, (size_t)g->cols);
 }
 
 void shorten(const char *name, int width, char text[CELL_BYTES])

@@ -99,7 +99,7 @@ static double measure_awake_ns(void)
 			move_batch((enum stage_id)id, &word_of[id], done);
 			bell_ring(&seg.shared->stages[(id + 1) % N_STAGES].parked, PARKED);
 		}
-	return (double)(clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - began_ns) / N_PKTS / N_STAGES;
+	return (double)(clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - began_ns) / N_PKTS / (double)N_STAGES;
 }
 
 static double measure_ns(int cpu_of_egress)
@@ -117,7 +117,7 @@ static double measure_ns(int cpu_of_egress)
 	}
 	for (int id = 0; id < N_STAGES; id++)
 		pthread_join(threads[id], NULL);
-	return (double)(clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - began_ns) / N_PKTS / N_STAGES;
+	return (double)(clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - began_ns) / N_PKTS / (double)N_STAGES;
 }
 
 static void print_sleeping(const char *how, int cpu_of_egress)
@@ -129,7 +129,7 @@ static void print_sleeping(const char *how, int cpu_of_egress)
 	ns = measure_ns(cpu_of_egress);
 	rings = ring_count[0] + ring_count[1] + ring_count[2];
 	printf("hand-over, batch %u, %-24s%6.2f ns per packet and hop, %.3f wakes per batch\n", batch_pkts, how, ns,
-	       (double)rings * batch_pkts / N_PKTS / N_STAGES);
+	       (double)rings * batch_pkts / N_PKTS / (double)N_STAGES);
 }
 
 int main(int argc, char **argv)

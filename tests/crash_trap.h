@@ -4,7 +4,7 @@
  * Memory:  mmap() is wrapped at link time (-Wl,--wrap=mmap,--wrap=munmap): all stages get the first mapping of the segment.
  * Rules:   while the trap is armed the segment is read-only: each store faults, is counted, and is let through alone (single
  *          step); the one whose turn it is does not happen: trap.death is where the stage ends. System calls write
- *          as a whole: whoever stands for the kernel calls trap_begin_call() and trap_end_call(). x86-64 only.
+ *          as a whole: whoever stands for the kernel calls trap_begin_call() and trap_end_call(). x86-64 and AArch64 only.
  */
 #ifndef ONTIME_CRASH_TRAP_H
 #define ONTIME_CRASH_TRAP_H
@@ -15,10 +15,10 @@
 
 #include "config.h"
 
-#ifdef __x86_64__
+#if defined(__x86_64__) || defined(__aarch64__)
 #define TRAP_WORKS 1
 #else
-#define TRAP_WORKS 0 /* it needs the trap flag */
+#define TRAP_WORKS 0 /* nobody has written down how to let one store through */
 #endif
 
 /* A stage as it is driven here: open (with recovery), one step, and death. */

@@ -1,6 +1,7 @@
 #!/bin/sh
 # lint.sh - what can be checked without running anything.
 # One line per check, what is wrong below it, then "lint: N passed, N failed, N skipped".
+# What a linter says depends on its version, and so only known ones are asked: those of Debian 12. Any other is skipped.
 # shellcheck disable=SC2016,SC2086  # lists of names are split on purpose; inner scripts see their own $1
 set -eu
 cd "$(dirname "$0")/.."
@@ -10,7 +11,9 @@ pure="common/drr.c ingress/ingress.c edf/edf.c edf/plan.c egress/egress.c $(find
 pure_headers="common/histogram.h"
 harmless="memcpy memset memmove __assert_fail __stack_chk_fail __udivti3"
 observers_may="edf/edf.h edf/plan.h edf/feasible.h" # pure, for check and simulate
-clang_format_version=14
+known_clang_format=14
+known_shellcheck=0.9
+known_cppcheck=2.10
 
 present() { find . \( -path ./build -o -path ./.git \) -prune -o -type f "$@" -print | sort; }
 sources=$(present -name '*.[ch]')
@@ -37,20 +40,30 @@ check()
 	fi
 }
 
+# have_known TOOL VERSION - 0 if that is the version there, or one of its point releases; else 77, with the reason.
+have_known()
+{
+	have=$("$1" --version 2>/dev/null | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1) || true
+	case $have. in "$2".*) return 0 ;; esac
+	echo "$1 is ${have:-not there}, and $2 is the one whose opinion is known"
+	return 77
+}
+
 check_format()
 {
-	have=$(clang-format --version | sed 's/.*version \([0-9]*\).*/\1/')
-	if [ "$have" != "$clang_format_version" ]; then
-		echo "clang-format is $have, and only $clang_format_version formats as .clang-format says"
-		return 77
-	fi
+	have_known clang-format "$known_clang_format" || return
 	clang-format --dry-run -Werror $sources
 }
 
-check_shellcheck() { printf '%s\n' "$scripts" | xargs shellcheck -x; }
+check_shellcheck()
+{
+	have_known shellcheck "$known_shellcheck" || return
+	printf '%s\n' "$scripts" | xargs shellcheck -x
+}
 
 check_cppcheck()
 {
+	have_known cppcheck "$known_cppcheck" || return
 	# not *.bpf.c: it has another C library, and the kernel's verifier to check it
 	printf '%s\n' "$sources" | grep '\.c$' | grep -v '\.bpf\.c$' | xargs cppcheck -q -j "$(nproc)" --enable=warning,portability,performance \
 		--inline-suppr --error-exitcode=1 --std=c11 --library=posix --suppress=readdirCalled -D_GNU_SOURCE -Icommon -Itests
@@ -82,11 +95,12 @@ check_includes()
 
 check_purity()
 {
-	objects=$(printf 'build/obj/%s\n' $pure | sed 's/c$/o/')
-	make -s $objects || return 1
+	objects=$(printf 'build/pure/obj/%s\n' $pure | sed 's/c$/o/')
+	rm -rf build/pure
+	env -u CPPFLAGS CFLAGS=-O2 make -s BUILD=build/pure $objects || return 1 # other flags bring other calls
 	for header in $pure_headers; do
 		object=$out/$(basename "$header" .h).o
-		gcc -std=gnu17 -O2 -Icommon '-Dinline=__attribute__((used))' -x c -c "$header" -o "$object"
+		"${CC:-gcc}" -std=gnu17 -O2 -Icommon '-Dinline=__attribute__((used))' -x c -c "$header" -o "$object"
 		objects="$objects $object"
 	done
 	for name in $harmless $(nm -j --defined-only --extern-only $objects | grep -v -e : -e '^$'); do echo "$name"; done >"$out/known"

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-limit_s=1500				    # for all parts together
+limit_s=2600				    # for all parts together
 san="address,undefined"
 fixed_addresses=$(setarch -R true 2>/dev/null && echo "setarch -R") || true # the thread sanitizer knows but few layouts
 began_s=$(date +%s)
@@ -25,8 +25,8 @@ run()
 		return
 	fi
 	status=0
-	# In the background, so that the trap acts at once; that ignores SIGINT, which the tests want to see.
-	env --default-signal=INT,QUIT timeout -k 10 "$seconds" "$@" >"$log" 2>&1 </dev/null &
+	# In the background, so that the trap acts at once; that ignores SIGINT, and nohup SIGHUP, which the tests want to see.
+	env --default-signal=INT,QUIT,HUP timeout -k 10 "$seconds" "$@" >"$log" 2>&1 </dev/null &
 	part=$!
 	wait "$part" || status=$?
 }
@@ -92,7 +92,7 @@ test_part "unit, thread sanitizer" 240 $fixed_addresses build/san-thread/tests/u
 # shellcheck disable=SC2086
 test_part "threads, thread sanitizer" 120 $fixed_addresses build/san-thread/tests/threads
 for script in tests/t_*.sh; do
-	[ ! -x "$script" ] || test_part "$(basename "$script" .sh)" 300 "$script"
+	[ ! -x "$script" ] || test_part "$(basename "$script" .sh)" 420 "$script"
 done
 test_part sim 120 build/tests/sim
 test_part crash 120 build/tests/crash

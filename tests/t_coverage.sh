@@ -11,7 +11,17 @@ common/drr.c assert(quantum_bytes[i] > 0);
 END
 ) # a broken precondition ends the process, and with it the counting
 
-make -s -j2 BUILD=build/coverage CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage build/coverage/tests/unit \
+# Which branches there are, is for the compiler to say: those of Debian 12 and 13 are known.
+known_gcc="12 14"
+for tool in gcc gcov; do
+	version=$($tool --version 2>/dev/null | sed -n '1s/.* \([0-9]*\)\.[0-9.]*$/\1/p') || true
+	case " $known_gcc " in *" ${version:-none} "*) continue ;; esac
+	printf 'skip the branches of the pure code: %s is %s, and known are %s\n' $tool "${version:-not there}" "$known_gcc"
+	echo "coverage: 0 passed, 0 failed, 1 skipped"
+	exit 77
+done
+
+make -s -j2 CC=gcc BUILD=build/coverage CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage build/coverage/tests/unit \
 	build/coverage/plugins/upper.so build/coverage/plugins/slow.so
 find build/coverage -name '*.gcda' -exec rm {} +
 build/coverage/tests/unit >build/coverage/unit.log 2>&1 || { cat build/coverage/unit.log; exit 1; }
