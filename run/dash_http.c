@@ -151,12 +151,18 @@ static enum MHD_Result send_events(struct server *s, struct MHD_Connection *c)
 
 static enum MHD_Result send_health(const struct server *s, struct MHD_Connection *c)
 {
-	char why[WHY_BYTES + 1];
+	enum MHD_Result result = MHD_NO;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
 
-	if (feed_is_healthy(s->feed, why))
-		return send_text(c, MHD_HTTP_OK, "ok\n");
-	strcat(why, "\n");
-	return send_text(c, MHD_HTTP_SERVICE_UNAVAILABLE, why);
+	if (!out)
+		return MHD_NO;
+	feed_print_health(s->feed, out);
+	if (fclose(out) == 0)
+		result = send_text(c, feed_is_healthy(s->feed) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, text);
+	free(text);
+	return result;
 }
 
 static enum MHD_Result route(struct server *s, struct MHD_Connection *c, const char *path, int is_head)

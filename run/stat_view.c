@@ -2,11 +2,15 @@
 #include "stat_view.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "clock.h"
+
+#define SCHED_DEADLINE_POLICY 6 /* its name is not in every C library */
 
 void viewer_open(struct viewer *v, const char *instance)
 {
@@ -21,14 +25,24 @@ void viewer_close(struct viewer *v)
 		segment_close(&v->seg);
 }
 
-/* Is the mapped segment still the one that the name stands for? */
+/*
+ * Is the mapped segment still the one that the name stands for? A name that was taken away while a stage is alive (by a
+ * logout, or a cleaner of /dev/shm) stands for none: that instance goes on.
+ */
 static int is_current(const struct viewer *v)
 {
 	char path[SEGMENT_NAME_BYTES + sizeof("/dev/shm")];
 	struct stat st;
 
+	if (!v->seg.shared)
+		return 0;
 	snprintf(path, sizeof(path), "/dev/shm%s", v->seg.name);
-	return v->seg.shared && stat(path, &st) == 0 && st.st_ino == v->inode;
+	if (stat(path, &st) == 0)
+		return st.st_ino == v->inode;
+	for (int i = 0; i < N_STAGES && errno == ENOENT; i++)
+		if (segment_stage_is_alive(&v->seg, (enum stage_id)i))
+			return 1;
+	return 0;
 }
 
 static int map_current(struct viewer *v, char why[WHY_BYTES])
@@ -46,21 +60,50 @@ static int map_current(struct viewer *v, char why[WHY_BYTES])
 	return 0;
 }
 
-/* The first figure of schedstat: nanoseconds on a CPU. 0 when the process is gone. */
-static uint64_t read_cpu_ns(uint32_t pid)
+/* The first two figures of schedstat: nanoseconds on a CPU, and waiting for one. 0 when the process is gone. */
+static void read_schedstat(struct stage_view *s)
 {
-	unsigned long long ns = 0;
+	unsigned long long cpu_ns = 0, queued_ns = 0;
 	char path[64];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%u/schedstat", pid);
+	snprintf(path, sizeof(path), "/proc/%u/schedstat", s->pid);
 	f = fopen(path, "re");
 	if (!f)
-		return 0;
-	if (fscanf(f, "%llu", &ns) != 1)
-		ns = 0;
+		return;
+	if (fscanf(f, "%llu %llu", &cpu_ns, &queued_ns) == 2) {
+		s->cpu_ns = cpu_ns;
+		s->queued_ns = queued_ns;
+	}
 	fclose(f);
-	return ns;
+}
+
+/* The byte of the segment that hold --watch has locked for as long as the supervisor lives. */
+static int is_supervised(const struct segment *seg)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = N_STAGES, .l_len = 1 };
+
+	return fcntl(seg->fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+const char *sched_name(uint32_t policy)
+{
+	switch (policy) {
+	case SCHED_OTHER:
+		return "other";
+	case SCHED_FIFO:
+		return "fifo";
+	case SCHED_RR:
+		return "rr";
+	case SCHED_BATCH:
+		return "batch";
+	case SCHED_IDLE:
+		return "idle";
+	case SCHED_DEADLINE_POLICY:
+		return "deadline";
+	default:
+		return "-";
+	}
 }
 
 static struct stage_view look_at_stage(const struct segment *seg, enum stage_id id, uint64_t now)
@@ -70,6 +113,7 @@ static struct stage_view look_at_stage(const struct segment *seg, enum stage_id 
 	/* relaxed, all of them: each field stands alone */
 	uint64_t started_ns = atomic_load_explicit(&b->started_at_ns, memory_order_relaxed);
 	uint64_t beat_ns = atomic_load_explicit(&b->beat_at_ns, memory_order_relaxed);
+	uint64_t failing_ns = atomic_load_explicit(&b->failing_since_ns, memory_order_relaxed);
 	struct stage_view s = {
 		.state = segment_stage_state(seg, id),
 		.pid = atomic_load_explicit(&b->pid, memory_order_relaxed),
@@ -80,9 +124,15 @@ static struct stage_view look_at_stage(const struct segment *seg, enum stage_id 
 		.parks = atomic_load_explicit(&b->parks, memory_order_relaxed),
 		.rings = atomic_load_explicit(&b->rings, memory_order_relaxed),
 		.rescued_pkts = atomic_load_explicit(&b->rescued_pkts, memory_order_relaxed),
+		.failed_calls = atomic_load_explicit(&b->failed_calls, memory_order_relaxed),
+		.remade_sockets = atomic_load_explicit(&b->remade_sockets, memory_order_relaxed),
+		.failing_ns = failing_ns && now > failing_ns ? now - failing_ns : 0,
+		.failing_errno = atomic_load_explicit(&b->failing_errno, memory_order_relaxed),
+		.sched_policy = atomic_load_explicit(&b->sched_policy, memory_order_relaxed),
 	};
 
-	s.cpu_ns = alive ? read_cpu_ns(s.pid) : 0;
+	if (alive)
+		read_schedstat(&s);
 	return s;
 }
 
@@ -119,6 +169,7 @@ int viewer_look(struct viewer *v, struct view *out, char why[WHY_BYTES])
 	fresh.at_ns = now_ns();
 	fresh.at_unix_ns = real_ns();
 	fresh.created_at_ns = v->seg.shared->header.created_at_ns;
+	fresh.is_supervised = is_supervised(&v->seg);
 	fresh.n_classes = v->seg.n_classes;
 	for (uint32_t i = 0; i < fresh.n_classes; i++) {
 		err = look_at_class(&v->seg, i, &fresh.classes[i], why);
