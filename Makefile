@@ -12,8 +12,8 @@ comma := ,
 LOAD_SINK := run/load_sink.c run/load_flow.c run/load_short.c
 LIBS_latency := -lbpf -lelf
 LIBS_stat := -lncursesw
-PARTS_unit += $(patsubst %,run/stat_%.c,change columns grid json lost number screen view)
-PARTS_unit += run/load_flow.c run/load_short.c run/load_schedule.c
+PARTS_unit += $(patsubst %,run/stat_%.c,change columns grid health json lost number screen view)
+PARTS_unit += $(LOAD_SINK) run/load_schedule.c
 PARTS_supervise := run/hold_directory.c run/hold_process.c
 PARTS_storm := run/hold_sockets.c $(LOAD_SINK)
 PARTS_reference := run/hold_sockets.c
@@ -32,7 +32,7 @@ LIBS_sim := $(patsubst %,-Wl$(comma)--wrap=%,mmap munmap mlock2 shm_open shm_unl
 LIBS_threads := -Wl,--wrap=mmap -Wl,--wrap=munmap
 PARTS_check := edf/feasible.c
 PARTS_simulate := edf/edf.c edf/plan.c run/load_trace.c
-PARTS_dash := run/stat_view.c run/stat_json.c
+PARTS_dash := run/stat_view.c run/stat_health.c run/stat_json.c
 LIBS_dash := -lmicrohttpd
 
 ifeq ($(origin CC),default)

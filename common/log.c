@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,10 +31,30 @@ static void occupy_standard_fds(void)
 		close(fd);
 }
 
+/* What was printed, and nobody got, is told: a script goes by the exit status. A reader that is gone has seen enough. */
+static void check_output(void)
+{
+	int lost = ferror(stdout), flushed = fflush(stdout), err = flushed ? errno : EIO;
+
+	if ((!lost && !flushed) || err == EPIPE)
+		return;
+	log_error("write to standard output: %s: the output is not complete", strerror(err));
+	_exit(1);
+}
+
+static void check_output_at_exit(void)
+{
+	static atomic_flag is_registered = ATOMIC_FLAG_INIT;
+
+	if (!atomic_flag_test_and_set_explicit(&is_registered, memory_order_relaxed)) /* relaxed: only a flag */
+		atexit(check_output);
+}
+
 void log_set_name(const char *new_name)
 {
 	name = new_name;
 	occupy_standard_fds();
+	check_output_at_exit();
 }
 
 static enum level read_level(void)

@@ -15,7 +15,8 @@
 
 /*
  * log_set_name - what each line starts with; `name` must outlive the process's last line. First in main(): it also opens
- * /dev/null in place of a standard descriptor that is closed.
+ * /dev/null in place of a standard descriptor that is closed, and lets the process end with one line and status 1 when its
+ * standard output could not be written.
  */
 void log_set_name(const char *name);
 

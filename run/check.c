@@ -14,6 +14,7 @@
 #include "../edf/feasible.h"
 #include "account.h"
 #include "clock.h"
+#include "decimal.h"
 #include "log.h"
 #include "segment.h"
 #include "version.h"
@@ -247,7 +248,7 @@ int main(int argc, char **argv)
 	static struct feasible_class classes[MAX_CLASSES];
 	static struct config c;
 	const char *file = NULL;
-	char why[512], *end = "";
+	char why[512];
 	double seconds = 0;
 	int n = 1, status = 0, counterexample = 0;
 
@@ -264,8 +265,7 @@ int main(int argc, char **argv)
 		} else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
 			file = argv[++i];
 		} else if (strcmp(argv[i], "--measure") == 0 && i + 1 < argc) {
-			seconds = strtod(argv[++i], &end);
-			if (*end || !(seconds >= 0.01 && seconds <= 3600)) {
+			if (decimal_real(argv[++i], 0.01, 3600, &seconds)) {
 				log_error("--measure %s: use seconds from 0.01 to 3600", argv[i]);
 				return EXIT_USAGE;
 			}

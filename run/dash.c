@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "config_value.h"
 #include "dash_http.h"
+#include "decimal.h"
 #include "log.h"
 #include "version.h"
 
@@ -45,9 +46,10 @@ static void print_help(void)
 	     "  --interval SECONDS     between two looks (default 1; 0.1 to 60); it keeps the last 600 looks\n"
 	     "  --version              print the version\n\n"
 	     "serves: /         the page; it opens files of `stat --record` too\n"
-	     "        /metrics  OpenMetrics, or the older text format if that is what is accepted\n"
+	     "        /metrics  Prometheus's text format, or OpenMetrics if that is asked for\n"
 	     "        /events   server-sent events: each look as `stat --json`\n"
-	     "        /healthz  200, or 503 and why: not running, not balanced, a stage not ready\n\n"
+	     "        /healthz  200 ok, or 503 and a line for each cause: not running, not balanced, a stage down or\n"
+	     "                  hung, calls that keep failing, a class that stands still or is refused\n\n"
 	     "examples: build/dash\n"
 	     "          build/dash -i stress --listen '[::1]:8000' --interval 0.5\n"
 	     "          ssh -L 9999:127.0.0.1:9999 relay.example    then http://localhost:9999/ here\n\n"
@@ -56,10 +58,9 @@ static void print_help(void)
 
 static int parse_interval(const char *text, uint64_t *ns)
 {
-	char *end;
-	double seconds = strtod(text, &end);
+	double seconds;
 
-	if (end == text || *end || !(seconds >= 0.1 && seconds <= 60))
+	if (decimal_real(text, 0.1, 60, &seconds))
 		return -EINVAL;
 	*ns = (uint64_t)(seconds * 1e9);
 	return 0;
@@ -149,7 +150,8 @@ static int start(const struct options *o, struct server *s, struct feed *f)
 	feed_open(f, o->instance);
 	err = server_start(s, fd, f);
 	if (err) {
-		log_error("serve on %s: %s", text, strerror(-err));
+		log_error("serve on %s: %s%s", text, strerror(-err),
+			  err == -EMFILE ? ": raise the limit (ulimit -n)" : "");
 		return err;
 	}
 	log_info("http://%s/ shows instance '%s'", text, o->instance);

@@ -11,6 +11,7 @@ import { board, classes, page } from './dash_state.js';
 import { make_charts } from './dash_views.js';
 
 const RECORDED_LOOKS = 200000; // two days at one a second: what a browser still draws
+const BAD_SHOWN = 3; // lines of a file that could not be read: so many are told, with the reason
 const $ = (id) => document.getElementById(id);
 
 // All charts anew: other classes, another source, or other colours.
@@ -30,12 +31,27 @@ function status_words() {
 	const { model } = page;
 	if (page.file) return ['', `recording · ${model.n_looks} looks`];
 	if (!page.connected) return ['bad', model.t.length ? 'dashboard lost, retrying' : 'connecting'];
+	if (page.odd) return ['bad', 'cannot be read'];
 	if (model.error || !model.last) return ['bad', 'not running'];
+	const { causes = [] } = model.last;
+	if (causes.length > 1) return ['bad', `${causes[0].text} (+${causes.length - 1})`];
+	if (causes.length) return ['bad', causes[0].text];
 	const ill = model.last.stages.find((s) => s.state !== 'ready');
 	if (ill) return ['bad', `${ill.stage} is ${ill.state}`];
 	const off = model.last.classes.find((c) => c.unbalanced !== 0);
 	if (off) return ['bad', `${off.class} not balanced: ${off.unbalanced}`];
 	return ['good', 'running, balanced'];
+}
+
+// What is said above all else; '' when there is nothing to say.
+function notice_words() {
+	const { model } = page;
+	if (page.file) return page.file;
+	if (page.odd) return `The dashboard sends what this page cannot read (${page.odd}): reload the page.`;
+	if (model.error) return model.classes.size ? model.error : '';
+	if (!page.connected && model.t.length)
+		return 'The dashboard does not answer: is build/dash running? What is shown is what came before.';
+	return (model.last?.causes ?? []).map((c) => c.text).join('; ');
 }
 
 function show_status() {
@@ -47,13 +63,7 @@ function show_status() {
 	document.title = mark === 'bad' ? `⚠ ${text} – ontime` : `ontime${model.instance ? ` / ${model.instance}` : ''}`;
 	$('live').hidden = !page.file;
 	$('pause').hidden = Boolean(page.file);
-	const notice = page.file
-		? page.file
-		: model.error && model.classes.size
-			? model.error
-			: !page.connected && model.t.length
-				? 'The dashboard does not answer: is build/dash running? What is shown is what came before.'
-				: '';
+	const notice = notice_words();
 	$('notice').textContent = notice;
 	$('notice').className = page.file ? '' : 'bad';
 	$('notice').hidden = !notice;
@@ -112,7 +122,12 @@ function connect() {
 		refresh_soon();
 	};
 	source.onmessage = (message) => {
-		page.live.add(JSON.parse(message.data));
+		try {
+			page.live.add(JSON.parse(message.data));
+			page.odd = '';
+		} catch (e) {
+			page.odd = e.message; // a page that is older, or newer, than its server
+		}
 		if (!page.file) refresh_soon();
 	};
 }
@@ -125,19 +140,29 @@ function show_model(model, file) {
 	set_seconds(file ? 0 : 300);
 }
 
+function parse_line(line) {
+	try {
+		return JSON.parse(line);
+	} catch {
+		throw new Error('no JSON'); // the engine's own words quote the line
+	}
+}
+
 // A file is read in pieces and kept as columns only, so that one of many hours fits.
 async function open_file(file) {
 	const model = new Model(RECORDED_LOOKS);
-	let bad = 0;
+	const bad = []; // why, of the first lines that could not be read
+	let n_bad = 0;
+	let n_lines = 0;
 	let rest = '';
 	const take = (line) => {
+		n_lines++;
 		if (!line.trim()) return;
 		try {
-			const look = JSON.parse(line);
-			if (!look.classes && !look.error) throw new Error('not a look');
-			model.add(look);
-		} catch {
-			bad++;
+			model.add(parse_line(line));
+		} catch (e) {
+			n_bad++;
+			if (bad.length < BAD_SHOWN) bad.push(`line ${n_lines}: ${e.message}`);
 		}
 	};
 	const reader = file.stream().pipeThrough(new TextDecoderStream()).getReader();
@@ -151,7 +176,8 @@ async function open_file(file) {
 	const range = t.length
 		? `${format_time(t[0], true)} to ${format_time(t[t.length - 1], true)}`
 		: 'no look in it: it should be made by build/stat --record';
-	show_model(model, `${file.name}: ${range}${bad ? `; ${bad} ${bad === 1 ? 'line' : 'lines'} could not be read` : ''}`);
+	const skipped = `; ${n_bad} ${n_bad === 1 ? 'line' : 'lines'} could not be read (${bad.join('; ')}${n_bad > bad.length ? '; ...' : ''})`;
+	show_model(model, `${file.name}: ${range}${n_bad ? skipped : ''}`);
 }
 
 function set_seconds(seconds) {

@@ -76,7 +76,7 @@ static void free_stream(void *cls)
 
 struct MHD_Response *events_response(struct events *e, struct MHD_Connection *connection, uint64_t last_id)
 {
-	struct stream *s = e->n_streams < MAX_STREAMS ? calloc(1, sizeof(*s)) : NULL;
+	struct stream *s = e->n_streams < e->max_streams ? calloc(1, sizeof(*s)) : NULL;
 	struct MHD_Response *r;
 
 	if (!s)

@@ -20,7 +20,7 @@ struct stream;
 struct events {
 	struct feed *feed;
 	struct stream *first;
-	uint32_t n_streams;
+	uint32_t n_streams, max_streams; /* at most MAX_STREAMS */
 	int ended;
 };
 

@@ -18,30 +18,17 @@ void feed_open(struct feed *f, const char *instance)
 	snprintf(f->why, sizeof(f->why), "instance '%s' was not looked at yet", instance);
 }
 
-/* A JSON string. The text is ours, but names of files are in it. */
-static void print_string(FILE *out, const char *text)
-{
-	fputc('"', out);
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			fprintf(out, "\\%c", *text);
-		else if ((unsigned char)*text < ' ')
-			fputc(' ', out);
-		else
-			fputc(*text, out);
-	}
-	fputc('"', out);
-}
-
 static void print_absence(FILE *out, const struct feed *f, uint64_t id)
 {
 	fprintf(out, "{\"instance\":\"%s\",\"at_unix_ms\":%" PRIu64 ",\"error\":", f->viewer.instance, id);
-	print_string(out, f->why);
+	json_string(out, f->why);
 	fputs("}\n", out);
 }
 
 static struct feed_line *make_line(const struct feed *f, uint64_t id)
 {
+	const struct stat_line content = { f->viewer.instance, &f->now, f->before.at_ns ? &f->before : NULL, &f->health,
+					   0 };
 	struct feed_line *line = calloc(1, sizeof(*line));
 	FILE *out = line ? open_memstream(&line->text, &line->len) : NULL;
 
@@ -53,7 +40,7 @@ static struct feed_line *make_line(const struct feed *f, uint64_t id)
 	line->id = id;
 	fprintf(out, "id: %" PRIu64 "\ndata: ", id);
 	if (f->runs)
-		stat_json(out, f->viewer.instance, &f->now, f->before.at_ns ? &f->before : NULL, 0);
+		stat_json(out, &content);
 	else
 		print_absence(out, f, id);
 	fputc('\n', out); /* the line ends with one already; the empty line ends the event */
@@ -86,6 +73,8 @@ int feed_look(struct feed *f)
 	f->runs = viewer_look(&f->viewer, &f->now, f->why) == 0;
 	if (!f->runs)
 		f->now.at_ns = 0; /* nothing follows it */
+	else
+		health_note(&f->health, &f->now);
 	tell_change(f, ran, before);
 	f->n_looks++;
 	id = (f->runs ? f->now.at_unix_ns : real_ns()) / NS_PER_MS;
@@ -129,25 +118,20 @@ uint64_t feed_after(const struct feed *f, uint64_t id)
 	return i;
 }
 
-int feed_is_healthy(const struct feed *f, char why[WHY_BYTES])
+int feed_is_healthy(const struct feed *f)
 {
-	if (!f->runs) {
-		snprintf(why, WHY_BYTES, "%.500s", f->why);
-		return 0;
-	}
-	for (int i = 0; i < N_STAGES; i++)
-		if (strcmp(f->now.stages[i].state, "ready") != 0) {
-			snprintf(why, WHY_BYTES, "stage %s is %s: run/status.sh says more",
-				 stage_name((enum stage_id)i), f->now.stages[i].state);
-			return 0;
-		}
-	for (uint32_t i = 0; i < f->now.n_classes; i++)
-		if (f->now.classes[i].account.unbalanced_pkts) {
-			snprintf(why, WHY_BYTES, "class %s is not balanced: off by %+" PRId64 " packets",
-				 f->now.classes[i].name, f->now.classes[i].account.unbalanced_pkts);
-			return 0;
-		}
-	return 1;
+	return f->runs && f->health.n_causes == 0;
+}
+
+void feed_print_health(const struct feed *f, FILE *out)
+{
+	if (feed_is_healthy(f))
+		fputs("ok\n", out);
+	else if (!f->runs)
+		fprintf(out, "%s\n", f->why);
+	else
+		for (int i = 0; i < f->health.n_causes; i++)
+			fprintf(out, "%s\n", f->health.causes[i].text);
 }
 
 void feed_close(struct feed *f)

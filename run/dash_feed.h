@@ -8,6 +8,9 @@
 #ifndef ONTIME_DASH_FEED_H
 #define ONTIME_DASH_FEED_H
 
+#include <stdio.h>
+
+#include "stat_health.h"
 #include "stat_view.h"
 
 #define FEED_LINES 600 /* ten minutes at one look a second: what a page that is loaded anew can show */
@@ -23,6 +26,7 @@ struct feed_line {
 struct feed {
 	struct viewer viewer;
 	struct view now, before;
+	struct health health; /* as of `now` */
 	int runs; /* the last look succeeded, and is in `now` */
 	char why[WHY_BYTES]; /* if not: why */
 	uint64_t n_looks;
@@ -45,8 +49,11 @@ uint64_t feed_first(const struct feed *f);
 /* feed_after - the first line kept whose id is above this one. */
 uint64_t feed_after(const struct feed *f, uint64_t id);
 
-/* feed_is_healthy - does the instance run, balanced, with all stages ready? If not: why, in one line. */
-int feed_is_healthy(const struct feed *f, char why[WHY_BYTES]);
+/* feed_is_healthy - does the instance run, and is nothing wrong with it (stat_health.h)? */
+int feed_is_healthy(const struct feed *f);
+
+/* feed_print_health - "ok", or each cause in a line of its own. */
+void feed_print_health(const struct feed *f, FILE *out);
 
 void feed_close(struct feed *f);
 

@@ -1,19 +1,23 @@
 /* dash_http.c - the web server: who may ask, and for what. */
 #include "dash_http.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "dash_host.h"
 #include "dash_metrics.h"
 #include "dash_peer.h"
+#include "decimal.h"
 #include "log.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
+#define METHODS "GET, HEAD, OPTIONS"
 #define BACKLOG 128
 
 /* What every answer says: load from here only, run no inline code, be framed and guessed at by nobody. */
@@ -47,8 +51,8 @@ static enum MHD_Result send_text(struct MHD_Connection *c, unsigned int status, 
 
 	if (!dress(r, TEXT_TYPE))
 		return MHD_NO;
-	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(r, "Allow", "GET, HEAD");
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED || status == MHD_HTTP_NO_CONTENT)
+		MHD_add_response_header(r, "Allow", METHODS);
 	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
 		MHD_add_response_header(r, "Retry-After", "5");
 	result = MHD_queue_response(c, status, r);
@@ -56,54 +60,48 @@ static enum MHD_Result send_text(struct MHD_Connection *c, unsigned int status, 
 	return result;
 }
 
-/* Is this the address the client has connected to, or any of loopback? */
-static int is_our_address(struct MHD_Connection *c, const char *host, size_t len)
+/* The q parameter of a media range, 0 to 1; 1 if it has none, 0 if that is no number. */
+static double quality(char *range)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct sockaddr_storage at = { 0 };
-	struct in6_addr v6;
-	struct in_addr v4;
-	socklen_t at_len = sizeof(at);
-	char text[INET6_ADDRSTRLEN];
+	double value;
 
-	if (len >= sizeof(text) || getsockname(info->connect_fd, (struct sockaddr *)&at, &at_len))
-		return 0;
-	memcpy(text, host, len);
-	text[len] = '\0';
-	if (inet_pton(AF_INET, text, &v4) == 1)
-		return ntohl(v4.s_addr) >> 24 == 127 ||
-		       (at.ss_family == AF_INET && v4.s_addr == ((struct sockaddr_in *)&at)->sin_addr.s_addr);
-	if (inet_pton(AF_INET6, text, &v6) != 1)
-		return 0;
-	return IN6_IS_ADDR_LOOPBACK(&v6) ||
-	       (at.ss_family == AF_INET6 && IN6_ARE_ADDR_EQUAL(&v6, &((struct sockaddr_in6 *)&at)->sin6_addr));
+	for (char *at = strchr(range, ';'); at; at = strchr(at, ';')) {
+		at += 1 + strspn(at + 1, " \t");
+		if (strncasecmp(at, "q=", 2) != 0)
+			continue;
+		at[2 + strspn(at + 2, "0123456789.")] = '\0';
+		return decimal_real(at + 2, 0, 1, &value) ? 0 : value;
+	}
+	return 1;
 }
 
-/* host[:port] or [v6]:port; the port may be another one, of a tunnel. */
-static int host_is_ours(const struct server *s, struct MHD_Connection *c)
+/* How much a client wants a type, 0 to 1; -1: it does not name it. Of several ranges of that type the best one counts. */
+static double wish(const char *accept, const char *type)
 {
-	const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host");
-	size_t len;
+	double best = -1;
 
-	if (!host)
-		return 0;
-	if (*host == '[')
-		return is_our_address(c, host + 1, strcspn(host + 1, "]"));
-	len = strcspn(host, ":");
-	if (len == strlen("localhost") && strncasecmp(host, "localhost", len) == 0)
-		return 1;
-	for (uint32_t i = 0; i < s->n_allowed; i++)
-		if (len == strlen(s->allowed[i]) && strncasecmp(host, s->allowed[i], len) == 0)
-			return 1;
-	return is_our_address(c, host, len);
+	for (const char *at = accept; *at; at += strspn(at, ", \t")) {
+		size_t len = strcspn(at, ",");
+		char range[128];
+		double value;
+
+		snprintf(range, sizeof(range), "%.*s", (int)(len < sizeof(range) ? len : sizeof(range) - 1), at);
+		at += len;
+		if (strncasecmp(range, type, strlen(type)) != 0)
+			continue;
+		value = quality(range);
+		best = value > best ? value : best;
+	}
+	return best;
 }
 
-/* OpenMetrics, unless the client accepts only the older format. */
+/* OpenMetrics where it is asked for, else what every scraper and `promtool check metrics` reads. */
 static int wants_open(struct MHD_Connection *c)
 {
 	const char *accept = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Accept");
+	double open = accept ? wish(accept, "application/openmetrics-text") : -1;
 
-	return !accept || strstr(accept, "openmetrics") || !strstr(accept, "text/plain");
+	return open > 0 && open >= wish(accept, "text/plain");
 }
 
 static struct MHD_Response *make_metrics(const struct server *s, int open)
@@ -135,9 +133,14 @@ static enum MHD_Result send_metrics(struct server *s, struct MHD_Connection *c)
 static enum MHD_Result send_events(struct server *s, struct MHD_Connection *c)
 {
 	const char *last = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Last-Event-ID");
-	struct MHD_Response *r = events_response(&s->events, c, last ? strtoull(last, NULL, 10) : 0);
+	struct MHD_Response *r;
 	enum MHD_Result result;
+	uint64_t last_id = 0;
+	const char *end;
 
+	if (last)
+		decimal_whole(last, UINT64_MAX, &last_id, &end); /* what is no number: all that is kept */
+	r = events_response(&s->events, c, last_id);
 	if (!dress(r, "text/event-stream"))
 		return send_text(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many streams: close some pages\n");
 	result = MHD_queue_response(c, MHD_HTTP_OK, r);
@@ -148,12 +151,18 @@ static enum MHD_Result send_events(struct server *s, struct MHD_Connection *c)
 
 static enum MHD_Result send_health(const struct server *s, struct MHD_Connection *c)
 {
-	char why[WHY_BYTES + 1];
+	enum MHD_Result result = MHD_NO;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
 
-	if (feed_is_healthy(s->feed, why))
-		return send_text(c, MHD_HTTP_OK, "ok\n");
-	strcat(why, "\n");
-	return send_text(c, MHD_HTTP_SERVICE_UNAVAILABLE, why);
+	if (!out)
+		return MHD_NO;
+	feed_print_health(s->feed, out);
+	if (fclose(out) == 0)
+		result = send_text(c, feed_is_healthy(s->feed) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, text);
+	free(text);
+	return result;
 }
 
 static enum MHD_Result route(struct server *s, struct MHD_Connection *c, const char *path, int is_head)
@@ -178,22 +187,24 @@ static int has_body(struct MHD_Connection *c)
 }
 
 /* Called when the headers are there, and again when the body is: what has one is refused before. */
-static enum MHD_Result answer(void *cls, struct MHD_Connection *c, const char *path, const char *method,
+static enum MHD_Result answer(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 			      const char *version, const char *body, size_t *body_len, void **seen)
 {
 	struct server *s = cls;
+	struct target target = target_of(url);
 	int is_head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+	int is_options = strcmp(method, MHD_HTTP_METHOD_OPTIONS) == 0;
 
-	(void)version, (void)body, (void)body_len;
+	(void)body, (void)body_len;
 	if (*seen)
-		return route(s, c, path, is_head);
+		return is_options ? send_text(c, MHD_HTTP_NO_CONTENT, "") : route(s, c, target.path, is_head);
 	*seen = s;
 	peer_set(s, c, PEER_ANSWERED);
-	if (!is_head && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
-		return send_text(c, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+	if (!is_head && !is_options && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
+		return send_text(c, MHD_HTTP_METHOD_NOT_ALLOWED, "only " METHODS "\n");
 	if (has_body(c))
 		return send_text(c, MHD_HTTP_BAD_REQUEST, "no body is wanted\n");
-	if (!host_is_ours(s, c))
+	if (!target_is_ours(&target, c, version, s->allowed, s->n_allowed))
 		return send_text(c, MHD_HTTP_FORBIDDEN, "this host name is not known here: dash --allow-host NAME\n");
 	return MHD_YES;
 }
@@ -235,10 +246,8 @@ int server_listen(const struct address *at, int *out)
 	return 0;
 }
 
-int server_start(struct server *s, int listen_fd, struct feed *feed)
+static int make_files(struct server *s)
 {
-	s->feed = feed;
-	s->events.feed = feed;
 	for (int i = 0; i < DASH_FILES; i++) {
 		const struct dash_file *f = &dash_files[i];
 
@@ -249,9 +258,43 @@ int server_start(struct server *s, int listen_fd, struct feed *feed)
 		if (!s->files[i])
 			return -ENOMEM;
 	}
+	return 0;
+}
+
+/* How many connections there are descriptors for, at most MAX_PEERS. */
+static uint32_t peers_allowed(void)
+{
+	const rlim_t wanted = MAX_PEERS + OWN_DESCRIPTORS + SEARCHED_DESCRIPTORS;
+	struct rlimit limit;
+	rlim_t used = OWN_DESCRIPTORS;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return 0;
+	if (limit.rlim_cur < wanted) {
+		limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+		setrlimit(RLIMIT_NOFILE, &limit);
+		getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	for (int fd = 0; fd < SEARCHED_DESCRIPTORS; fd++)
+		used += fcntl(fd, F_GETFD) >= 0;
+	if (limit.rlim_cur <= used)
+		return 0;
+	return limit.rlim_cur - used < MAX_PEERS ? (uint32_t)(limit.rlim_cur - used) : MAX_PEERS;
+}
+
+int server_start(struct server *s, int listen_fd, struct feed *feed)
+{
+	s->feed = feed;
+	s->events.feed = feed;
+	s->max_peers = peers_allowed();
+	s->events.max_streams = s->max_peers / 2 < MAX_STREAMS ? s->max_peers / 2 : MAX_STREAMS;
+	if (s->max_peers < LEAST_PEERS)
+		return -EMFILE;
+	if (make_files(s))
+		return -ENOMEM;
 	s->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
 				     answer, s, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET,
-				     listen_fd, MHD_OPTION_CONNECTION_LIMIT, MAX_PEERS,
+				     listen_fd, MHD_OPTION_CONNECTION_LIMIT, s->max_peers,
 				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)PEER_BYTES,
 				     MHD_OPTION_CONNECTION_TIMEOUT, ANSWER_SECONDS, MHD_OPTION_NOTIFY_CONNECTION,
 				     peer_notify, s, MHD_OPTION_NOTIFY_COMPLETED, request_done, s, MHD_OPTION_END);
@@ -267,12 +310,18 @@ uint64_t server_wait_ns(const struct server *s)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
 
+	if (s->has_room_again)
+		return 0;
 	return MHD_get_timeout(s->daemon, &ms) == MHD_YES && ms < UINT32_MAX ? ms * NS_PER_MS : UINT64_MAX;
 }
 
 void server_run(struct server *s)
 {
+	int was_full = s->n_peers >= s->max_peers;
+
 	MHD_run(s->daemon);
+	/* Being full, the library listens no more until its next run, and does not ask for one when there is room again. */
+	s->has_room_again = was_full && s->n_peers < s->max_peers;
 }
 
 static void forget_metrics(struct server *s)

@@ -1,10 +1,10 @@
 /*
  * dash_http.h - the web server: who may ask, for what, and how long that may take.
  *
- * Memory:  MAX_PEERS connections of PEER_BYTES each, whatever is connected; answers are shared between clients.
- * Rules:   one thread, no file is opened, nothing is stored, nothing can be changed: GET and HEAD only. The Host header
- *          must name an address of this machine or an allowed name, so that no foreign page can read along
- *          by giving its own name our address (DNS rebinding).
+ * Memory:  MAX_PEERS connections of PEER_BYTES each, whatever is connected, and fewer where there are not descriptors enough
+ *          (RLIMIT_NOFILE); answers are shared between clients.
+ * Rules:   one thread, no file is opened, nothing is stored, nothing can be changed: GET, HEAD and OPTIONS only. By which
+ *          names it may be asked: dash_host.h.
  *          Who does not finish a request in time is disconnected; when too many are connected, the one that has
  *          been waiting longest goes, so that a good client always finds room.
  */
@@ -18,7 +18,11 @@
 #include "dash_files.h"
 
 #define MAX_PEERS 320
-#define SPARE_PEERS 32 /* from this many below the limit on, the oldest goes */
+#define LEAST_PEERS 3
+#define OWN_DESCRIPTORS                                                                                                \
+	6 /* what is open at some time beside connections: epoll, wake-up, segment, schedstat; two to spare */
+#define SEARCHED_DESCRIPTORS 64 /* inherited ones are among these */
+#define SPARE_PEERS 32 /* from this many below the limit on, and at the latest an eighth below it, the oldest goes */
 #define PEER_BYTES 16384 /* for headers and buffers; a longer header is answered 431 */
 #define ASK_SECONDS 10 /* for a request to arrive, and between two */
 #define ANSWER_SECONDS 15 /* for an answer to be read; a stream may take as long as it likes while it moves */
@@ -32,7 +36,8 @@ struct server {
 	struct feed *feed;
 	struct events events;
 	struct peer *oldest, *newest;
-	uint32_t n_peers;
+	uint32_t n_peers, max_peers;
+	int has_room_again; /* who waits to be accepted can be, by the next server_run() */
 	const char *allowed[MAX_ALLOWED]; /* host names */
 	uint32_t n_allowed;
 	struct MHD_Response *files[DASH_FILES];

@@ -233,6 +233,17 @@ static const struct stage_figure {
 	  "Since the stage's process started; 0 when it is not alive.", offsetof(struct stage_view, up_ns), 8 },
 	{ "ontime_stage_heartbeat_age_seconds", "gauge", "seconds",
 	  "Since the stage made progress, or looked around idle.", offsetof(struct stage_view, beat_age_ns), 8 },
+	{ "ontime_stage_queued_seconds", "counter", "seconds",
+	  "Time the stage's process was ready to run while another one had its CPU.",
+	  offsetof(struct stage_view, queued_ns), 8 },
+	{ "ontime_stage_failing_seconds", "gauge", "seconds",
+	  "Since when a system call of the stage has failed each time; 0 when none does.",
+	  offsetof(struct stage_view, failing_ns), 8 },
+	{ "ontime_stage_failed_calls", "counter", NULL, "System calls that failed in a way that is expected to pass.",
+	  offsetof(struct stage_view, failed_calls), 8 },
+	{ "ontime_stage_remade_sockets", "counter", NULL,
+	  "Times a socket was made again because an address or route had changed.",
+	  offsetof(struct stage_view, remade_sockets), 8 },
 	{ "ontime_stage_parks", "counter", NULL, "Times the stage went to sleep.", offsetof(struct stage_view, parks),
 	  8 },
 	{ "ontime_stage_wakes", "counter", NULL, "Times the stage woke another one.",
@@ -263,6 +274,10 @@ static void print_stages(const struct page *p)
 	for (int i = 0; i < N_STAGES; i++)
 		fprintf(p->out, "ontime_stage_up{stage=\"%s\"} %d\n", stage_name((enum stage_id)i),
 			strcmp(stages[i].state, "ready") == 0);
+	family(p, "ontime_stage_sched", "gauge", NULL, "1: the scheduling policy the stage runs at.");
+	for (int i = 0; i < N_STAGES; i++)
+		fprintf(p->out, "ontime_stage_sched{stage=\"%s\",policy=\"%s\"} 1\n", stage_name((enum stage_id)i),
+			sched_name(stages[i].sched_policy));
 	for (size_t k = 0; k < sizeof(stage_figures) / sizeof(stage_figures[0]); k++) {
 		const struct stage_figure *g = &stage_figures[k];
 
@@ -276,6 +291,26 @@ static void print_stages(const struct page *p)
 				fprintf(p->out, "%" PRIu64, stage_figure(&stages[i], g));
 			fputc('\n', p->out);
 		}
+	}
+}
+
+/* Always all kinds of causes, so that an alert has a series to look at before it has a reason. */
+static void print_health(const struct page *p)
+{
+	const struct health *h = &p->feed->health;
+
+	family(p, "ontime_healthy", "gauge", NULL,
+	       "1: the instance runs and nothing is wrong with it, as /healthz says.");
+	fprintf(p->out, "ontime_healthy %d\n", feed_is_healthy(p->feed));
+	family(p, "ontime_unhealthy", "gauge", NULL,
+	       "How many classes or stages are ill, by cause; /healthz names them.");
+	fprintf(p->out, "ontime_unhealthy{cause=\"not_running\"} %d\n", !p->feed->runs);
+	for (int kind = 0; kind < N_CAUSE_KINDS; kind++) {
+		int n = 0;
+
+		for (int i = 0; p->feed->runs && i < h->n_causes; i++)
+			n += h->causes[i].kind == (enum cause_kind)kind;
+		fprintf(p->out, "ontime_unhealthy{cause=\"%s\"} %d\n", cause_name((enum cause_kind)kind), n);
 	}
 }
 
@@ -304,8 +339,9 @@ void metrics_print(FILE *out, const struct feed *f, uint32_t n_streams, int open
 	       "Version of the dashboard.");
 	fprintf(out, "ontime_build_info{version=\"%s\"} 1\n", ONTIME_VERSION);
 	family(&p, "ontime_up", "gauge", NULL,
-	       "1: the instance runs and can be read. If 0, its other metrics are absent.");
+	       "1: the instance runs and can be read. If 0, what is known of it only then is absent.");
 	fprintf(out, "ontime_up{name=\"%s\"} %d\n", f->viewer.instance, f->runs);
+	print_health(&p);
 	print_self(&p, n_streams);
 	if (f->runs) {
 		family(&p, "ontime_launch_time_seconds", "gauge", "seconds",
@@ -313,6 +349,9 @@ void metrics_print(FILE *out, const struct feed *f, uint32_t n_streams, int open
 		fputs("ontime_launch_time_seconds ", out);
 		print_seconds(out, f->now.at_unix_ns - (f->now.at_ns - f->now.created_at_ns));
 		fputc('\n', out);
+		family(&p, "ontime_supervised", "gauge", NULL,
+		       "1: a supervisor watches the stages; under systemd none does.");
+		fprintf(out, "ontime_supervised %d\n", f->now.is_supervised);
 		print_class_figures(&p);
 		print_drops(&p);
 		print_spans(&p);

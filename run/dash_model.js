@@ -3,6 +3,7 @@
  *
  * Rules:   pure: no page, no clock. Counts are cumulative in a look and become rates between two looks of the same launch;
  *          where nothing can be said (no packet, a gap, a new launch) a column has null. All columns are as long as `t`.
+ *          A look is a stranger's: complaint_of() checks its whole shape once, and all else relies on it.
  */
 export const REASONS = {
 	kernel: 'kernel',
@@ -20,6 +21,91 @@ export const PERCENTILES = ['p50', 'p95', 'p99', 'p999', 'max'];
 export const STAGES = ['ingress', 'edf', 'egress'];
 const GAP_INTERVALS = 3; // a pause of more intervals than that is not bridged by a line
 const GAP_SECONDS = 5;
+
+const MOST_OF_A_KIND = 64; // classes, stages, errnos, causes in one look, and classes in all: four times what there can be
+const MOST_CHARACTERS = 200; // of a name
+const LAST_MS = 8.64e15; // of what a Date can be
+
+/* What each part of a look must be. A test says whether a value will do; a shape is an object of such, `?` at its end: may be absent. */
+const is_number = (v) => typeof v === 'number' && Math.abs(v) <= 2 ** 64; // which NaN is not
+const is_count = (v) => is_number(v) && v >= 0;
+const is_name = (v) => typeof v === 'string' && v.length > 0 && v.length <= MOST_CHARACTERS;
+const is_text = (v) => typeof v === 'string';
+const is_reason = (v) => is_text(v) && v !== '';
+const is_date = (v) => is_count(v) && v <= LAST_MS;
+const is_budget = (v) => v === null || is_count(v);
+const is_flag = (v) => typeof v === 'boolean';
+const is_object = (v) => typeof v === 'object' && v !== null && !Array.isArray(v);
+const all_counts = (names) => Object.fromEntries(names.map((name) => [name, is_count]));
+const counts_by_name = { of_each: is_count };
+const list_of = (shape, key) => ({ items: shape, key });
+
+const CLASS_SHAPE = {
+	class: is_name,
+	budget_ns: is_budget,
+	...all_counts(['received', 'sent', 'sent_bytes', 'sent_late', 'held', 'waiting_edf', 'waiting_egress']),
+	...all_counts(['ingress_to_edf', 'edf_to_egress']),
+	unbalanced: is_number,
+	dropped: counts_by_name,
+	'send_errors?': counts_by_name,
+	late_span: all_counts(SPANS),
+	span_ns: all_counts(SPANS),
+	'recent?': { sent: is_count, ...all_counts(PERCENTILES) },
+};
+const STAGE_SHAPE = {
+	stage: is_name,
+	state: is_name,
+	...all_counts(['pid', 'up_ns', 'starts', 'beat_age_ns', 'cpu_ns', 'rescued']),
+};
+const LOOK_SHAPE = {
+	'instance?': is_text,
+	at_unix_ms: is_date,
+	at_ns: is_count,
+	created_at_ns: is_count,
+	'healthy?': is_flag,
+	'causes?': list_of({ cause: is_name, text: is_text }),
+	classes: list_of(CLASS_SHAPE, 'class'),
+	stages: list_of(STAGE_SHAPE, 'stage'),
+};
+const ABSENCE_SHAPE = { 'instance?': is_text, at_unix_ms: is_date, error: is_reason };
+
+function complaint_of_list(list, { items, key }, path) {
+	if (!Array.isArray(list)) return `${path} is no list`;
+	if (list.length > MOST_OF_A_KIND) return `${path} has more than ${MOST_OF_A_KIND} entries`;
+	if (key && new Set(list.map((item) => item?.[key])).size < list.length) return `${path} has a ${key} twice`;
+	for (const [i, item] of list.entries()) {
+		const complaint = complaint_of(item, items, `${path}[${i}]`);
+		if (complaint) return complaint;
+	}
+	return null;
+}
+
+function complaint_of_each(value, test, path) {
+	const names = Object.keys(value);
+	if (names.length > MOST_OF_A_KIND) return `${path} has more than ${MOST_OF_A_KIND} entries`;
+	const wrong = names.find((name) => !test(value[name]));
+	return wrong === undefined ? null : `${path}.${wrong} is odd`;
+}
+
+// Why a value has not that shape, or null if it has.
+function complaint_of(value, shape, path = '') {
+	if (typeof shape === 'function') return shape(value) ? null : `${path} is ${value === undefined ? 'missing' : 'odd'}`;
+	if (shape.items) return complaint_of_list(value, shape, path);
+	if (!is_object(value)) return `${path || 'it'} is ${value === undefined ? 'missing' : 'no object'}`;
+	if (shape.of_each) return complaint_of_each(value, shape.of_each, path);
+	for (const [name, inner] of Object.entries(shape)) {
+		const may_be_absent = name.endsWith('?');
+		const key = may_be_absent ? name.slice(0, -1) : name;
+		if (may_be_absent && value[key] === undefined) continue;
+		const complaint = complaint_of(value[key], inner, path ? `${path}.${key}` : key);
+		if (complaint) return complaint;
+	}
+	return null;
+}
+
+// Why this is no look, in a few words; null if it is one.
+export const complaint_of_look = (look) =>
+	complaint_of(look, is_object(look) && look.error !== undefined ? ABSENCE_SHAPE : LOOK_SHAPE);
 
 const total = (counts) => Object.values(counts).reduce((sum, n) => sum + n, 0);
 
@@ -97,11 +183,19 @@ export class Model {
 		for (const values of this.columns) values.push(null);
 	}
 
-	// One look. Returns false for one that is older than the last: it was seen before.
+	complaint_of_names(look) {
+		const classes = new Set([...this.classes.keys(), ...(look.classes ?? []).map((c) => c.class)]);
+		const stages = new Set([...this.stages.keys(), ...(look.stages ?? []).map((s) => s.stage)]);
+		return classes.size > MOST_OF_A_KIND || stages.size > MOST_OF_A_KIND ? 'more and more names' : null;
+	}
+
+	// One look. Returns false for one that is older than the last: it was seen before. Throws what is wrong with its shape.
 	add(look) {
+		const complaint = complaint_of_look(look) ?? this.complaint_of_names(look);
+		if (complaint) throw new Error(complaint);
 		const t = look.at_unix_ms / 1000;
 		const n = this.t.length;
-		if (!Number.isFinite(t) || (n && t <= this.t[n - 1])) return false;
+		if (n && t <= this.t[n - 1]) return false;
 		if (n > 1 && t - this.t[n - 1] > Math.max(GAP_SECONDS, GAP_INTERVALS * (this.t[n - 1] - this.t[n - 2])))
 			this.row(this.t[n - 1] + 0.001);
 		this.row(t);

@@ -46,6 +46,13 @@ static void end_oldest(struct server *s)
 			}
 }
 
+static uint32_t spare_peers(const struct server *s)
+{
+	uint32_t eighth = (s->max_peers + 7) / 8;
+
+	return eighth < SPARE_PEERS ? eighth : SPARE_PEERS;
+}
+
 static void begin(struct server *s, struct MHD_Connection *connection, void **context)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -58,7 +65,7 @@ static void begin(struct server *s, struct MHD_Connection *connection, void **co
 	}
 	p->fd = info->connect_fd;
 	p->since_ns = now_ns();
-	if (++s->n_peers > MAX_PEERS - SPARE_PEERS)
+	if (++s->n_peers > s->max_peers - spare_peers(s))
 		end_oldest(s);
 	append(s, p);
 }

@@ -14,6 +14,7 @@ export const page = {
 	model: null,
 	file: null,
 	connected: false,
+	odd: '', // why the last live look could not be read
 	seconds: 300,
 	zoomed: null,
 	paused_at: null,

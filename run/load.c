@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "load_csv.h"
 #include "load_find.h"
 #include "load_options.h"
 #include "load_report.h"
@@ -25,7 +26,7 @@ static void on_signal(int sig)
 	stop_asked = 1;
 }
 
-static int run_once(struct load *l)
+static int run_once(struct load *l, struct csv *csv)
 {
 	int status;
 
@@ -36,9 +37,7 @@ static int run_once(struct load *l)
 		report_json(l);
 	else
 		report_table(l);
-	if (l->options->csv && report_csv(l, l->options->csv))
-		return 1;
-	return status;
+	return csv_append(csv, l) ? 1 : status;
 }
 
 int main(int argc, char **argv)
@@ -46,6 +45,7 @@ int main(int argc, char **argv)
 	static struct load_options o;
 	static struct config c;
 	static struct load l;
+	struct csv csv;
 	struct sigaction act = { .sa_handler = on_signal };
 	char why[512];
 	int status;
@@ -62,8 +62,10 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &act, NULL);
 	status = options_resolve(&o, &c);
 	if (!status)
+		status = csv_open(&csv, o.csv);
+	if (!status)
 		status = load_open(&l, &o, &c, &stop_asked);
 	if (status)
 		return status;
-	return o.find_max ? find_max(&l) : run_once(&l);
+	return o.find_max ? find_max(&l, &csv) : run_once(&l, &csv);
 }

@@ -20,6 +20,7 @@ static const char *const verdict_names[] = { "lossless", "loses", "queue grows",
 
 struct find {
 	struct load *load;
+	struct csv *csv;
 	double low_pps, high_pps; /* holds; fails; 0: none yet */
 	enum verdict why_high;
 	uint32_t n_steps;
@@ -78,7 +79,7 @@ static enum verdict run_step(struct find *find, double pps)
 			return CANNOT_RUN;
 		v = judge(l);
 		print_step(find, v);
-		if (l->options->csv && report_csv(l, l->options->csv))
+		if (csv_append(find->csv, l))
 			return CANNOT_RUN;
 		if (v == HOLDS)
 			break;
@@ -122,9 +123,9 @@ static void print_result(const struct find *find)
 		puts("note: this source was the limit, not what it drives; that may be able to do more");
 }
 
-int find_max(struct load *l)
+int find_max(struct load *l, struct csv *csv)
 {
-	struct find find = { .load = l };
+	struct find find = { .load = l, .csv = csv };
 
 	if (l->options->json)
 		fputs("{\"steps\":[", stdout);

@@ -8,9 +8,10 @@
 #ifndef ONTIME_LOAD_FIND_H
 #define ONTIME_LOAD_FIND_H
 
+#include "load_csv.h"
 #include "load_run.h"
 
 /* find_max - 0 found, 1 cannot run, or no rate holds, or stopped. */
-int find_max(struct load *l);
+int find_max(struct load *l, struct csv *csv);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "log.h"
 
 static_assert(MAX_CLASSES == 1 << STREAM_RUN_SHIFT, "a stream names the class in its lowest bits");
@@ -51,19 +52,49 @@ static int open_sources(struct flow *f, const struct class_config *class, uint32
 	return 0;
 }
 
+const struct address *flow_shared_dest(const struct class_config *a, const struct class_config *b)
+{
+	for (uint32_t i = 0; i < a->n_dests; i++)
+		for (uint32_t k = 0; k < b->n_dests; k++)
+			if (address_overlap(&a->dests[i], &b->dests[k]))
+				return &a->dests[i];
+	return NULL;
+}
+
+/* Has this flow, or one before it, a socket that receives what is sent there? */
+static int is_bound(struct flow *f, const struct address *at)
+{
+	for (uint32_t i = 0; i < f->n_beside; i++)
+		for (uint32_t k = 0; k < f->beside[i].n_in; k++)
+			if (address_overlap(&f->beside[i].in_at[k], at)) {
+				f->beside[i].is_shared = 1;
+				return 1;
+			}
+	for (uint32_t k = 0; k < f->n_in; k++)
+		if (address_overlap(&f->in_at[k], at))
+			return 1;
+	return 0;
+}
+
 static int open_sinks(struct flow *f, const struct class_config *class)
 {
 	char text[ADDRESS_BYTES];
 
+	f->n_in = 0;
 	for (uint32_t i = 0; i < class->n_dests; i++) {
-		f->in_fd[i] = open_socket(&class->dests[i], FLOW_RECEIVES);
-		if (f->in_fd[i] >= 0)
+		int fd;
+
+		if (is_bound(f, &class->dests[i]))
 			continue;
-		log_error("receive for class %s on %s: %s%s", f->name, address_format(&class->dests[i], text),
-			  strerror(-f->in_fd[i]), f->in_fd[i] == -EADDRINUSE ? ": another program has this port" : "");
-		return f->in_fd[i];
+		fd = open_socket(&class->dests[i], FLOW_RECEIVES);
+		if (fd < 0) {
+			log_error("receive for class %s on %s: %s%s", f->name, address_format(&class->dests[i], text),
+				  strerror(-fd), fd == -EADDRINUSE ? ": another program has this port" : "");
+			return fd;
+		}
+		f->in_at[f->n_in] = class->dests[i];
+		f->in_fd[f->n_in++] = fd;
 	}
-	f->n_in = class->n_dests;
 	return 0;
 }
 

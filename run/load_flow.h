@@ -4,6 +4,8 @@
  * Rules:   one sequence per class; loss and duplicates are told by it. Order holds within the class where it has one way
  *          through (a listen address, a destination), else within each source socket: sequence i is of source i % n_out.
  *          A datagram too short for a header is told by its size and place (load_short.h).
+ *          Two classes with one destination share its socket; the header says whose a datagram is. What is changed, or was lost
+ *          in that socket's buffer, counts for the class that opened it.
  *          A datagram of an earlier run, which came after that run's end, is a stray: neither lost nor twice.
  * Memory:  a bit per sequence number in a window of 2^20; a duplicate older than that counts as reordered.
  */
@@ -25,7 +27,11 @@
 struct flow {
 	char name[CLASS_NAME_BYTES];
 	int out_fd[MAX_SOURCES]; /* to the class's inputs, in turn */
-	int in_fd[MAX_DESTS]; /* bound to the class's destinations */
+	int in_fd[MAX_DESTS]; /* bound to the class's destinations, but for those that a flow before it has bound */
+	struct address in_at[MAX_DESTS]; /* where */
+	int is_shared; /* one of these sockets receives for another class too */
+	struct flow *beside; /* flows opened before this one, with sockets to share; NULL: none */
+	uint32_t n_beside;
 	uint32_t n_out, n_in, n_orders;
 	struct packet_sizes sizes;
 	uint64_t budget_ns; /* BUDGET_NONE: all is in time */
@@ -55,9 +61,12 @@ struct flow {
 #define FLOW_SENDS 1u
 #define FLOW_RECEIVES 2u
 
-/* flow_open - sockets for one class, n_sources to send from: 0, or -errno after one line. */
+/* flow_open - sockets for one class, n_sources to send from; `beside` is set. 0, or -errno after one line. */
 int flow_open(struct flow *f, const struct class_config *class, const struct packet_sizes *sizes, uint32_t n_sources,
 	      uint32_t what);
+
+/* flow_shared_dest - an address of a that the datagrams of b reach too, or NULL. */
+const struct address *flow_shared_dest(const struct class_config *a, const struct class_config *b);
 
 /* flow_reset - a new run begins. Nobody else uses the flow. */
 void flow_reset(struct flow *f, uint32_t stream);

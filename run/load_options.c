@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "decimal.h"
 #include "load_flow.h"
 #include "load_packet.h"
 #include "log.h"
@@ -80,15 +80,6 @@ static void print_help(void)
 	     "Exit status: 0 all arrived once, in order, unchanged; 3 not; 1 cannot run; 2 usage.");
 }
 
-static int parse_number(const char *text, double least, double most, double *out)
-{
-	char *end;
-
-	errno = 0;
-	*out = strtod(text, &end);
-	return errno || end == text || *end || !(*out >= least && *out <= most) ? -EINVAL : 0;
-}
-
 static int store(struct load_options *o, const struct option *option, const char *value)
 {
 	void *to = (char *)o + option->offset;
@@ -98,7 +89,7 @@ static int store(struct load_options *o, const struct option *option, const char
 		*(const char **)to = value;
 		return 0;
 	}
-	if (parse_number(value, option->least, option->most, &number) ||
+	if (decimal_real(value, option->least, option->most, &number) ||
 	    (option->kind == COUNT && number != (double)(uint64_t)number)) {
 		log_error("%s %s: not a %snumber from %g to %g", option->word, value,
 			  option->kind == COUNT ? "whole " : "", option->least, option->most);
@@ -194,19 +185,20 @@ int options_parse(struct load_options *o, int argc, char **argv)
 
 static int set_rate(struct class_load *l, const char *text)
 {
-	return parse_number(text, LEAST_PPS, MOST_PPS, &l->rate_pps);
+	return decimal_real(text, LEAST_PPS, MOST_PPS, &l->rate_pps);
 }
 
 static int set_size(struct class_load *l, const char *text)
 {
-	char *end;
-	unsigned long low = strtoul(text, &end, 10), high = low;
+	uint64_t low, high;
+	const char *end;
 
-	if (*text < '0' || *text > '9')
+	if (decimal_whole(text, MAX_LOAD_BYTES, &low, &end))
 		return -EINVAL;
-	if (*end == '-' && end[1] >= '0' && end[1] <= '9')
-		high = strtoul(end + 1, &end, 10);
-	if (*end || low > high || high > MAX_LOAD_BYTES)
+	high = low;
+	if (*end == '-' && decimal_whole(end + 1, MAX_LOAD_BYTES, &high, &end))
+		return -EINVAL;
+	if (*end || low > high)
 		return -EINVAL;
 	l->smallest_bytes = (uint32_t)low;
 	l->largest_bytes = (uint32_t)high;
@@ -219,42 +211,53 @@ struct setting {
 	int (*set)(struct class_load *l, const char *value);
 };
 
-static int set_one(struct load_options *o, const struct config *c, const struct setting *s, char *item)
+/* For the class of that name, or with name NULL for all of them. *done: a bit for each class that has its own. */
+static int set_one(struct load_options *o, const struct config *c, const struct setting *s, const char *name,
+		   const char *value, uint32_t *done)
 {
-	char *value = strchr(item, '=');
+	int is_known = !name;
 
-	if (value)
-		*value++ = '\0';
 	for (uint32_t i = 0; i < c->n_classes; i++) {
-		if (value && strcmp(c->classes[i].name, item) != 0)
+		if (name && strcmp(c->classes[i].name, name) != 0)
 			continue;
-		if (s->set(&o->classes[i], value ? value : item)) {
-			log_error("%s %s: \"%s\" is not %s", s->word, s->text, value ? value : item, s->meaning);
+		is_known = 1;
+		if (name && *done & 1u << i) {
+			log_error("%s %s: class \"%s\" is in it twice", s->word, s->text, name);
 			return USAGE;
 		}
-		if (value)
-			return 0;
+		*done |= 1u << i;
+		if (s->set(&o->classes[i], value)) {
+			log_error("%s %s: \"%s\" is not %s", s->word, s->text, value, s->meaning);
+			return USAGE;
+		}
 	}
-	if (value)
-		log_error("%s %s: the config has no class \"%s\"", s->word, s->text, item);
-	return value ? USAGE : 0;
+	if (!is_known)
+		log_error("%s %s: the config has no class \"%s\"", s->word, s->text, name);
+	return is_known ? 0 : USAGE;
 }
 
 static int set_each(struct load_options *o, const struct config *c, const struct setting *s)
 {
+	int is_list = strpbrk(s->text, ",=") != NULL;
 	const char *from = s->text;
+	uint32_t done = 0;
 
 	while (from) {
 		size_t len = strcspn(from, ",");
-		char item[ITEM_BYTES];
+		char item[ITEM_BYTES], *value = NULL;
 
-		if (len >= sizeof(item) || (from[len] == ',' && !memchr(from, '=', len))) {
+		if (len < sizeof(item)) {
+			memcpy(item, from, len);
+			item[len] = '\0';
+			value = is_list ? strchr(item, '=') : item;
+		}
+		if (!value) {
 			log_error("%s %s: neither one value nor CLASS=VALUE,CLASS=VALUE", s->word, s->text);
 			return USAGE;
 		}
-		memcpy(item, from, len);
-		item[len] = '\0';
-		if (set_one(o, c, s, item))
+		if (is_list)
+			*value++ = '\0';
+		if (set_one(o, c, s, is_list ? item : NULL, value, &done))
 			return USAGE;
 		from = from[len] ? from + len + 1 : NULL;
 	}
@@ -277,6 +280,26 @@ static int check_short(const struct load_options *o, const struct config *c)
 	return 0;
 }
 
+/* Which class a datagram is of tells its header, where two are sent to one address. */
+static int check_shared(const struct load_options *o, const struct config *c)
+{
+	char text[ADDRESS_BYTES];
+
+	for (uint32_t i = 0; i < c->n_classes; i++)
+		for (uint32_t k = 0; k < c->n_classes; k++) {
+			const struct address *at = flow_shared_dest(&c->classes[i], &c->classes[k]);
+
+			if (i == k || !at || o->classes[i].rate_pps == 0 || o->classes[k].rate_pps == 0 || o->trace ||
+			    o->send_only || o->classes[i].smallest_bytes >= sizeof(struct packet_header))
+				continue;
+			log_error("--size %u for class %s: it must be at least %zu, because class %s is sent to %s too",
+				  o->classes[i].smallest_bytes, c->classes[i].name, sizeof(struct packet_header),
+				  c->classes[k].name, address_format(at, text));
+			return USAGE;
+		}
+	return 0;
+}
+
 int options_resolve(struct load_options *o, const struct config *c)
 {
 	const struct setting rate = { "--rate", o->rate ? o->rate : "1000", "a number from 0.1 to 10000000", set_rate },
@@ -292,5 +315,5 @@ int options_resolve(struct load_options *o, const struct config *c)
 			o->classes[i].rate_pps /= c->n_classes;
 		o->rate_pps += o->classes[i].rate_pps;
 	}
-	return check_short(o, c);
+	return check_short(o, c) || check_shared(o, c) ? USAGE : 0;
 }

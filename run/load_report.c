@@ -1,15 +1,8 @@
 /* load_report.c - what a run found. */
 #include "load_report.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-
-#include "clock.h"
-#include "log.h"
 
 #define P50 500000
 #define P95 950000
@@ -33,7 +26,7 @@ static uint64_t lag_ns(const struct load *l, uint32_t per_million)
 	return report_percentile_ns(l->source.lag, l->source.lag_max_ns, per_million);
 }
 
-static double on_time_percent(const struct flow *f)
+double report_on_time_percent(const struct flow *f)
 {
 	return f->sent_timed_pkts ? 100.0 * (double)f->on_time_pkts / (double)f->sent_timed_pkts : 0;
 }
@@ -107,7 +100,7 @@ static void print_row(const struct load *l, const struct flow *f)
 	else
 		printf(" %9.1f %9.1f %9.1f %9.1f %10.2f %9.2f", (double)latency_ns(f, P50) / 1e3,
 		       (double)latency_ns(f, P99) / 1e3, (double)latency_ns(f, P999) / 1e3,
-		       (double)f->latency_max_ns / 1e3, (double)f->gap_max_ns / 1e6, on_time_percent(f));
+		       (double)f->latency_max_ns / 1e3, (double)f->gap_max_ns / 1e6, report_on_time_percent(f));
 	putchar('\n');
 }
 
@@ -168,44 +161,4 @@ void report_json(const struct load *l)
 		printf(",\"sink\":{\"cpu_user_ns\":%" PRIu64 ",\"cpu_system_ns\":%" PRIu64 "}", l->sink.cpu.user_ns,
 		       l->sink.cpu.system_ns);
 	puts("}");
-}
-
-int report_csv(const struct load *l, const char *file)
-{
-	FILE *out = fopen(file, "ae");
-	char when[32];
-	struct stat state;
-	struct tm parts;
-	time_t now = (time_t)(real_ns() / NS_PER_S);
-	int failed;
-
-	if (!out) {
-		log_error("append to %s: %s", file, strerror(errno));
-		return 1;
-	}
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
-	if (fstat(fileno(out), &state) == 0 && state.st_size == 0)
-		fputs("time,class,asked_pps_all,sent_pps_all,sent,received,lost,duplicated,reordered,corrupt,stray,"
-		      "sink_dropped,on_time_percent,p50_ns,p95_ns,p99_ns,p999_ns,max_ns,lag_p50_ns,lag_p99_ns,"
-		      "lag_max_ns\n",
-		      out);
-	for (uint32_t i = 0; i < l->n_flows; i++) {
-		const struct flow *f = &l->flows[i];
-
-		fprintf(out, "%s,%s,%.1f,%.1f,%" PRIu64 ",%" PRIu64 ",%" PRId64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64,
-			when, f->name, l->asked_pps, load_sent_pps(l), f->sent_pkts, f->received_pkts,
-			flow_lost_pkts(f), f->doubled_pkts, f->reordered_pkts, f->corrupt_pkts);
-		fprintf(out,
-			",%" PRIu64 ",%" PRIu64 ",%.4f,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
-			",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n",
-			f->stray_pkts, flow_sink_dropped_pkts(f), on_time_percent(f), latency_ns(f, P50),
-			latency_ns(f, P95), latency_ns(f, P99), latency_ns(f, P999), f->latency_max_ns, lag_ns(l, P50),
-			lag_ns(l, P99), l->source.lag_max_ns);
-	}
-	failed = ferror(out);
-	if (fclose(out) || failed) {
-		log_error("append to %s: %s", file, strerror(errno));
-		return 1;
-	}
-	return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * load_report.h - what a run found: as a table, as JSON, as lines of CSV.
+ * load_report.h - what a run found: as a table, as JSON.
  */
 #ifndef ONTIME_LOAD_REPORT_H
 #define ONTIME_LOAD_REPORT_H
@@ -9,10 +9,10 @@
 void report_table(const struct load *l);
 void report_json(const struct load *l);
 
-/* report_csv - append a line per class, after a first line with names in an empty file. 0, or 1 after one line. */
-int report_csv(const struct load *l, const char *file);
-
 /* report_percentile_ns - no longer than the longest there was. */
 uint64_t report_percentile_ns(const uint64_t *histogram, uint64_t max_ns, uint32_t per_million);
+
+/* report_on_time_percent - of what was sent with a time. */
+double report_on_time_percent(const struct flow *f);
 
 #endif

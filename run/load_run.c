@@ -45,6 +45,8 @@ int load_open(struct load *l, const struct load_options *o, const struct config 
 			sizes = (struct packet_sizes){ 0, sizeof(struct packet_header), MAX_LOAD_BYTES, 0, 0 };
 		if (class->rate_pps == 0)
 			continue;
+		l->flows[l->n_flows].beside = l->flows;
+		l->flows[l->n_flows].n_beside = l->n_flows;
 		if (flow_open(&l->flows[l->n_flows], &c->classes[i], &sizes, (uint32_t)o->n_sources, what))
 			return 1;
 		l->class_of[l->n_flows++] = i;
@@ -97,7 +99,9 @@ int load_run(struct load *l, double factor)
 		flow_reset(&l->flows[i], run << STREAM_RUN_SHIFT | l->class_of[i]);
 	if (!l->options->send_only) {
 		l->sink.learns_sent = l->options->sink_only;
-		sink_start(&l->sink, l->flows, l->n_flows, &thread);
+		err = sink_start(&l->sink, l->flows, l->n_flows, &thread);
+		if (err)
+			return err;
 	}
 	plan_source(l, factor);
 	progress_start(&progress, l->flows, l->n_flows, s->began_at_ns, s->until_ns);

@@ -10,7 +10,12 @@
 #include "clock.h"
 #include "log.h"
 
-#define OVERRUN_NS (500 * NS_PER_MS) /* past the end, for a source that is behind */
+#define OVERRUN_NS NS_PER_S /* past the end, for a source that is behind */
+/* What is late by more than this is sent at the schedule's pace times CATCH_UP: see horizon_of(). */
+#define LATE_NS NS_PER_MS
+#define CATCH_UP 2
+#define LONGEST_STEP_NS                                                                                                \
+	(5 * NS_PER_MS) /* that counts for the pace: longer without a CPU, and the source was stopped again */
 #define HICCUP_NS (10 * NS_PER_MS) /* at the end of a run is no sign of a source too slow */
 /* At such rates to sleep for each datagram takes more CPU time than to send it: some then wait for the next ones. */
 #define COALESCE_FROM_PPS 100000
@@ -23,6 +28,41 @@ static void sleep_until(const struct source *s, uint64_t at_ns)
 
 	while (!*s->stop && now_ns() < at_ns)
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
+/*
+ * Up to which time of the schedule may be sent now? As a rule to now. But a source that got no CPU for a while must not send
+ * all it missed at once: such a flood is not what was asked for, and a relay would rightly shed some of it. So it goes through
+ * what it missed at twice the schedule's pace, gaps and bursts alike, until it has caught up. Latency counts from the
+ * scheduled time all the same.
+ */
+static uint64_t horizon_of(struct source *s, uint64_t due_at_ns, uint64_t now)
+{
+	uint64_t step_ns = now - s->horizon_at_ns;
+
+	if (now <= due_at_ns + LATE_NS) {
+		s->horizon_ns = 0;
+		return now;
+	}
+	if (s->horizon_ns)
+		s->horizon_ns += CATCH_UP * (step_ns < LONGEST_STEP_NS ? step_ns : LONGEST_STEP_NS);
+	else
+		s->horizon_ns = due_at_ns;
+	s->horizon_at_ns = now;
+	return s->horizon_ns < now ? s->horizon_ns : now;
+}
+
+/* Sleep until what is due then may be sent, for least_ns at least. Returns the horizon. */
+static uint64_t wait_for_turn(struct source *s, uint64_t due_at_ns, uint64_t least_ns)
+{
+	for (;;) {
+		uint64_t now = now_ns(), horizon_ns = horizon_of(s, due_at_ns, now), pause_ns;
+
+		if (*s->stop || due_at_ns <= horizon_ns)
+			return horizon_ns;
+		pause_ns = due_at_ns > now ? due_at_ns - now : (due_at_ns - horizon_ns) / CATCH_UP;
+		sleep_until(s, now + (pause_ns > least_ns ? pause_ns : least_ns));
+	}
 }
 
 /* Send n prepared messages from one socket; what the kernel refuses for now is tried again. How many, or -errno. */
@@ -125,8 +165,8 @@ static int send_prepared(struct source *s, struct flow *f, uint32_t n)
 	return 0;
 }
 
-/* All of a flow that is due by now. */
-static int send_due(struct source *s, uint32_t flow, uint64_t now)
+/* All of a flow that is due by then. */
+static int send_due(struct source *s, uint32_t flow, uint64_t horizon_ns)
 {
 	struct flow *f = &s->flows[flow];
 	struct schedule *schedule = &s->schedules[flow];
@@ -136,7 +176,7 @@ static int send_due(struct source *s, uint32_t flow, uint64_t now)
 	while (n < batch_pkts(s, f)) {
 		uint64_t due_at_ns = s->began_at_ns + (uint64_t)schedule->due_at_ns;
 
-		if (due_at_ns > now || due_at_ns >= s->until_ns)
+		if (due_at_ns > horizon_ns || due_at_ns >= s->until_ns)
 			break;
 		prepare(s, f, n, packet_bytes(&f->sizes, f->sent_pkts + n), due_at_ns);
 		schedule_next(schedule);
@@ -163,20 +203,17 @@ static int run_paced(struct source *s)
 	int err = 0;
 
 	while (!err && !*s->stop) {
-		uint64_t due_at_ns, now = now_ns();
+		uint64_t due_at_ns, horizon_ns;
 		uint32_t next = 0;
 
 		for (uint32_t i = 1; i < s->n_flows; i++)
 			if (s->schedules[i].due_at_ns < s->schedules[next].due_at_ns)
 				next = i;
 		due_at_ns = s->began_at_ns + (uint64_t)s->schedules[next].due_at_ns;
-		if (due_at_ns >= s->until_ns || now > s->until_ns + OVERRUN_NS)
+		if (due_at_ns >= s->until_ns || now_ns() > s->until_ns + OVERRUN_NS)
 			break;
-		if (due_at_ns > now) {
-			sleep_until(s, due_at_ns > now + least_ns ? due_at_ns : now + least_ns);
-			now = now_ns();
-		}
-		err = *s->stop ? 0 : send_due(s, next, now);
+		horizon_ns = wait_for_turn(s, due_at_ns, least_ns);
+		err = *s->stop ? 0 : send_due(s, next, horizon_ns);
 	}
 	return err;
 }
@@ -214,7 +251,7 @@ static int run_trace(struct source *s)
 		struct flow *f = &s->flows[p->class];
 		uint64_t due_at_ns = s->began_at_ns + p->arrival_ns;
 
-		sleep_until(s, due_at_ns);
+		wait_for_turn(s, due_at_ns, 0);
 		if (*s->stop)
 			break;
 		prepare(s, f, 0, trace_bytes(p), due_at_ns);
@@ -237,6 +274,7 @@ int source_run(struct source *s)
 	struct cpu_use before = cpu_of_thread(), after;
 	int err;
 
+	s->horizon_ns = 0;
 	prctl(PR_SET_TIMERSLACK, 1UL); /* the default lets each sleep end up to 50 us late */
 	if (s->trace)
 		err = run_trace(s);

@@ -1,6 +1,7 @@
 /* load_sink.c - the receiving thread. */
 #include "load_sink.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "log.h"
 
 #define SINK_BATCH 128
 #define SINK_ROOM_BYTES 2048 /* a longer one is cut, and so shows as changed */
@@ -50,16 +52,32 @@ static uint64_t stamp_ns(struct msghdr *m)
 	return 0;
 }
 
+/* Whose a datagram is that came to a socket of f. */
+static struct flow *flow_of(const struct sink *s, struct flow *f, const uint8_t *payload, uint32_t bytes)
+{
+	struct packet_header h;
+
+	if (!f->is_shared || bytes < sizeof(h))
+		return f;
+	memcpy(&h, payload, sizeof(h));
+	for (uint32_t i = 0; h.check == packet_check(&h, bytes) && i < s->n_flows; i++)
+		if ((s->flows[i].stream & (MAX_CLASSES - 1)) == (h.stream & (MAX_CLASSES - 1)))
+			return &s->flows[i];
+	return f;
+}
+
 /* Returns how many it read. */
-static int read_socket(struct reader *r, struct flow *f, int fd)
+static int read_socket(const struct sink *s, struct reader *r, struct flow *f, int fd)
 {
 	int n = recvmmsg(fd, r->msgs, SINK_BATCH, MSG_DONTWAIT, NULL);
 	uint64_t now = now_ns(), real = real_ns();
 
 	for (int i = 0; i < n; i++) {
 		uint64_t at_ns = stamp_ns(&r->msgs[i].msg_hdr);
+		uint32_t bytes = r->msgs[i].msg_len;
 
-		flow_note(f, r->payload[i], r->msgs[i].msg_len, at_ns && at_ns < real ? now - (real - at_ns) : now);
+		flow_note(flow_of(s, f, r->payload[i], bytes), r->payload[i], bytes,
+			  at_ns && at_ns < real ? now - (real - at_ns) : now);
 		r->msgs[i].msg_hdr.msg_controllen = CONTROL_BYTES;
 	}
 	return n;
@@ -70,40 +88,61 @@ static void *run_sink(void *arg)
 	static struct reader reader;
 	struct timespec pause = { .tv_nsec = (long)PAUSE_NS };
 	struct sink *s = arg;
-	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 
 	reader_open(&reader);
 	prctl(PR_SET_TIMERSLACK, 1UL);
-	for (uint32_t i = 0; i < s->n_flows; i++)
-		for (uint32_t k = 0; k < s->flows[i].n_in; k++) {
-			struct epoll_event event = { .events = EPOLLIN, .data.u32 = i * MAX_DESTS + k };
-
-			epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s->flows[i].in_fd[k], &event);
-		}
 	while (!atomic_load_explicit(&s->stop, memory_order_relaxed)) { /* relaxed: only a flag */
-		struct epoll_event events[64];
-		int n = epoll_wait(epoll_fd, events, 64, POLL_MS);
+		struct epoll_event events[MAX_CLASSES * MAX_DESTS];
+		uint64_t began_at_ns = now_ns();
+		int n = epoll_wait(s->epoll_fd, events, MAX_CLASSES * MAX_DESTS, POLL_MS);
 
 		for (int i = 0; i < n; i++) {
 			struct flow *f = &s->flows[events[i].data.u32 / MAX_DESTS];
 
-			while (read_socket(&reader, f, f->in_fd[events[i].data.u32 % MAX_DESTS]) == SINK_BATCH)
+			while (read_socket(s, &reader, f, f->in_fd[events[i].data.u32 % MAX_DESTS]) == SINK_BATCH)
 				continue;
 		}
+		/* relaxed: a time, compared with times that the same thread has noted before */
+		atomic_store_explicit(&s->looked_at_ns, began_at_ns, memory_order_relaxed);
 		if (n > 0)
 			nanosleep(&pause, NULL);
 	}
-	close(epoll_fd);
 	s->cpu = cpu_of_thread();
 	return NULL;
 }
 
-void sink_start(struct sink *s, struct flow *flows, uint32_t n_flows, pthread_t *thread)
+static int watch_sockets(struct sink *s)
 {
+	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (s->epoll_fd < 0)
+		return -errno;
+	for (uint32_t i = 0; i < s->n_flows; i++)
+		for (uint32_t k = 0; k < s->flows[i].n_in; k++) {
+			struct epoll_event event = { .events = EPOLLIN, .data.u32 = i * MAX_DESTS + k };
+
+			if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->flows[i].in_fd[k], &event) < 0)
+				return -errno;
+		}
+	return 0;
+}
+
+int sink_start(struct sink *s, struct flow *flows, uint32_t n_flows, pthread_t *thread)
+{
+	int err;
+
 	s->flows = flows;
 	s->n_flows = n_flows;
 	s->stop = 0;
-	pthread_create(thread, NULL, run_sink, s);
+	s->looked_at_ns = 0;
+	err = watch_sockets(s);
+	if (!err)
+		err = -pthread_create(thread, NULL, run_sink, s);
+	if (!err)
+		return 0;
+	log_error("start the thread that receives: %s", strerror(-err));
+	if (s->epoll_fd >= 0)
+		close(s->epoll_fd);
+	return err;
 }
 
 void sink_finish(struct sink *s, pthread_t thread, uint64_t patience_ns)
@@ -121,12 +160,15 @@ void sink_finish(struct sink *s, pthread_t thread, uint64_t patience_ns)
 			last_at_ns = at_ns > last_at_ns ? at_ns : last_at_ns;
 			lost += flow_lost_pkts(&s->flows[i]);
 		}
-		if (now_ns() > last_at_ns + (lost <= 0 ? LINGER_NS : patience_ns))
+		/* relaxed: as above */
+		if (atomic_load_explicit(&s->looked_at_ns, memory_order_relaxed) >
+		    last_at_ns + (lost <= 0 ? LINGER_NS : patience_ns))
 			break;
 		nanosleep(&pause, NULL);
 	}
 	atomic_store_explicit(&s->stop, 1, memory_order_relaxed); /* relaxed: only a flag */
 	pthread_join(thread, NULL);
+	close(s->epoll_fd);
 	for (uint32_t i = 0; i < s->n_flows; i++)
 		flow_end(&s->flows[i], !s->learns_sent);
 }

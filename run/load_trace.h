@@ -1,7 +1,8 @@
 /*
  * load_trace.h - a trace of packets: what arrives when, of which class, how long; for load and simulate.
  *
- * Format:  CSV, sorted: arrival_ns,class,bytes,service_ns; a first line with these names may stand there.
+ * Format:  CSV, sorted: arrival_ns,class,bytes,service_ns; a first line with these names may stand there,
+ *          and a byte order mark before it.
  * Memory:  the whole trace on the heap, until trace_free().
  * Errors:  one line that names file, line and what would be right.
  */

@@ -1,22 +1,27 @@
 /*
  * stat.c - watch a running instance: live, as a table, as JSON, as a recording.
  *
- * Rules:   maps the segment read-only; each class is read at one instant (account.h). Status 1 when an identity is broken.
+ * Rules:   maps the segment read-only; each class is read at one instant (account.h). What is wrong is stat_health.h's word.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "decimal.h"
 #include "log.h"
 #include "stat_json.h"
 #include "stat_live.h"
 #include "stat_stream.h"
 #include "stat_table.h"
 #include "version.h"
+
+#define EXIT_CANNOT 1
+#define EXIT_NOT_WELL 3
+#define LOOK_AGAIN_NS (50 * 1000 * 1000)
 
 struct options {
 	const char *instance;
@@ -27,7 +32,7 @@ struct options {
 
 static void print_help(void)
 {
-	puts("stat - watch a running instance: what came, went, was late or dropped, and why.\n\n"
+	puts("stat - watch a running instance: what came, went, was late or dropped, and why.\n"
 	     "usage: stat [OPTIONS]                 live, on a terminal; ? shows the keys\n"
 	     "       stat [OPTIONS] --once          a table; also without a terminal\n"
 	     "       stat [OPTIONS] --json          one JSON object; with --interval a stream\n"
@@ -37,20 +42,21 @@ static void print_help(void)
 	     "  --record FILE  all counts, each interval's percentiles, no histograms:\n"
 	     "                 about 1 KB a class and line; goes on over restarts, relaunches\n"
 	     "  --version      print the version\n\n"
-	     "received = sent + dropped + held: the last line says balanced, or what is not.\n\n"
+	     "received = sent + dropped + held: the last line says balanced, or what is not.\n"
+	     "Before it: NOT well, and why: a class stands still, all of it is refused, a\n"
+	     "stage is down, hangs, or a system call of it keeps failing.\n\n"
 	     "examples: build/stat\n"
 	     "          build/stat -i stress --json | jq .classes[0].sent\n"
 	     "          build/stat --record incident.jsonl --interval 0.5\n\n"
-	     "Exit status: 0 balanced, or asked to end; 1 not balanced, not running, or it\n"
-	     "cannot write; 2 usage, or a terminal that cannot show it.");
+	     "Exit status: 0 all is well, or asked to end; 3 balanced, but not well; 1 not\n"
+	     "balanced, not running, or it cannot write; 2 usage, or an unfit terminal.");
 }
 
 static int parse_interval(const char *text, uint64_t *out)
 {
-	char *end;
-	double seconds = strtod(text, &end);
+	double seconds;
 
-	if (end == text || *end || !(seconds >= 0.1 && seconds <= 60)) {
+	if (decimal_real(text, 0.1, 60, &seconds)) {
 		log_error("--interval %s: use seconds from 0.1 to 60", text);
 		return -EINVAL;
 	}
@@ -111,29 +117,47 @@ static int parse(struct options *o, int argc, char **argv)
 	return 2;
 }
 
-/* One look, printed. A reader that is gone has seen enough. */
+/* A look, and more of them while they may tell of an illness: as a rule one does, and it takes 2 s at most. */
+static int look(const char *instance, struct view *view, struct health *health)
+{
+	struct timespec pause = { .tv_nsec = LOOK_AGAIN_NS };
+	struct viewer viewer;
+	char why[WHY_BYTES];
+	int err;
+
+	viewer_open(&viewer, instance);
+	for (;;) {
+		err = viewer_look(&viewer, view, why);
+		if (err)
+			break;
+		health_note(health, view);
+		if (!health_is_undecided(health))
+			break;
+		nanosleep(&pause, NULL);
+	}
+	viewer_close(&viewer);
+	if (err)
+		log_error("%s", why);
+	return err;
+}
+
+/* Printed once. A reader that is gone has seen enough. */
 static int show(const char *instance, int json)
 {
 	static struct view view;
-	struct viewer viewer;
-	char why[WHY_BYTES];
+	static struct health health;
+	const struct stat_line line = { .instance = instance, .now = &view, .health = &health, .buckets = 1 };
 
-	viewer_open(&viewer, instance);
-	if (viewer_look(&viewer, &view, why)) {
-		log_error("%s", why);
-		return 1;
-	}
-	viewer_close(&viewer);
+	if (look(instance, &view, &health))
+		return EXIT_CANNOT;
 	signal(SIGPIPE, SIG_IGN);
 	if (json)
-		stat_json(stdout, instance, &view, NULL, 1);
+		stat_json(stdout, &line);
 	else
-		stat_table(&view);
-	if (fflush(stdout) && errno != EPIPE) {
-		log_error("write to standard output: %s", strerror(errno));
-		return 1;
-	}
-	return view_is_balanced(&view) ? 0 : 1;
+		stat_table(&view, &health);
+	if (!view_is_balanced(&view))
+		return EXIT_CANNOT;
+	return health.n_causes ? EXIT_NOT_WELL : 0;
 }
 
 int main(int argc, char **argv)

@@ -356,15 +356,42 @@ static void fill_beat(const void *row, struct cell *c)
 	set(c, LOOK_PLAIN, number_of_ns(((const struct stage_row *)row)->now->beat_age_ns, text));
 }
 
+static void fill_sched(const void *row, struct cell *c)
+{
+	set(c, LOOK_PLAIN, sched_name(((const struct stage_row *)row)->now->sched_policy));
+}
+
+static void fill_failed(const void *row, struct cell *c)
+{
+	const struct stage_view *s = ((const struct stage_row *)row)->now;
+
+	set_count(c, s->failed_calls, 7);
+	if (s->failing_ns)
+		c->look = LOOK_BAD;
+}
+
+static void fill_remade(const void *row, struct cell *c)
+{
+	set_count(c, ((const struct stage_row *)row)->now->remade_sockets, 7);
+}
+
 void fit_stage_table(struct table *t, int cols)
 {
 	static const struct column columns[] = {
-		{ "stage", 0, 0, 1, fill_stage },	{ "pid", 8, 0, 0, fill_pid },
-		{ "state", 10, 0, 1, fill_state },	{ "up", 8, 0, 0, fill_up },
-		{ "restarts", 9, 0, 0, fill_restarts }, { "cpu", 7, 0, 0, fill_cpu },
-		{ "waits", 6, 0, 0, fill_starved },	{ "parks/s", 8, 1, 0, fill_parks },
-		{ "rings/s", 8, 2, 0, fill_rings },	{ "rescued", 9, 3, 0, fill_rescued },
+		{ "stage", 0, 0, 1, fill_stage },
+		{ "pid", 8, 0, 0, fill_pid },
+		{ "state", 10, 0, 1, fill_state },
+		{ "up", 8, 0, 0, fill_up },
+		{ "restarts", 9, 0, 0, fill_restarts },
+		{ "cpu", 7, 0, 0, fill_cpu },
+		{ "waits", 6, 0, 0, fill_starved },
+		{ "parks/s", 8, 1, 0, fill_parks },
+		{ "rings/s", 8, 2, 0, fill_rings },
+		{ "rescued", 9, 3, 0, fill_rescued },
 		{ "beat ago", 9, 4, 0, fill_beat },
+		{ "sched", 9, RANK_EXTRA, 0, fill_sched },
+		{ "failed", 8, RANK_EXTRA, 0, fill_failed },
+		{ "remade", 8, RANK_EXTRA, 0, fill_remade },
 	};
 
 	table_fit(t, columns, N_OF(columns), (int)sizeof("ingress") - 1, cols);

@@ -22,6 +22,20 @@ const char *send_errno_name(const struct account *a, int i, char text[16])
 	return text;
 }
 
+void json_string(FILE *out, const char *text)
+{
+	fputc('"', out);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			fprintf(out, "\\%c", *text);
+		else if ((unsigned char)*text < ' ')
+			fputc(' ', out);
+		else
+			fputc(*text, out);
+	}
+	fputc('"', out);
+}
+
 static void print_reasons(FILE *out, const struct account *a)
 {
 	char text[16];
@@ -107,28 +121,52 @@ static void print_class(FILE *out, const struct class_view *c)
 
 static void print_stage(FILE *out, const struct stage_view *s, const char *name)
 {
+	const char *failing = s->failing_ns ? strerrorname_np((int)s->failing_errno) : NULL;
+
 	fprintf(out,
 		"{\"stage\":\"%s\",\"pid\":%u,\"state\":\"%s\",\"up_ns\":%" PRIu64
 		",\"starts\":%u,\"beat_age_ns\":%" PRIu64 ",\"has_work\":%u,\"cpu_ns\":%" PRIu64
 		",\"queued_ns\":%" PRIu64,
 		name, s->pid, s->state, s->up_ns, s->starts, s->beat_age_ns, s->has_work, s->cpu_ns, s->queued_ns);
-	fprintf(out, ",\"parks\":%" PRIu64 ",\"rings\":%" PRIu64 ",\"rescued\":%" PRIu64 ",\"sched\":\"%s\"}", s->parks,
-		s->rings, s->rescued_pkts, s->sched_policy == SCHED_FIFO ? "fifo" : "other");
+	fprintf(out, ",\"parks\":%" PRIu64 ",\"rings\":%" PRIu64 ",\"rescued\":%" PRIu64 ",\"sched\":\"%s\"", s->parks,
+		s->rings, s->rescued_pkts, sched_name(s->sched_policy));
+	fprintf(out,
+		",\"failed_calls\":%" PRIu64 ",\"remade_sockets\":%" PRIu64 ",\"failing_ns\":%" PRIu64
+		",\"failing_errno\":",
+		s->failed_calls, s->remade_sockets, s->failing_ns);
+	if (failing)
+		fprintf(out, "\"%s\"}", failing);
+	else
+		fputs("null}", out);
 }
 
-void stat_json(FILE *out, const char *instance, const struct view *now, const struct view *before, int buckets)
+static void print_health(FILE *out, const struct health *h, int is_supervised)
 {
+	fprintf(out, ",\"healthy\":%s,\"causes\":[", h->n_causes ? "false" : "true");
+	for (int i = 0; i < h->n_causes; i++) {
+		fprintf(out, "%s{\"cause\":\"%s\",\"text\":", i ? "," : "", cause_name(h->causes[i].kind));
+		json_string(out, h->causes[i].text);
+		fputc('}', out);
+	}
+	fprintf(out, "],\"supervised\":%s", is_supervised ? "true" : "false");
+}
+
+void stat_json(FILE *out, const struct stat_line *line)
+{
+	const struct view *now = line->now, *before = line->before;
 	int follows = view_follows(now, before);
 
 	fprintf(out,
 		"{\"instance\":\"%s\",\"at_ns\":%" PRIu64 ",\"at_unix_ms\":%" PRIu64 ",\"created_at_ns\":%" PRIu64
-		",\"balanced\":%s,\"classes\":[",
-		instance, now->at_ns, now->at_unix_ns / 1000000, now->created_at_ns,
+		",\"balanced\":%s",
+		line->instance, now->at_ns, now->at_unix_ns / 1000000, now->created_at_ns,
 		view_is_balanced(now) ? "true" : "false");
+	print_health(out, line->health, now->is_supervised);
+	fputs(",\"classes\":[", out);
 	for (uint32_t i = 0; i < now->n_classes; i++) {
 		fputs(i ? "," : "", out);
 		print_class(out, &now->classes[i]);
-		if (buckets)
+		if (line->buckets)
 			print_buckets(out, &now->classes[i].account);
 		if (follows)
 			print_recent(out, &now->classes[i], &before->classes[i], now->at_ns - before->at_ns);

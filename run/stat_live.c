@@ -21,6 +21,7 @@ struct live {
 	SCREEN *terminal;
 	struct viewer viewer;
 	struct view now, before;
+	struct health health;
 	struct grid grid;
 	struct screen screen;
 	char clock[16], why[WHY_BYTES];
@@ -45,6 +46,7 @@ static void look(struct live *l)
 	s->is_absent = err == -ENOENT;
 	if (err)
 		return;
+	health_note(&l->health, &l->now);
 	at = (time_t)(l->now.at_unix_ns / NS_PER_S);
 	if (localtime_r(&at, &local))
 		strftime(l->clock, sizeof(l->clock), "%H:%M:%S", &local);
@@ -194,7 +196,9 @@ int stat_live(const char *instance, uint64_t interval_ns)
 	if (open_terminal(&l))
 		return 2;
 	viewer_open(&l.viewer, instance);
-	l.screen = (struct screen){ .instance = instance, .clock = l.clock, .now = &l.now, .before = &l.before };
+	l.screen = (struct screen){
+		.instance = instance, .clock = l.clock, .now = &l.now, .before = &l.before, .health = &l.health
+	};
 	run(&l, interval_ns);
 	viewer_close(&l.viewer);
 	endwin();

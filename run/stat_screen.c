@@ -10,6 +10,7 @@
 #include "stat_number.h"
 
 #define ROOMY_ROWS 20 /* a terminal of 22: from here on four reasons have a place whatever else there is, below two */
+#define MOST_CAUSES 4 /* of those that tell what is wrong, in view */
 #define FEWEST_CLASSES 3 /* with fewer in view, the queues make room for more */
 
 struct drawing {
@@ -44,7 +45,7 @@ static const char *const help[] = {
 	"restarts  ! another process than before; rescued: packets, by the crash journal",
 	"dropped   by reason; indented: errors of the send call, and ICMP errors",
 	"late      sent after the deadline, by where most of its time went",
-	"balanced  received = sent + dropped + held, in every class",
+	"balanced  received = sent + dropped + held, in every class; else what is wrong",
 };
 
 static void draw_help(struct grid *g)
@@ -77,22 +78,39 @@ static void draw_title(const struct drawing *d)
 		grid_put(d->g, 0, d->g->cols - (int)strlen(s->clock), LOOK_STRONG, s->clock);
 }
 
+/* How many rows the verdict takes: each cause has its own while there are rows enough, and the keys are in the last one. */
+static int verdict_rows(const struct drawing *d)
+{
+	int n = d->s->trouble ? 0 : d->s->health->n_causes, most = d->g->rows > ROOMY_ROWS ? MOST_CAUSES : 1;
+
+	return n < 1 ? 1 : n < most ? n : most;
+}
+
+/* Returns the column after it, in the last row. */
+static int draw_verdict(const struct drawing *d)
+{
+	const struct health *h = d->s->health;
+	int row = d->g->rows - 1, n = verdict_rows(d), col = 0;
+
+	if (d->s->trouble)
+		return 0;
+	if (h->n_causes == 0)
+		return grid_put(d->g, row, 0, LOOK_GOOD, "balanced");
+	for (int i = 0; i < n; i++)
+		col = grid_put(d->g, row - n + 1 + i, 0, LOOK_BAD, h->causes[i].text);
+	if (h->n_causes > n)
+		col = grid_printf(d->g, row, col, LOOK_BAD, " (+%d)", h->n_causes - n);
+	return col;
+}
+
 /* The verdict, and the keys as far as they fit. */
 static void draw_footer(const struct drawing *d)
 {
 	static const char *const keys[] = { "? help", "q quit", "space pause", "c since launch", "1-4 parts" };
 	const struct view *now = d->s->now;
 	struct grid *g = d->g;
-	int row = g->rows - 1, col = 0, end = g->cols;
+	int row = g->rows - 1, col = draw_verdict(d), end = g->cols;
 
-	if (!d->s->trouble && view_is_balanced(now))
-		col = grid_put(g, row, 0, LOOK_GOOD, "balanced");
-	else if (!d->s->trouble)
-		col = grid_put(g, row, 0, LOOK_BAD, "NOT balanced:");
-	for (uint32_t i = 0; !d->s->trouble && i < now->n_classes; i++)
-		if (now->classes[i].account.unbalanced_pkts)
-			col = grid_printf(g, row, col, LOOK_BAD, " %s by %+lld", now->classes[i].name,
-					  (long long)now->classes[i].account.unbalanced_pkts);
 	if (d->n > 0 && d->n < now->n_classes)
 		col = grid_printf(g, row, col + 2, LOOK_WARN, "classes %u-%u of %u: up, down", d->first + 1,
 				  d->first + d->n, now->n_classes);
@@ -201,7 +219,7 @@ static int draw_stages(const struct drawing *d, int row)
 
 static void draw_parts(struct drawing *d)
 {
-	int row = 1, rows = d->g->rows - 2;
+	int row = 1, rows = d->g->rows - 1 - verdict_rows(d);
 	struct plan p = make_plan(d, rows);
 	uint32_t n = d->s->now->n_classes;
 	struct table t;

@@ -8,6 +8,7 @@
 #define ONTIME_STAT_SCREEN_H
 
 #include "stat_grid.h"
+#include "stat_health.h"
 #include "stat_view.h"
 
 enum screen_part { PART_ALL, PART_LATENCY, PART_QUEUES, PART_LOST, N_PARTS };
@@ -17,6 +18,7 @@ struct screen {
 	const char *clock; /* local time of the look */
 	const struct view *now; /* at_ns 0: nothing was seen yet */
 	const struct view *before; /* when `now` does not follow it: the screen shows all since launch */
+	const struct health *health; /* as of `now` */
 	const char *trouble; /* NULL, or why there is nothing to show now */
 	int is_absent; /* the trouble is that it does not run */
 	int since_launch, paused, help;

@@ -52,7 +52,7 @@ static int write_line(int fd, const char *line, size_t bytes)
 	return 0;
 }
 
-static int write_look(const struct stream *s, int fd, const struct view *now, const struct view *before)
+static int write_look(const struct stream *s, int fd, const struct stat_line *content)
 {
 	char *line = NULL;
 	size_t bytes = 0;
@@ -61,7 +61,7 @@ static int write_look(const struct stream *s, int fd, const struct view *now, co
 
 	if (!out)
 		return -ENOMEM;
-	stat_json(out, s->instance, now, before, s->buckets);
+	stat_json(out, content);
 	err = fclose(out) ? -ENOMEM : write_line(fd, line, bytes);
 	free(line);
 	if (err < 0)
@@ -74,6 +74,8 @@ static int write_look(const struct stream *s, int fd, const struct view *now, co
 static int look(const struct stream *s, struct viewer *viewer, int fd, int *is_waiting)
 {
 	static struct view now, before;
+	static struct health health;
+	const struct stat_line content = { s->instance, &now, &before, &health, s->buckets };
 	char why[WHY_BYTES];
 	int err;
 
@@ -86,7 +88,10 @@ static int look(const struct stream *s, struct viewer *viewer, int fd, int *is_w
 	else if (!err && *is_waiting)
 		log_info("instance '%s' is running again", s->instance);
 	*is_waiting = err != 0;
-	return err ? 0 : write_look(s, fd, &now, &before);
+	if (err)
+		return 0;
+	health_note(&health, &now);
+	return write_look(s, fd, &content);
 }
 
 int stat_stream(const struct stream *s)

@@ -17,6 +17,8 @@ static void print_reasons(const struct account *a, const char *class)
 		if (a->send_errno_pkts[i])
 			printf("  %-12s   send_error %s: %llu\n", class, send_errno_name(a, i, text),
 			       (unsigned long long)a->send_errno_pkts[i]);
+	if (a->send_waits)
+		printf("  %-12s waits for room to send: %llu\n", class, (unsigned long long)a->send_waits);
 	if (a->refused_events)
 		printf("  %-12s ICMP errors from the destination: %llu\n", class,
 		       (unsigned long long)a->refused_events);
@@ -42,21 +44,26 @@ static void print_class(const struct class_view *c)
 
 static void print_stages(const struct view *v)
 {
-	printf("\n%-12s %8s %-8s %10s %8s %12s %12s %9s\n", "stage", "pid", "state", "up (s)", "starts", "parks",
-	       "rings", "rescued");
+	printf("\n%-12s %8s %-8s %10s %8s %12s %12s %9s %8s %7s %7s\n", "stage", "pid", "state", "up (s)", "starts",
+	       "parks", "rings", "rescued", "sched", "failed", "remade");
 	for (int i = 0; i < N_STAGES; i++) {
 		const struct stage_view *s = &v->stages[i];
 
-		printf("%-12s %8u %-8s %10.1f %8u %12llu %12llu %9llu\n", stage_name((enum stage_id)i), s->pid,
-		       s->state, (double)s->up_ns / 1e9, s->starts, (unsigned long long)s->parks,
-		       (unsigned long long)s->rings, (unsigned long long)s->rescued_pkts);
+		printf("%-12s %8u %-8s %10.1f %8u %12llu %12llu %9llu %8s %7llu %7llu\n", stage_name((enum stage_id)i),
+		       s->pid, s->state, (double)s->up_ns / 1e9, s->starts, (unsigned long long)s->parks,
+		       (unsigned long long)s->rings, (unsigned long long)s->rescued_pkts, sched_name(s->sched_policy),
+		       (unsigned long long)s->failed_calls, (unsigned long long)s->remade_sockets);
 	}
 }
 
-/* The last line: `balanced`, or which class is off by how much. */
-static void print_verdict(const struct view *v)
+/* What is wrong, and the last line: `balanced`, or which class is off by how much. */
+static void print_verdict(const struct view *v, const struct health *h)
 {
 	const char *before = "NOT balanced:";
+
+	for (int i = 0; i < h->n_causes; i++)
+		if (h->causes[i].kind != CAUSE_UNBALANCED)
+			printf("NOT well: %s\n", h->causes[i].text);
 
 	for (uint32_t i = 0; i < v->n_classes; i++)
 		if (v->classes[i].account.unbalanced_pkts) {
@@ -67,7 +74,7 @@ static void print_verdict(const struct view *v)
 	puts(view_is_balanced(v) ? "balanced" : "");
 }
 
-void stat_table(const struct view *v)
+void stat_table(const struct view *v, const struct health *h)
 {
 	printf("%-12s %12s %12s %10s %6s %10s %6s %9s %9s %9s %9s\n", "class", "received", "sent", "dropped", "held",
 	       "sent late", "late%", "p50 (us)", "p99", "p99.9", "max");
@@ -76,5 +83,5 @@ void stat_table(const struct view *v)
 	for (uint32_t i = 0; i < v->n_classes; i++)
 		print_reasons(&v->classes[i].account, v->classes[i].name);
 	print_stages(v);
-	print_verdict(v);
+	print_verdict(v, h);
 }

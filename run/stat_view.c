@@ -2,12 +2,16 @@
 #include "stat_view.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "clock.h"
 #include "waits.h"
+
+#define SCHED_DEADLINE_POLICY 6 /* its name is not in every C library */
 
 void viewer_open(struct viewer *v, const char *instance)
 {
@@ -22,14 +26,24 @@ void viewer_close(struct viewer *v)
 		segment_close(&v->seg);
 }
 
-/* Is the mapped segment still the one that the name stands for? */
+/*
+ * Is the mapped segment still the one that the name stands for? A name that was taken away while a stage is alive (by a
+ * logout, or a cleaner of /dev/shm) stands for none: that instance goes on.
+ */
 static int is_current(const struct viewer *v)
 {
 	char path[SEGMENT_NAME_BYTES + sizeof("/dev/shm")];
 	struct stat st;
 
+	if (!v->seg.shared)
+		return 0;
 	snprintf(path, sizeof(path), "/dev/shm%s", v->seg.name);
-	return v->seg.shared && stat(path, &st) == 0 && st.st_ino == v->inode;
+	if (stat(path, &st) == 0)
+		return st.st_ino == v->inode;
+	for (int i = 0; i < N_STAGES && errno == ENOENT; i++)
+		if (segment_stage_is_alive(&v->seg, (enum stage_id)i))
+			return 1;
+	return 0;
 }
 
 static int map_current(struct viewer *v, char why[WHY_BYTES])
@@ -47,6 +61,26 @@ static int map_current(struct viewer *v, char why[WHY_BYTES])
 	return 0;
 }
 
+const char *sched_name(uint32_t policy)
+{
+	switch (policy) {
+	case SCHED_OTHER:
+		return "other";
+	case SCHED_FIFO:
+		return "fifo";
+	case SCHED_RR:
+		return "rr";
+	case SCHED_BATCH:
+		return "batch";
+	case SCHED_IDLE:
+		return "idle";
+	case SCHED_DEADLINE_POLICY:
+		return "deadline";
+	default:
+		return "-";
+	}
+}
+
 static struct stage_view look_at_stage(const struct segment *seg, enum stage_id id, uint64_t now)
 {
 	const struct stage_block *b = &seg->shared->stages[id];
@@ -54,9 +88,10 @@ static struct stage_view look_at_stage(const struct segment *seg, enum stage_id 
 	/* relaxed, all of them: each field stands alone */
 	uint64_t started_ns = atomic_load_explicit(&b->started_at_ns, memory_order_relaxed);
 	uint64_t beat_ns = atomic_load_explicit(&b->beat_at_ns, memory_order_relaxed);
+	uint64_t failing_ns = atomic_load_explicit(&b->failing_since_ns, memory_order_relaxed);
 	struct stage_view s = {
 		.state = segment_stage_state(seg, id),
-		.pid = atomic_load_explicit(&b->pid, memory_order_relaxed),
+		.pid = alive ? (uint32_t)segment_stage_pid(seg, id) : 0,
 		.starts = atomic_load_explicit(&b->generation, memory_order_relaxed),
 		.has_work = atomic_load_explicit(&b->has_work, memory_order_relaxed),
 		.up_ns = alive && started_ns && now > started_ns ? now - started_ns : 0,
@@ -64,6 +99,10 @@ static struct stage_view look_at_stage(const struct segment *seg, enum stage_id 
 		.parks = atomic_load_explicit(&b->parks, memory_order_relaxed),
 		.rings = atomic_load_explicit(&b->rings, memory_order_relaxed),
 		.rescued_pkts = atomic_load_explicit(&b->rescued_pkts, memory_order_relaxed),
+		.failed_calls = atomic_load_explicit(&b->failed_calls, memory_order_relaxed),
+		.remade_sockets = atomic_load_explicit(&b->remade_sockets, memory_order_relaxed),
+		.failing_ns = failing_ns && now > failing_ns ? now - failing_ns : 0,
+		.failing_errno = atomic_load_explicit(&b->failing_errno, memory_order_relaxed),
 		.sched_policy = atomic_load_explicit(&b->sched_policy, memory_order_relaxed),
 	};
 	struct waits waits;
@@ -109,6 +148,7 @@ int viewer_look(struct viewer *v, struct view *out, char why[WHY_BYTES])
 	fresh.at_ns = now_ns();
 	fresh.at_unix_ns = real_ns();
 	fresh.created_at_ns = v->seg.shared->header.created_at_ns;
+	fresh.is_supervised = segment_is_supervised(&v->seg);
 	fresh.n_classes = v->seg.n_classes;
 	for (uint32_t i = 0; i < fresh.n_classes; i++) {
 		err = look_at_class(&v->seg, i, &fresh.classes[i], why);

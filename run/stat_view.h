@@ -29,14 +29,18 @@ struct stage_view {
 	uint64_t cpu_ns; /* of this process, user and system; starts from 0 with each start */
 	uint64_t queued_ns; /* how long this process was ready to run and another one had its CPU */
 	uint32_t is_ready; /* at this moment */
-	uint32_t sched_policy; /* SCHED_FIFO, SCHED_OTHER */
+	uint32_t sched_policy; /* SCHED_FIFO, ... */
 	uint64_t parks, rings, rescued_pkts;
+	uint64_t failed_calls, remade_sockets; /* layout.h */
+	uint64_t failing_ns; /* for how long a system call has failed each time; 0: none does */
+	uint32_t failing_errno; /* valid while failing_ns is not 0 */
 };
 
 struct view {
 	uint64_t at_ns; /* CLOCK_MONOTONIC; 0: nothing was read yet */
 	uint64_t at_unix_ns;
 	uint64_t created_at_ns; /* of the segment: tells one launch from the next */
+	int is_supervised; /* somebody restarts its stages when they hang; under systemd nobody does so by way of the segment */
 	uint32_t n_classes;
 	struct class_view classes[MAX_CLASSES];
 	struct stage_view stages[N_STAGES];
@@ -55,6 +59,9 @@ void viewer_open(struct viewer *v, const char *instance);
 int viewer_look(struct viewer *v, struct view *out, char why[WHY_BYTES]);
 
 void viewer_close(struct viewer *v);
+
+/* sched_name - "fifo", "other", ...; "-" for what has no name here. */
+const char *sched_name(uint32_t policy);
 
 /* view_is_balanced - does the identity hold in every class? */
 int view_is_balanced(const struct view *v);

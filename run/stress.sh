@@ -131,7 +131,8 @@ run() {
 	load=
 	[ "$status" = 0 ] || [ "$status" = 3 ] || die "$status" "stress: $(head -n 1 "$work/error")"
 	cpu_of_stages | join "$work/cpu" - | jq -R 'split(" ") | {stage: .[0], cpu_ns: ((.[2] | tonumber) - (.[1] | tonumber))}' >"$work/cpu.json"
-	"$build/stat" -i "$instance" --json >"$work/stat" 2>"$work/error" || die 1 "stress: $(cat "$work/error" "$work/stat" | head -n 1)"
+	# 3: overloaded as it is, it need not be well
+	"$build/stat" -i "$instance" --json >"$work/stat" 2>"$work/error" || [ $? = 3 ] || die 1 "stress: $(cat "$work/error" "$work/stat" | head -n 1)"
 	jq -n --arg name "$name" --slurpfile load "$work/load" --slurpfile stat "$work/stat" --slurpfile cpu "$work/cpu.json" \
 		--slurpfile backlog "$work/backlog" \
 		'{name: $name, load: $load[0], stat: $stat[0], cpu: $cpu, backlog: $backlog}' >"$work/run.$n_done.json"

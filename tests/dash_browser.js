@@ -301,7 +301,7 @@ async function opens_a_recording() {
 		`${looks} looks are shown`,
 	);
 	const notice = await page.evaluate(`document.getElementById('notice').textContent`);
-	demand(/^recording\.jsonl: \d{4}-\d\d-\d\d .* to .*; 1 line could not be read$/.test(notice), notice);
+	demand(/^recording\.jsonl: \d{4}-\d\d-\d\d .* to .*; 1 line could not be read \(line \d+: no JSON\)$/.test(notice), notice);
 	await page.until(
 		`painted('#latency [data-class=high]', 'class-0') > 40 && painted('#throughput', 'class-2') > 40`,
 		'the recording is drawn',
@@ -324,6 +324,63 @@ async function opens_a_recording() {
 		'a dropped file that is none says so',
 	);
 	await page.evaluate(`document.getElementById('live').click()`);
+}
+
+// Every part of a look, as a path of keys.
+function paths_of(value, path = []) {
+	const inner = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+	return [path, ...inner.flatMap((key) => paths_of(value[key], [...path, key]))];
+}
+
+const ODD = [undefined, null, 'x', '', -1, 1e300, true, [], {}, [null], { x: null }];
+
+// The look with one part of it replaced; undefined: left out.
+function with_odd(look, path, odd) {
+	if (!path.length) return odd === undefined ? 0 : odd;
+	const copy = structuredClone(look);
+	let at = copy;
+	for (const key of path.slice(0, -1)) at = at[key];
+	const key = path[path.length - 1];
+	if (odd !== undefined) at[key] = odd;
+	else if (Array.isArray(at)) at.splice(key, 1);
+	else delete at[key];
+	return copy;
+}
+
+// Each part of a look replaced by each odd value, every one of them between two good looks.
+async function skips_odd_looks() {
+	const good = JSON.parse(fs.readFileSync(`${dir}/recording.jsonl`, 'utf8').split('\n')[3]);
+	good.causes = [{ cause: 'stuck', text: 'class high' }];
+	good.classes.splice(1); // one class and one stage are like the others
+	good.stages.splice(1);
+	const paths = paths_of(good).filter((path) => path[0] !== 'at_unix_ms');
+	const odd = paths.flatMap((path) => ODD.map((value) => with_odd(good, path, value)));
+	odd.push({ ...good, classes: Array.from({ length: 100 }, (_, i) => ({ ...good.classes[0], class: `c${i}` })) });
+	odd.push({ ...good, classes: [good.classes[0], good.classes[0]] });
+	odd.push({ at_unix_ms: 1, error: '' }, { error: 'x' });
+	const lines = odd.map((look, i) => ({ look, at: good.at_unix_ms + 1000 * (2 * i + 1) }));
+	const file = `${dir}/odd.jsonl`;
+	fs.writeFileSync(
+		file,
+		lines
+			.flatMap(({ look, at }) => [
+				JSON.stringify(typeof look === 'object' && look && look.at_unix_ms ? { ...look, at_unix_ms: at } : look),
+				JSON.stringify({ ...good, at_unix_ms: at + 1000, at_ns: good.at_ns + (at - good.at_unix_ms) * 1e6 }),
+			])
+			.join('\n'),
+	);
+	const before = page.complaints.length;
+	await page.set_file('#file', file);
+	await page.until(`document.getElementById('notice').textContent.startsWith('odd.jsonl: ')`, 'the file is shown');
+	const notice = await page.evaluate(`document.getElementById('notice').textContent`);
+	const skipped = Number(/; (\d+) lines could not be read \(line 1: it is no object; line 3: /.exec(notice)?.[1]);
+	demand(skipped > odd.length / 2 && skipped < odd.length, `of ${odd.length} odd ones: ${notice}`);
+	const looks = await page.evaluate(`ontime.model.n_looks`);
+	demand(looks === 2 * odd.length - skipped, `${looks} looks, of ${2 * odd.length} with ${skipped} skipped`);
+	await page.until(`document.querySelectorAll('.card[data-class=high]').length === 1`, 'the good ones are drawn');
+	demand(page.complaints.length === before, page.complaints.slice(before, before + 3).join('\n'));
+	await page.evaluate(`document.getElementById('live').click()`);
+	return `${skipped} of ${odd.length} skipped, with the reason`;
 }
 
 async function survives_the_instance() {
@@ -359,6 +416,7 @@ async function survives_the_instance() {
 		await check('once traffic has stopped, page and stat --json agree on every count', agrees_in_the_end);
 		await check('a reload keeps the past', keeps_the_past);
 		await check('a recording is opened, and a wrong file refused', opens_a_recording);
+		await check('odd looks in a recording are skipped and said', skips_odd_looks);
 		await check('the page survives its instance', survives_the_instance);
 		await check('no request went to another host', () => {
 			const foreign = page.requests.filter((r) => !r.startsWith(`${url}/`));

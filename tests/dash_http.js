@@ -72,9 +72,9 @@ async function answers_are_right() {
 }
 
 async function methods_and_bodies_are_refused() {
-	for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH', 'CONNECT', 'BREW']) {
+	for (const method of ['POST', 'PUT', 'DELETE', 'TRACE', 'PATCH', 'CONNECT', 'BREW']) {
 		const text = await ask(`${method} / HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`);
-		demand(status(text) === 405 && /allow: GET, HEAD/i.test(text), `${method} is answered ${status(text)}`);
+		demand(status(text) === 405 && /allow: GET, HEAD, OPTIONS/i.test(text), `${method} is answered ${status(text)}`);
 	}
 	demand(
 		status(await ask(`POST / HTTP/1.1\r\nHost: ${HOST}\r\nContent-Length: 1000000000000\r\n\r\nxxxx`)) === 405,
@@ -101,6 +101,59 @@ async function foreign_hosts_are_refused() {
 	])
 		demand([400, 403].includes(status(await get('/metrics', `Host: ${host}`))), `Host: ${host} is served`);
 	demand([400, 403].includes(status(await get('/metrics', 'X: y'))), 'no Host is served');
+}
+
+// Health checks of proxies say HTTP/1.0 and no Host, which no browser does; one that says a Host must say one of ours.
+async function old_clients_are_served() {
+	demand(status(await ask('GET /healthz HTTP/1.0\r\n\r\n')) === 200, 'HTTP/1.0 without Host is refused');
+	demand(status(await ask('HEAD /healthz HTTP/1.0\r\n\r\n')) === 200, 'HEAD with HTTP/1.0 is refused');
+	const options = await ask('OPTIONS / HTTP/1.0\r\n\r\n');
+	demand(status(options) === 204 && /allow: GET, HEAD, OPTIONS/i.test(options), `OPTIONS: ${options.slice(0, 40)}`);
+	for (const head of ['GET / HTTP/1.0\r\nHost: evil.example', 'OPTIONS / HTTP/1.1\r\nHost: evil.example'])
+		demand(status(await ask(`${head}\r\n\r\n`)) === 403, `${head} is served`);
+}
+
+// RFC 9112, 3.2.2: a server accepts them, and their authority counts as much as a Host.
+async function absolute_uris_are_served() {
+	const at = (url, host) => ask(`GET ${url} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+	demand((await at(`http://${HOST}/healthz`, HOST)).endsWith('ok\n'), 'an absolute URI is refused');
+	demand((await at(`HTTP://localhost/healthz?x=1`, 'localhost')).endsWith('ok\n'), 'a scheme in capitals is refused');
+	demand((await at(`http://${HOST}`, HOST)).includes('<title>ontime'), 'an absolute URI without a path is refused');
+	demand(status(await at(`http://${HOST}/nope`, HOST)) === 404, 'any path is served');
+	for (const [url, host] of [
+		['http://evil.example/healthz', HOST],
+		[`http://${HOST}/healthz`, 'evil.example'],
+		[`http://${HOST}@evil.example/healthz`, HOST],
+		['http:///healthz', HOST],
+	])
+		demand(status(await at(url, host)) === 403, `${url} with Host ${host} is served`);
+	demand(status(await ask('GET http://evil.example/healthz HTTP/1.0\r\n\r\n')) === 403, 'in HTTP/1.0 it is served');
+}
+
+// Which of the two formats a client gets that says what it accepts.
+async function the_format_is_what_is_asked_for() {
+	const open = 'application/openmetrics-text';
+	const cases = [
+		[null, false],
+		['*/*', false],
+		['text/plain', false],
+		['text/html, */*;q=0.1', false],
+		[`${open}`, true],
+		[`${open};version=1.0.0`, true],
+		[`${open};version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1`, true],
+		[`text/plain;q=0.9, ${open};version=1.0.0; q=0.3`, false],
+		[`text/plain, ${open}`, true],
+		[`${open};q=0`, false],
+		[`${open};q=x, text/plain`, false],
+		[`${'a,'.repeat(500)}${open}`, true],
+	];
+	for (const [accept, want] of cases) {
+		const text = await get('/metrics', `Host: ${HOST}${accept === null ? '' : `\r\nAccept: ${accept}`}`);
+		const is_open = /content-type: application\/openmetrics-text/i.test(text);
+		const is_plain = /content-type: text\/plain; version=0.0.4/i.test(text);
+		demand(is_open === want && is_plain === !want, `Accept: ${accept?.slice(0, 90)}: ${text.slice(0, 80)}`);
+		demand(text.endsWith('# EOF\n') === want, `Accept: ${accept?.slice(0, 90)}: the wrong end`);
+	}
 }
 
 async function malformed_is_survived() {
@@ -271,6 +324,9 @@ async function check(name, test) {
 	await check('answers are right', answers_are_right);
 	await check('other methods and bodies are refused', methods_and_bodies_are_refused);
 	await check('foreign host names are refused', foreign_hosts_are_refused);
+	await check('HTTP/1.0 without Host is served', old_clients_are_served);
+	await check('absolute URIs are served, foreign ones refused', absolute_uris_are_served);
+	await check('OpenMetrics is for those who ask for it', the_format_is_what_is_asked_for);
 	await check('there is room for so many streams, then none, then again', streams_are_limited);
 	const waiting = [
 		check('a stream that was slow goes on with what is now', slow_stream_skips),

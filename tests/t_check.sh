@@ -27,8 +27,17 @@ answers_are_right() {
 }
 
 bad_input_is_one_line() {
-	says 2 'nonsense' --nonsense=1 && says 2 'seconds from' --measure 0 && says 2 'seconds from' --measure x &&
+	says 2 'nonsense' --nonsense=1 && says 2 'seconds from' --measure 0 && says 2 'seconds from' --measure x && says 2 'seconds from' --measure 0x1 &&
 		says 1 'not running' --measure 1 --instance=none && says 2 'cannot be opened' -c /nonexistent
+}
+
+full_output_is_told() {
+	for how in "" "$fits" "$fits --high.expected_burst=3 --counterexample" --help; do
+		# shellcheck disable=SC2086
+		"$build/check" $how >/dev/full 2>"$work/said" && got=0 || got=$?
+		echo "check $how: status $got, $(cat "$work/said")"
+		[ "$got" = 1 ] && grep -q 'No space left' "$work/said" && [ "$(wc -l <"$work/said")" = 1 ] || return 1
+	done
 }
 
 # 300 random configs: rates, bursts, budgets and service times of three classes.
@@ -57,6 +66,7 @@ simulation_confirms() {
 
 check "the answers are right" answers_are_right
 check "bad input is one line and its status" bad_input_is_one_line
+check "a full output is one line and status 1" full_output_is_told
 check "simulate confirms what does not fit" simulation_confirms
 [ ! -s "$work/share" ] || sed 's/^/     /' "$work/share"
 verdict check

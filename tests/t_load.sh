@@ -146,6 +146,16 @@ late_source_is_said() { # all of its datagrams are sent, each late by what it is
 		jq -e '.source.lag_ns.max > 900000000' "$work/json" >/dev/null
 }
 
+# What a stopped source has missed would be a flood that nobody asked for: it catches up at twice the pace. The relay lets
+# 4000/s pass, with 400 at once.
+late_source_floods_nobody() {
+	relay_start --police 4000
+	"$build/load" -c "$conf" --json --rate 600 --seconds 2.5 >"$work/json" &
+	stop_for_a_while $!
+	wait $! || { cat "$work/json" && return 1; }
+	found "$whole and .sent == 375 and .latency_ns.max > 900000000"
+}
+
 impossible_rate_is_said() { # nobody can send ten million a second; it ends all the same
 	"$build/load" -c "$conf" --send-only --json --rate 10000000 --seconds 0.3 >"$work/json" || return 1
 	cat "$work/json"
@@ -188,6 +198,50 @@ csv_is_appended() {
 	cat "$work/csv"
 	awk -F, 'NR == 1 {n = NF; ok = $2 == "class"} NF != n || (NR > 1 && ($5 < 15 || $5 > 20)) {ok = 0}
 		END {exit !(ok && NR == 9)}' "$work/csv"
+}
+
+# What cannot be appended to is said before anything is sent; a last line that a killed writer left is not continued.
+csv_is_looked_at_first() {
+	relay_start
+	printf 'time,class,other\n1,2,3\n' >"$work/other.csv"
+	cp "$work/other.csv" "$work/before"
+	refused 'other.csv: its first line does not name the columns of load' --seconds 30 --csv "$work/other.csv" &&
+		cmp "$work/other.csv" "$work/before" || return 1
+	timeout 5 "$build/load" -c "$conf" --seconds 30 --csv "$work/none/x.csv" 2>"$work/said" && status=0 || status=$?
+	cat "$work/said"
+	[ "$status" = 1 ] && grep -q 'append to .*/none/x.csv: No such file' "$work/said" || return 1
+	timeout 5 "$build/load" -c "$conf" --seconds 30 --csv "$work" 2>"$work/said" && status=0 || status=$?
+	[ "$status" = 1 ] && grep -q 'Is a directory' "$work/said" || return 1
+	{ head -n 1 "$work/csv" && printf '2026-01-01T00:00:00Z,high,1'; } >"$work/torn.csv"
+	"$build/load" -c "$conf" --rate 400 --seconds 0.2 --csv "$work/torn.csv" >/dev/null || return 1
+	cat "$work/torn.csv"
+	[ "$(wc -l <"$work/torn.csv")" = 6 ] && sed -n 2p "$work/torn.csv" | grep -qx '2026-01-01T00:00:00Z,high,1' &&
+		[ "$(grep -c '^[^,]*,[a-z]*,400' "$work/torn.csv")" = 4 ]
+}
+
+full_output_is_told() { # by every way to write to it
+	relay_start
+	for how in "" --json "--find-max --json" --help --version "--csv /dev/full"; do
+		to=/dev/full
+		[ "$how" != "--csv /dev/full" ] || to=$work/table
+		# shellcheck disable=SC2086
+		"$build/load" -c "$conf" --rate 400 --seconds 0.2 $how >$to 2>"$work/said" && status=0 || status=$?
+		echo "load $how: status $status, $(cat "$work/said")"
+		[ "$status" = 1 ] && [ "$(grep -c 'No space left' "$work/said")" = 1 ] && [ "$(wc -l <"$work/said")" = 1 ] || return 1
+	done
+}
+
+# Two classes are sent to one address, a third to that and another one: the header tells them apart.
+one_destination_of_several_classes() {
+	relay_conf=$work/shared.conf
+	printf '[class %s]\nlisten = 127.0.0.1:%s\nsend = 127.0.0.1:%s\n' high "$listen" "$send" medium $((listen + 1)) "$send" \
+		low $((listen + 2)) "$((send + 1)) 127.0.0.1:$send" besteffort $((listen + 3)) $((send + 3)) >"$relay_conf"
+	relay_start --lose 5 --double 4 --only long &&
+		load 3 --rate 16000 --seconds 0.5 --sources 3 && found '.lost == 5 and .duplicated == 4 and .stray == 0' &&
+		refused '--size 10 for class high: it must be at least 24, because class medium is sent to 127.0.0.1' --size high=10-60 &&
+		status=0 || status=1
+	relay_conf=$conf
+	return "$status"
 }
 
 halves_meet() { # on two machines; here on one
@@ -233,6 +287,9 @@ refused() { # PATTERN ARGS...: status 2 and one line
 bad_options_are_refused() {
 	refused '--nonsense: unknown option' --nonsense && refused '--rate: its value is missing' --rate &&
 		refused '"0" is not a number from 0.1' --rate 0 && refused '"x" is not a number' --rate high=x &&
+		refused 'class "high" is in it twice' --rate high=5,low=2,high=3 && refused 'is in it twice' --size low=64,low=64 &&
+		refused 'neither one value nor' --rate high=3,5 && refused '"0x10" is not a number' --rate 0x10 &&
+		refused '" 5" is not a number' --rate ' 5' && refused '"inf" is not a number' --rate inf &&
 		refused 'no class "gold"' --rate gold=5 && refused 'neither one value nor' --rate 5,high=3 &&
 		refused '"9-5" is not BYTES or MIN-MAX' --size 9-5 && refused '"1473" is not' --size 1473 &&
 		refused '"-5" is not' --size -5 && refused '"64-" is not' --size 64- &&
@@ -261,11 +318,15 @@ check "a delay is what it was, and so is what is on time" delay_is_what_it_was
 check "what comes after the drain is told from a duplicate" stragglers_are_no_loss_of_the_next_run
 check "a relay that stops is the one to blame" late_relay_is_the_relays_fault
 check "a source that stops says that it was late" late_source_is_said
+check "and what it missed is no flood" late_source_floods_nobody
 check "a rate that cannot be kept to is said" impossible_rate_is_said
 check "with several addresses order is per source" several_addresses
 check "rates and sizes by class" rates_and_sizes_by_class
 check "the search finds a rate that is known" search_finds_the_rate
 check "CSV is appended, its first line written once" csv_is_appended
+check "a file of CSV is looked at before the run" csv_is_looked_at_first
+check "a full output is one line and status 1" full_output_is_told
+check "classes with one destination can be driven" one_destination_of_several_classes
 check "one half sends, the other receives" halves_meet
 check "a bar is drawn on a terminal, and only there" bar_is_for_a_terminal
 check "what was sent until Ctrl-C is told" stopped_early_is_still_told

@@ -85,13 +85,30 @@ refused() { # PATTERN ARGS...: status 2 and one line
 }
 
 bad_traces_are_refused() {
-	for bad in 'x,high,1,1' '1,gold,1,1' '1,high,70000,1' '1,high,1' '1,high,1,x' '1,high,1,99999999999'; do
+	for bad in 'x,high,1,1' '1,gold,1,1' '1,high,70000,1' '1,high,1' '1,high,1,x' '1,high,1,99999999999' \
+		'-5,high,100,1000' '1,high,-1,1' '1,high,1,-1' ' 1,high,1,1' '+1,high,1,1' '0x1,high,1,1' '18446744073709551616,high,1,1'; do
 		printf '0,high,1,1\n%s\n' "$bad" >"$work/bad.csv"
 		refused "bad.csv:2: \"$bad\": " "$work/bad.csv" || return 1
 	done
 	printf '5,high,1,1\n4,high,1,1\n' >"$work/bad.csv"
-	refused 'sort the trace' "$work/bad.csv" && refused 'No such file' "$work/none.csv" && refused 'which trace' --json &&
+	refused 'sort the trace' "$work/bad.csv" && refused 'No such file' "$work/none.csv" && refused "$work: Is a directory" "$work" && refused 'which trace' --json &&
 		refused 'unknown choice' --policy best "$work/trace.csv"
+}
+
+byte_order_mark_is_no_part_of_a_trace() { # some editors begin a file with it; with the names after it, and without
+	for names in 'arrival_ns,class,bytes,service_ns\n' ''; do
+		printf '\357\273\277%b5,high,100,1000\n6,high,100,1000\n' "$names" | "$build/simulate" --json - |
+			jq -e '.classes[0].offered == 2' || return 1
+	done
+}
+
+full_output_is_told() {
+	for how in "" --json --compare "--compare --json" --per-packet --help; do
+		# shellcheck disable=SC2086
+		"$build/simulate" $how "$work/trace.csv" >/dev/full 2>"$work/said" && got=0 || got=$?
+		echo "simulate $how: status $got, $(cat "$work/said")"
+		[ "$got" = 1 ] && grep -q 'No space left' "$work/said" && [ "$(wc -l <"$work/said")" = 1 ] || return 1
+	done
 }
 
 # The figures of tests/workloads.sh, with what the guarded policy promises.
@@ -125,6 +142,8 @@ check "late packets go on where that costs nobody anything, and late = drop shed
 check "overload is shed" overload_is_shed
 check "the comparison has all policies" comparison_has_all_policies
 check "a bad trace or option is one line and status 2" bad_traces_are_refused
+check "a byte order mark is no part of a trace" byte_order_mark_is_no_part_of_a_trace
+check "a full output is one line and status 1" full_output_is_told
 check "guarded keeps its promises on the workloads" promises_hold
 check "shares hold beside floods" shares_hold_beside_floods
 verdict simulate

@@ -295,6 +295,10 @@ appends() {
 	[ "$(lines)" -gt "$before" ] && [ "$(jq -c . "$work/record" | wc -l)" = "$(lines)" ]
 }
 
+full() { # COMMAND...: with its standard output on a full device
+	"$@" >/dev/full
+}
+
 small_disk() { # in a mount namespace of its own: what is on it when it is full can be read to the last line
 	unshare -m sh -c "mount -t tmpfs -o size=64k none '$work/disk' && exec \"\$0\" \"\$@\"" \
 		sh -c "timeout 20 build/stat -i $instance --record $work/disk/r --interval 0.1; echo \"status \$?\"
@@ -339,6 +343,13 @@ check "a recording goes on over a killed stage and a relaunch" records
 check "a recording is JSON line by line, and counts only grow" record_is_sound
 check "a recording is appended to" appends
 check "a device that is full is one line and status 1" fails_with 1 'No space left' build/stat -i "$instance" --record /dev/full
+for how in --once --json --help "--json --interval 0.1"; do
+	# shellcheck disable=SC2086
+	check "stat $how on a full output is one line and status 1" fails_with 1 'No space left' full build/stat -i "$instance" $how
+done
+for program in ingress edf egress hold dash load simulate check latency; do
+	[ ! -x build/$program ] || check "$program --help on a full output is one line and status 1" fails_with 1 'No space left' full build/$program --help
+done
 mkdir "$work/disk"
 if unshare -m mount -t tmpfs none "$work/disk" 2>/dev/null; then
 	check "a recording on a full disk ends with its last whole line" small_disk

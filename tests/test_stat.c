@@ -9,6 +9,7 @@
 #include "suites.h"
 
 static struct view before, now;
+static struct health health;
 static struct grid grid;
 static char number[NUMBER_BYTES];
 
@@ -52,11 +53,16 @@ static struct class_change change_of(uint32_t i)
 
 static struct screen screen_of(void)
 {
-	return (struct screen){ .instance = "test", .clock = "12:34:56", .now = &now, .before = &before };
+	return (struct screen){
+		.instance = "test", .clock = "12:34:56", .now = &now, .before = &before, .health = &health
+	};
 }
 
 static uint32_t draw(const struct screen *s, int rows, int cols)
 {
+	memset(&health, 0, sizeof(health));
+	if (now.at_ns)
+		health_note(&health, &now);
 	grid_clear(&grid, rows, cols);
 	return screen_draw(s, &grid);
 }
@@ -314,7 +320,24 @@ static void the_last_row_says_balanced_or_who_is_off_by_how_much(void)
 	CU_ASSERT_NSTRING_EQUAL(grid.text[23], "balanced ", 9);
 	now.classes[2].account.unbalanced_pkts = -3;
 	draw(&s, 24, 80);
-	CU_ASSERT_NSTRING_EQUAL(grid.text[23], "NOT balanced: class2 by -3 ", 27);
+	CU_ASSERT_NSTRING_EQUAL(grid.text[23], "class class2 is not balanced: off by -3 packets  ", 49);
+}
+
+static void each_cause_has_a_row_and_what_has_no_room_is_counted(void)
+{
+	struct screen s = screen_of();
+
+	take_looks(4);
+	for (int i = 0; i < 4; i++)
+		now.classes[i].account.unbalanced_pkts = i + 1;
+	now.stages[STAGE_EDF].beat_age_ns = 9 * NS_PER_S;
+	draw(&s, 24, 80);
+	CU_ASSERT_NSTRING_EQUAL(grid.text[20], "class class0 is not balanced", 28);
+	CU_ASSERT_NSTRING_EQUAL(grid.text[23], "class class3 is not balanced: off by +4 packets (+1)", 52);
+	CU_ASSERT(row_with("? help") == 23);
+	draw(&s, 15, 60);
+	CU_ASSERT_NSTRING_EQUAL(grid.text[14], "class class0 is not balanced: off by +1 packets (+4)", 52);
+	CU_ASSERT(row_with("egress ") > 0);
 }
 
 static void classes_that_do_not_fit_can_be_scrolled_to(void)
@@ -433,6 +456,6 @@ SUITE(stat, TEST(numbers_keep_three_digits_in_five_characters), TEST(times_keep_
       TEST(a_drop_stands_under_its_class_and_reason_with_rate_and_total),
       TEST(what_grows_comes_first_when_not_all_reasons_fit), TEST(a_time_above_the_budget_is_marked_without_colour),
       TEST(a_process_that_was_replaced_is_marked), TEST(the_last_row_says_balanced_or_who_is_off_by_how_much),
-      TEST(classes_that_do_not_fit_can_be_scrolled_to), TEST(a_long_name_keeps_its_end_where_it_is_cut),
-      TEST(a_full_queue_has_a_full_bar), TEST(while_the_instance_is_away_the_screen_says_so),
-      TEST(every_size_of_screen_can_be_drawn))
+      TEST(each_cause_has_a_row_and_what_has_no_room_is_counted), TEST(classes_that_do_not_fit_can_be_scrolled_to),
+      TEST(a_long_name_keeps_its_end_where_it_is_cut), TEST(a_full_queue_has_a_full_bar),
+      TEST(while_the_instance_is_away_the_screen_says_so), TEST(every_size_of_screen_can_be_drawn))
