@@ -1,6 +1,7 @@
 /* output.c - one destination's socket: made, found to point the wrong way, connected again in place. */
 #include "output.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <string.h>
@@ -199,14 +200,31 @@ static int repair(struct output *o)
 	err = address_resolve(o->to, &to);
 	if (!err)
 		err = ask_way(&to, o->to->len, &local);
-	if (!err && (!is_same_host(&peer.at, &to) || !is_same_host(&was.at, &local)))
+	if (!err && is_same_host(&peer.at, &to) && is_same_host(&was.at, &local)) {
+		if (o->has_way)
+			return 0;
+	} else if (!err) {
 		err = connect_again(o, &to);
+	}
 	return err ? tell_no_way(o, err) : tell_change(o, &was);
+}
+
+/* This host's own: whatever changes, there is one way, from that address. */
+static int is_loopback(const struct address *a)
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	memcpy(&v4, &a->at, sizeof(v4));
+	memcpy(&v6, &a->at, sizeof(v6));
+	return a->at.ss_family == AF_INET ? ntohl(v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
+					  : IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
 }
 
 void output_look(struct output *o)
 {
-	repair(o);
+	if (!o->has_way || !is_loopback(o->to))
+		repair(o);
 }
 
 int output_mend(struct output *o, int err, uint64_t now)
