@@ -26,6 +26,7 @@ static void configure(struct plan *p, const struct config *c)
 	p->n_classes = c->n_classes;
 	p->payload_bytes = c->payload_bytes;
 	p->has_shares = 0;
+	p->loads_at_ns = 0;
 	for (uint32_t i = 0; i < c->n_classes; i++) {
 		struct plan_class *class = &p->classes[i];
 
@@ -98,6 +99,7 @@ void plan_learn(struct plan *p, uint32_t class, uint64_t now, uint32_t bytes, ui
 		took_ns = most_ns;
 	c->served_ns = served_lately_ns(c, now) + (took_ns < NS_PER_S ? took_ns : NS_PER_S);
 	c->served_at_ns = now;
+	p->loads_at_ns = 0;
 	learn(&c->model, bytes, (double)took_ns);
 	learn(&p->model, bytes, (double)took_ns);
 }
@@ -214,6 +216,9 @@ static void evict_largest(struct plan *p, uint32_t class)
 
 static void update_loads(struct plan *p, uint64_t now)
 {
+	if (p->loads_at_ns == now) /* many are told of, or dropped, at one time */
+		return;
+	p->loads_at_ns = now;
 	for (uint32_t i = 0; i < p->n_classes; i++)
 		p->queues[i].load_permille =
 			(uint32_t)(served_lately_ns(&p->classes[i], now) / (LOAD_WINDOW_NS / 1000));

@@ -68,6 +68,7 @@ struct plan {
 	uint32_t payload_bytes;
 	uint32_t has_shares;
 	uint64_t refilled_at_ns;
+	uint64_t loads_at_ns; /* when load_permille of the queues was worked out; 0: it has to be again */
 	struct plan_model model; /* of all classes, for one that has had little service itself */
 	struct plan_class classes[MAX_CLASSES];
 	struct edf_queue queues[MAX_CLASSES];
