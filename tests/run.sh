@@ -92,7 +92,8 @@ test_part "unit, thread sanitizer" 240 $fixed_addresses build/san-thread/tests/u
 # shellcheck disable=SC2086
 test_part "threads, thread sanitizer" 120 $fixed_addresses build/san-thread/tests/threads
 for script in tests/t_*.sh; do
-	[ ! -x "$script" ] || test_part "$(basename "$script" .sh)" 300 "$script"
+	case $script in */t_kernels.sh) limit=420 ;; *) limit=300 ;; esac # it fetches two kernels and emulates them
+	[ ! -x "$script" ] || test_part "$(basename "$script" .sh)" "$limit" "$script"
 done
 test_part sim 120 build/tests/sim
 test_part crash 120 build/tests/crash
