@@ -112,7 +112,7 @@ inside() { # the guest
 }
 
 under() { # RELEASE: adds up what its guest reports
-	tests/kernel-vm.sh "$1" 120 "cd '$PWD' && tests/t_kernels.sh --inside '$1 ('\$(uname -r)')'" >"$said" 2>&1 && status=0 || status=$?
+	tests/kernel-vm.sh "$1" 180 "cd '$PWD' && tests/t_kernels.sh --inside '$1 ('\$(uname -r)')'" >"$said" 2>&1 && status=0 || status=$?
 	cat "$said"
 	# shellcheck disable=SC2046 # three numbers, or nothing
 	set -- "$1" $(sed -n 's/^kernels: \([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$said")
