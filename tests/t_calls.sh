@@ -15,7 +15,7 @@ export ONTIME_RUN_DIR ONTIME_BUILD
 conf=$work/test.conf
 instance=calls$$
 dir=$ONTIME_RUN_DIR/$instance
-fail=$PWD/build/tests/plugins/fail_call.so
+fail=$PWD/build/tests/plugins/fail_start.so
 listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
 send=$((listen + 10000))
 sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/; s|^work = .*|work = plugin:$work/upper.so|" run/ontime.conf >"$conf"
@@ -40,7 +40,7 @@ passes() { # CALL ERROR TEXT STAGE...: each of them ends with 1, and says why
 	shift 3
 	for each in "$@"; do
 		# shellcheck disable=SC2086 # one word, or three
-		fails_with 1 "$each: .*$reason" start "$each" ${nameless:-env} LD_PRELOAD="$fail" FAIL_CALL="$call" timeout 5 || return 1
+		fails_with 1 "$each: .*$reason" start "$each" ${nameless:-env} LD_PRELOAD="$fail" FAIL_START="$call" timeout 5 || return 1
 	done
 }
 
