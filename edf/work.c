@@ -50,7 +50,7 @@ static int open_plugin(struct work *w, const char *file)
 	w->object = dlopen(file, RTLD_NOW | RTLD_LOCAL);
 	if (!w->object) {
 		log_error("load plugin %s: %s", file, dlerror());
-		return EXIT_TEMPORARY; /* it may be on its way: a launch has seen it */
+		return EXIT_CONFIG;
 	}
 	w->plugin = dlsym(w->object, "ontime_plugin");
 	if (!w->plugin || w->plugin->abi < 1 || w->plugin->abi > ONTIME_PLUGIN_ABI || !w->plugin->work) {

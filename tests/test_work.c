@@ -216,7 +216,7 @@ static void a_file_that_is_no_plugin_is_refused(void)
 		struct work w;
 
 		open_stage(WORK_PLUGIN, files[i]);
-		CU_ASSERT_EQUAL(work_open(&w, &stage), i < 2 ? EXIT_TEMPORARY : EXIT_CONFIG);
+		CU_ASSERT_EQUAL(work_open(&w, &stage), EXIT_CONFIG);
 		segment_close(&stage.seg);
 	}
 }
