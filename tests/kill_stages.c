@@ -125,18 +125,21 @@ static int open_supervisor(const struct killer *k)
 	return -1;
 }
 
-static int is_alive(int fd)
+/* has_ended - within so many milliseconds? */
+static int has_ended(int fd, int timeout_ms)
 {
 	struct pollfd ended = { .fd = fd, .events = POLLIN };
 
-	return poll(&ended, 1, 0) == 0;
+	return poll(&ended, 1, timeout_ms) > 0;
 }
 
 /* kill_process - and close the pidfd. Returns 1 if it was alive until now. */
-static int kill_process(int fd)
+static int kill_process(int fd, int wait_ms)
 {
-	int hit = is_alive(fd) && syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
+	int hit = !has_ended(fd, 0) && syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
 
+	if (hit && wait_ms)
+		has_ended(fd, wait_ms);
 	close(fd);
 	return hit;
 }
@@ -154,7 +157,7 @@ static int pick_stage(struct killer *k, enum stage_id *id, pid_t *pid)
 
 			*id = (enum stage_id)((first + i) % N_STAGES);
 			fd = open_stage(k, *id, pid);
-			if (fd >= 0 && is_alive(fd))
+			if (fd >= 0 && !has_ended(fd, 0))
 				return fd;
 			if (fd >= 0)
 				close(fd);
@@ -176,7 +179,7 @@ static int strike(struct killer *k)
 			log_error("no stage of instance '%s' lives", k->instance);
 		return 1;
 	}
-	k->killed[id] += (uint64_t)kill_process(fd);
+	k->killed[id] += (uint64_t)kill_process(fd, 0); /* its successor's affair */
 	k->dying[id] = pid;
 	return 0;
 }
@@ -194,7 +197,7 @@ static int strike_supervisor(struct killer *k)
 		log_error("%s of instance '%s' lives", stage < 0 ? "no stage" : "no supervisor", k->instance);
 		return 1;
 	}
-	k->supervisors += (uint64_t)kill_process(fd);
+	k->supervisors += (uint64_t)kill_process(fd, 10000); /* one that is going is still there */
 	if (system(k->command) == 0)
 		return 0;
 	log_error("%s: failed", k->command);

@@ -40,7 +40,7 @@ passes() { # CALL ERROR TEXT STAGE...: each of them ends with 1, and says why
 	shift 3
 	for each in "$@"; do
 		# shellcheck disable=SC2086 # one word, or three
-		fails_with 1 "$each: .*$reason" start "$each" ${nameless:-env} LD_PRELOAD="$fail" FAIL_CALL="$call" timeout 5 || return 1
+		fails_with 1 "$each: .*$reason" start "$each" ${nameless:-env} LD_PRELOAD="$fail" FAIL_START="$call" timeout 5 || return 1
 	done
 }
 

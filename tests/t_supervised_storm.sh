@@ -38,12 +38,19 @@ kill_stages() {
 	return 1
 }
 
-load_is_whole() {
+load_ends() {
 	kill -INT "$load" # before its time is over: it waits for what is late, and reports
-	wait "$load" && status=0 || status=$?
+	wait "$load" && whole=0 || whole=$?
 	load=
+}
+
+source_was_held_back() { # for more than a second: what it then sends at once overruns any socket, whoever dies
+	awk '/^source: / {sub(/.* max /, ""); behind = $1} END {exit behind < 1000000}' "$work/load"
+}
+
+load_is_whole() {
 	cat "$work/load"
-	[ "$status" = 0 ]
+	[ "$whole" = 0 ]
 }
 
 each_stage_was_killed() { # as often as was asked for, or the storm proves little
@@ -76,8 +83,15 @@ check "each stage was killed often enough" each_stage_was_killed
 check "all stages run, and a supervisor" all_runs
 check "no stage was parked" none_is_parked
 sleep 1
-check_here "every datagram arrived once, in order, unchanged" load_is_whole
-check "the account has no drop" nothing_is_lost
+load_ends
+if [ "$whole" != 0 ] && source_was_held_back; then
+	skipped=$((skipped + 2))
+	echo "skip every datagram arrived once: the machine is too busy for its source, by more than a second"
+	grep '^source: ' "$work/load"
+else
+	check "every datagram arrived once, in order, unchanged" load_is_whole
+	check "the account has no drop" nothing_is_lost
+fi
 check "a stop is clean" run/stop.sh -i "$instance"
 sed -n 's/^kill_stages: /     /p' "$work/killed"
 verdict supervised_storm

@@ -1021,11 +1021,9 @@ static void a_launch_is_refused_for_a_plugin_that_is_not_there_and_a_load_is_not
 		why,
 		"command line: --work=\"plugin:nonexistent/x.so\": the plugin cannot be opened: No such file or "
 		"directory; build it, or correct the path (it counts from the directory that run and build lie in)");
-	CU_ASSERT_EQUAL(here("", "--work=plugin:x.so", why), -EINVAL);
-	check_equal(why, "command line: --work=\"plugin:x.so\": a path needs a /; say plugin:./x.so");
 	CU_ASSERT_EQUAL(here("", "--work=plugin:/dev/null", why), -EINVAL);
 	check_equal(why, "command line: --work=\"plugin:/dev/null\": the plugin is no regular file");
-	CU_ASSERT_EQUAL(here("", "--work=plugin:./Makefile", why), 0);
+	CU_ASSERT_EQUAL(here("", "--work=plugin:Makefile", why), 0);
 	CU_ASSERT_EQUAL(here("", "--work=none", why), 0);
 	CU_ASSERT_EQUAL(here("", "--policy=x", why), -EINVAL);
 	check_equal(why, "command line: --policy=\"x\": unknown choice; use edf, edf-drop or guarded");

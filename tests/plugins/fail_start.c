@@ -1,4 +1,4 @@
-/* fail_start.c - preloaded into a stage: FAIL_CALL="fopen EMFILE" in the environment lets each such call fail so. */
+/* fail_start.c - preloaded into a stage: FAIL_START="fopen EMFILE" in the environment lets each such call fail so. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ static int fails(const char *call)
 	} errors[] = { { "EMFILE", EMFILE }, { "ENFILE", ENFILE }, { "ENOMEM", ENOMEM }, { "EIO", EIO },
 		       { "EACCES", EACCES }, { "ENOSPC", ENOSPC }, { "ENOENT", ENOENT }, { "ENOBUFS", ENOBUFS },
 		       { "EAGAIN", EAGAIN }, { "EINVAL", EINVAL } };
-	const char *wanted = getenv("FAIL_CALL");
+	const char *wanted = getenv("FAIL_START");
 	size_t len = strlen(call);
 
 	if (!wanted || strncmp(wanted, call, len) != 0 || wanted[len] != ' ')
