@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -84,6 +86,21 @@ static size_t append_time(char *line)
 	return append(line, 0, "%s.%03uZ ", text, (unsigned int)(now % NS_PER_S / NS_PER_MS));
 }
 
+/* Its directory may be gone, and what is there now another user's: no link is followed, and only a file of this user's taken. */
+static int open_file(const char *file)
+{
+	struct open_how how = { .flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK,
+				.mode = 0600,
+				.resolve = RESOLVE_NO_SYMLINKS };
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, file, &how, sizeof(how));
+	struct stat st;
+
+	if (fd < 0 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && st.st_nlink == 1))
+		return fd;
+	close(fd);
+	return -1;
+}
+
 void log_reopen(void)
 {
 	const char *file = getenv("ONTIME_LOG_FILE");
@@ -93,7 +110,7 @@ void log_reopen(void)
 	if (!file || (stat(file, &is) == 0 && fstat(STDERR_FILENO, &was) == 0 && is.st_ino == was.st_ino &&
 		      is.st_dev == was.st_dev))
 		return;
-	fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+	fd = open_file(file);
 	if (fd < 0)
 		return; /* the old one, which nobody may find, is better than none */
 	dup2(fd, STDOUT_FILENO);
