@@ -1,0 +1,28 @@
+/* poke.c - write a word where each stage of a segment says its pid: what nobody may believe. usage: poke FILE WORD */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../common/layout.h"
+
+int main(int argc, char **argv)
+{
+	uint32_t word = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 0) : 0;
+	int fd = argc > 2 ? open(argv[1], O_RDWR) : -1;
+
+	if (fd < 0) {
+		perror(argc > 2 ? argv[1] : "usage: poke FILE WORD");
+		return 1;
+	}
+	for (size_t i = 0; i < N_STAGES; i++) {
+		size_t at = offsetof(struct shared, stages) + i * sizeof(struct stage_block) +
+			    offsetof(struct stage_block, pid);
+
+		if (pwrite(fd, &word, sizeof(word), (off_t)at) != (ssize_t)sizeof(word)) {
+			perror(argv[1]);
+			return 1;
+		}
+	}
+	return 0;
+}
