@@ -101,7 +101,7 @@ static int open_file(const char *file)
 	return -1;
 }
 
-void log_reopen(void)
+int log_reopen(void)
 {
 	const char *file = getenv("ONTIME_LOG_FILE");
 	struct stat is, was;
@@ -109,13 +109,14 @@ void log_reopen(void)
 
 	if (!file || (stat(file, &is) == 0 && fstat(STDERR_FILENO, &was) == 0 && is.st_ino == was.st_ino &&
 		      is.st_dev == was.st_dev))
-		return;
+		return 0;
 	fd = open_file(file);
 	if (fd < 0)
-		return; /* the old one, which nobody may find, is better than none */
+		return 0; /* the old one, which nobody may find, is better than none */
 	dup2(fd, STDOUT_FILENO);
 	dup2(fd, STDERR_FILENO);
 	close(fd);
+	return 1;
 }
 
 __attribute__((format(printf, 2, 0))) static void print_line(enum level level, const char *format, va_list args)

@@ -319,23 +319,16 @@ static const char *check_owner(const struct stat *st, int writable, int *err)
 	return st->st_size < (off_t)sizeof(struct shared) ? "it is too small to be one of ours" : NULL;
 }
 
-static int open_handed(int fd, int flags)
-{
-	char path[32];
-	int own;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	own = open(path, flags); /* a description of its own, so that locks are its own too */
-	/* cppcheck-suppress resourceLeak ; it is returned */
-	return own < 0 ? -errno : own;
-}
-
 /* By descriptor, by name, or by a process that has it open. A name that somebody else has taken is no reason not to find ours. */
 static int open_segment(const char *instance, const char *name, int handed, int flags)
 {
-	int fd = handed >= 0 ? open_handed(handed, flags) : -ENOENT, found;
+	char path[32];
 	struct stat st;
+	int fd = -1, found;
 
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", handed);
+	if (handed >= 0) /* a description of its own, so that locks are its own too */
+		fd = open(path, flags);
 	if (fd >= 0)
 		return fd;
 	fd = shm_open(name, flags | O_NONBLOCK, 0); /* a pipe of that name must not be waited for */

@@ -128,7 +128,7 @@ static void shorten_log(const struct names *n)
 int names_keep(struct names *n)
 {
 	char path[PATH_BYTES], why[WHY_BYTES];
-	int err = 0, log_gone = is_missing(n, "log"), any = 0;
+	int err = 0, log_gone = is_missing(n, "log"), reopened = 0, any = 0;
 
 	if (is_missing(n, ".") && directory_make(n->directory, path, why))
 		err = -EACCES;
@@ -138,7 +138,7 @@ int names_keep(struct names *n)
 			any = 1;
 		}
 	if (log_gone && !err)
-		log_reopen();
+		reopened = log_reopen();
 	if (err && !n->has_told)
 		log_error("put the files of %s back: %s: trying again each second; nothing that runs needs them",
 			  n->directory, strerror(-err));
@@ -146,7 +146,7 @@ int names_keep(struct names *n)
 		log_warn("files were gone from %s, or out of date: put back", n->directory);
 	n->has_told = err != 0;
 	shorten_log(n);
-	return log_gone && !err;
+	return reopened;
 }
 
 void names_remove(struct names *n)

@@ -900,7 +900,7 @@ static void another_layout_is_refused(void)
 {
 	hold_one_class();
 	rig.seg.shared->header.layout++;
-	expect_refusal(2, "layout");
+	expect_refusal(3, "layout");
 }
 
 static void another_config_is_refused(void)

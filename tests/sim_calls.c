@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -237,9 +238,13 @@ int __wrap_fcntl(int fd, int cmd, ...)
 	va_start(args, cmd);
 	arg = va_arg(args, void *);
 	va_end(args);
+	lock = arg;
+	if (cmd == F_SETLK) /* which tells the pid: there is but one here */
+		return answer(0, CALL_NS);
+	if (cmd == F_OFD_SETLK && lock->l_type == F_RDLCK) /* of who reads the configuration: nobody writes it here */
+		return 0;
 	if (cmd != F_OFD_SETLK)
 		return __real_fcntl(fd, cmd, arg);
-	lock = arg;
 	return answer(sim_lock((enum stage_id)lock->l_start) ? 0 : -EAGAIN, CALL_NS);
 }
 
@@ -257,8 +262,11 @@ int __wrap_shm_open(const char *name, int flags, mode_t mode)
 	char path[64];
 
 	(void)mode;
-	if (flags & O_CREAT)
-		return segment_fd = harness_move_fd(memfd_create(name, MFD_CLOEXEC));
+	if (flags & O_CREAT) {
+		segment_fd = harness_move_fd(memfd_create(name, MFD_CLOEXEC));
+		fchmod(segment_fd, 0600);
+		return segment_fd;
+	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", segment_fd);
 	return harness_move_fd(open(path, O_RDWR | O_CLOEXEC));
 }

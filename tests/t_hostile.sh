@@ -396,7 +396,7 @@ process_limit() { # as another user, for whom it counts
 	run/stop.sh -i $instance
 	as_him "$work/his/run/launch.sh" -c "$work/his.conf" || return 1
 	supervisor=$(pgrep -u $him -x supervise)
-	prlimit --nproc=1 --pid "$supervisor" && pkill -9 -u $him -x edf && sleep 2 && ! pgrep -u $him -x edf && prlimit --nproc=1000 --pid "$supervisor" &&
+	as_him prlimit --nproc=1: --pid "$supervisor" && pkill -9 -u $him -x edf && sleep 2 && ! pgrep -u $him -x edf && as_him prlimit --nproc=1000: --pid "$supervisor" &&
 		eventually pgrep -u $him -x edf && sleep 0.1 && as_him "$work/his/run/status.sh" -c "$work/his.conf" && kill -0 "$supervisor" && status=0 || status=1
 	grep -c 'trying again' "$work/his/dir/$instance/log"
 	as_him "$work/his/run/stop.sh" -c "$work/his.conf" && return "$status"

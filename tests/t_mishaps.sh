@@ -86,7 +86,7 @@ nothing_is_left() {
 crash_loop() { # COUNT: edf dies that often in a row, without having passed anything on
 	n=$1
 	while [ "$n" -gt 0 ]; do
-		build/hold --signal edf KILL -i "$instance" 2>/dev/null && n=$((n - 1)) || sleep 0.01
+		if build/hold --signal edf KILL -i "$instance" 2>/dev/null; then n=$((n - 1)); else sleep 0.01; fi
 	done
 }
 
