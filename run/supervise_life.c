@@ -47,14 +47,19 @@ static uint32_t state_of(const struct segment *seg, enum stage_id id)
 	return atomic_load_explicit(&seg->shared->stages[id].state, memory_order_relaxed);
 }
 
-static void begin(struct life *l, const struct segment *seg, pid_t pid, uint64_t now)
+static void begin(struct life *l, pid_t pid, uint64_t now)
 {
 	l->state = LIFE_RUNS;
 	l->pid = pid;
 	l->began_at_ns = now;
+	l->suspect = l->aborted = 0;
+}
+
+/* What was there before this life. To be read before its process is made: that may be ready before spawn() returns. */
+static void remember(struct life *l, const struct segment *seg)
+{
 	l->passed_at_begin = passed_pkts(seg, l->id);
 	l->generation_at_begin = generation_of(seg, l->id);
-	l->suspect = l->aborted = 0;
 }
 
 /* One that runs already, started by a supervisor that is gone. 1: there is one. */
@@ -67,7 +72,8 @@ static int adopt_running(struct life *l, const struct segment *seg, uint64_t now
 		return 0;
 	l->pidfd = pidfd;
 	l->is_child = l->restart_asked = 0;
-	begin(l, seg, pid, now);
+	remember(l, seg);
+	begin(l, pid, now);
 	log_info("adopted %s (pid %d)", stage_name(l->id), pid);
 	return 1;
 }
@@ -149,6 +155,7 @@ void life_start(struct life *l, const struct segment *seg, char *const *argv, ui
 		return;
 	binary = choose_binary(l, kept);
 	setenv("ONTIME_LAST_END", l->last_end, 1);
+	remember(l, seg);
 	err = spawn(binary, argv, SIGHUP, &pid); /* a reload must not end a stage that has no handler yet */
 	if (err == ETXTBSY && binary == l->binary && l->kept_fd >= 0) { /* it is being written just now */
 		snprintf(kept, sizeof(kept), "/proc/self/fd/%d", l->kept_fd);
@@ -169,7 +176,7 @@ void life_start(struct life *l, const struct segment *seg, char *const *argv, ui
 		wait_longer(l, now);
 		return;
 	}
-	begin(l, seg, pid, now);
+	begin(l, pid, now);
 	l->is_child = 1;
 	l->restart_asked = 0;
 }

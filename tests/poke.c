@@ -1,10 +1,28 @@
-/* poke.c - write a word where each stage of a segment says its pid: what nobody may believe. usage: poke FILE WORD */
+/*
+ * poke.c - what nobody may believe, or wait for.
+ *
+ * usage:   poke FILE WORD   write WORD where each stage of a segment says its pid
+ *          poke FILE lock   read-lock the file as config.c does, until killed
+ */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "../common/layout.h"
+
+static int lock_for_ever(int fd)
+{
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
+		return 1;
+	puts("locked");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
 
 int main(int argc, char **argv)
 {
@@ -15,6 +33,8 @@ int main(int argc, char **argv)
 		perror(argc > 2 ? argv[1] : "usage: poke FILE WORD");
 		return 1;
 	}
+	if (strcmp(argv[2], "lock") == 0)
+		return lock_for_ever(fd);
 	for (size_t i = 0; i < N_STAGES; i++) {
 		size_t at = offsetof(struct shared, stages) + i * sizeof(struct stage_block) +
 			    offsetof(struct stage_block, pid);

@@ -155,7 +155,7 @@ has_no_supervisor() {
 }
 
 observers_bear_his_truncation() { # they look on, until he cuts it short under them; then they say so
-	"$ONTIME_BUILD/stat" --once -i $instance && "$ONTIME_BUILD/hold" --stages -i $instance || return 1
+	within 5 "$ONTIME_BUILD/stat" --once -i $instance && "$ONTIME_BUILD/hold" --stages -i $instance || return 1
 	"$ONTIME_BUILD/dash" -i $instance --listen 127.0.0.1:9999 >"$work/dash" 2>&1 &
 	dash=$!
 	"$ONTIME_BUILD/stat" --json --interval 0.1 -i $instance >"$work/stat" 2>&1 &
@@ -164,7 +164,7 @@ observers_bear_his_truncation() { # they look on, until he cuts it short under t
 		eventually grep -q 'cut short' "$work/dash" && kill $dash $stat || return 1
 	for size in 8192 4096 100 0; do
 		as_him truncate -s $size "$segment"
-		"$ONTIME_BUILD/stat" --once -i $instance && return 1 || [ $? -lt 3 ] || return 1
+		within 5 "$ONTIME_BUILD/stat" --once -i $instance && return 1 || [ $? -lt 3 ] || return 1
 		"$ONTIME_BUILD/hold" --stages -i $instance && return 1 || [ $? -lt 3 ] || return 1
 	done
 }
@@ -172,7 +172,7 @@ observers_bear_his_truncation() { # they look on, until he cuts it short under t
 his_name_of_any_kind() { # HOW...: he makes something of that name; it is refused, and stays
 	rm -rf "$segment"
 	as_him "$@" "$segment" && is_refused && [ "$(stat -c %u "$segment")" = $him ] && status=0 || status=1
-	"$ONTIME_BUILD/stat" --once -i $instance && status=1 || [ $? -lt 3 ] || status=1
+	within 5 "$ONTIME_BUILD/stat" --once -i $instance && status=1 || [ $? -lt 3 ] || status=1
 	rm -rf "$segment"
 	return "$status"
 }
@@ -209,7 +209,7 @@ our_words_kill_nobody() {
 		frozen=$(pid_of edf)
 		kill -STOP "$frozen" && "$ONTIME_BUILD/tests/poke" "$segment" "$word" && eventually has_successor edf "$frozen" || return 1
 		"$ONTIME_BUILD/tests/poke" "$segment" "$word" && run/restart.sh all -i $instance || return 1
-		"$ONTIME_BUILD/tests/poke" "$segment" "$word" && run/status.sh -i $instance && "$ONTIME_BUILD/stat" --once -i $instance || return 1
+		"$ONTIME_BUILD/tests/poke" "$segment" "$word" && run/status.sh -i $instance && within 5 "$ONTIME_BUILD/stat" --once -i $instance || return 1
 		kill -9 "$(pid_of supervisor)" && eventually has_no_supervisor
 		"$ONTIME_BUILD/tests/poke" "$segment" "$word" && run/launch.sh -c "$conf" || return 1
 		"$ONTIME_BUILD/tests/poke" "$segment" "$word" && run/stop.sh -i $instance && nothing_is_left && run/launch.sh -c "$conf" || return 1
@@ -345,7 +345,7 @@ interrupted_stops() { # the next call makes it right, whichever it is
 ## Names that go away
 
 segment_without_a_name() {
-	relaunch && rm "$segment" && traffic && run/status.sh -i $instance && "$ONTIME_BUILD/stat" --once -i $instance &&
+	relaunch && rm "$segment" && traffic && run/status.sh -i $instance && within 5 "$ONTIME_BUILD/stat" --once -i $instance &&
 		run/restart.sh all -i $instance && kill_each_stage || return 1
 	fails_with 1 'is running already' run/launch.sh -c "$conf" && kill -9 "$(pid_of supervisor)" && eventually has_no_supervisor && run/launch.sh -c "$conf" && traffic &&
 		run/stop.sh -i $instance && nothing_is_left
@@ -397,7 +397,7 @@ process_limit() { # as another user, for whom it counts
 	as_him "$work/his/run/launch.sh" -c "$work/his.conf" || return 1
 	supervisor=$(pgrep -u $him -x supervise)
 	as_him prlimit --nproc=1: --pid "$supervisor" && pkill -9 -u $him -x edf && sleep 2 && ! pgrep -u $him -x edf && as_him prlimit --nproc=1000: --pid "$supervisor" &&
-		eventually pgrep -u $him -x edf && sleep 0.1 && as_him "$work/his/run/status.sh" -c "$work/his.conf" && kill -0 "$supervisor" && status=0 || status=1
+		eventually pgrep -u $him -x edf && eventually as_him "$work/his/run/status.sh" -c "$work/his.conf" && kill -0 "$supervisor" && status=0 || status=1
 	grep -c 'trying again' "$work/his/dir/$instance/log"
 	as_him "$work/his/run/stop.sh" -c "$work/his.conf" && return "$status"
 }
@@ -427,6 +427,17 @@ reload_storm() { # also on stages that are just being started, and with one froz
 	for round in 1 2 3 4 5 6 7; do kill_each_stage || break; done
 	: >"$work/enough" && wait $! && rm "$work/enough"
 	[ "$round" = 7 ] && traffic && ! grep 'signal 1)' "$dir/log" && [ "$(pid_of supervisor)" = "$supervisor" ]
+}
+
+frozen_reader() { # of the configuration: the reload is refused, and the supervisor is there for others
+	relaunch && supervisor=$(pid_of supervisor) || return 1
+	for fd in "/proc/$supervisor/fd"/*; do
+		case $(readlink "$fd") in *ontime-config*) break ;; esac
+	done
+	"$ONTIME_BUILD/tests/poke" "$fd" lock >"$work/locked" 2>&1 &
+	eventually grep -q locked "$work/locked" && kill -HUP "$supervisor" && kill_each_stage &&
+		grep -q 'keep it for the stages: .*nothing was changed' "$dir/log" && kill $! && kill -HUP "$supervisor" &&
+		eventually grep -q 'egress: reloaded' "$dir/log"
 }
 
 signals_to_a_young_supervisor() { # before it can take them they must not end it
@@ -520,6 +531,7 @@ check "a process limit is over when it is over" process_limit
 check "a build of another layout under a running instance: it goes on, and stop cleans up" other_layout
 check "a frozen supervisor blocks neither launch nor stop" frozen_supervisor
 check "a storm of reloads ends no stage that is being started" reload_storm
+check "a reader of the configuration that is frozen does not freeze the supervisor" frozen_reader
 check "signals to a supervisor that is being started do not end it" signals_to_a_young_supervisor
 check "a stage that was just started by a supervisor that died is adopted" twins_are_adopted
 check "adoption takes what the instance has, not what its file says by now" adopted_as_it_is
