@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -105,7 +107,22 @@ static size_t append_time(char *line)
 	return append(line, 0, "%s.%03uZ ", text, (unsigned int)(now % NS_PER_S / NS_PER_MS));
 }
 
-void log_reopen(void)
+/* Its directory may be gone, and what is there now another user's: no link is followed, and only a file of this user's taken. */
+static int open_file(const char *file)
+{
+	struct open_how how = { .flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK,
+				.mode = 0600,
+				.resolve = RESOLVE_NO_SYMLINKS };
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, file, &how, sizeof(how));
+	struct stat st;
+
+	if (fd < 0 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && st.st_nlink == 1))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+int log_reopen(void)
 {
 	const char *file = getenv("ONTIME_LOG_FILE");
 	struct stat is, was;
@@ -113,13 +130,14 @@ void log_reopen(void)
 
 	if (!file || (stat(file, &is) == 0 && fstat(STDERR_FILENO, &was) == 0 && is.st_ino == was.st_ino &&
 		      is.st_dev == was.st_dev))
-		return;
-	fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+		return 0;
+	fd = open_file(file);
 	if (fd < 0)
-		return; /* the old one, which nobody may find, is better than none */
+		return 0; /* the old one, which nobody may find, is better than none */
 	dup2(fd, STDOUT_FILENO);
 	dup2(fd, STDERR_FILENO);
 	close(fd);
+	return 1;
 }
 
 __attribute__((format(printf, 2, 0))) static void print_line(enum level level, const char *format, va_list args)

@@ -20,8 +20,9 @@
  */
 void log_set_name(const char *name);
 
-/* log_reopen - stderr becomes the file that ONTIME_LOG_FILE names now, if that is another one: it was moved away or removed. */
-void log_reopen(void);
+/* log_reopen - stderr becomes the file that ONTIME_LOG_FILE names now, if that is another one: it was moved away or removed.
+   1: it has become another; 0: it has not, or could not. */
+int log_reopen(void);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

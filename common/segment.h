@@ -5,7 +5,7 @@
  *          segment_remove() takes its name and the last process unmaps it.
  * Rules:   hold creates, stages attach for writing, observers attach read-only. Creation allocates every page: a full
  *          /dev/shm is an error now, never a SIGBUS later. Nothing read from a segment is trusted unchecked.
- *          A segment of another user is refused; root may observe it. Who is a stage, and who the supervisor, is the
+ *          A segment of another user is refused; root may observe it, even while its owner changes it or cuts it short. Who is a stage, and who the supervisor, is the
  *          kernel's word: each holds a lock on a byte of the segment, and the kernel names the holder.
  * Names:   a segment whose name was taken away (by a logout, a cleaner) goes on. The supervisor hands it to stages by
  *          descriptor; all others find it through a process of this user that has it open (segment_find.h).
@@ -33,6 +33,7 @@ struct segment {
 	int fd;
 	int locked; /* 1: pages are locked in memory once touched */
 	char name[SEGMENT_NAME_BYTES];
+	struct header header; /* as it was judged: what is shared may belong to another user, who changes it later */
 	struct lane_view views[MAX_CLASSES];
 };
 
@@ -42,6 +43,9 @@ void segment_name(const char *instance, char name[SEGMENT_NAME_BYTES]);
 /* segment_create - make, allocate, and fill in a segment for this config; cookies: of the sockets to hand on. */
 int segment_create(struct segment *seg, const struct config *c, const uint64_t *cookies, uint32_t n_sockets,
 		   char why[WHY_BYTES]);
+
+/* segment_is_named - 1: the instance's name is taken in /dev/shm, by whatever; `why` says by whom, and what to do. */
+int segment_is_named(const char *instance, char why[WHY_BYTES]);
 
 /* segment_attach - map an existing one for writing and check it against the config. */
 int segment_attach(struct segment *seg, const struct config *c, char why[WHY_BYTES]);
@@ -74,6 +78,9 @@ int segment_is_supervised(const struct segment *seg);
 /* segment_is_mine - does this user own it? What acts on an instance must ask: root may observe another user's. */
 int segment_is_mine(const struct segment *seg);
 
+/* segment_must_be_mine - likewise: 0, or -EPERM and one line. */
+int segment_must_be_mine(const struct segment *seg, char why[WHY_BYTES]);
+
 /* segment_stage_is_alive - does a process hold the stage's lock? Works on a read-only handle, and disturbs nobody. */
 int segment_stage_is_alive(const struct segment *seg, enum stage_id id);
 
@@ -88,10 +95,10 @@ void segment_touch(void *at, size_t bytes);
 
 void segment_close(struct segment *seg);
 
-/* segment_remove - take the name away. 0, or -errno. */
+/* segment_remove - take the name away; never another user's (-EPERM). 0, or -errno. */
 int segment_remove(const char *instance);
 
-/* segment_remove_all - take away the names of this instance's segments of all layouts. 0, or -errno of the last that stayed. */
+/* segment_remove_all - take away this user's names of the instance's segments, of all layouts. 0, or -errno of one that stayed. */
 int segment_remove_all(const char *instance);
 
 #endif

@@ -83,17 +83,42 @@ static void search_all(struct search *s, const char *instance)
 		closedir(dir);
 }
 
+/* An observer has it open for reading only: it keeps no instance alive. */
+static int is_writer(pid_t pid, int fd)
+{
+	char path[PATH_ROOM], line[64];
+	unsigned int flags = 0;
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
+	info = fopen(path, "re");
+	while (info && fgets(line, sizeof(line), info))
+		if (sscanf(line, "flags: %o", &flags) == 1)
+			break;
+	if (info)
+		fclose(info);
+	return (flags & O_ACCMODE) == O_RDWR;
+}
+
+/* This user's, and in the /dev/shm that is seen from here: a container's root has the same names elsewhere. */
+static int is_ours(const char *path)
+{
+	struct stat st, shm;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && stat("/dev/shm", &shm) == 0 &&
+	       st.st_dev == shm.st_dev;
+}
+
 static int open_it(struct search *s, pid_t pid, int fd, const char *link)
 {
 	char path[PATH_ROOM], version[16];
 	size_t n = (size_t)snprintf(version, sizeof(version), "%d", LAYOUT_VERSION);
-	struct stat st;
 
 	/* One that has its name still is found by its name. */
 	if (strncmp(link + s->want_len, version, n) != 0 || strcmp(link + s->want_len + n, DELETED) != 0)
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode)) /* what it is now is looked at once more when it is open */
+	if (!is_ours(path) || !is_writer(pid, fd)) /* what it is now is looked at once more when it is open */
 		return 0;
 	s->fd = open(path, s->flags | O_NONBLOCK);
 	return s->fd >= 0;
@@ -107,24 +132,13 @@ int segment_find(const char *instance, int flags)
 	return s.fd < 0 ? -ENOENT : s.fd;
 }
 
-/* An observer has it open for reading only; and root has no business with another user's. */
 static int report_writer(struct search *s, pid_t pid, int fd, const char *link)
 {
-	char path[PATH_ROOM], line[64];
-	unsigned int flags = 0;
-	struct stat st;
-	FILE *info;
+	char path[PATH_ROOM];
 
 	(void)link;
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
-	info = fopen(path, "re");
-	while (info && fgets(line, sizeof(line), info))
-		if (sscanf(line, "flags: %o", &flags) == 1)
-			break;
-	if (info)
-		fclose(info);
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
-	if ((flags & O_ACCMODE) != O_RDWR || stat(path, &st) < 0 || st.st_uid != geteuid())
+	if (!is_ours(path) || !is_writer(pid, fd))
 		return 0;
 	s->n_found++;
 	if (s->found)

@@ -2,7 +2,8 @@
  * segment_find.h - find an instance by the processes that have its segment open, whatever became of the segment's name.
  *
  * Rules:   looks at processes that this user may look into, through /proc/PID/fd: thousands of small system calls, so only for
- *          what is not there by name, and for a stop that must miss nobody.
+ *          what is not there by name, and for a stop that must miss nobody. Only this user's segments count, and only those in the
+ *          /dev/shm that is seen from here: anybody can have a descriptor whose link reads like one, and so has a container.
  * Source:  proc(5): the link of a descriptor keeps the name of a removed file, with " (deleted)" behind it.
  */
 #ifndef ONTIME_SEGMENT_FIND_H
@@ -10,7 +11,8 @@
 
 #include <sys/types.h>
 
-/* segment_find - open the instance's segment of this layout although its name is gone. A descriptor, or -ENOENT. */
+/* segment_find - open the instance's segment of this layout although its name is gone; but not one that only observers have
+   open still, for that is of an instance that is no more. A descriptor, or -ENOENT. */
 int segment_find(const char *instance, int flags);
 
 /*

@@ -44,12 +44,16 @@ int stage_return_asked(void)
 static void catch_signals(void)
 {
 	struct sigaction act = { .sa_handler = on_signal }; /* no SA_RESTART: a park must end */
+	sigset_t held_back;
 
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGHUP, &act, NULL);
 	sigaction(SIGUSR1, &act, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&held_back); /* by the supervisor, until now */
+	sigaddset(&held_back, SIGHUP);
+	sigprocmask(SIG_UNBLOCK, &held_back, NULL);
 }
 
 static void print_help(enum stage_id id, FILE *out)

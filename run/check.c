@@ -63,7 +63,7 @@ static int read_accounts(const struct segment *seg, struct account *accounts, ui
 {
 	for (uint32_t i = 0; i < seg->n_classes; i++) {
 		if (account_read(seg, i, &accounts[i])) {
-			log_error("class %s: its counts never held still", seg->shared->header.classes[i].name);
+			log_error("class %s: its counts never held still", seg->header.classes[i].name);
 			return EXIT_CANNOT;
 		}
 		worked_pkts[i] = accounts[i].sent_pkts + accounts[i].waiting_egress_pkts;

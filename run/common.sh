@@ -37,12 +37,22 @@ pid_in() { # FILE: the pid in it, or nothing; to show, never to act on
 }
 
 lock_instances() { # one launch or stop at a time; descriptor 9 holds the lock. Close it for what stays: 9<&-
+	[ -e /proc/self/fd ] || die 1 "/proc is not mounted, and nothing can be found without it: mount -t proc proc /proc"
 	while :; do
-		run_root=$("$build/hold" --run-dir "$run_root") || exit 1 # nobody else can lock, or link, what is in there
-		command exec 9<"$run_root" || continue # removed between the two
+		run_root=$("$build/hold" --lock-file "$run_root") || exit 1 # nobody else can lock, or link, what is in there
+		command exec 9<"$run_root/.lock" || continue                # removed between the two
 		flock -w 60 9 || die 1 "another launch or stop has been at work for a minute: try again"
-		[ "$(stat -L -c %d:%i /proc/self/fd/9)" != "$(stat -c %d:%i "$run_root" 2>&1)" ] || return 0
+		[ "$(stat -L -c %d:%i /proc/self/fd/9)" != "$(stat -c %d:%i "$run_root/.lock" 2>&1)" ] || return 0
 	done
+}
+
+remove_files() { # of the instance, but no directory that is not our own, and nothing in it that we do not put there
+	[ "$(stat -c '%u %F' "$dir" 2>/dev/null)" = "$(id -u) directory" ] || return 0
+	rm -f "$dir/log"
+	for file in supervisor.pid active.conf launched stages; do
+		rm -f "$dir/$file" "$dir/$file.new"
+	done
+	rmdir "$dir" 2>/dev/null || true
 }
 
 instance_of() { # ARGS: the instance that -i, -c or --instance name; reads the file leniently: it may be broken by now

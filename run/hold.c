@@ -31,7 +31,7 @@ struct options {
 	const char *instance; /* instead of a config, where only the segment matters */
 	const char *who, *signal; /* with --signal and --restart */
 	const char *directory; /* with --run-dir */
-	int force;
+	int force, own;
 	int n_overrides;
 	char *overrides[64 + 1]; /* one more for the instance */
 	char **command; /* after "--" */
@@ -42,21 +42,23 @@ static void print_help(void)
 	puts("hold - bind ontime's sockets, create its segment, hand both on.\n\n"
 	     "usage: hold [-c FILE] [--KEY=VALUE]... -- COMMAND [ARG]...\n"
 	     "       hold --check [--against FILE] | --adopt  [-c FILE] [--KEY=VALUE]...\n"
-	     "       hold --stages | --held | --supervisor | --remove [--force]  -i INSTANCE\n"
+	     "       hold --stages [--own] | --held | --supervisor | --remove [--force]  -i INSTANCE\n"
 	     "       hold --signal WHO SIGNAL | --restart STAGE  -i INSTANCE\n"
-	     "       hold --run-dir DIRECTORY\n\n"
+	     "       hold --run-dir DIRECTORY | --lock-file DIRECTORY\n\n"
 	     "  (no mode)   bind, create, exec COMMAND with LISTEN_FDS and LISTEN_FDNAMES\n"
 	     "  --check     validate the config; --against: and say what differs, 2 if that needs a relaunch\n"
 	     "  --adopt     take the sockets from a running stage, exec COMMAND\n"
 	     "  --segment   create the segment only, for sockets that systemd holds\n"
 	     "  --stages    NAME PID STATE STARTS AGE_S BEAT_AGE_MS HAS_WORK ALIVE, a line per stage\n"
+	     "              (--own: refused if it is another user's)\n"
 	     "  --held      packets in all lanes\n"
 	     "  --supervisor  its pid, - if it cannot be seen from here; status 1: nobody supervises\n"
 	     "  --remove    remove the segment, unless a stage is alive (--force: end all that have it open)\n"
 	     "  --signal    TERM, USR1, HUP, KILL or STOP to ingress, edf, egress or supervisor, and to nobody else;\n"
 	     "              KILL also waits until it is gone, TERM and USR1 kill what is not gone after 3 s\n"
 	     "  --restart   ask the supervisor for another process of that stage\n"
-	     "  --run-dir   make the directory, of this user alone; print its true path\n\n"
+	     "  --run-dir   make the directory, where nobody else can put anything; print its true path\n"
+	     "  --lock-file and a file .lock in it, for flock\n\n"
 	     "Normally called by run/launch.sh.\n"
 	     "Exit status: 0 done, 1 temporary failure (port in use, no memory), 2 usage or configuration.");
 }
@@ -64,7 +66,7 @@ static void print_help(void)
 /* The words that belong to a mode. Returns how many were taken. */
 static int take_words(struct options *o, int n, char **words)
 {
-	if (strcmp(o->mode, "--run-dir") == 0 && n > 0)
+	if ((strcmp(o->mode, "--run-dir") == 0 || strcmp(o->mode, "--lock-file") == 0) && n > 0)
 		return o->directory = words[0], 1;
 	if (strcmp(o->mode, "--restart") == 0 && n > 0)
 		return o->who = words[0], 1;
@@ -81,9 +83,9 @@ static int parse(struct options *o, int argc, char **argv)
 	o->mode = "";
 	o->overrides[o->n_overrides++] = argv[0];
 	for (int i = 1; i < argc; i++) {
-		static const char *const modes[] = { "--check",	 "--adopt",   "--segment", "--stages",
-						     "--held",	 "--remove",  "--name",	   "--classes",
-						     "--signal", "--restart", "--run-dir", "--supervisor" };
+		static const char *const modes[] = { "--check",	  "--adopt",	  "--segment",	"--stages", "--held",
+						     "--remove",  "--name",	  "--classes",	"--signal", "--restart",
+						     "--run-dir", "--supervisor", "--lock-file" };
 		size_t m = 0;
 
 		while (m < sizeof(modes) / sizeof(modes[0]) && strcmp(argv[i], modes[m]) != 0)
@@ -97,6 +99,8 @@ static int parse(struct options *o, int argc, char **argv)
 			i += take_words(o, argc - i - 1, argv + i + 1);
 		} else if (strcmp(argv[i], "--force") == 0)
 			o->force = 1;
+		else if (strcmp(argv[i], "--own") == 0)
+			o->own = 1;
 		else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc)
 			o->file = argv[++i];
 		else if (strcmp(argv[i], "-i") == 0 && i + 1 < argc)
@@ -124,17 +128,11 @@ static int exec_command(const struct options *o)
 
 static int segment_exists(const struct config *c)
 {
-	char name[SEGMENT_NAME_BYTES];
-	int fd;
+	char why[WHY_BYTES];
 
-	segment_name(c->instance, name);
-	fd = shm_open(name, O_RDONLY | O_CLOEXEC, 0);
-	if (fd < 0)
+	if (!segment_is_named(c->instance, why))
 		return 0;
-	close(fd);
-	log_error("launch instance '%s': segment %s is there already: it runs, or was not stopped cleanly; "
-		  "run/stop.sh ends and removes it",
-		  c->instance, name);
+	log_error("%s", why);
 	return 1;
 }
 
@@ -217,10 +215,30 @@ static int is_alive(const struct segment *seg, int stage)
 	return segment_stage_is_alive(seg, (enum stage_id)stage);
 }
 
+/* The names of the sockets are those of the configuration that the instance has, whatever its file says by now. */
+static int name_sockets(struct sockets *sockets, const struct options *o)
+{
+	static struct config in_force;
+	char path[32], why[WHY_BYTES];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", sockets->fds[sockets->n - 1]);
+	if (config_load(&in_force, path, o->n_overrides, o->overrides, why, sizeof(why))) {
+		log_error("%s", why);
+		return EXIT_CONFIG;
+	}
+	sockets_name(sockets, &in_force);
+	return 0;
+}
+
 static int adopt(const struct options *o, const struct config *c, const struct segment *seg)
 {
 	struct sockets sockets;
+	char why[WHY_BYTES];
 
+	if (segment_must_be_mine(seg, why)) {
+		log_error("%s", why);
+		return EXIT_CONFIG;
+	}
 	if (segment_is_supervised(seg)) {
 		log_error("adopt instance '%s': it has a supervisor (pid %d; 0: in another pid namespace)", c->instance,
 			  segment_supervisor_pid(seg));
@@ -233,8 +251,10 @@ static int adopt(const struct options *o, const struct config *c, const struct s
 		if (pidfd < 0)
 			continue;
 		close(pidfd);
-		if (sockets_take(&sockets, c, seg, pid))
+		if (sockets_take(&sockets, seg, pid))
 			continue;
+		if (name_sockets(&sockets, o))
+			return EXIT_CONFIG;
 		if (sockets_hand_on(&sockets))
 			return EXIT_TEMPORARY;
 		return exec_command(o);
@@ -358,14 +378,21 @@ static int print_supervisor(const struct segment *seg)
 
 static int remove_segment(const struct options *o, const struct config *c, const struct segment *seg)
 {
+	char why[WHY_BYTES];
 	int err;
 
+	if (seg->shared && segment_must_be_mine(seg, why)) {
+		log_error("%s", why);
+		return EXIT_CONFIG;
+	}
 	if (o->force)
 		process_end_all(c->instance);
-	for (int i = 0; i < N_STAGES && seg->shared && !o->force; i++)
+	for (int i = 0; i < N_STAGES && seg->shared; i++)
 		if (is_alive(seg, i)) {
-			log_error("remove the segment of instance '%s': its %s is alive: stop it first", c->instance,
-				  stage_name((enum stage_id)i));
+			log_error("remove the segment of instance '%s': its %s is alive%s", c->instance,
+				  stage_name((enum stage_id)i),
+				  o->force ? ", and out of reach (in another pid namespace?): stop it from there"
+					   : ": stop it first");
 			return EXIT_TEMPORARY;
 		}
 	err = o->force ? segment_remove_all(c->instance) : segment_remove(c->instance);
@@ -434,11 +461,13 @@ static int run_without_segment(const struct options *o, const struct config *c)
 	return 0;
 }
 
-static int run_dir(const char *directory)
+static int run_dir(const struct options *o)
 {
 	char path[PATH_BYTES], why[WHY_BYTES];
+	int err = strcmp(o->mode, "--lock-file") == 0 ? directory_make_lock(o->directory, path, why)
+						      : directory_make(o->directory, path, why);
 
-	if (directory_make(directory, path, why)) {
+	if (err) {
 		log_error("%s", why);
 		return EXIT_TEMPORARY;
 	}
@@ -466,13 +495,29 @@ static int run_with_segment(const struct options *o, const struct config *c)
 	} else if (strcmp(o->mode, "--restart") == 0) {
 		status = ask_restart(o, c, &seg);
 	} else if (strcmp(o->mode, "--stages") == 0) {
-		print_stages(&seg);
+		err = o->own ? segment_must_be_mine(&seg, why) : 0;
+		if (err)
+			log_error("%s", why);
+		else
+			print_stages(&seg);
+		status = err ? EXIT_CONFIG : 0;
 	} else if (strcmp(o->mode, "--held") == 0) {
 		print_held(&seg);
 	}
 	if (seg.shared)
 		segment_close(&seg);
 	return status;
+}
+
+/* The overrides of an adoption may be of classes that only the configuration in force has. */
+static int load(struct config *c, const struct options *o, char why[WHY_BYTES])
+{
+	char name[128], *arguments[] = { o->overrides[0], name };
+
+	if (strcmp(o->mode, "--adopt") != 0 || !o->instance)
+		return config_load(c, o->file, o->n_overrides, o->overrides, why, WHY_BYTES);
+	snprintf(name, sizeof(name), "--instance=%s", o->instance);
+	return config_load(c, NULL, 2, arguments, why, WHY_BYTES);
 }
 
 int main(int argc, char **argv)
@@ -496,13 +541,13 @@ int main(int argc, char **argv)
 		return EXIT_CONFIG;
 	}
 	if (o.directory)
-		return run_dir(o.directory);
+		return run_dir(&o);
 	if (o.instance) { /* works while the config file is broken */
 		snprintf(instance, sizeof(instance), "--instance=%s", o.instance);
 		o.file = NULL;
 		o.overrides[o.n_overrides++] = instance;
 	}
-	if (config_load(&c, o.file, o.n_overrides, o.overrides, why, sizeof(why))) {
+	if (load(&c, &o, why)) {
 		log_error("%s", why);
 		return EXIT_CONFIG;
 	}

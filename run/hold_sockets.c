@@ -157,8 +157,9 @@ int sockets_open(struct sockets *s, const struct config *c)
 	return 0;
 }
 
-static void name_all(struct sockets *s, const struct config *c)
+void sockets_name(struct sockets *s, const struct config *c)
 {
+	s->names[0] = 0;
 	for (int out = 0; out < 2; out++)
 		for (uint32_t class = 0; class < c->n_classes; class ++) {
 			uint32_t n = out ? c->classes[class].n_dests : c->classes[class].n_listen;
@@ -170,9 +171,9 @@ static void name_all(struct sockets *s, const struct config *c)
 	strcat(s->names, "space:segment:config");
 }
 
-int sockets_take(struct sockets *s, const struct config *c, const struct segment *seg, pid_t stage)
+int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage)
 {
-	const struct header *h = &seg->shared->header;
+	const struct header *h = &seg->header;
 	int pidfd = (int)syscall(SYS_pidfd_open, stage, 0), err = pidfd < 0 ? -errno : 0;
 
 	memset(s, 0, sizeof(*s));
@@ -198,7 +199,6 @@ int sockets_take(struct sockets *s, const struct config *c, const struct segment
 		close_all(s);
 		return err;
 	}
-	name_all(s, c);
 	return 0;
 }
 

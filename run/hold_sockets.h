@@ -32,7 +32,10 @@ void sockets_add(struct sockets *s, int fd, const char *name);
 int sockets_open(struct sockets *s, const struct config *c);
 
 /* sockets_take - the same set out of a running stage, checked against the segment. 0 or -errno, after one line. */
-int sockets_take(struct sockets *s, const struct config *c, const struct segment *seg, pid_t stage);
+int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage);
+
+/* sockets_name - of what was taken: the last descriptor is the configuration that the others are named by. */
+void sockets_name(struct sockets *s, const struct config *c);
 
 /* sockets_hand_on - move them to fd 3 and up and set LISTEN_FDS, LISTEN_FDNAMES. */
 int sockets_hand_on(struct sockets *s);

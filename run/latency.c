@@ -316,7 +316,7 @@ static int act(enum action action, const char *instance)
 		return detach(instance);
 	if (pins_why_not())
 		return EXIT_FAILED;
-	if (segment_observe(&seg, instance, why)) {
+	if (segment_observe(&seg, instance, why) || segment_must_be_mine(&seg, why)) {
 		log_error("%s", why);
 		return EXIT_FAILED;
 	}

@@ -130,17 +130,16 @@ static int add_binary(struct binary *binaries, int n, const char *path, int is_r
 int binaries_find(const struct segment *seg, enum stage_id id, struct binary binaries[MOST_BINARIES])
 {
 	char path[PATH_BYTES + 16], link[PATH_BYTES] = "", self[PATH_BYTES] = "";
-	/* relaxed: a stage that is being replaced is found by its file */
-	unsigned int pid = atomic_load_explicit(&seg->shared->stages[id].pid, memory_order_relaxed);
+	pid_t pid = segment_stage_pid(seg, id); /* 0: a stage that is being replaced is found by its file */
 	int n = 0;
 
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) > 0) {
 		snprintf(path, sizeof(path), "%s/%s", dirname(self), stage_name(id));
 		n = add_binary(binaries, n, path, 0);
 	}
-	if (pid == 0 || !segment_stage_is_alive(seg, id))
+	if (pid == 0)
 		return n;
-	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
 	if (readlink(path, link, sizeof(link) - 1) > 0) {
 		char *deleted = strstr(link, " (deleted)");
 

@@ -181,13 +181,13 @@ int load_is_current(const struct pins *p, const struct segment *seg)
 	struct latency_settings settings;
 
 	return pins_read(p, "parts/settings", 0, &settings, sizeof(settings)) == 0 &&
-	       settings.segment == seg->shared->header.checksum && settings.program == object_digest();
+	       settings.segment == seg->header.checksum && settings.program == object_digest();
 }
 
 static int configure(struct bpf_object *object, const struct segment *seg, int multi)
 {
 	const struct latency_settings settings = {
-		.segment = seg->shared->header.checksum,
+		.segment = seg->header.checksum,
 		.program = object_digest(),
 		.tick_ns = NS_PER_S / (seg->n_classes + 1),
 		.n_classes = seg->n_classes,
@@ -213,7 +213,7 @@ static int name_rows(struct bpf_object *object, const struct segment *seg)
 		struct latency_row row = { .count = 0 };
 
 		if (class < seg->n_classes) {
-			memcpy(row.class, seg->shared->header.classes[class].name, sizeof(row.class));
+			memcpy(row.class, seg->header.classes[class].name, sizeof(row.class));
 			strcpy(row.span, span == LATENCY_TOTAL ? "total" : span_name((enum span)span));
 		} else {
 			strcpy(row.class, stage_name((enum stage_id)span));

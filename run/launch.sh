@@ -49,7 +49,7 @@ lock_instances
 dir=$run_root/$instance
 log=$dir/log
 mode=
-found=$("$build/hold" --stages -i "$instance" 2>&1) && status=0 || status=$?
+found=$("$build/hold" --stages --own -i "$instance" 2>&1) && status=0 || status=$?
 [ "$status" != 2 ] || die 2 "${found#hold: }" # damaged, of another version or another user: not ours to end
 if [ "$status" = 0 ]; then
 	! supervisor=$("$build/hold" --supervisor -i "$instance") ||
@@ -57,7 +57,7 @@ if [ "$status" = 0 ]; then
 	printf '%s\n' "$found" | grep -q ' 1$' || die 1 "instance '$instance' was not stopped cleanly: run/stop.sh removes what is left"
 	mode=--adopt
 fi
-"$build/hold" --run-dir "$dir" >/dev/null || exit 1
+"$build/hold" --run-dir "$dir" >/dev/null || exit 1 # no link of somebody else's
 
 launched_as() { # what the instance was launched with, a word a line: from the run directory, or from a stage
 	if [ -s "$dir/launched" ]; then
@@ -86,7 +86,9 @@ END
 		[ "$given" = "$config $*" ] || say "adopting '$instance' as it was launched: -c $config $*"
 	fi
 else
-	rm -f "$dir"/* "$run_root/$instance.log" # of an instance that is no more
+	remove_files # of an instance that is no more
+	rm -f "$run_root/$instance.log"
+	"$build/hold" --run-dir "$dir" >/dev/null || exit 1
 fi
 
 ONTIME_INSTANCE=$instance
@@ -101,7 +103,7 @@ tail=
 umask 077
 # From there, so that a relative plugin is found wherever this was called, and no other file system is kept busy.
 # shellcheck disable=SC2086
-cd "$ontime" && ONTIME_LOG_FILE=$log exec setsid "$build/hold" $mode -c "$config" "$@" -- "$here/supervisor.sh" "$@" >>"$log" 2>&1 </dev/null 9<&- &
+cd "$ontime" && ONTIME_LOG_FILE=$log exec setsid "$build/hold" $mode ${mode:+-i "$instance"} -c "$config" "$@" -- "$here/supervisor.sh" "$@" >>"$log" 2>&1 </dev/null 9<&- &
 holder=$!
 
 tries=0

@@ -117,7 +117,7 @@ static struct stage_view look_at_stage(const struct segment *seg, enum stage_id 
 
 static int look_at_class(const struct segment *seg, uint32_t i, struct class_view *c, char why[WHY_BYTES])
 {
-	const struct class_entry *e = &seg->shared->header.classes[i];
+	const struct class_entry *e = &seg->header.classes[i];
 	const struct lane *lane = seg->views[i].lane;
 	int err = account_read(seg, i, &c->account);
 
@@ -147,7 +147,7 @@ int viewer_look(struct viewer *v, struct view *out, char why[WHY_BYTES])
 	memset(&fresh, 0, sizeof(fresh));
 	fresh.at_ns = now_ns();
 	fresh.at_unix_ns = real_ns();
-	fresh.created_at_ns = v->seg.shared->header.created_at_ns;
+	fresh.created_at_ns = v->seg.header.created_at_ns;
 	fresh.is_supervised = segment_is_supervised(&v->seg);
 	fresh.n_classes = v->seg.n_classes;
 	for (uint32_t i = 0; i < fresh.n_classes; i++) {

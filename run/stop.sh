@@ -34,16 +34,18 @@ dir=$run_root/$instance
 finish() { # MESSAGE
 	unpin
 	"$build/hold" --remove --force -i "$instance" || exit 1 # ends all that has the segment open, whatever its layout
-	[ ! -f "$dir/log" ] || mv -f "$dir/log" "$run_root/$instance.log" 2>/dev/null || true
-	rm -rf "$dir"
+	[ -L "$dir" ] || [ ! -f "$dir/log" ] || mv -fT "$dir/log" "$run_root/$instance.log" 2>/dev/null || true
+	remove_files
+	[ "$(ls -A "$run_root")" != .lock ] || rm -f "$run_root/.lock" # who waits for it looks again
 	rmdir "$run_root" 2>/dev/null || true
 	say "$1"
 	exit 0
 }
 
-found=$("$build/hold" --stages -i "$instance" 2>&1) || {
-	case $found in *"not running"*) [ -d "$dir" ] || finish "instance '$instance' is not running" ;; esac
-}
+found=$("$build/hold" --stages --own -i "$instance" 2>&1) || case $found in
+*"nothing of it is touched"*) die 1 "${found#hold: }" ;;
+*"not running"*) [ -d "$dir" ] || finish "instance '$instance' is not running" ;;
+esac
 # First who would start a stage again. Another user's, or one in another container, is not ours to end.
 refused=$("$build/hold" --signal supervisor TERM -i "$instance" 2>&1) || case $refused in
 *"another user"* | *"another pid namespace"*) die 1 "${refused#hold: }" ;;

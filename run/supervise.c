@@ -93,7 +93,7 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* The descriptor of that name, as hold handed it on; everything behind the last one is somebody else's, and closed. */
+/* The descriptor of that name, as hold handed it on; -1: none. */
 static int handed(const char *name)
 {
 	const char *names = getenv("LISTEN_FDNAMES");
@@ -107,8 +107,22 @@ static int handed(const char *name)
 		names += n + (names[n] == ':');
 		fd++;
 	}
-	close_range((unsigned int)fd, ~0U, 0);
 	return found;
+}
+
+/* What was inherited beyond what hold handed on is somebody else's. */
+static void close_others(void)
+{
+	const char *names = getenv("LISTEN_FDNAMES");
+	int fd = LISTEN_FIRST_FD;
+
+	while (names && *names) {
+		size_t n = strcspn(names, ":");
+
+		names += n + (names[n] == ':');
+		fd++;
+	}
+	close_range((unsigned int)fd, ~0U, 0);
 }
 
 static const char *from_environment(const char *name)
@@ -198,6 +212,11 @@ static int open_supervisor(struct supervisor *s, int argc, char **argv)
 	const char *directory = from_environment("ONTIME_DIR"), *file = from_environment("ONTIME_CONFIG");
 	int status;
 
+	s->signal_fd = open_signals(); /* before the lock, by which others find whom to signal */
+	if (s->signal_fd < 0) {
+		log_error("signalfd: %s", strerror(errno));
+		return EXIT_TEMPORARY;
+	}
 	s->build = from_environment("ONTIME_BUILD");
 	setenv("ONTIME_CONFIG_NAME", file, 1);
 	if (take_arguments(s, argc, argv)) {
@@ -207,11 +226,6 @@ static int open_supervisor(struct supervisor *s, int argc, char **argv)
 	status = open_instance(s);
 	if (status)
 		return status;
-	s->signal_fd = open_signals();
-	if (s->signal_fd < 0) {
-		log_error("signalfd: %s", strerror(errno));
-		return EXIT_TEMPORARY;
-	}
 	reload_init(&s->reload, file, s->config_fd, s->argc, s->argv);
 	for (int id = 0; id < N_STAGES; id++)
 		life_init(&s->lives[id], &s->seg, (enum stage_id)id, s->build);
@@ -332,6 +346,8 @@ static int next_timeout_ms(const struct supervisor *s, uint64_t now)
 
 static void supervise(struct supervisor *s)
 {
+	struct timespec pause = { .tv_nsec = 10 * NS_PER_MS };
+
 	for (;;) {
 		struct pollfd polls[N_STAGES + 1] = { { .fd = s->signal_fd, .events = POLLIN } };
 		uint64_t now = now_ns();
@@ -339,8 +355,10 @@ static void supervise(struct supervisor *s)
 		tend(s, now);
 		for (int id = 0; id < N_STAGES; id++)
 			polls[id + 1] = (struct pollfd){ .fd = s->lives[id].pidfd, .events = POLLIN };
-		if (poll(polls, N_STAGES + 1, next_timeout_ms(s, now_ns())) < 0)
-			continue; /* of no consequence: the next turn asks again, at least twice a second */
+		if (poll(polls, N_STAGES + 1, next_timeout_ms(s, now_ns())) < 0) {
+			nanosleep(&pause, NULL); /* a call that keeps failing must not spin; the next turn asks again */
+			continue;
+		}
 		now = now_ns();
 		for (int id = 0; id < N_STAGES; id++)
 			if (polls[id + 1].revents && s->lives[id].state == LIFE_RUNS) {
@@ -367,6 +385,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	start_clean();
+	close_others();
 	status = open_supervisor(&s, argc, argv);
 	if (status)
 		return status;

@@ -47,30 +47,46 @@ static uint32_t state_of(const struct segment *seg, enum stage_id id)
 	return atomic_load_explicit(&seg->shared->stages[id].state, memory_order_relaxed);
 }
 
-static void begin(struct life *l, const struct segment *seg, pid_t pid, uint64_t now)
+static void begin(struct life *l, pid_t pid, uint64_t now)
 {
 	l->state = LIFE_RUNS;
 	l->pid = pid;
 	l->began_at_ns = now;
+	l->suspect = l->aborted = 0;
+}
+
+/* What was there before this life. To be read before its process is made: that may be ready before spawn() returns. */
+static void remember(struct life *l, const struct segment *seg)
+{
 	l->passed_at_begin = passed_pkts(seg, l->id);
 	l->generation_at_begin = generation_of(seg, l->id);
-	l->suspect = l->aborted = 0;
+}
+
+/* One that runs already, started by a supervisor that is gone. 1: there is one. */
+static int adopt_running(struct life *l, const struct segment *seg, uint64_t now)
+{
+	pid_t pid;
+	int pidfd = process_open(seg, (int)l->id, &pid);
+
+	if (pidfd < 0)
+		return 0;
+	l->pidfd = pidfd;
+	l->is_child = l->restart_asked = 0;
+	remember(l, seg);
+	begin(l, pid, now);
+	log_info("adopted %s (pid %d)", stage_name(l->id), pid);
+	return 1;
 }
 
 void life_init(struct life *l, const struct segment *seg, enum stage_id id, const char *build)
 {
-	pid_t pid;
-
 	memset(l, 0, sizeof(*l));
 	l->id = id;
 	l->state = LIFE_WAITS;
 	snprintf(l->binary, sizeof(l->binary), "%s/%s", build, stage_name(id));
 	l->kept_fd = open(l->binary, O_PATH | O_CLOEXEC);
-	l->pidfd = process_open(seg, (int)id, &pid);
-	if (l->pidfd < 0)
-		return;
-	begin(l, seg, pid, now_ns());
-	log_info("adopted %s (pid %d)", stage_name(id), pid);
+	l->pidfd = -1;
+	adopt_running(l, seg, now_ns());
 }
 
 static ino_t inode_of(const char *file)
@@ -92,17 +108,20 @@ static const char *choose_binary(struct life *l, char path[32])
 	return path;
 }
 
-/* 0 or an errno value. Signals as after a login, whatever this process has blocked. */
-static int spawn(const char *binary, char *const *argv, pid_t *pid)
+/* 0 or an errno value. Signals as after a login, whatever this process has blocked; but one signal may be held back until the new
+   process can take it. 0: none. */
+static int spawn(const char *binary, char *const *argv, int held_back, pid_t *pid)
 {
 	posix_spawnattr_t attr;
-	sigset_t none, all;
+	sigset_t blocked, all;
 	int err;
 
-	sigemptyset(&none);
+	sigemptyset(&blocked);
+	if (held_back)
+		sigaddset(&blocked, held_back);
 	sigfillset(&all);
 	posix_spawnattr_init(&attr);
-	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigmask(&attr, &blocked);
 	posix_spawnattr_setsigdefault(&attr, &all);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	err = posix_spawn(pid, binary, NULL, &attr, argv, environ);
@@ -113,7 +132,7 @@ static int spawn(const char *binary, char *const *argv, pid_t *pid)
 pid_t life_spawn_helper(const char *program, char *const *argv)
 {
 	pid_t pid;
-	int err = spawn(program, argv, &pid);
+	int err = spawn(program, argv, 0, &pid);
 
 	return err ? -err : pid;
 }
@@ -132,14 +151,15 @@ void life_start(struct life *l, const struct segment *seg, char *const *argv, ui
 	pid_t pid;
 	int err;
 
-	if (l->state != LIFE_WAITS || now < l->start_at_ns)
+	if (l->state != LIFE_WAITS || now < l->start_at_ns || adopt_running(l, seg, now))
 		return;
 	binary = choose_binary(l, kept);
 	setenv("ONTIME_LAST_END", l->last_end, 1);
-	err = spawn(binary, argv, &pid);
+	remember(l, seg);
+	err = spawn(binary, argv, SIGHUP, &pid); /* a reload must not end a stage that has no handler yet */
 	if (err == ETXTBSY && binary == l->binary && l->kept_fd >= 0) { /* it is being written just now */
 		snprintf(kept, sizeof(kept), "/proc/self/fd/%d", l->kept_fd);
-		err = spawn(kept, argv, &pid);
+		err = spawn(kept, argv, SIGHUP, &pid);
 	}
 	if (!err) {
 		l->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -156,7 +176,7 @@ void life_start(struct life *l, const struct segment *seg, char *const *argv, ui
 		wait_longer(l, now);
 		return;
 	}
-	begin(l, seg, pid, now);
+	begin(l, pid, now);
 	l->is_child = 1;
 	l->restart_asked = 0;
 }

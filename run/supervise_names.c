@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "hold_directory.h"
@@ -36,14 +38,30 @@ static int write_all(int fd, const char *text, size_t bytes)
 	return 0;
 }
 
-/* Whole or not at all, for who reads it meanwhile. */
-static int write_file(const struct names *n, enum name which)
+/* It may have been taken away, and made again by another user: no link is followed, and only this user's own is written to. */
+static int open_directory(const struct names *n)
 {
-	int at = open(n->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd, err;
-	char fresh[32];
+	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+	int at = (int)syscall(SYS_openat2, AT_FDCWD, n->directory, &how, sizeof(how));
+	struct stat st;
 
 	if (at < 0)
 		return -errno;
+	if (fstat(at, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH)))
+		return at;
+	close(at);
+	return -EPERM;
+}
+
+/* Whole or not at all, for who reads it meanwhile. */
+static int write_file(struct names *n, enum name which)
+{
+	int at = open_directory(n), fd, err;
+	char fresh[32];
+
+	n->is_stale[which] = 1;
+	if (at < 0)
+		return at;
 	snprintf(fresh, sizeof(fresh), "%s.new", file_names[which]);
 	unlinkat(at, fresh, 0);
 	fd = openat(at, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -55,6 +73,7 @@ static int write_file(const struct names *n, enum name which)
 	if (err)
 		unlinkat(at, fresh, 0);
 	close(at);
+	n->is_stale[which] = err != 0;
 	return err;
 }
 
@@ -109,25 +128,25 @@ static void shorten_log(const struct names *n)
 int names_keep(struct names *n)
 {
 	char path[PATH_BYTES], why[WHY_BYTES];
-	int err = 0, log_gone = is_missing(n, "log"), any = 0;
+	int err = 0, log_gone = is_missing(n, "log"), reopened = 0, any = 0;
 
 	if (is_missing(n, ".") && directory_make(n->directory, path, why))
 		err = -EACCES;
 	for (int i = 0; i < N_NAMES && !err; i++)
-		if (n->text[i] && is_missing(n, file_names[i])) {
+		if (n->text[i] && (n->is_stale[i] || is_missing(n, file_names[i]))) {
 			err = write_file(n, (enum name)i);
 			any = 1;
 		}
 	if (log_gone && !err)
-		log_reopen();
+		reopened = log_reopen();
 	if (err && !n->has_told)
 		log_error("put the files of %s back: %s: trying again each second; nothing that runs needs them",
 			  n->directory, strerror(-err));
 	else if (any && !err)
-		log_warn("files were gone from %s: put back", n->directory);
+		log_warn("files were gone from %s, or out of date: put back", n->directory);
 	n->has_told = err != 0;
 	shorten_log(n);
-	return log_gone && !err;
+	return reopened;
 }
 
 void names_remove(struct names *n)

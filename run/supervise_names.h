@@ -5,6 +5,7 @@
  *          rotation the log; both are there again within a second, and said once.
  *          Files: supervisor.pid, active.conf (the configuration in force), launched (how), stages (what is wrong, if anything), log.
  *          The log is cut when it is too long, so that no plugin fills a file system that is memory.
+ *          A directory of another user in that place is left alone.
  * Errors:  a directory that cannot be written to is said once, and tried again each second.
  */
 #ifndef ONTIME_SUPERVISE_NAMES_H
@@ -23,6 +24,7 @@ struct names {
 	char directory[PATH_BYTES];
 	char *text[N_NAMES]; /* of each file; NULL: none yet */
 	size_t text_bytes[N_NAMES];
+	int is_stale[N_NAMES]; /* what is there is older: it could not be written */
 	int has_told;
 };
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -66,6 +67,7 @@ static int put(int fd, const char *text, size_t bytes)
 {
 	char path[32];
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct timespec pause = { .tv_nsec = 5000000 };
 	int own, err;
 
 	/* A description of its own: the lock would outlive this process on one that the stages have too. */
@@ -73,7 +75,10 @@ static int put(int fd, const char *text, size_t bytes)
 	own = open(path, O_RDWR | O_CLOEXEC);
 	if (own < 0)
 		return -errno;
-	err = fcntl(own, F_OFD_SETLKW, &lock) < 0 ? -errno : 0; /* a reader has it for a millisecond */
+	for (int i = 0; (err = fcntl(own, F_OFD_SETLK, &lock) < 0 ? -errno : 0) && i < 100; i++)
+		nanosleep(
+			&pause,
+			NULL); /* a reader has it for a millisecond, unless it is stopped: nobody is waited for without end */
 	if (!err)
 		err = put_locked(own, text, bytes);
 	close(own);

@@ -68,9 +68,14 @@ restart_under_load() {
 	run/restart.sh all -c "$conf" && load_is_whole
 }
 
+runs() { # STAGE
+	[ -n "$(pid_of "$1")" ]
+}
+
 kill_under_load() {
 	load_start 2
 	for stage in ingress edf egress edf ingress; do
+		eventually runs "$stage"
 		kill -9 "$(pid_of $stage)"
 		sleep 0.05
 	done

@@ -182,8 +182,65 @@ static void one_of_another_user_is_observed_by_root_and_by_nobody_else(void)
 	CU_ASSERT_EQUAL_FATAL(segment_observe(&seen, c.instance, why), 0);
 	CU_ASSERT_EQUAL(segment_is_mine(&seen), 0);
 	segment_close(&seen);
-	CU_ASSERT_EQUAL(segment_remove_all(c.instance), -EPERM);
+	CU_ASSERT_EQUAL(segment_remove_all(c.instance), 0);
+	CU_ASSERT_EQUAL(segment_remove(c.instance), -EPERM);
+	CU_ASSERT_EQUAL(segment_is_named(c.instance, why), 1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "12345"));
+	CU_ASSERT_EQUAL_FATAL(fchown(made.fd, 0, (gid_t)-1), 0);
 	drop(&made, &c);
+	CU_ASSERT_EQUAL(segment_is_named(c.instance, why), 0);
+}
+
+/* What an observer looks at may belong to a user who changes it after the look, and cuts it short. */
+static void an_observer_bears_what_the_owner_does(void)
+{
+	struct segment made, seen;
+	struct config c;
+
+	create(&made, &c);
+	CU_ASSERT_EQUAL_FATAL(segment_observe(&seen, c.instance, why), 0);
+	memset(&made.shared->header, 0xff, sizeof(made.shared->header));
+	CU_ASSERT_EQUAL(seen.header.n_classes, c.n_classes);
+	CU_ASSERT_STRING_EQUAL(seen.header.classes[0].name, c.classes[0].name);
+	CU_ASSERT_EQUAL_FATAL(ftruncate(made.fd, 4096), 0);
+	CU_ASSERT_EQUAL(lane_received(seen.views[0].lane), 0);
+	CU_ASSERT_EQUAL(segment_lanes_are_sane(&seen, why), -EPROTO);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "cut short"));
+	segment_close(&seen);
+	drop(&made, &c);
+}
+
+static void one_with_a_second_name_is_refused(void)
+{
+	char path[128], second[160];
+	struct segment made, seen;
+	struct config c;
+
+	create(&made, &c);
+	snprintf(path, sizeof(path), "/dev/shm%s", made.name);
+	snprintf(second, sizeof(second), "%s.second", path);
+	CU_ASSERT_EQUAL_FATAL(link(path, second), 0);
+	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), -EPERM);
+	CU_ASSERT_EQUAL(segment_attach(&seen, &c, why), -EPERM);
+	CU_ASSERT_EQUAL_FATAL(unlink(second), 0);
+	CU_ASSERT_EQUAL_FATAL(segment_attach(&seen, &c, why), 0);
+	segment_close(&seen);
+	drop(&made, &c);
+}
+
+static void a_pipe_of_its_name_is_not_waited_for(void)
+{
+	char path[128], name[SEGMENT_NAME_BYTES];
+	struct segment seen;
+	struct config c;
+
+	make_config(&c);
+	segment_name(c.instance, name);
+	snprintf(path, sizeof(path), "/dev/shm%s", name);
+	CU_ASSERT_EQUAL_FATAL(mkfifo(path, 0600), 0);
+	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), -EPERM);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "no regular file"));
+	CU_ASSERT_EQUAL_FATAL(unlink(path), 0);
 }
 
 static void one_that_is_too_short_is_refused(void)
@@ -391,7 +448,8 @@ SUITE(segment, TEST(a_stage_finds_what_was_created), TEST(lanes_do_not_overlap_a
       TEST(a_second_one_of_the_same_instance_is_refused), TEST(none_at_all_is_named),
       TEST(every_changed_byte_of_the_header_is_noticed), TEST(one_of_another_build_is_told_from_a_damaged_one),
       TEST(one_that_others_may_write_to_is_refused), TEST(one_of_another_user_is_observed_by_root_and_by_nobody_else),
-      TEST(one_that_is_too_short_is_refused), TEST(another_config_is_refused), TEST(counts_out_of_order_are_refused),
-      TEST(one_process_at_a_time_is_a_stage), TEST(a_killed_stage_leaves_its_place),
-      TEST(the_kernel_says_who_is_a_stage_and_who_supervises),
+      TEST(an_observer_bears_what_the_owner_does), TEST(one_with_a_second_name_is_refused),
+      TEST(a_pipe_of_its_name_is_not_waited_for), TEST(one_that_is_too_short_is_refused),
+      TEST(another_config_is_refused), TEST(counts_out_of_order_are_refused), TEST(one_process_at_a_time_is_a_stage),
+      TEST(a_killed_stage_leaves_its_place), TEST(the_kernel_says_who_is_a_stage_and_who_supervises),
       TEST(one_whose_name_is_gone_is_found_through_who_has_it_open), TEST(an_observer_can_change_nothing))
