@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "account.h"
@@ -528,6 +529,7 @@ int main(int argc, char **argv)
 	int status;
 
 	log_set_name("hold");
+	umask(077); /* what it makes is this user's alone, and this user's it is, whatever was inherited */
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
 		print_help();
 		return 0;

@@ -106,12 +106,13 @@ umask 077
 cd "$ontime" && ONTIME_LOG_FILE=$log exec setsid "$build/hold" $mode ${mode:+-i "$instance"} -c "$config" "$@" -- "$here/supervisor.sh" "$@" >>"$log" 2>&1 </dev/null 9<&- &
 holder=$!
 
-tries=0
+tries=0 # of 50 ms, without those in which a stage was starting: a slow start is none that failed
+left=1400
 until [ "$(stages ' ready .* 1$')" = 3 ] && "$build/hold" --supervisor -i "$instance" >/dev/null 2>&1; do
-	tries=$((tries + 1))
+	left=$((left - 1))
+	[ "$(stages ' starting .* 1$')" != 0 ] && [ "$left" -gt 0 ] || tries=$((tries + 1))
 	refused=
 	[ -n "$mode" ] || ! grep -q 'refused its configuration' "$log" || refused=2
-	[ "$(stages ' starting .* 1$')" = 0 ] || tries=$((tries > 1200 ? tries : 1)) # a slow start is none that failed
 	if [ -n "$refused" ] || [ "$tries" -gt 100 ] || ! kill -0 "$holder" 2>/dev/null; then
 		status=${refused:-1}
 		kill -0 "$holder" 2>/dev/null || wait "$holder" || status=$?

@@ -32,13 +32,15 @@ for stage in $stages; do
 $(line_of)
 END
 	"$build/hold" --restart "$stage" -i "$instance" || exit 1
-	tries=100
+	tries=100 # of 50 ms, without those in which it was starting: a slow start is none that failed
+	left=1400
 	while :; do
 		read -r new state now_starts alive <<END
 $(line_of)
 END
 		[ "$state $alive" != "ready 1" ] || [ "$now_starts" -le "$starts" ] || break
-		[ "$state $alive" = "starting 1" ] || tries=$((tries - 1)) # a slow start is none that failed
+		left=$((left - 1))
+		[ "$state $alive" = "starting 1" ] && [ "$left" -gt 0 ] || tries=$((tries - 1))
 		[ "$tries" -gt 0 ] || die 1 "$stage did not come back within 5 s: see $run_root/$instance/log"
 		sleep 0.05
 	done

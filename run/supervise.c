@@ -74,6 +74,9 @@ static void start_clean(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	umask(077);
+	unsetenv("NOTIFY_SOCKET"); /* of whoever launched this: it does not wait for the stages */
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
 	sched_setscheduler(0, SCHED_OTHER, &ordinary);
 	if (getpriority(PRIO_PROCESS, 0) > 0) /* may be refused: then it stays */
 		setpriority(PRIO_PROCESS, 0, 0);
