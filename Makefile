@@ -52,7 +52,7 @@ ALL_CFLAGS = -std=gnu17 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes 
 ALL_LDFLAGS = -rdynamic -Wl,-z,now $(SAN_FLAGS) $(LDFLAGS)
 LIBS := -linih -ldl -pthread
 ifneq ($(SAN),)
-SAN_FLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=all $(if $(findstring thread,$(SAN)),-Wno-tsan)
+SAN_FLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=all $(if $(findstring thread,$(SAN)),-Wno-tsan -Wno-unknown-warning-option)
 endif
 
 STAGES := ingress edf egress
