@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # Sources whose objects need nothing but each other and what a compiler may call on its own.
-pure="common/drr.c ingress/ingress.c edf/edf.c edf/plan.c egress/egress.c $(find edf -name feasible.c)"
+pure="common/drr.c common/room.c ingress/ingress.c edf/edf.c edf/plan.c egress/egress.c $(find edf -name feasible.c)"
 pure_headers="common/histogram.h"
 harmless="memcpy memset memmove __assert_fail __stack_chk_fail __udivti3"
 observers_may="edf/edf.h edf/plan.h edf/feasible.h" # pure, for check and simulate
