@@ -25,6 +25,9 @@ struct batch {
 	uint32_t first; /* slot of the first packet to be sent */
 	uint32_t scanned; /* slots looked at: sent ones and dropped ones */
 	uint32_t run_len_bytes, run_total_bytes, run_pkts; /* the open message */
+	uint32_t first_len_bytes; /* of the first message's packets */
+	uint16_t released[BATCH]; /* as in the journal, which others can write to: this one is believed */
+	uint8_t pkts[BATCH]; /* of each message */
 	uint32_t gso_below_bytes; /* of `to`, now */
 	struct output *to;
 };
@@ -104,11 +107,10 @@ static void write_segment_size(struct egress_journal *j, uint32_t i, uint32_t le
 {
 	struct msghdr *m = &j->msgs[i].msg_hdr;
 	uint16_t size = (uint16_t)len_bytes;
-	struct cmsghdr *c;
+	struct cmsghdr *c = (struct cmsghdr *)j->control[i]; /* not by way of the vector, which others can write to */
 
-	m->msg_control = j->control[i];
+	m->msg_control = c;
 	m->msg_controllen = CMSG_SPACE(sizeof(size));
-	c = CMSG_FIRSTHDR(m);
 	c->cmsg_level = SOL_UDP;
 	c->cmsg_type = UDP_SEGMENT;
 	c->cmsg_len = CMSG_LEN(sizeof(size));
@@ -135,12 +137,23 @@ static void add_packet(struct sender *s, struct batch *b, uint32_t index)
 		if (r->len_bytes < b->run_len_bytes)
 			b->run_len_bytes = 0; /* a shorter packet ends the run */
 	} else {
+		if (b->n_msgs == 0)
+			b->first_len_bytes = r->len_bytes;
+		b->pkts[b->n_msgs] = 0;
 		j->msgs[b->n_msgs++].msg_hdr = (struct msghdr){ .msg_iov = vector, .msg_iovlen = 1 };
 		b->run_len_bytes = b->run_total_bytes = r->len_bytes;
 		b->run_pkts = 1;
 	}
+	b->pkts[b->n_msgs - 1]++;
 	b->n_pkts++;
 	b->wire_bytes += r->len_bytes + b->to->overhead_bytes;
+}
+
+/* Once the last message is sent, all that was scanned is released: for this process and for a successor. */
+static void note_released(struct sender *s, struct batch *b)
+{
+	if (b->n_msgs)
+		s->journal->released[b->n_msgs - 1] = b->released[b->n_msgs - 1] = (uint16_t)(b->scanned + 1);
 }
 
 /* Collect packets to one destination until a limit is met. The first one goes whatever most_bytes says. */
@@ -154,8 +167,7 @@ static void build(struct sender *s, struct batch *b, uint32_t most_bytes, uint64
 		struct output *to;
 
 		if (!judge(s, b->class, index, now)) {
-			if (b->n_msgs)
-				s->journal->released[b->n_msgs - 1] = (uint16_t)(b->scanned + 1);
+			note_released(s, b);
 			continue;
 		}
 		to = output_of(s, b->class, index);
@@ -168,7 +180,7 @@ static void build(struct sender *s, struct batch *b, uint32_t most_bytes, uint64
 		    (b->n_pkts && b->wire_bytes + v->results[index].len_bytes + to->overhead_bytes > most_bytes))
 			break;
 		add_packet(s, b, index);
-		s->journal->released[b->n_msgs - 1] = (uint16_t)(b->scanned + 1);
+		note_released(s, b);
 	}
 }
 
@@ -218,17 +230,15 @@ static int wait_for_room(struct sender *s, const struct batch *b, int err, uint6
  */
 static int give_up_gso(struct sender *s, const struct batch *b, int err, uint64_t now)
 {
-	const struct msghdr *m = &s->journal->msgs[0].msg_hdr;
-
-	if (m->msg_iovlen < 2)
+	if (b->pkts[0] < 2)
 		return 0;
 	if (err != EMSGSIZE && err != EINVAL && err != EIO && err != EOPNOTSUPP && err != ENOPROTOOPT) {
 		b->to->gso_again_at_ns = now + GSO_PAUSE_NS;
 		return 1;
 	}
-	b->to->gso_below_bytes = err == EMSGSIZE || err == EINVAL ? (uint32_t)m->msg_iov[0].iov_len : 0;
-	log_info("class %s: UDP_SEGMENT of %zu bytes refused: %s: sending those singly",
-		 s->stage->config.classes[b->class].name, m->msg_iov[0].iov_len, strerror(err));
+	b->to->gso_below_bytes = err == EMSGSIZE || err == EINVAL ? b->first_len_bytes : 0;
+	log_info("class %s: UDP_SEGMENT of %u bytes refused: %s: sending those singly",
+		 s->stage->config.classes[b->class].name, b->first_len_bytes, strerror(err));
 	return 1;
 }
 
@@ -300,13 +310,25 @@ void send_look_at_ways(struct sender *s, uint64_t now)
 		s->look_at_ns = now + LOOK_NS / s->n_outputs;
 }
 
-static uint32_t wire_bytes_of(const struct sender *s, uint32_t n_msgs, uint32_t overhead_bytes)
+static uint32_t wire_bytes_sent(const struct sender *s, const struct batch *b, uint32_t n_msgs)
 {
 	uint32_t bytes = 0;
 
 	for (uint32_t i = 0; i < n_msgs; i++)
-		bytes +=
-			s->journal->msgs[i].msg_len + (uint32_t)s->journal->msgs[i].msg_hdr.msg_iovlen * overhead_bytes;
+		bytes += s->journal->msgs[i].msg_len + b->pkts[i] * b->to->overhead_bytes;
+	return bytes;
+}
+
+/* What a predecessor sent, at most: by which address family is not in the journal, and a message has no more packets than a batch. */
+static uint32_t wire_bytes_rescued(const struct sender *s, uint32_t n_msgs)
+{
+	uint32_t bytes = 0;
+
+	for (uint32_t i = 0; i < n_msgs; i++) {
+		size_t n = s->journal->msgs[i].msg_hdr.msg_iovlen;
+
+		bytes += s->journal->msgs[i].msg_len + (n < BATCH ? (uint32_t)n : BATCH) * IPV6_UDP_BYTES;
+	}
 	return bytes;
 }
 
@@ -324,8 +346,8 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 	n = sendmmsg(b.to->fd, j->msgs, b.n_msgs, MSG_DONTWAIT | MSG_NOSIGNAL);
 	err = errno;
 	if (n > 0) {
-		bytes = wire_bytes_of(s, (uint32_t)n, b.to->overhead_bytes);
-		settle(s, class, j->released[n - 1], now_ns());
+		bytes = wire_bytes_sent(s, &b, (uint32_t)n);
+		settle(s, class, b.released[n - 1], now_ns());
 		output_taken(b.to);
 	}
 	journal_close(&j->word);
@@ -357,8 +379,7 @@ static void recover(struct sender *s)
 	    journal_is_open(word, s->word[class])) {
 		done = journal_count_done(s->journal->msgs, journal_messages(word));
 		if (done > 0 && done <= BATCH) {
-			/* IPV6: at most; the address it went to is not in the journal */
-			s->rescued_wire_bytes = wire_bytes_of(s, done, IPV6_UDP_BYTES);
+			s->rescued_wire_bytes = wire_bytes_rescued(s, done);
 			settle(s, class, released_pkts(s, class, done), now_ns());
 			atomic_fetch_add_explicit(&s->stage->self->rescued_pkts, s->tally[class].n_updates,
 						  memory_order_relaxed);

@@ -1,8 +1,9 @@
 /* settle.c - count what left. */
 #include "settle.h"
 
-#include <assert.h>
+#include <stdlib.h>
 
+#include "log.h"
 #include "mutant.h"
 
 #define BUCKET_SHIFT 48 /* an update is bucket << 48 | count; 2^48 packets in one bucket take 8 years at 1M/s */
@@ -66,7 +67,12 @@ static void count_sent(struct sender *s, uint32_t class, uint32_t index, uint64_
 		t->span_sum_ns[i] += span_ns[i];
 	if (latency_ns > t->latency_max_ns)
 		t->latency_max_ns = latency_ns;
-	assert(t->n_updates < BATCH); /* a call takes no more; whatever a damaged segment says */
+	if (t->n_updates >= BATCH) { /* a call takes no more, whatever the segment says */
+		log_error("segment %s: class %s: more packets released by one call than it can take: it is damaged; "
+			  "run/stop.sh, then run/launch.sh",
+			  s->stage->seg.name, s->stage->config.classes[class].name);
+		abort();
+	}
 	t->updates[t->n_updates++] = (uint64_t)bucket << BUCKET_SHIFT | ++s->latency[class][bucket];
 	if (budget_ns == BUDGET_NONE || latency_ns <= budget_ns)
 		return;

@@ -54,12 +54,19 @@ static uint16_t hash_source(const struct sockaddr_in6 *from)
 	return (uint16_t)(hash >> 16 ^ hash);
 }
 
-/* The kernel's stamp as CLOCK_REALTIME ns, 0 if none; and the socket's cumulative drop count, if told. */
-static uint64_t parse_control(struct msghdr *msg, uint64_t *socket_drops)
+/*
+ * The kernel's stamp as CLOCK_REALTIME ns, 0 if none; and the socket's cumulative drop count, if told. What the kernel wrote lies
+ * in shared memory: it is copied first, and no pointer and no length of it is followed.
+ */
+static uint64_t parse_control(const struct ingress_journal *j, uint32_t i, uint64_t *socket_drops)
 {
+	alignas(struct cmsghdr) uint8_t copy[RECEIVE_CONTROL_BYTES];
+	size_t len = j->msgs[i].msg_hdr.msg_controllen;
+	struct msghdr msg = { .msg_control = copy, .msg_controllen = len < sizeof(copy) ? len : sizeof(copy) };
 	uint64_t stamp_ns = 0;
 
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+	memcpy(copy, j->control[i], sizeof(copy));
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
 		if (c->cmsg_level != SOL_SOCKET)
 			continue;
 		if (c->cmsg_type == SCM_TIMESTAMPNS) {
@@ -131,7 +138,7 @@ static uint64_t note_arrival(struct receiver *r, const struct ingress *in, int f
 	struct mmsghdr *m = &r->journal->msgs[i];
 	uint64_t drops = r->tally[class].socket_drops_seen[in->listen_of[flow]];
 
-	a->arrived_at_ns = to_monotonic(parse_control(&m->msg_hdr, &drops), t);
+	a->arrived_at_ns = to_monotonic(parse_control(r->journal, i, &drops), t);
 	a->read_at_ns = t->read_at_ns;
 	a->len_bytes = m->msg_len;
 	a->source = r->stage->config.classes[class].n_dests > 1 ? hash_source(&r->journal->names[i]) : 0;
@@ -267,8 +274,6 @@ static void recover(struct receiver *r, const struct ingress *in)
 			uint64_t sent = lane_sent(r->stage->seg.views[class].lane);
 
 			stage_check_counts(r->stage, class, lane_distance_pkts(r->word[class], sent) + done);
-			for (uint32_t i = 0; i < done; i++) /* the pointer was the predecessor's */
-				r->journal->msgs[i].msg_hdr.msg_control = r->journal->control[i];
 			accept_batch(r, in, (int)flow, done);
 			atomic_fetch_add_explicit(&r->stage->self->rescued_pkts, done, memory_order_relaxed);
 		}
