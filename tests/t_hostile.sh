@@ -457,6 +457,7 @@ twins_are_adopted() { # a supervisor that dies right after it has started a stag
 		kill -9 "$(pid_of egress)" && kill -9 "$supervisor" && eventually has_no_supervisor
 		run/launch.sh -c "$conf" && eventually ready || return 1
 	done
+	sleep 2.3 # a twin would wait for its place that long, and say so
 	! grep 'this stage is already running' "$dir/log" && kill_each_stage && traffic
 }
 
