@@ -107,14 +107,14 @@ within() { # SECONDS COMMAND...
 }
 
 nothing_is_left() {
-	[ ! -e "$dir" ] && [ ! -e "$segment" ] && ! pgrep '^(ingress|edf|egress|supervise)$' >"$work/left"
+	[ ! -e "$dir" ] && [ ! -e "$segment" ] && ! pgrep -x ingress && ! pgrep -x edf && ! pgrep -x egress && ! pgrep -x supervise
 }
 
 ## Names that another user took first
 
 his_instance() { # launched by him, with the name of ours
 	as_him "$work/his/run/launch.sh" -c "$work/his.conf"
-	his_pids=$(pgrep -u $him '^(ingress|edf|egress|supervise)$')
+	his_pids=$(pgrep -u $him .)
 	[ "$(echo "$his_pids" | wc -w)" = 4 ]
 }
 
@@ -147,7 +147,7 @@ his_words_kill_nobody() { # root's own process, as the pid of his stages; then a
 
 his_orphans_are_not_adopted() { # his supervisor is gone, and root would have been the next
 	as_him sh -c "kill -9 \$(pgrep -u $him -x supervise)" && eventually has_no_supervisor && is_refused &&
-		[ "$(pgrep -u $him '^(ingress|edf|egress)$' | wc -w)" = 3 ]
+		[ "$(pgrep -u $him . | wc -w)" = 3 ]
 }
 
 has_no_supervisor() {
@@ -457,6 +457,7 @@ twins_are_adopted() { # a supervisor that dies right after it has started a stag
 		kill -9 "$(pid_of egress)" && kill -9 "$supervisor" && eventually has_no_supervisor
 		run/launch.sh -c "$conf" && eventually ready || return 1
 	done
+	sleep 2.3 # a twin would wait for its place that long, and say so
 	! grep 'this stage is already running' "$dir/log" && kill_each_stage && traffic
 }
 

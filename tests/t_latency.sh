@@ -242,7 +242,7 @@ locked_down() { # the same, where the kernel says that it is
 
 with_two_capabilities() { # an instance of an unprivileged user who may have BPF
 	install -d -o 65534 "$pins"
-	chmod 777 "$work"
+	chmod 1777 "$work"
 	chown -R 65534 "$ONTIME_BUILD"
 	user="setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all,+bpf,+perfmon --ambient-caps=+bpf,+perfmon"
 	# shellcheck disable=SC2086
@@ -300,7 +300,7 @@ open_to_all() {
 [ -x build/latency ] || { echo "skip latency: build/latency was not built: it needs clang and libbpf-dev"; exit 77; }
 make -s all build/tests/latency_counts build/tests/latency_drive build/tests/storm
 mkdir "$ONTIME_BUILD"
-cp -r build/ingress build/edf build/egress build/hold build/latency build/latency.bpf.o build/plugins "$ONTIME_BUILD"
+cp -r build/ingress build/edf build/egress build/hold build/supervise build/latency build/latency.bpf.o build/plugins "$ONTIME_BUILD"
 config_of "" 0
 make_up_stages
 if ! why=$(try_to_load 2>&1); then
