@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -1309,6 +1310,35 @@ static void a_damaged_ingress_journal_stops_its_reader_with_one_line(void)
 	expect_equal(account_of(&rig, 0).held_pkts, 256);
 }
 
+/* Another process of this user has the segment open for writing, and means ill. */
+static pid_t start_vandal(void)
+{
+	struct ingress_journal *j = &rig.seg.shared->ingress_journal;
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		for (uint32_t i = 0; i < BATCH; i++)
+			*(void *volatile *)&j->msgs[i].msg_hdr.msg_control = (void *)(uintptr_t)8;
+}
+
+static void pointers_in_the_segment_are_not_followed(void)
+{
+	pid_t vandal;
+
+	start_one_class("", "");
+	relay_pkts(&rig, 100, ANY_SIZE);
+	vandal = start_vandal();
+	for (int i = 0; i < 20; i++)
+		relay_pkts(&rig, 500, ANY_SIZE);
+	kill(vandal, SIGKILL);
+	waitpid(vandal, NULL, 0);
+	expect_balanced(&rig);
+	expect_equal(atomic_load_explicit(&rig.seg.shared->stages[STAGE_INGRESS].generation, memory_order_relaxed), 1);
+}
+
 static void a_received_batch_is_not_published_again(void)
 {
 	struct ingress_journal *j;
@@ -1386,6 +1416,7 @@ int main(int argc, char **argv)
 		ENTRY(what_is_committed_is_not_committed_again),
 		ENTRY(a_damaged_egress_journal_stops_its_reader_with_one_line),
 		ENTRY(a_damaged_ingress_journal_stops_its_reader_with_one_line),
+		ENTRY(pointers_in_the_segment_are_not_followed),
 		ENTRY(a_received_batch_is_not_published_again),
 		ENTRY(receiving_that_keeps_failing_waits_and_loses_nothing),
 		ENTRY(waiting_for_input_that_keeps_failing_goes_on_without),
