@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -105,6 +106,21 @@ static void on_cpu_time(int sig, siginfo_t *info, void *context)
 	errno = err;
 }
 
+void place_close(struct place *p)
+{
+	if (p->has_timer)
+		timer_delete(p->timer);
+	p->has_timer = 0;
+	if (atomic_load_explicit(&p->has, memory_order_relaxed))
+		give_back(p);
+}
+
+static void close_at_exit(void)
+{
+	if (placed)
+		place_close(placed);
+}
+
 /* CPU time, not RLIMIT_RTTIME, which begins anew with each sleep of a microsecond. */
 static int watch_cpu_time(struct place *p)
 {
@@ -112,14 +128,14 @@ static int watch_cpu_time(struct place *p)
 	struct sigaction act = { .sa_sigaction = on_cpu_time, .sa_flags = SA_SIGINFO | SA_RESTART };
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGXCPU };
 	struct itimerspec period = { .it_interval = bound, .it_value = bound };
-	timer_t timer;
 
 	placed = p;
+	atexit(close_at_exit);
 	atomic_store_explicit(&p->looked, 1, memory_order_relaxed);
-	if (sigaction(SIGXCPU, &act, NULL) < 0 || timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer) < 0 ||
-	    timer_settime(timer, 0, &period, NULL) < 0)
+	if (sigaction(SIGXCPU, &act, NULL) < 0 || timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &p->timer) < 0)
 		return -errno;
-	return 0;
+	p->has_timer = 1;
+	return timer_settime(p->timer, 0, &period, NULL) < 0 ? -errno : 0;
 }
 
 static bool may_raise(void)

@@ -16,6 +16,8 @@
 #ifndef ONTIME_PLACE_H
 #define ONTIME_PLACE_H
 
+#include <time.h>
+
 #include "config.h"
 #include "layout.h"
 #include "room.h"
@@ -33,6 +35,8 @@ struct place {
 	int priority; /* of SCHED_FIFO */
 	_Atomic int has; /* 1: what it may have is in force; cleared by a signal handler too */
 	_Atomic int looked; /* since the last signal of the CPU timer; relaxed: for a signal handler */
+	timer_t timer; /* of CPU time; valid while has_timer */
+	int has_timer;
 	struct stage_block *blocks; /* of all stages */
 	struct room room;
 	uint64_t due_ns, seen_at_ns, seen_cpu_ns[N_STAGES]; /* of the looks at the CPU */
@@ -43,6 +47,12 @@ struct place {
 
 /* place_open - pin this process and give it what it may have; says in one line what it may not. Once, at the start. */
 void place_open(struct place *p, const struct config *c, enum stage_id id, struct stage_block *blocks);
+
+/*
+ * place_close - an ordinary process again: what is left to do concerns nobody else. Before the segment goes, for the signal handler
+ * writes to it. A process that ends without does it on its way out.
+ */
+void place_close(struct place *p);
 
 /* place_look - call at beats; does something about every 25 ms: tells what was used, and gives real time back or takes it. */
 void place_look(struct place *p, uint64_t now);
