@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -39,6 +40,7 @@ struct attributes {
 };
 
 static struct place *placed; /* for the signal handler, which gets no argument */
+static timer_t cpu_timer;
 
 /* The main thread's: with 0 a signal handler would mean whatever thread of a plugin it runs in. */
 static int set_attributes(uint32_t policy, int nice_value, int priority, uint64_t slice_ns)
@@ -112,14 +114,24 @@ static int watch_cpu_time(struct place *p)
 	struct sigaction act = { .sa_sigaction = on_cpu_time, .sa_flags = SA_SIGINFO | SA_RESTART };
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGXCPU };
 	struct itimerspec period = { .it_interval = bound, .it_value = bound };
-	timer_t timer;
 
+	if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &cpu_timer) < 0)
+		return -errno;
 	placed = p;
 	atomic_store_explicit(&p->looked, 1, memory_order_relaxed);
-	if (sigaction(SIGXCPU, &act, NULL) < 0 || timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer) < 0 ||
-	    timer_settime(timer, 0, &period, NULL) < 0)
+	if (sigaction(SIGXCPU, &act, NULL) < 0 || timer_settime(cpu_timer, 0, &period, NULL) < 0)
 		return -errno;
 	return 0;
+}
+
+void place_close(void)
+{
+	if (!placed)
+		return;
+	signal(SIGXCPU, SIG_IGN); /* its handler writes to the segment */
+	timer_delete(cpu_timer);
+	placed = NULL;
+	set_attributes(SCHED_OTHER, 0, 0, 0);
 }
 
 static bool may_raise(void)
@@ -254,6 +266,7 @@ void place_open(struct place *p, const struct config *c, enum stage_id id, struc
 	pin(p, c);
 	tell_policy(p, SCHED_OTHER);
 	if (c->fifo != FIFO_OFF) {
+		atexit(place_close);
 		p->may = find_rank(p, c->work, &err);
 		if (p->may >= RANK_NICE)
 			take(p);

@@ -44,6 +44,12 @@ struct place {
 /* place_open - pin this process and give it what it may have; says in one line what it may not. Once, at the start. */
 void place_open(struct place *p, const struct config *c, enum stage_id id, struct stage_block *blocks);
 
+/*
+ * place_close - an ordinary process again, and no signal that writes to the segment: before that goes, and however the process
+ * ends. What a sanitizer or a plugin does at the very end may wait for others, and would keep them off the CPU.
+ */
+void place_close(void);
+
 /* place_look - call at beats; does something about every 25 ms: tells what was used, and gives real time back or takes it. */
 void place_look(struct place *p, uint64_t now);
 
