@@ -40,6 +40,7 @@ struct attributes {
 };
 
 static struct place *placed; /* for the signal handler, which gets no argument */
+static timer_t cpu_timer;
 
 /* The main thread's: with 0 a signal handler would mean whatever thread of a plugin it runs in. */
 static int set_attributes(uint32_t policy, int nice_value, int priority, uint64_t slice_ns)
@@ -106,21 +107,6 @@ static void on_cpu_time(int sig, siginfo_t *info, void *context)
 	errno = err;
 }
 
-void place_close(struct place *p)
-{
-	if (p->has_timer)
-		timer_delete(p->timer);
-	p->has_timer = 0;
-	if (atomic_load_explicit(&p->has, memory_order_relaxed))
-		give_back(p);
-}
-
-static void close_at_exit(void)
-{
-	if (placed)
-		place_close(placed);
-}
-
 /* CPU time, not RLIMIT_RTTIME, which begins anew with each sleep of a microsecond. */
 static int watch_cpu_time(struct place *p)
 {
@@ -129,13 +115,23 @@ static int watch_cpu_time(struct place *p)
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGXCPU };
 	struct itimerspec period = { .it_interval = bound, .it_value = bound };
 
-	placed = p;
-	atexit(close_at_exit);
-	atomic_store_explicit(&p->looked, 1, memory_order_relaxed);
-	if (sigaction(SIGXCPU, &act, NULL) < 0 || timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &p->timer) < 0)
+	if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &cpu_timer) < 0)
 		return -errno;
-	p->has_timer = 1;
-	return timer_settime(p->timer, 0, &period, NULL) < 0 ? -errno : 0;
+	placed = p;
+	atomic_store_explicit(&p->looked, 1, memory_order_relaxed);
+	if (sigaction(SIGXCPU, &act, NULL) < 0 || timer_settime(cpu_timer, 0, &period, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+void place_close(void)
+{
+	if (!placed)
+		return;
+	signal(SIGXCPU, SIG_IGN); /* its handler writes to the segment */
+	timer_delete(cpu_timer);
+	placed = NULL;
+	set_attributes(SCHED_OTHER, 0, 0, 0);
 }
 
 static bool may_raise(void)
@@ -270,6 +266,7 @@ void place_open(struct place *p, const struct config *c, enum stage_id id, struc
 	pin(p, c);
 	tell_policy(p, SCHED_OTHER);
 	if (c->fifo != FIFO_OFF) {
+		atexit(place_close);
 		p->may = find_rank(p, c->work, &err);
 		if (p->may >= RANK_NICE)
 			take(p);

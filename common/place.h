@@ -16,8 +16,6 @@
 #ifndef ONTIME_PLACE_H
 #define ONTIME_PLACE_H
 
-#include <time.h>
-
 #include "config.h"
 #include "layout.h"
 #include "room.h"
@@ -35,8 +33,6 @@ struct place {
 	int priority; /* of SCHED_FIFO */
 	_Atomic int has; /* 1: what it may have is in force; cleared by a signal handler too */
 	_Atomic int looked; /* since the last signal of the CPU timer; relaxed: for a signal handler */
-	timer_t timer; /* of CPU time; valid while has_timer */
-	int has_timer;
 	struct stage_block *blocks; /* of all stages */
 	struct room room;
 	uint64_t due_ns, seen_at_ns, seen_cpu_ns[N_STAGES]; /* of the looks at the CPU */
@@ -49,10 +45,10 @@ struct place {
 void place_open(struct place *p, const struct config *c, enum stage_id id, struct stage_block *blocks);
 
 /*
- * place_close - an ordinary process again: what is left to do concerns nobody else. Before the segment goes, for the signal handler
- * writes to it. A process that ends without does it on its way out.
+ * place_close - an ordinary process again, and no signal that writes to the segment: before that goes, and however the process
+ * ends. What a sanitizer or a plugin does at the very end may wait for others, and would keep them off the CPU.
  */
-void place_close(struct place *p);
+void place_close(void);
 
 /* place_look - call at beats; does something about every 25 ms: tells what was used, and gives real time back or takes it. */
 void place_look(struct place *p, uint64_t now);

@@ -395,7 +395,7 @@ int stage_close(struct stage *s)
 	announce(s, STATE_STOPPED);
 	notify("STOPPING=1");
 	log_info("stopped");
-	place_close(&s->place);
+	place_close();
 	segment_close(&s->seg);
 	return 0;
 }

@@ -164,7 +164,7 @@ void ending_hold(int is_in_hand)
 
 void ending_recall(struct edf_journal *j, const char *last_end)
 {
-	if (last_end && strncmp(last_end, "exited ", 7) == 0)
+	if (last_end && (strncmp(last_end, "exited ", 7) == 0 || strcmp(last_end, "hung") == 0))
 		note(j);
 	atomic_store_explicit(&j->working, 0, memory_order_relaxed); /* relaxed: its writer is gone */
 }

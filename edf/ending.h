@@ -7,7 +7,8 @@
  *          heard. A child of the plugin's may end as it likes.
  * Crash:   a signal handler, or who calls exit(), notes the packet. Two ends leave no note: SIGKILL, which is taken for
  *          somebody else's, and a bare exit_group(2), after which a supervisor tells the successor in ONTIME_LAST_END
- *          ("exited 0", "signal 9") that the stage ended by itself: then the packet at work is noted by that one.
+ *          ("exited 0", "signal 9") that the stage ended by itself: then the packet at work is noted by that one. So it is of
+ *          one that hung and took no SIGABRT ("hung").
  */
 #ifndef ONTIME_ENDING_H
 #define ONTIME_ENDING_H

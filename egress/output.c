@@ -12,6 +12,7 @@
 #include "log.h"
 #include "stage.h"
 
+#define MOST_ERRORS 64 /* taken from a queue at once: more may be coming in as fast */
 #define FIRST_PAUSE_NS (50 * NS_PER_US)
 #define LONGEST_PAUSE_NS (2 * NS_PER_MS)
 #define FIRST_MEND_NS NS_PER_MS
@@ -30,7 +31,7 @@ uint32_t output_drain_errors(int fd)
 {
 	uint32_t icmp = 0;
 
-	for (;;) {
+	for (int i = 0; i < MOST_ERRORS; i++) {
 		char control[512];
 		struct msghdr m = { .msg_control = control, .msg_controllen = sizeof(control) };
 
@@ -46,6 +47,7 @@ uint32_t output_drain_errors(int fd)
 			icmp += e.ee_origin == SO_EE_ORIGIN_ICMP || e.ee_origin == SO_EE_ORIGIN_ICMP6;
 		}
 	}
+	return icmp;
 }
 
 /* One end of a connected socket; len 0: it has none. */

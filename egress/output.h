@@ -3,7 +3,7 @@
  * packets wait for room.
  *
  * Memory:  the socket is one for all processes that hold it (an open file description), so it is never replaced, only connected
- *          again: what a stage repairs is repaired for its successors and for the keepers. The rest is private.
+ *          again: what a stage repairs is repaired for its successors and for the supervisor. The rest is private.
  * Rules:   a connected UDP socket keeps the local address, the interface and the route of the moment it was connected. So once
  *          a second, and when a datagram cannot go, its local address is compared with the one that a fresh socket gets; where
  *          they differ it is dissolved (connect to AF_UNSPEC), bound to its port again and connected. A scope given by
@@ -45,7 +45,7 @@ struct output {
 /* output_make - the socket that hold made, or without one (systemd hands on inputs only) a new one. 0 or -errno. */
 int output_make(struct output *o, const struct class_config *c, uint32_t i, int gso);
 
-/* output_drain_errors - empty the error queue. Returns how many ICMP errors about earlier datagrams were in it. */
+/* output_drain_errors - take up to 64 errors out of the error queue. Returns how many of them were ICMP's, about earlier datagrams. */
 uint32_t output_drain_errors(int fd);
 
 /*

@@ -16,6 +16,7 @@
 #include "hold_process.h"
 #include "log.h"
 #include "stage.h"
+#include "supervise_hang.h"
 #include "supervise_row.h"
 
 extern char **environ;
@@ -52,7 +53,7 @@ static void begin(struct life *l, pid_t pid, uint64_t now)
 	l->state = LIFE_RUNS;
 	l->pid = pid;
 	l->began_at_ns = now;
-	l->suspect = l->aborted = 0;
+	l->suspect = l->aborted = l->has_told_starved = 0;
 }
 
 /* What was there before this life. To be read before its process is made: that may be ready before spawn() returns. */
@@ -194,7 +195,10 @@ static int reap(struct life *l)
 		snprintf(l->last_end, sizeof(l->last_end), "exited %d", info.si_status);
 		return info.si_status;
 	}
-	snprintf(l->last_end, sizeof(l->last_end), "signal %d", info.si_status);
+	if (l->aborted && info.si_status == SIGKILL) /* it took no SIGABRT, so it could not note what it had at work */
+		snprintf(l->last_end, sizeof(l->last_end), "hung");
+	else
+		snprintf(l->last_end, sizeof(l->last_end), "signal %d", info.si_status);
 	return -1;
 }
 
@@ -281,6 +285,36 @@ void life_try_again(struct life *l, uint64_t now)
 		life_restart(l, now);
 }
 
+/* First seen not to have moved. */
+static void suspect(struct life *l, uint64_t beat, uint64_t now)
+{
+	l->suspect = 1;
+	l->suspect_beat_ns = beat;
+	l->suspect_at_ns = now;
+	waits_read((uint32_t)l->pid, &l->waits); /* if it cannot be read, it waits for nothing */
+}
+
+/* Do others have its CPU? Said once. */
+static int is_starved(struct life *l, uint64_t hung_ns, uint64_t still_ns, uint64_t now)
+{
+	uint64_t took_ns = now - l->suspect_at_ns, waited_ns;
+	struct waits at;
+
+	if (waits_read((uint32_t)l->pid, &at))
+		return 0;
+	waited_ns = waits_between(&l->waits, &at, took_ns);
+	if (!hang_is_starved(took_ns, waited_ns, hung_ns))
+		return 0;
+	if (!l->has_told_starved)
+		log_error("%s (pid %d) has not moved for %.1f s: it gets no CPU (it waited %llu %% of that time): it "
+			  "is not "
+			  "ended for that; leave it more of its CPU, or give the stages another (`cpus`)",
+			  stage_name(l->id), l->pid, (double)still_ns / 1e9,
+			  (unsigned long long)(waited_ns * 100 / took_ns));
+	l->has_told_starved = 1;
+	return 1;
+}
+
 /* It takes two looks: when all of us were frozen for a while, the first one deceives; and a successor holds the stage's lock
    a moment before it says who it is, and until then the beat is its predecessor's. */
 static void end_if_hung(struct life *l, const struct segment *seg, uint64_t hung_ns, uint64_t now)
@@ -292,12 +326,15 @@ static void end_if_hung(struct life *l, const struct segment *seg, uint64_t hung
 
 	if (state_of(seg, l->id) != STATE_READY || generation_of(seg, l->id) == l->generation_at_begin)
 		hung_ns = l->is_child ? STARTING_MOST_NS : hung_ns;
-	l->suspect = 0;
-	if (now < since + hung_ns)
+	if (now < since + hung_ns) {
+		l->suspect = l->has_told_starved = 0;
 		return;
-	l->suspect = 1;
-	l->suspect_beat_ns = beat;
-	if (!seen)
+	}
+	if (!seen) {
+		suspect(l, beat, now);
+		return;
+	}
+	if (!l->aborted && is_starved(l, hung_ns, now - since, now))
 		return;
 	log_error("%s (pid %d) has not moved for %.1f s: ending it with %s", stage_name(l->id), l->pid,
 		  (double)(now - since) / 1e9, l->aborted ? "SIGKILL" : "SIGABRT");

@@ -9,7 +9,8 @@
  *          instance was launched with, kept open since, is started instead. Status 0 without having been asked, and 2 of
  *          one that was ready, are a plugin's doing, and count as crashes.
  *          A stage with work that makes no progress for `hung` is ended, with SIGABRT first, so that a plugin's packet is
- *          noted as the culprit; one that is starting has STARTING_MOST_NS instead.
+ *          noted as the culprit; one that is starting has STARTING_MOST_NS instead. One that gets no CPU is left alone, and the log
+ *          says so (supervise_hang.h).
  * Source:  pidfd_open(2): no signal can hit a stranger, and no death is missed.
  */
 #ifndef ONTIME_SUPERVISE_LIFE_H
@@ -19,6 +20,7 @@
 #include <sys/types.h>
 
 #include "segment.h"
+#include "waits.h"
 
 #define STARTING_MOST_NS (60 * NS_PER_S) /* a plugin's open() may read much */
 
@@ -39,7 +41,7 @@ struct life {
 	uint32_t generation_at_begin;
 	uint32_t row; /* deaths in a row, see supervise_row.h */
 	int restart_asked, has_told;
-	char last_end[32]; /* for the successor: "exited 1", "signal 9" */
+	char last_end[32]; /* for the successor: "exited 1", "signal 9", "hung" */
 	char binary[PATH_BYTES];
 	int kept_fd; /* the binary this instance was launched with */
 	ino_t runs_inode,
@@ -47,6 +49,9 @@ struct life {
 	/* what was seen of a stage that had not moved */
 	uint64_t suspect_beat_ns;
 	int suspect, aborted;
+	uint64_t suspect_at_ns; /* since when */
+	struct waits waits; /* as of then */
+	int has_told_starved;
 };
 
 /* life_init - for a stage that may run already: then it is adopted. argv: what the stage is started with. */

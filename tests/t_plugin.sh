@@ -47,15 +47,15 @@ slow_open_is_waited_for() {
 	is_ready && ! grep -E 'has not moved|ended' "$ONTIME_RUN_DIR/$instance/log"
 }
 
-exit_costs_its_packet() { # TEXT: the packet does it three times, and the stage opens its plugin each time
+exit_costs_its_packet() { # TEXT N: the N-th packet does it three times, and the stage opens its plugin each time
 	say "$1"
 	say after
 	tries=600
-	until counted '.held == 0 and .dropped.poison >= 1' || [ "$tries" = 0 ]; do
+	until counted ".held == 0 and .dropped.poison >= $2" || [ "$tries" = 0 ]; do
 		tries=$((tries - 1))
 		sleep 0.05
 	done
-	counted '.received == 2 and .sent == 1 and .dropped.poison == 1' && eventually is_ready
+	counted ".received == 2 * $2 and .sent == $2 and .dropped.poison == $2" && eventually is_ready
 }
 
 missing_file_is_waited_for() {
@@ -70,10 +70,11 @@ missing_file_is_waited_for() {
 		tries=$((tries - 1))
 		sleep 0.05
 	done
-	is_ready && eventually counted '.held == 0 and .sent == 2'
+	is_ready && eventually counted '.held == 0 and .sent == 3'
 }
 
 check "a plugin that takes 4 s to open is waited for, whatever hung says" slow_open_is_waited_for
-check "exit(0) on a datagram costs that one, and not the stage" exit_costs_its_packet "exit 0"
+check "exit(0) on a datagram costs that one, and not the stage" exit_costs_its_packet "exit 0" 1
+check "so does one that nothing in the process can see" exit_costs_its_packet "group exit" 2
 check "a plugin file that is missing at a restart is waited for" missing_file_is_waited_for
 verdict plugin-instance

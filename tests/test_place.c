@@ -1,7 +1,10 @@
 /* test_place.c - when real time is given back and taken again, and who comes before whom. */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -132,6 +135,39 @@ static int tells_states(void)
 	return state && strncmp(state, ") 0", 3) != 0;
 }
 
+/* Gone is the segment, and real time with it; then the process works on, as a sanitizer's exit does. Returns how it ended. */
+static int work_after_the_end(const struct config *c)
+{
+	struct stage_block *blocks =
+		mmap(NULL, sizeof(*blocks) * N_STAGES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static struct place p;
+	pid_t child = blocks == MAP_FAILED ? -1 : fork();
+	int status = -1;
+
+	if (child == 0) {
+		place_open(&p, c, STAGE_EGRESS, blocks);
+		place_close();
+		munmap(blocks, sizeof(*blocks) * N_STAGES);
+		while (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) < 350 * NS_PER_MS)
+			continue;
+		_exit((sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) != SCHED_OTHER);
+	}
+	if (child > 0)
+		waitpid(child, &status, 0);
+	if (blocks != MAP_FAILED)
+		munmap(blocks, sizeof(*blocks) * N_STAGES);
+	return status;
+}
+
+static void after_the_end_no_signal_touches_the_segment(void)
+{
+	static struct config c;
+
+	config_defaults(&c);
+	CU_ASSERT_EQUAL(c.fifo, FIFO_AUTO);
+	CU_ASSERT_EQUAL(work_after_the_end(&c), 0);
+}
+
 static void waits_are_the_second_figure_of_schedstat(void)
 {
 	struct waits w;
@@ -163,5 +199,5 @@ SUITE(place, TEST(real_time_stays_while_others_have_room), TEST(a_flood_loses_re
       TEST(a_short_burst_does_not_lose_it), TEST(it_comes_back_a_second_after_the_flood_and_not_between_the_limits),
       TEST(what_does_not_last_is_tried_ever_more_rarely), TEST(what_a_signal_took_is_gone_for_a_second_too),
       TEST(a_look_after_a_long_sleep_counts_as_long_as_it_took), TEST(with_work_ingress_comes_before_edf),
-      TEST(the_order_lasts_as_far_as_the_limit_allows), TEST(waits_are_the_second_figure_of_schedstat),
-      TEST(a_wait_that_has_not_ended_counts))
+      TEST(the_order_lasts_as_far_as_the_limit_allows), TEST(after_the_end_no_signal_touches_the_segment),
+      TEST(waits_are_the_second_figure_of_schedstat), TEST(a_wait_that_has_not_ended_counts))

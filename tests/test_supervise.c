@@ -1,4 +1,5 @@
-/* test_supervise.c - how long the supervisor waits before a stage is started again. */
+/* test_supervise.c - how long the supervisor waits before a stage is started again, and what it takes for a hang. */
+#include "../run/supervise_hang.h"
 #include "../run/supervise_row.h"
 #include "suites.h"
 
@@ -36,5 +37,29 @@ static void pauses_grow_to_a_second_and_no_stage_is_given_up(void)
 	CU_ASSERT_EQUAL(row_after_death(UINT32_MAX, 0, 0), UINT32_MAX);
 }
 
-SUITE(supervise, TEST(a_life_that_passed_packets_ends_a_row), TEST(a_life_of_a_second_ends_a_row),
+#define HUNG_NS (2 * ROW_LIFE_NS)
+
+static void one_that_sleeps_or_runs_and_does_not_move_hangs(void)
+{
+	CU_ASSERT_EQUAL(hang_is_starved(500, 0, HUNG_NS), 0);
+	CU_ASSERT_EQUAL(hang_is_starved(500, 249, HUNG_NS), 0);
+	CU_ASSERT_EQUAL(hang_is_starved(0, 0, HUNG_NS), 0);
+}
+
+static void one_that_waits_for_its_cpu_does_not_hang_for_that(void)
+{
+	CU_ASSERT_EQUAL(hang_is_starved(500, 250, HUNG_NS), 1);
+	CU_ASSERT_EQUAL(hang_is_starved(3600 * ROW_LIFE_NS, 3600 * ROW_LIFE_NS, HUNG_NS), 1);
+}
+
+static void one_that_loops_hangs_however_busy_its_cpu_is(void)
+{
+	/* It gets a tenth of the CPU. */
+	CU_ASSERT_EQUAL(hang_is_starved(19 * ROW_LIFE_NS, 19 * ROW_LIFE_NS / 10 * 9, HUNG_NS), 1);
+	CU_ASSERT_EQUAL(hang_is_starved(20 * ROW_LIFE_NS, 20 * ROW_LIFE_NS / 10 * 9, HUNG_NS), 0);
+}
+
+SUITE(supervise, TEST(one_that_sleeps_or_runs_and_does_not_move_hangs),
+      TEST(one_that_waits_for_its_cpu_does_not_hang_for_that), TEST(one_that_loops_hangs_however_busy_its_cpu_is),
+      TEST(a_life_that_passed_packets_ends_a_row), TEST(a_life_of_a_second_ends_a_row),
       TEST(the_first_successors_of_a_row_start_at_once), TEST(pauses_grow_to_a_second_and_no_stage_is_given_up))
