@@ -108,7 +108,7 @@ static int parse_arguments(struct stage *s, int argc, char **argv)
 /* Is fd 3 + i really the socket hold bound for this segment? 0, or the exit status. */
 static int check_sockets(const struct stage *s)
 {
-	const struct header *h = &s->seg.shared->header;
+	const struct header *h = &s->seg.header;
 	const char *count = getenv("LISTEN_FDS");
 	uint32_t handed = count ? (uint32_t)strtoul(count, NULL, 10) : 0;
 
