@@ -125,13 +125,14 @@ static void the_order_lasts_as_far_as_the_limit_allows(void)
 /* Gone is the segment, and real time with it; then the process works on, as a sanitizer's exit does. Returns how it ended. */
 static int work_after_the_end(const struct config *c)
 {
-	/* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS wants */
-	struct stage_block *blocks =
-		mmap(NULL, BLOCKS_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	static struct place p;
-	pid_t child = blocks == MAP_FAILED ? -1 : fork();
+	struct stage_block *blocks;
+	pid_t child;
 	int status = -1;
 
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS wants */
+	blocks = mmap(NULL, BLOCKS_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	child = blocks == MAP_FAILED ? -1 : fork();
 	if (child == 0) {
 		place_open(&p, c, STAGE_EGRESS, blocks);
 		place_close();
