@@ -7,8 +7,8 @@
  *          With work on packets egress comes before ingress, and ingress before edf: what arrives must be able to interrupt
  *          work. Without work priority rises downstream.
  *          Nobody is starved. Each stage looks, at its beats, at what all stages on its CPU used of it, and gives real time
- *          back while that leaves too little (room.h). A stage that makes no look for BOUND_NS of its own CPU time (a plugin
- *          that loops) loses real time by a signal; SIGXCPU by RLIMIT_RTTIME does the same.
+ *          back while that leaves too little (room.h). A stage that makes no look for one to two BOUND_NS of its own CPU time (a
+ *          plugin that loops) loses real time by a signal; SIGXCPU by RLIMIT_RTTIME does the same.
  *          A stage that waited for its CPU for long, while others than stages had it, says so in one line.
  * Crash:   nothing is left behind; a successor begins anew.
  * Source:  sched(7), sched_setattr(2), timer_create(2).

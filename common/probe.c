@@ -9,7 +9,7 @@ void probe_init(struct probes *p, const struct segment *seg, enum stage_id stage
 {
 	memset(p, 0, sizeof(*p));
 	p->views = seg->views;
-	p->segment = seg->shared->header.checksum;
+	p->segment = seg->header.checksum;
 	p->stage = stage;
 }
 

@@ -5,8 +5,9 @@
  *          segment_remove() takes its name and the last process unmaps it.
  * Rules:   hold creates, stages attach for writing, observers attach read-only. Creation allocates every page: a full
  *          /dev/shm is an error now, never a SIGBUS later. Nothing read from a segment is trusted unchecked.
- *          A segment of another user is refused; root may observe it, even while its owner changes it or cuts it short. Who is a stage, and who the supervisor, is the
- *          kernel's word: each holds a lock on a byte of the segment, and the kernel names the holder.
+ *          A segment of another user is refused; root may observe it, even while its owner changes it or cuts it short.
+ *          Who is a stage, and who the supervisor, is the kernel's word: each holds a lock on a byte of the segment, and the
+ *          kernel names the holder.
  * Names:   a segment whose name was taken away (by a logout, a cleaner) goes on. The supervisor hands it to stages by
  *          descriptor; all others find it through a process of this user that has it open (segment_find.h).
  * Order:   edge "ready": everything in the header is visible before the magic word.

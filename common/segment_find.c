@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "decimal.h"
 #include "segment.h"
 
 #define DELETED " (deleted)"
@@ -27,10 +28,10 @@ struct search {
 
 static pid_t number(const char *text)
 {
-	char *end;
-	long n = strtol(text, &end, 10);
+	const char *end;
+	uint64_t n;
 
-	return *text >= '1' && *text <= '9' && *end == 0 && n <= INT32_MAX ? (pid_t)n : 0;
+	return decimal_whole(text, INT32_MAX, &n, &end) == 0 && *end == 0 ? (pid_t)n : 0;
 }
 
 static int link_matches(const struct search *s, const char *link)

@@ -67,7 +67,8 @@ static void print_help(enum stage_id id, FILE *out)
 		"Normally started by run/launch.sh; alone it joins the running instance, once the stage it replaces is "
 		"gone.\n"
 		"Signals: TERM stops, USR1 stops when the input is empty, HUP reads the config again.\n"
-		"Exit status: 0 stopped, 1 temporary failure, 2 usage or configuration.\n",
+		"Exit status: 0 stopped, 1 temporary failure, 2 usage or configuration, 3 another layout than the "
+		"segment's.\n",
 		stage_name(id), stage_name(id));
 }
 
@@ -107,7 +108,7 @@ static int parse_arguments(struct stage *s, int argc, char **argv)
 /* Is fd 3 + i really the socket hold bound for this segment? 0, or the exit status. */
 static int check_sockets(const struct stage *s)
 {
-	const struct header *h = &s->seg.shared->header;
+	const struct header *h = &s->seg.header;
 	const char *count = getenv("LISTEN_FDS");
 	uint32_t handed = count ? (uint32_t)strtoul(count, NULL, 10) : 0;
 
@@ -130,7 +131,7 @@ static int check_sockets(const struct stage *s)
 	return 0;
 }
 
-static int find_fd(const char *name)
+int stage_handed_fd(const char *name)
 {
 	const char *names = getenv("LISTEN_FDNAMES");
 	size_t len = strlen(name);
@@ -148,7 +149,7 @@ static int find_fd(const char *name)
 static int join_segment(struct stage *s)
 {
 	char why[WHY_BYTES];
-	int err = segment_attach_handed(&s->seg, find_fd("segment"), &s->config, why);
+	int err = segment_attach_handed(&s->seg, stage_handed_fd("segment"), &s->config, why);
 
 	if (err) {
 		log_error("%s", why);
@@ -169,7 +170,7 @@ int stage_socket(const char *class, const char *direction, uint32_t i)
 	char name[64];
 
 	snprintf(name, sizeof(name), "%s.%s.%u", class, direction, i);
-	return find_fd(name);
+	return stage_handed_fd(name);
 }
 
 static void announce(struct stage *s, uint32_t state)
@@ -218,7 +219,7 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	s->self = &s->blocks[id];
 	place_open(&s->place, &s->config, id, s->blocks);
 	probe_init(&s->probes, &s->seg, id);
-	s->space_fd = find_fd("space");
+	s->space_fd = stage_handed_fd("space");
 	/* relaxed, all of them: for observers */
 	atomic_store_explicit(&s->self->pid, (uint32_t)getpid(), memory_order_relaxed);
 	atomic_store_explicit(&s->self->generation,

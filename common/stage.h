@@ -108,6 +108,9 @@ static inline void stage_sleep(struct stage *s, uint32_t how, uint64_t timeout_n
 		stage_call_works(s, "futex");
 }
 
+/* stage_handed_fd - the descriptor that was handed on by that name (LISTEN_FDNAMES), or -1. Any program may ask. */
+int stage_handed_fd(const char *name);
+
 /* stage_socket - the fd of that name, e.g. "high.in.0", or -1 if none was handed on. */
 int stage_socket(const char *class, const char *direction, uint32_t i);
 

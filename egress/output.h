@@ -45,7 +45,7 @@ struct output {
 /* output_make - the socket that hold made, or without one (systemd hands on inputs only) a new one. 0 or -errno. */
 int output_make(struct output *o, const struct class_config *c, uint32_t i, int gso);
 
-/* output_drain_errors - take up to 64 errors out of the error queue. Returns how many of them were ICMP's, about earlier datagrams. */
+/* output_drain_errors - take up to 64 errors out of the error queue. Returns how many were ICMP's, about earlier datagrams. */
 uint32_t output_drain_errors(int fd);
 
 /*

@@ -80,19 +80,18 @@ static void bind_now(struct inputs *n, struct stage *s, const struct ingress *in
 		 strerror(-err));
 }
 
-static void bind_to_interface(struct stage *s, const struct address *a, const char *class, int fd, int was, int is)
+static int bind_to_interface(struct stage *s, const struct address *a, const char *class, int fd, int was, int is)
 {
 	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	char text[ADDRESS_BYTES];
 
 	connect(fd, &none, sizeof(none));
-	if (setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &is, sizeof(is)) < 0) {
-		log_warn("class %s: bind %s to interface %d: %s", class, address_format(a, text), is, strerror(errno));
-		return;
-	}
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &is, sizeof(is)) < 0)
+		return -errno;
 	count_remade(s);
 	log_info("class %s: %s is received on interface %d now, no longer on %d", class, address_format(a, text), is,
 		 was);
+	return 0;
 }
 
 static void follow_interface(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd, uint32_t flow)
@@ -103,7 +102,7 @@ static void follow_interface(struct inputs *n, struct stage *s, const struct ing
 	struct sockaddr_in6 v6;
 	char text[ADDRESS_BYTES];
 	socklen_t len = sizeof(int);
-	int was = 0;
+	int was = 0, err;
 
 	if (getsockopt(fd[flow], SOL_SOCKET, SO_BINDTOIFINDEX, &was, &len) < 0)
 		return;
@@ -116,8 +115,13 @@ static void follow_interface(struct inputs *n, struct stage *s, const struct ing
 	}
 	n->gone &= ~(1ULL << flow);
 	memcpy(&v6, &at, sizeof(v6));
-	if ((uint32_t)was != v6.sin6_scope_id)
-		bind_to_interface(s, a, class, fd[flow], was, (int)v6.sin6_scope_id);
+	if ((uint32_t)was == v6.sin6_scope_id)
+		return;
+	err = bind_to_interface(s, a, class, fd[flow], was, (int)v6.sin6_scope_id);
+	if (err && !(n->refused >> flow & 1))
+		log_warn("class %s: bind %s to interface %u: %s: it is tried again until it works", class,
+			 address_format(a, text), v6.sin6_scope_id, strerror(-err));
+	n->refused = err ? n->refused | 1ULL << flow : n->refused & ~(1ULL << flow);
 }
 
 void inputs_look(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd, uint64_t now)

@@ -55,7 +55,8 @@ static void print_help(void)
 	     "  --held      packets in all lanes\n"
 	     "  --supervisor  its pid, - if it cannot be seen from here; status 1: nobody supervises\n"
 	     "  --remove    remove the segment, unless a stage is alive (--force: end all that have it open)\n"
-	     "  --signal    TERM, USR1, HUP, KILL or STOP to ingress, edf, egress or supervisor, and to nobody else;\n"
+	     "  --signal    TERM, USR1, HUP, KILL, STOP or CONT to ingress, edf, egress or supervisor, and to nobody "
+	     "else;\n"
 	     "              KILL also waits until it is gone, TERM and USR1 kill what is not gone after 3 s\n"
 	     "  --restart   ask the supervisor for another process of that stage\n"
 	     "  --run-dir   make the directory, where nobody else can put anything; print its true path\n"
@@ -216,17 +217,23 @@ static int is_alive(const struct segment *seg, int stage)
 	return segment_stage_is_alive(seg, (enum stage_id)stage);
 }
 
+static int refuse_config(int err, const char *why)
+{
+	log_error("%s", why);
+	return config_may_pass(err) ? EXIT_TEMPORARY : EXIT_CONFIG;
+}
+
 /* The names of the sockets are those of the configuration that the instance has, whatever its file says by now. */
 static int name_sockets(struct sockets *sockets, const struct options *o)
 {
 	static struct config in_force;
 	char path[32], why[WHY_BYTES];
+	int err;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", sockets->fds[sockets->n - 1]);
-	if (config_load(&in_force, path, o->n_overrides, o->overrides, why, sizeof(why))) {
-		log_error("%s", why);
-		return EXIT_CONFIG;
-	}
+	err = config_load(&in_force, path, o->n_overrides, o->overrides, why, sizeof(why));
+	if (err)
+		return refuse_config(err, why);
 	sockets_name(sockets, &in_force);
 	return 0;
 }
@@ -235,6 +242,7 @@ static int adopt(const struct options *o, const struct config *c, const struct s
 {
 	struct sockets sockets;
 	char why[WHY_BYTES];
+	int status;
 
 	if (segment_must_be_mine(seg, why)) {
 		log_error("%s", why);
@@ -254,8 +262,9 @@ static int adopt(const struct options *o, const struct config *c, const struct s
 		close(pidfd);
 		if (sockets_take(&sockets, seg, pid))
 			continue;
-		if (name_sockets(&sockets, o))
-			return EXIT_CONFIG;
+		status = name_sockets(&sockets, o);
+		if (status)
+			return status;
 		if (sockets_hand_on(&sockets))
 			return EXIT_TEMPORARY;
 		return exec_command(o);
@@ -427,6 +436,7 @@ static int check(const struct options *o, const struct config *c)
 {
 	static struct config old;
 	char why[WHY_BYTES];
+	int err;
 
 	if (!o->against) { /* for a launch */
 		if (!config_check_here(o->file, o->n_overrides, o->overrides, why, sizeof(why)))
@@ -434,10 +444,9 @@ static int check(const struct options *o, const struct config *c)
 		log_error("%s", why);
 		return EXIT_CONFIG;
 	}
-	if (config_load(&old, o->against, o->n_overrides, o->overrides, why, sizeof(why))) {
-		log_error("%s", why);
-		return EXIT_CONFIG;
-	}
+	err = config_load(&old, o->against, o->n_overrides, o->overrides, why, sizeof(why));
+	if (err)
+		return refuse_config(err, why);
 	if (!config_explain_changes(&old, c, stderr))
 		return 0;
 	log_error("%s: some changes need a relaunch: nothing was changed", o->file);
@@ -526,7 +535,7 @@ int main(int argc, char **argv)
 	static struct options o;
 	static struct config c;
 	char why[WHY_BYTES], instance[128];
-	int status;
+	int status, err;
 
 	log_set_name("hold");
 	umask(077); /* what it makes is this user's alone, and this user's it is, whatever was inherited */
@@ -549,10 +558,9 @@ int main(int argc, char **argv)
 		o.file = NULL;
 		o.overrides[o.n_overrides++] = instance;
 	}
-	if (load(&c, &o, why)) {
-		log_error("%s", why);
-		return EXIT_CONFIG;
-	}
+	err = load(&c, &o, why);
+	if (err)
+		return refuse_config(err, why);
 	status = run_without_segment(&o, &c);
 	return status >= 0 ? status : run_with_segment(&o, &c);
 }

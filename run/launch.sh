@@ -38,7 +38,7 @@ if [ -e "$ontime/Makefile" ] && [ -z "${ONTIME_BUILD:-}" ]; then # not where it 
 	"$here/deps.sh" build
 	flock "$ontime" make -s -C "$ontime" all >&2 || die 1 "the build failed: see above"
 fi
-(cd "$ontime" && exec "$build/hold" --check -c "$config" "$@") || exit 2 # from where the stages will run
+(cd "$ontime" && exec "$build/hold" --check -c "$config" "$@") || exit $(($? == 1 ? 1 : 2)) # from where the stages will run
 instance=$("$build/hold" --name -c "$config" "$@")
 
 stages() { # how many of them are in the state that matches $1

@@ -96,23 +96,6 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* The descriptor of that name, as hold handed it on; -1: none. */
-static int handed(const char *name)
-{
-	const char *names = getenv("LISTEN_FDNAMES");
-	int fd = LISTEN_FIRST_FD, found = -1;
-
-	while (names && *names) {
-		size_t n = strcspn(names, ":");
-
-		if (n == strlen(name) && strncmp(names, name, n) == 0)
-			found = fd;
-		names += n + (names[n] == ':');
-		fd++;
-	}
-	return found;
-}
-
 /* What was inherited beyond what hold handed on is somebody else's. */
 static void close_others(void)
 {
@@ -171,17 +154,18 @@ static int take_arguments(struct supervisor *s, int argc, char **argv)
 static int open_instance(struct supervisor *s)
 {
 	char why[WHY_BYTES];
-	int segment_fd = handed("segment"), err;
+	int segment_fd = stage_handed_fd("segment"), err;
 
-	s->config_fd = handed("config");
+	s->config_fd = stage_handed_fd("config");
 	if (segment_fd < 0 || s->config_fd < 0) {
 		log_error("no segment or no configuration was handed on (LISTEN_FDNAMES): start with run/launch.sh");
 		return EXIT_CONFIG;
 	}
 	snprintf(s->config_path, sizeof(s->config_path), "/proc/self/fd/%d", s->config_fd);
-	if (config_load(&s->config, s->config_path, s->argc, s->argv, why, sizeof(why))) {
+	err = config_load(&s->config, s->config_path, s->argc, s->argv, why, sizeof(why));
+	if (err) {
 		log_error("%s", why);
-		return EXIT_CONFIG;
+		return config_may_pass(err) ? EXIT_TEMPORARY : EXIT_CONFIG;
 	}
 	err = segment_attach_handed(&s->seg, segment_fd, &s->config, why);
 	if (err) {

@@ -127,7 +127,7 @@ static void shorten_log(const struct names *n)
 
 int names_keep(struct names *n)
 {
-	char path[PATH_BYTES], why[WHY_BYTES];
+	char path[PATH_BYTES], why[WHY_BYTES] = "";
 	int err = 0, log_gone = is_missing(n, "log"), reopened = 0, any = 0;
 
 	if (is_missing(n, ".") && directory_make(n->directory, path, why))
@@ -141,7 +141,7 @@ int names_keep(struct names *n)
 		reopened = log_reopen();
 	if (err && !n->has_told)
 		log_error("put the files of %s back: %s: trying again each second; nothing that runs needs them",
-			  n->directory, strerror(-err));
+			  n->directory, why[0] ? why : strerror(-err));
 	else if (any && !err)
 		log_warn("files were gone from %s, or out of date: put back", n->directory);
 	n->has_told = err != 0;

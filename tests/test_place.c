@@ -135,27 +135,31 @@ static int tells_states(void)
 	return state && strncmp(state, ") 0", 3) != 0;
 }
 
+#define BLOCKS_BYTES (sizeof(struct stage_block) * N_STAGES)
+
 /* Gone is the segment, and real time with it; then the process works on, as a sanitizer's exit does. Returns how it ended. */
 static int work_after_the_end(const struct config *c)
 {
-	struct stage_block *blocks =
-		mmap(NULL, sizeof(*blocks) * N_STAGES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	static struct place p;
-	pid_t child = blocks == MAP_FAILED ? -1 : fork();
+	struct stage_block *blocks;
+	pid_t child;
 	int status = -1;
 
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS wants */
+	blocks = mmap(NULL, BLOCKS_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	child = blocks == MAP_FAILED ? -1 : fork();
 	if (child == 0) {
 		place_open(&p, c, STAGE_EGRESS, blocks);
 		place_close();
-		munmap(blocks, sizeof(*blocks) * N_STAGES);
+		munmap(blocks, BLOCKS_BYTES);
 		while (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) < 350 * NS_PER_MS)
 			continue;
-		_exit((sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) != SCHED_OTHER);
+		_exit((sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) == SCHED_OTHER ? 0 : 1);
 	}
 	if (child > 0)
 		waitpid(child, &status, 0);
 	if (blocks != MAP_FAILED)
-		munmap(blocks, sizeof(*blocks) * N_STAGES);
+		munmap(blocks, BLOCKS_BYTES);
 	return status;
 }
 
