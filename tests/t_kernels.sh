@@ -77,7 +77,7 @@ nothing_is_left() {
 	run/stop.sh -i "$instance" || return 1
 	ls -R /dev/shm /sys/fs/bpf
 	eventually no_links || { bpftool link show && return 1; }
-	[ -z "$(ls /dev/shm)" ] && [ ! -e "$pins" ] && [ ! -e "$work/run" ] && ! pgrep -af "$ontime/(build|run)/"
+	[ -z "$(ls /dev/shm)" ] && [ ! -e "$pins" ] && [ ! -e "$work/run/$instance" ] && ! pgrep -af "$ontime/(build|run)/"
 }
 
 is_too_old() {
