@@ -1,6 +1,8 @@
 /* test_place.c - when real time is given back and taken again, and who comes before whom. */
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -120,6 +122,19 @@ static void the_order_lasts_as_far_as_the_limit_allows(void)
 		CU_ASSERT_EQUAL(place_priority((enum stage_id)id, WORK_PLUGIN, 1), 1);
 }
 
+/* An emulator of user programs has no states in the /proc it shows. */
+static int tells_states(void)
+{
+	char text[256] = "";
+	FILE *f = fopen("/proc/self/stat", "re");
+	const char *text_end = f ? fgets(text, sizeof(text), f) : NULL;
+	const char *state = text_end ? strrchr(text, ')') : NULL;
+
+	if (f)
+		fclose(f);
+	return state && strncmp(state, ") 0", 3) != 0;
+}
+
 #define BLOCKS_BYTES (sizeof(struct stage_block) * N_STAGES)
 
 /* Gone is the segment, and real time with it; then the process works on, as a sanitizer's exit does. Returns how it ended. */
@@ -168,7 +183,7 @@ static void waits_are_the_second_figure_of_schedstat(void)
 	CU_ASSERT_EQUAL(waits_parse("", &w), -EPROTO);
 	CU_ASSERT_EQUAL(waits_parse("? 1 2", &w), -EPROTO);
 	CU_ASSERT_EQUAL(waits_read((uint32_t)getpid(), &w), 0);
-	CU_ASSERT_EQUAL(w.is_ready, 1);
+	CU_ASSERT_EQUAL(w.is_ready, tells_states());
 	CU_ASSERT(waits_read(0x7fffffff, &w) < 0 && w.cpu_ns == 0);
 }
 
