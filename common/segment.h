@@ -6,15 +6,12 @@
  * Rules:   hold creates, stages attach for writing, observers attach read-only. Creation allocates every page: a full
  *          /dev/shm is an error now, never a SIGBUS later. Nothing read from a segment is trusted unchecked.
  *          A segment of another user is refused; root may observe it, even while its owner changes it or cuts it short.
- *          Who is a stage, and who the supervisor, is the kernel's word: each holds a lock on a byte of the segment, and the
- *          kernel names the holder.
  * Names:   a segment whose name was taken away (by a logout, a cleaner) goes on. The supervisor hands it to stages by
  *          descriptor; all others find it through a process of this user that has it open (segment_find.h).
  * Order:   edge "ready": everything in the header is visible before the magic word.
  * Errors:  -errno, and in `why` one line: what was tried, on what, why, and what to do.
  *          -ENOENT no such segment, -EEXIST there is one, -EPROTO not one of these, damaged, or of another config,
- *          -ESTALE made by a build with another layout, -EPERM another user's, -ENOSPC /dev/shm is full,
- *          -EBUSY the stage is already running.
+ *          -ESTALE made by a build with another layout, -EPERM another user's, -ENOSPC /dev/shm is full.
  */
 #ifndef ONTIME_SEGMENT_H
 #define ONTIME_SEGMENT_H
@@ -57,36 +54,11 @@ int segment_attach_handed(struct segment *seg, int fd, const struct config *c, c
 /* segment_observe - map an existing one read-only, by instance name. */
 int segment_observe(struct segment *seg, const char *instance, char why[WHY_BYTES]);
 
-/*
- * segment_lock_stage - wait at most timeout_ns until no other process is this stage. The kernel frees the lock when the
- * holder is gone for good: its system calls are over too, so what it did can be told. -EBUSY otherwise.
- */
-int segment_lock_stage(const struct segment *seg, enum stage_id id, uint64_t timeout_ns);
-
-/* segment_lock_supervisor - become the one supervisor of the instance. 0, or -EBUSY. The lock ends with the process. */
-int segment_lock_supervisor(const struct segment *seg);
-
-/*
- * segment_stage_pid, segment_supervisor_pid - the process that holds the lock, as the kernel knows it; 0: none, or one in a
- * pid namespace that cannot be seen from here (segment_stage_is_alive() tells the two apart).
- */
-pid_t segment_stage_pid(const struct segment *seg, enum stage_id id);
-pid_t segment_supervisor_pid(const struct segment *seg);
-
-/* segment_is_supervised - is there a supervisor, seen from here or not? */
-int segment_is_supervised(const struct segment *seg);
-
 /* segment_is_mine - does this user own it? What acts on an instance must ask: root may observe another user's. */
 int segment_is_mine(const struct segment *seg);
 
 /* segment_must_be_mine - likewise: 0, or -EPERM and one line. */
 int segment_must_be_mine(const struct segment *seg, char why[WHY_BYTES]);
-
-/* segment_stage_is_alive - does a process hold the stage's lock? Works on a read-only handle, and disturbs nobody. */
-int segment_stage_is_alive(const struct segment *seg, enum stage_id id);
-
-/* segment_stage_state - absent, starting, ready, stopped, or dead: a process that was not asked to end is gone. */
-const char *segment_stage_state(const struct segment *seg, enum stage_id id);
 
 /* segment_lanes_are_sane - the counts of all lanes keep their order; if not, which and how, in why. */
 int segment_lanes_are_sane(const struct segment *seg, char why[WHY_BYTES]);

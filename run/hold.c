@@ -22,6 +22,7 @@
 #include "hold_sockets.h"
 #include "log.h"
 #include "segment.h"
+#include "segment_lock.h"
 #include "stage.h"
 #include "version.h"
 

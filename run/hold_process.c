@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "segment_find.h"
+#include "segment_lock.h"
 
 static pid_t holder(const struct segment *seg, int who)
 {

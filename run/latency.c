@@ -21,6 +21,7 @@
 #include "latency_load.h"
 #include "latency_pins.h"
 #include "log.h"
+#include "segment_lock.h"
 #include "version.h"
 
 #define EXIT_FAILED 1

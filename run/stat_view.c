@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "clock.h"
+#include "segment_lock.h"
 #include "waits.h"
 
 #define SCHED_DEADLINE_POLICY 6 /* its name is not in every C library */

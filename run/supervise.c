@@ -27,6 +27,7 @@
 #include "hold_process.h"
 #include "hold_sockets.h"
 #include "log.h"
+#include "segment_lock.h"
 #include "stage.h"
 #include "supervise_life.h"
 #include "supervise_names.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../common/segment_lock.h"
 #include "../run/stat_health.h"
 #include "suites.h"
 

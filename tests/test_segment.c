@@ -12,6 +12,7 @@
 #include "../common/clock.h"
 #include "../common/segment.h"
 #include "../common/segment_find.h"
+#include "../common/segment_lock.h"
 #include "suites.h"
 
 #define LOCK_TRY_NS (2 * NS_PER_MS)
