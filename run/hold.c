@@ -218,10 +218,11 @@ static int is_alive(const struct segment *seg, int stage)
 	return segment_stage_is_alive(seg, (enum stage_id)stage);
 }
 
+/* Unlike a stage, which waits for its file to come back, who asks here may have named a wrong one. */
 static int refuse_config(int err, const char *why)
 {
 	log_error("%s", why);
-	return config_may_pass(err) ? EXIT_TEMPORARY : EXIT_CONFIG;
+	return err == -EMFILE || err == -ENFILE || err == -ENOMEM ? EXIT_TEMPORARY : EXIT_CONFIG;
 }
 
 /* The names of the sockets are those of the configuration that the instance has, whatever its file says by now. */

@@ -52,8 +52,13 @@ mode=
 found=$("$build/hold" --stages --own -i "$instance" 2>&1) && status=0 || status=$?
 [ "$status" != 2 ] || die 2 "${found#hold: }" # damaged, of another version or another user: not ours to end
 if [ "$status" = 0 ]; then
-	! supervisor=$("$build/hold" --supervisor -i "$instance") ||
-		die 1 "instance '$instance' is running already (supervisor $supervisor): run/stop.sh stops it, run/status.sh shows it"
+	tries=20 # of 50 ms: on a busy machine one that was killed takes its time to go
+	while supervisor=$("$build/hold" --supervisor -i "$instance"); do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] ||
+			die 1 "instance '$instance' is running already (supervisor $supervisor): run/stop.sh stops it, run/status.sh shows it"
+		sleep 0.05
+	done
 	printf '%s\n' "$found" | grep -q ' 1$' || die 1 "instance '$instance' was not stopped cleanly: run/stop.sh removes what is left"
 	mode=--adopt
 fi
