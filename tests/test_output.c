@@ -28,10 +28,23 @@ static int refused_socket(void)
 	return fd;
 }
 
+/* An emulator of user programs may not pass the error queue on. Takes one error. */
+static int has_error_queue(int fd)
+{
+	char control[512];
+	struct msghdr m = { .msg_control = control, .msg_controllen = sizeof(control) };
+
+	return recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0 && m.msg_controllen > 0;
+}
+
 static void no_queue_of_errors_is_followed_without_end(void)
 {
 	int fd = refused_socket();
 
+	if (!has_error_queue(fd)) {
+		close(fd);
+		SKIP("no error queue can be read here");
+	}
 	CU_ASSERT_EQUAL(output_drain_errors(fd), AT_ONCE);
 	CU_ASSERT(output_drain_errors(fd) > 0);
 	for (int i = 0; i < MANY; i++)
