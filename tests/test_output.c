@@ -1,5 +1,6 @@
 /* test_output.c - the error queue of an output is emptied in pieces. */
 #include <arpa/inet.h>
+#include <stdalign.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,10 +32,11 @@ static int refused_socket(void)
 /* An emulator of user programs may not pass the error queue on. Takes one error. */
 static int has_error_queue(int fd)
 {
-	char control[512];
+	alignas(struct cmsghdr) char control[512] = { 0 };
 	struct msghdr m = { .msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *c = recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0 ? NULL : CMSG_FIRSTHDR(&m);
 
-	return recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0 && m.msg_controllen > 0;
+	return c && c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR;
 }
 
 static void no_queue_of_errors_is_followed_without_end(void)
