@@ -49,6 +49,12 @@ eventually() { # COMMAND...: within 10 seconds
 	done
 }
 
+processes_of() { # RUN-DIRECTORY OF AN INSTANCE: the pids of what was launched with it and has not ended
+	for pid in $(pgrep -x 'ingress|edf|egress|supervise' || true); do
+		! tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | grep -qxF "ONTIME_DIR=$1" || echo "$pid"
+	done
+}
+
 fails_with() { # STATUS PATTERN COMMAND...: that exit status, and ONE line that matches
 	want=$1
 	pattern=$2

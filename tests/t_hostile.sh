@@ -107,7 +107,11 @@ within() { # SECONDS COMMAND...
 }
 
 nothing_is_left() {
-	[ ! -e "$dir" ] && [ ! -e "$segment" ] && ! pgrep -x ingress && ! pgrep -x edf && ! pgrep -x egress && ! pgrep -x supervise
+	[ ! -e "$dir" ] && [ ! -e "$segment" ] && eventually nobody_runs
+}
+
+nobody_runs() { # nor waits to be buried
+	! pgrep -x 'ingress|edf|egress|supervise'
 }
 
 ## Names that another user took first

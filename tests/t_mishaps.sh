@@ -80,7 +80,7 @@ stop_waits_for_launch() {
 }
 
 nothing_is_left() {
-	! pgrep -f "$dir" && [ ! -e "$dir" ] && [ ! -e "/dev/shm/ontime.$instance.v2" ]
+	[ -z "$(processes_of "$dir")" ] && [ ! -e "$dir" ] && [ ! -e "/dev/shm/ontime.$instance.v2" ]
 }
 
 crash_loop() { # COUNT: edf dies that often in a row, without having passed anything on

@@ -125,7 +125,8 @@ hung_is_reloaded() { # with stages that sleep for longer than they might before
 }
 
 nothing_is_left() {
-	[ ! -e /dev/shm/ontime.$instance.v2 ] && [ ! -e "$ONTIME_RUN_DIR/$instance" ] && ! pgrep -f "$conf" >/dev/null
+	[ ! -e /dev/shm/ontime.$instance.v2 ] && [ ! -e "$ONTIME_RUN_DIR/$instance" ] &&
+		[ -z "$(processes_of "$ONTIME_RUN_DIR/$instance")" ]
 }
 
 damaged() { # OFFSET: a segment with that byte changed is refused
