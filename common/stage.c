@@ -201,8 +201,8 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	s->id = id;
 	s->seg.fd = -1;
 	log_set_name(stage_name(id));
-	prctl(PR_SET_NAME, stage_name(id), 0, 0,
-	      0); /* a binary that was started by descriptor has a number for a name */
+	/* A binary that was started by descriptor has a number for a name. */
+	prctl(PR_SET_NAME, stage_name(id), 0, 0, 0);
 	status = parse_arguments(s, argc, argv);
 	if (status)
 		return status;

@@ -139,7 +139,10 @@ static int segment_exists(const struct config *c)
 	return 1;
 }
 
-/* The stages start from what was accepted, not from what the file says by then. A descriptor in memory, or -errno. */
+/*
+ * The stages start from this copy, whatever the file says later. Was it changed since it was checked, the supervisor checks the copy,
+ * and refuses one that the segment was not made for. A descriptor in memory, or -errno.
+ */
 static int copy_to_memory(const char *file)
 {
 	int from = file ? open(file, O_RDONLY | O_CLOEXEC) : -1, to = memfd_create("ontime-config", 0);
