@@ -46,7 +46,7 @@ say = $(if $(V)$(silent),,@printf '  %-7s %s\n' $(1) $(2))
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 
 CFLAGS ?= -O2 -g
-ALL_CPPFLAGS = -D_GNU_SOURCE -Icommon $(if $(MUTANT),-DONTIME_MUTANT) $(if $(NO_PROBES),-DONTIME_NO_PROBES) $(CPPFLAGS)
+ALL_CPPFLAGS = -D_GNU_SOURCE -Icommon -I. -Irun -Itests $(if $(MUTANT),-DONTIME_MUTANT) $(if $(NO_PROBES),-DONTIME_NO_PROBES) $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu17 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -fno-omit-frame-pointer $(SAN_FLAGS) \
 	$(CFLAGS)
 ALL_LDFLAGS = -rdynamic -Wl,-z,now $(SAN_FLAGS) $(LDFLAGS)
@@ -56,7 +56,7 @@ SAN_FLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=all $(if $(findstring threa
 endif
 
 STAGES := ingress edf egress
-COMMON := $(call objects,$(wildcard common/*.c))
+COMMON := $(call objects,$(wildcard common/*.c common/*/*.c))
 STAGE_PARTS := $(call objects,$(filter-out %/main.c,$(wildcard $(STAGES:%=%/*.c))))
 PLUGINS := $(patsubst edf/plugins/%.c,$(BUILD)/plugins/%.so,$(wildcard edf/plugins/*.c))
 TEST_PLUGINS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/plugins/*.c))
@@ -180,18 +180,18 @@ $(PLUGINS) $(TEST_PLUGINS):
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(SAN_FLAGS) $(LDFLAGS) $< -o $@
 
-$(BUILD)/%.bpf.o: run/%.bpf.c $(wildcard run/*.h common/*.h)
+$(BUILD)/%.bpf.o: run/%.bpf.c $(wildcard run/*.h common/*.h common/*/*.h)
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
-	$(Q)clang -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -O2 -g -Wall -Icommon \
+	$(Q)clang -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -O2 -g -Wall -Icommon -I. -Irun \
 		-I/usr/include/$(machine)-linux-gnu -c $< -o $@
 
 $(OBJ)/run/dash_files.o: $(wildcard run/dash*.html run/dash*.css run/dash*.js run/dash*.svg run/vendor/*)
 
 # What a segment is made of: a build that declares it otherwise is told from this one, whatever LAYOUT_VERSION says.
-layout_hash := $(shell $(CC) -E -std=gnu17 -D_GNU_SOURCE -Icommon $(CPPFLAGS) common/layout.h | \
+layout_hash := $(shell $(CC) -E -std=gnu17 -D_GNU_SOURCE -Icommon $(CPPFLAGS) common/shm/layout.h | \
 	awk '/^\# [0-9]+ "/ {keep = /"common\//; next} keep' | sha256sum | cut -c1-16)
-$(OBJ)/common/segment.o: ALL_CPPFLAGS += -DLAYOUT_HASH=0x$(layout_hash)ULL
+$(OBJ)/common/shm/segment.o: ALL_CPPFLAGS += -DLAYOUT_HASH=0x$(layout_hash)ULL
 
 $(OBJ)/edf/plugins/%.o $(OBJ)/tests/plugins/%.o: ALL_CFLAGS += -fPIC
 $(OBJ)/%.o: %.c Makefile | have-inih

@@ -13,7 +13,7 @@
 #ifndef ONTIME_ENDING_H
 #define ONTIME_ENDING_H
 
-#include "layout.h"
+#include "shm/layout.h"
 
 /* ending_watch - from now on. After the stage has its signal handlers, before the plugin is opened. */
 void ending_watch(struct edf_journal *journal);

@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#include "config.h"
+#include "config/config.h"
 
 #define NO_BOUND UINT64_MAX
 

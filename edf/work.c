@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "ending.h"
-#include "journal.h"
+#include "shm/journal.h"
 #include "log.h"
 
 #define TIMER_MISS_NS (60 * NS_PER_US) /* p99 of a timer's lateness on a VM: the stretch to spin for */

@@ -15,7 +15,7 @@
 #define ONTIME_WORK_H
 
 #include "plugin.h"
-#include "stage.h"
+#include "stage/stage.h"
 
 #define SIMULATE_BASE_NS (200 * NS_PER_US)
 #define SIMULATE_FULL_BYTES 1400

@@ -12,7 +12,7 @@
 #ifndef ONTIME_EGRESS_H
 #define ONTIME_EGRESS_H
 
-#include "config.h"
+#include "config/config.h"
 #include "drr.h"
 
 #define IPV4_UDP_BYTES 28 /* what a datagram weighs beyond its payload */

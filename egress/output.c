@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "address.h"
+#include "config/address.h"
 #include "egress.h"
 #include "log.h"
-#include "stage.h"
+#include "stage/stage.h"
 
 #define MOST_ERRORS 64 /* taken from a queue at once: more may be coming in as fast */
 #define FIRST_PAUSE_NS (50 * NS_PER_US)

@@ -16,7 +16,7 @@
 #ifndef ONTIME_OUTPUT_H
 #define ONTIME_OUTPUT_H
 
-#include "config.h"
+#include "config/config.h"
 
 #define GSO_NO_LIMIT UINT32_MAX
 #define ROOM_ALONE_NS (25 * NS_PER_MS) /* longest wait for room: a queue of 3 kB at 1 Mbit/s frees a packet in 12 ms */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "journal.h"
+#include "shm/journal.h"
 #include "log.h"
 #include "mutant.h"
 #include "settle.h"

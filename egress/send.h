@@ -18,7 +18,7 @@
 
 #include "egress.h"
 #include "output.h"
-#include "stage.h"
+#include "stage/stage.h"
 
 #define GSO_MOST_BYTES 65000 /* of one super-datagram; the kernel's limit is 65535 with headers */
 struct sender {

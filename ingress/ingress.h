@@ -9,7 +9,7 @@
 #ifndef ONTIME_INGRESS_H
 #define ONTIME_INGRESS_H
 
-#include "config.h"
+#include "config/config.h"
 #include "drr.h"
 
 struct ingress {

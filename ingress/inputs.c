@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "address.h"
+#include "config/address.h"
 #include "log.h"
 
 #define LOOK_NS (250 * NS_PER_MS)

@@ -16,7 +16,7 @@
 #define ONTIME_INPUTS_H
 
 #include "ingress.h"
-#include "stage.h"
+#include "stage/stage.h"
 
 struct inputs {
 	uint64_t look_at_ns;

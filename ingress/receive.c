@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "clock.h"
-#include "journal.h"
+#include "shm/journal.h"
 #include "log.h"
 #include "mutant.h"
 

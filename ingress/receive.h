@@ -11,7 +11,7 @@
 #define ONTIME_RECEIVE_H
 
 #include "ingress.h"
-#include "stage.h"
+#include "stage/stage.h"
 
 struct receiver {
 	struct stage *stage;

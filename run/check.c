@@ -11,12 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../edf/feasible.h"
-#include "account.h"
+#include "edf/feasible.h"
+#include "shm/account.h"
 #include "clock.h"
 #include "decimal.h"
 #include "log.h"
-#include "segment.h"
+#include "shm/segment.h"
 #include "version.h"
 
 #define EXIT_CANNOT 1

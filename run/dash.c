@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "clock.h"
-#include "config_value.h"
+#include "config/value.h"
 #include "dash_http.h"
 #include "decimal.h"
 #include "log.h"

@@ -13,7 +13,7 @@
 
 #include <microhttpd.h>
 
-#include "address.h"
+#include "config/address.h"
 #include "dash_events.h"
 #include "dash_files.h"
 

@@ -15,15 +15,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "account.h"
+#include "shm/account.h"
 #include "clock.h"
 #include "hold_directory.h"
 #include "hold_process.h"
 #include "hold_sockets.h"
 #include "log.h"
-#include "segment.h"
-#include "segment_lock.h"
-#include "stage.h"
+#include "shm/segment.h"
+#include "shm/lock.h"
+#include "stage/stage.h"
 #include "version.h"
 
 struct options {

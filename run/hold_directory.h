@@ -9,8 +9,8 @@
 #ifndef ONTIME_HOLD_DIRECTORY_H
 #define ONTIME_HOLD_DIRECTORY_H
 
-#include "config.h"
-#include "segment.h"
+#include "config/config.h"
+#include "shm/segment.h"
 
 #define DIRECTORY_LOCK ".lock" /* no instance has a name with a dot */
 

@@ -8,8 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "segment_find.h"
-#include "segment_lock.h"
+#include "shm/find.h"
+#include "shm/lock.h"
 
 static pid_t holder(const struct segment *seg, int who)
 {

@@ -13,7 +13,7 @@
 #include <signal.h>
 #include <sys/types.h>
 
-#include "segment.h"
+#include "shm/segment.h"
 
 #define WHO_SUPERVISOR N_STAGES /* a stage's id, or this */
 #define SIGNAL_RESTART (SIGRTMIN + 1) /* plus a stage's id, to the supervisor: start that stage anew */

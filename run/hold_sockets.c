@@ -10,9 +10,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "address.h"
+#include "config/address.h"
 #include "log.h"
-#include "stage.h"
+#include "stage/stage.h"
 
 #define SEND_BUFFER_BYTES (4 << 20)
 

@@ -13,7 +13,7 @@
 
 #include <sys/types.h>
 
-#include "segment.h"
+#include "shm/segment.h"
 
 #define N_UNCOUNTED 3 /* space, segment, config */
 

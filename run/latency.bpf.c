@@ -2,7 +2,7 @@
  * latency.bpf.c - kernel side: where each packet's time goes, per class and span, as histograms.
  *
  * Memory:  maps, pinned by the loader (run/latency.c), which leaves; they live as long as their pins.
- * Rules:   one hit per batch (common/probe.h) brings the spans of its packets. Only hits of the instance it was loaded for count.
+ * Rules:   one hit per batch (common/stage/probe.h) brings the spans of its packets. Only hits of the instance it was loaded for count.
  *          A row has one writer: its stage is one thread, and a successor starts when that is gone. So plain adds lose
  *          nothing (tests/latency_counts.c holds them to the last packet).
  *          Neighbours mostly fall into the same bucket: they are added up first, as a run.

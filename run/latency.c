@@ -15,13 +15,13 @@
 #include <bpf/bpf.h>
 
 #include "clock.h"
-#include "config_value.h"
+#include "config/value.h"
 #include "latency.h"
 #include "latency_attach.h"
 #include "latency_load.h"
 #include "latency_pins.h"
 #include "log.h"
-#include "segment_lock.h"
+#include "shm/lock.h"
 #include "version.h"
 
 #define EXIT_FAILED 1

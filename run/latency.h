@@ -4,7 +4,7 @@
  * Memory:  maps, pinned in the instance's directory of the bpffs. Row r of `rows` and of `histograms` is span r % LATENCY_SPANS of
  *          class r / LATENCY_SPANS; behind those of all classes come the wake-up delays, one row per stage.
  * Rules:   what a span counts: the packets the stage that ends it passed on, not those it, or one before it, dropped. So with
- *          nothing held and no packet missed (struct latency_progress), by the names of common/account.h:
+ *          nothing held and no packet missed (struct latency_progress), by the names of common/shm/account.h:
  *            socket, ingress                    received - kernel - oversize - ingress_full
  *            edf_wait, edf_work                 those - evicted - late - poison - egress_full
  *            egress_wait, egress_send, total    sent
@@ -14,7 +14,7 @@
 
 #include "histogram.h"
 
-#define LATENCY_COUNT_BITS 48 /* a commit word counts packets modulo 2^48 (common/layout.h) */
+#define LATENCY_COUNT_BITS 48 /* a commit word counts packets modulo 2^48 (common/shm/layout.h) */
 #define LATENCY_SPANS 7 /* those of enum span, and the whole way */
 #define LATENCY_TOTAL 6
 #define LATENCY_STAGES 3

@@ -16,7 +16,7 @@
 
 #include "latency_pins.h"
 #include "log.h"
-#include "segment_lock.h"
+#include "shm/lock.h"
 
 #define UPROBE_TYPE "/sys/bus/event_source/devices/uprobe/type"
 #define SEMAPHORE_SHIFT 32 /* format/ref_ctr_offset of that device: config:32-63 */

@@ -10,7 +10,7 @@
 #define ONTIME_LATENCY_ATTACH_H
 
 #include "latency_pins.h"
-#include "segment.h"
+#include "shm/segment.h"
 
 /* BPF_TRACE_UPROBE_MULTI of linux/bpf.h, which Debian 12's headers do not have yet. */
 #define ATTACH_UPROBE_MULTI 48

@@ -11,7 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "account.h"
+#include "shm/account.h"
 #include "clock.h"
 #include "latency.h"
 #include "latency_attach.h"

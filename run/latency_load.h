@@ -8,7 +8,7 @@
 #define ONTIME_LATENCY_LOAD_H
 
 #include "latency_pins.h"
-#include "segment.h"
+#include "shm/segment.h"
 
 /* load_is_current - is what is pinned for this instance made for this segment by this object file? */
 int load_is_current(const struct pins *p, const struct segment *seg);

@@ -11,8 +11,8 @@
 #ifndef ONTIME_LATENCY_PINS_H
 #define ONTIME_LATENCY_PINS_H
 
-#include "config.h"
-#include "segment.h"
+#include "config/config.h"
+#include "shm/segment.h"
 
 #define PINS_ROOT "/sys/fs/bpf/ontime"
 #define PIN_BYTES 320

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "address.h"
+#include "config/address.h"
 #include "log.h"
 
 static_assert(MAX_CLASSES == 1 << STREAM_RUN_SHIFT, "a stream names the class in its lowest bits");

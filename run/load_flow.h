@@ -15,7 +15,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "config.h"
+#include "config/config.h"
 #include "histogram.h"
 #include "load_packet.h"
 #include "load_short.h"

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../edf/plan.h"
+#include "edf/plan.h"
 #include "clock.h"
-#include "config_value.h"
+#include "config/value.h"
 #include "histogram.h"
 #include "load_trace.h"
 #include "log.h"

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "waits.h"
+#include "stage/waits.h"
 
 static const uint32_t per_million[N_PERCENTILES] = { 500000, 950000, 990000, 999000, 1000000 };
 

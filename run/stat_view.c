@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 
 #include "clock.h"
-#include "segment_lock.h"
-#include "waits.h"
+#include "shm/lock.h"
+#include "stage/waits.h"
 
 #define SCHED_DEADLINE_POLICY 6 /* its name is not in every C library */
 

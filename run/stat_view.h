@@ -11,8 +11,8 @@
 
 #include <sys/types.h>
 
-#include "account.h"
-#include "segment.h"
+#include "shm/account.h"
+#include "shm/segment.h"
 
 struct class_view {
 	char name[CLASS_NAME_BYTES];

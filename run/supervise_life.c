@@ -15,7 +15,7 @@
 #include "clock.h"
 #include "hold_process.h"
 #include "log.h"
-#include "stage.h"
+#include "stage/stage.h"
 #include "supervise_hang.h"
 #include "supervise_row.h"
 

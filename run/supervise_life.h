@@ -19,8 +19,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include "segment.h"
-#include "waits.h"
+#include "shm/segment.h"
+#include "stage/waits.h"
 
 #define STARTING_MOST_NS (60 * NS_PER_S) /* a plugin's open() may read much */
 

@@ -13,7 +13,7 @@
 
 #include <stddef.h>
 
-#include "config.h"
+#include "config/config.h"
 
 #define N_NAMES 4
 #define NOTE_BYTES 1024

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "segment.h"
+#include "shm/segment.h"
 
 #define MOST_BYTES (1 << 20)
 

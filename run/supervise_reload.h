@@ -9,7 +9,7 @@
 #ifndef ONTIME_SUPERVISE_RELOAD_H
 #define ONTIME_SUPERVISE_RELOAD_H
 
-#include "config.h"
+#include "config/config.h"
 #include "supervise_names.h"
 
 struct reload {

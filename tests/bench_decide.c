@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../edf/plan.h"
+#include "edf/plan.h"
 #include "clock.h"
 #include "random.h"
 

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../run/load_sink.h"
+#include "load_sink.h"
 #include "clock.h"
 #include "harness.h"
 #include "log.h"

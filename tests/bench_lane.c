@@ -13,9 +13,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "bell.h"
+#include "shm/bell.h"
 #include "clock.h"
-#include "segment.h"
+#include "shm/segment.h"
 
 #define N_PKTS (64u << 20)
 #define PARK_NS (100 * NS_PER_MS)

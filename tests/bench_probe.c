@@ -13,7 +13,7 @@
 
 #include "harness.h"
 #include "log.h"
-#include "probe.h"
+#include "stage/probe.h"
 
 #define SLOTS 8192u
 #define TURNS 100

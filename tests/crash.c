@@ -16,10 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../run/hold_sockets.h"
+#include "hold_sockets.h"
 #include "crash_trap.h"
 #include "harness.h"
-#include "journal.h"
+#include "shm/journal.h"
 #include "log.h"
 
 #define BATCH_PKTS 5

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config.h"
+#include "config/config.h"
 
 #if defined(__x86_64__) || defined(__aarch64__)
 #define TRAP_WORKS 1

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "address.h"
+#include "config/address.h"
 #include "log.h"
 
 #define MOST_SINKS 8

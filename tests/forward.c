@@ -20,9 +20,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../run/load_packet.h"
+#include "load_packet.h"
 #include "clock.h"
-#include "config.h"
+#include "config/config.h"
 #include "harness.h"
 #include "log.h"
 

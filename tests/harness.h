@@ -12,10 +12,10 @@
 
 #include <sys/types.h>
 
-#include "account.h"
+#include "shm/account.h"
 #include "clock.h"
-#include "config.h"
-#include "segment.h"
+#include "config/config.h"
+#include "shm/segment.h"
 
 #define PATIENCE_NS (10 * NS_PER_S) /* a condition that has not come true by then never will */
 #define MAX_SENT_PKTS 65536 /* per class and test: more would wrap the record of lengths */

@@ -21,7 +21,7 @@
 #include "clock.h"
 #include "log.h"
 #include "random.h"
-#include "segment.h"
+#include "shm/segment.h"
 
 #define PATIENCE_NS (10 * NS_PER_S) /* longest time without a stage to kill: a back-off is a second */
 #define LINE_TEXT 4096

@@ -16,8 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../run/latency.h"
-#include "../run/latency_pins.h"
+#include "latency.h"
+#include "latency_pins.h"
 #include "harness.h"
 #include "log.h"
 

@@ -18,11 +18,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../run/latency.h"
-#include "../run/latency_pins.h"
+#include "latency.h"
+#include "latency_pins.h"
 #include "harness.h"
 #include "log.h"
-#include "probe.h"
+#include "stage/probe.h"
 
 #define SLOTS 1024u
 #define ROUNDS 40u

@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # Sources whose objects need nothing but each other and what a compiler may call on its own.
-pure="common/drr.c common/room.c ingress/ingress.c edf/edf.c edf/plan.c egress/egress.c $(find edf -name feasible.c)"
+pure="common/drr.c common/stage/room.c ingress/ingress.c edf/edf.c edf/plan.c egress/egress.c $(find edf -name feasible.c)"
 pure_headers="common/histogram.h"
 harmless="memcpy memset memmove __assert_fail __stack_chk_fail __udivti3"
 observers_may="edf/edf.h edf/plan.h edf/feasible.h" # pure, for check and simulate
@@ -66,16 +66,17 @@ check_cppcheck()
 	have_known cppcheck "$known_cppcheck" || return
 	# not *.bpf.c: it has another C library, and the kernel's verifier to check it
 	printf '%s\n' "$sources" | grep '\.c$' | grep -v '\.bpf\.c$' | xargs cppcheck -q -j "$(nproc)" --enable=warning,portability,performance \
-		--inline-suppr --error-exitcode=1 --std=c11 --library=posix --suppress=readdirCalled -D_GNU_SOURCE -Icommon -Itests
+		--inline-suppr --error-exitcode=1 --std=c11 --library=posix --suppress=readdirCalled -D_GNU_SOURCE -Icommon -I. -Irun -Itests
 }
 
 # Each #include "file" as two paths from the top: who includes, what.
 list_includes()
 {
 	grep -HoE '^[[:blank:]]*#[[:blank:]]*include "[^"]+"' $sources | sed 's/:.*"\(.*\)"/ \1/' | while read -r from what; do
-		to=$(dirname "$from")/$what
-		[ -e "$to" ] || to=common/$what
-		[ -e "$to" ] || to=missing/$what
+		for root in "$(dirname "$from")" common . run tests missing; do # the compiler's order
+			to=$root/$what
+			[ ! -e "$to" ] || break
+		done
 		echo "${from#./} $(realpath -m --relative-to=. "$to")"
 	done
 }

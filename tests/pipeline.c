@@ -19,10 +19,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../run/hold_sockets.h"
-#include "../run/load_packet.h"
+#include "hold_sockets.h"
+#include "load_packet.h"
 #include "harness.h"
-#include "journal.h"
+#include "shm/journal.h"
 
 #define LOCAL "127.0.0.1"
 #define SMALL_LANE "ingress_to_edf = 64\nedf_to_egress = 64\n"

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../common/layout.h"
+#include "shm/layout.h"
 
 static int lock_for_ever(int fd)
 {

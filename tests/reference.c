@@ -15,9 +15,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "../run/hold_sockets.h"
+#include "hold_sockets.h"
 #include "clock.h"
-#include "layout.h"
+#include "shm/layout.h"
 #include "log.h"
 
 #define GSO_MOST_BYTES 65000

@@ -21,11 +21,11 @@
 #include <sys/epoll.h>
 
 #include "clock.h"
-#include "config.h"
+#include "config/config.h"
 #include "crash_trap.h"
 #include "random.h"
-#include "segment.h"
-#include "stage.h"
+#include "shm/segment.h"
+#include "stage/stage.h"
 
 #define SIM_BEGIN_NS (1000 * NS_PER_S) /* what the clock says when a run begins */
 #define SIM_INPUT_FD LISTEN_FIRST_FD

@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "../egress/egress.h"
+#include "egress/egress.h"
 #include "sim.h"
 
 #define BITS 8

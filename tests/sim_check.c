@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../egress/egress.h"
-#include "../egress/output.h"
+#include "egress/egress.h"
+#include "egress/output.h"
 #include "log.h"
 #include "sim.h"
 

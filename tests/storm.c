@@ -16,9 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../run/hold_sockets.h"
-#include "../run/load_packet.h"
-#include "../run/load_sink.h"
+#include "hold_sockets.h"
+#include "load_packet.h"
+#include "load_sink.h"
 #include "harness.h"
 #include "log.h"
 #include "random.h"

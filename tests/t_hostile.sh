@@ -27,7 +27,7 @@ export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
 instance=hostile
 other=$instance-b
 dir=$ONTIME_RUN_DIR/$instance
-segment=/dev/shm/ontime.$instance.v$(sed -n 's/^#define LAYOUT_VERSION \([0-9]*\).*/\1/p' common/layout.h)
+segment=/dev/shm/ontime.$instance.v$(sed -n 's/^#define LAYOUT_VERSION \([0-9]*\).*/\1/p' common/shm/layout.h)
 other_segment=/dev/shm/ontime.$other.${segment##*.}
 conf=$work/ours.conf
 trap 'cd "$here" && run/stop.sh -i $instance >/dev/null 2>&1 || true; rm -rf "$work"' EXIT # what else runs ends with the namespace
@@ -408,7 +408,7 @@ process_limit() { # as another user, for whom it counts
 
 other_layout() { # built and installed under a running instance, without a new LAYOUT_VERSION
 	mkdir "$work/new" && cp -r Makefile common ingress edf egress run "$work/new/" &&
-		sed -i 's/^\t_Atomic uint32_t ingress_to_edf_pkts.*/&\n\t_Atomic uint64_t added;/' "$work/new/common/layout.h" && cp -r "$ONTIME_BUILD" "$work/build" &&
+		sed -i 's/^\t_Atomic uint32_t ingress_to_edf_pkts.*/&\n\t_Atomic uint64_t added;/' "$work/new/common/shm/layout.h" && cp -r "$ONTIME_BUILD" "$work/build" &&
 		make -s -j2 -C "$work/new" build/ingress build/edf build/egress build/hold build/supervise || return 1
 	ONTIME_BUILD=$work/build
 	relaunch || return 1

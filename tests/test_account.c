@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../common/clock.h"
-#include "../common/segment.h"
+#include "clock.h"
+#include "shm/segment.h"
 #include "suites.h"
 
 #define N_ROUNDS 200000u

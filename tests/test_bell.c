@@ -2,9 +2,9 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "../common/bell.h"
-#include "../common/clock.h"
-#include "../common/layout.h"
+#include "shm/bell.h"
+#include "clock.h"
+#include "shm/layout.h"
 #include "suites.h"
 
 #define N_ROUNDS 100000u

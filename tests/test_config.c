@@ -9,10 +9,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "../common/address.h"
-#include "../common/config_loop.h"
-#include "../common/config_table.h"
-#include "../common/segment.h"
+#include "config/address.h"
+#include "config/cycle.h"
+#include "config/table.h"
+#include "shm/segment.h"
 #include "suites.h"
 
 #define TEXT_BYTES 8192

@@ -1,7 +1,7 @@
 /* test_decimal.c - numbers are decimal whatever they begin with, and nothing else is one. */
 #include <stdint.h>
 
-#include "../common/decimal.h"
+#include "decimal.h"
 #include "suites.h"
 
 static void digits_are_a_whole_number_and_what_follows_is_told(void)

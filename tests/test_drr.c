@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../common/drr.h"
-#include "../common/random.h"
+#include "drr.h"
+#include "random.h"
 #include "suites.h"
 
 static uint64_t random_state;

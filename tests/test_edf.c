@@ -1,8 +1,8 @@
 /* test_edf.c - the policies: against a reference that is written the other way round, and against every order. */
 #include <CUnit/CUnit.h>
 
-#include "../edf/edf.h"
-#include "../common/random.h"
+#include "edf/edf.h"
+#include "random.h"
 #include "suites.h"
 
 #define NOW 1000000ULL

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../egress/egress.h"
-#include "../common/random.h"
+#include "egress/egress.h"
+#include "random.h"
 #include "suites.h"
 
 #define NS 1000000000ULL

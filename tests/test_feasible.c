@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../common/random.h"
-#include "../edf/feasible.h"
+#include "random.h"
+#include "edf/feasible.h"
 #include "suites.h"
 
 #define US 1000ULL

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../common/segment_lock.h"
-#include "../run/stat_health.h"
+#include "shm/lock.h"
+#include "stat_health.h"
 #include "suites.h"
 
 #define STEP_NS (NS_PER_S / 2)

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../common/histogram.h"
-#include "../common/random.h"
+#include "histogram.h"
+#include "random.h"
 #include "suites.h"
 
 static void buckets_follow_one_another_without_a_gap(void)

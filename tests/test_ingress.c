@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../ingress/ingress.h"
-#include "../common/random.h"
+#include "ingress/ingress.h"
+#include "random.h"
 #include "suites.h"
 
 #define BATCH_PKTS 64

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../common/journal.h"
-#include "../common/layout.h"
+#include "shm/journal.h"
+#include "shm/layout.h"
 #include "suites.h"
 
 static struct mmsghdr msgs[BATCH];

@@ -3,7 +3,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#include "../common/lane.h"
+#include "shm/lane.h"
 #include "suites.h"
 
 #define SLOTS 64u

@@ -5,11 +5,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../run/load_flow.h"
-#include "../run/load_schedule.h"
-#include "../run/load_short.h"
-#include "../run/load_sink.h"
-#include "address.h"
+#include "load_flow.h"
+#include "load_schedule.h"
+#include "load_short.h"
+#include "load_sink.h"
+#include "config/address.h"
 #include "clock.h"
 #include "suites.h"
 

@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../egress/output.h"
+#include "egress/output.h"
 #include "suites.h"
 
 #define MANY 200

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "place.h"
+#include "stage/place.h"
 #include "suites.h"
 
 #define LOOK_NS (25 * NS_PER_MS)

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../common/random.h"
-#include "../edf/plan.h"
+#include "random.h"
+#include "edf/plan.h"
 #include "suites.h"
 
 #define SLOTS 1024u

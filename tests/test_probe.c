@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../common/probe.h"
-#include "../common/segment.h"
+#include "stage/probe.h"
+#include "shm/segment.h"
 #include "suites.h"
 
 #define PAGE 4096u

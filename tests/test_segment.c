@@ -9,10 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../common/clock.h"
-#include "../common/segment.h"
-#include "../common/segment_find.h"
-#include "../common/segment_lock.h"
+#include "clock.h"
+#include "shm/segment.h"
+#include "shm/find.h"
+#include "shm/lock.h"
 #include "suites.h"
 
 #define LOCK_TRY_NS (2 * NS_PER_MS)

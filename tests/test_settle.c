@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../common/clock.h"
-#include "../egress/settle.h"
+#include "clock.h"
+#include "egress/settle.h"
 #include "suites.h"
 
 #define MS NS_PER_MS

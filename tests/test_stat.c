@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../common/clock.h"
-#include "../run/stat_change.h"
-#include "../run/stat_number.h"
-#include "../run/stat_screen.h"
+#include "clock.h"
+#include "stat_change.h"
+#include "stat_number.h"
+#include "stat_screen.h"
 #include "suites.h"
 
 static struct view before, now;

@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../common/clock.h"
-#include "../edf/ending.h"
-#include "../edf/work.h"
+#include "clock.h"
+#include "edf/ending.h"
+#include "edf/work.h"
 #include "suites.h"
 
 #define N_PKTS 50

@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../run/hold_sockets.h"
-#include "../run/load_sink.h"
+#include "hold_sockets.h"
+#include "load_sink.h"
 #include "harness.h"
 #include "log.h"
 

@@ -1,6 +1,6 @@
 /* slow.c - an example plugin whose work is long, 1 us per byte, and can be interrupted: to see what `slice` does. */
-#include "../../common/clock.h"
-#include "../plugin.h"
+#include "clock.h"
+#include "edf/plugin.h"
 
 static int work(void *state, struct ontime_packet *p)
 {

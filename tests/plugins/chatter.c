@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../edf/plugin.h"
+#include "edf/plugin.h"
 
 static int work(void *state, struct ontime_packet *p)
 {

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../edf/plugin.h"
+#include "edf/plugin.h"
 
 static void call_exit(void)
 {

@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../edf/plugin.h"
+#include "edf/plugin.h"
 
 #define SPIN_NS 1000000
 

@@ -1,5 +1,5 @@
-/* config_loop.c - whether what an instance sends comes in at one of its own classes again. */
-#include "config_loop.h"
+/* cycle.c - whether what an instance sends comes in at one of its own classes again. */
+#include "cycle.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "segment.h"
+#include "shm/segment.h"
 
 void probe_init(struct probes *p, const struct segment *seg, enum stage_id stage)
 {

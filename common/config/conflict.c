@@ -1,5 +1,5 @@
-/* config_conflict.c - values that are fine alone but cannot work together, or not on this machine. */
-#include "config_conflict.h"
+/* conflict.c - values that are fine alone but cannot work together, or not on this machine. */
+#include "conflict.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +12,8 @@
 
 #include "address.h"
 #include "clock.h"
-#include "config_loop.h"
-#include "config_table.h"
+#include "cycle.h"
+#include "table.h"
 
 #define PIPELINE (-1)
 #define MAX_OWN 256 /* addresses of this machine that are looked at */

@@ -1,5 +1,5 @@
 /*
- * config_value.h - one option's value: from text with a unit to a number in range, and back.
+ * value.h - one option's value: from text with a unit to a number in range, and back.
  *
  * Memory:  a value is written into the struct the option lies in (`base` + offset); no heap.
  * Rules:   the whole text must be the value: no blanks before a unit, no rounding, no bare number

@@ -16,8 +16,8 @@
 #ifndef ONTIME_PLACE_H
 #define ONTIME_PLACE_H
 
-#include "config.h"
-#include "layout.h"
+#include "config/config.h"
+#include "shm/layout.h"
 #include "room.h"
 #include "waits.h"
 

@@ -1,5 +1,5 @@
-/* config_value.c - one option's value: from text with a unit to a number in range, and back. */
-#include "config_value.h"
+/* value.c - one option's value: from text with a unit to a number in range, and back. */
+#include "value.h"
 
 #include <assert.h>
 #include <ctype.h>

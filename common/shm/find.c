@@ -1,5 +1,5 @@
-/* segment_find.c - find an instance by the processes that have its segment open. */
-#include "segment_find.h"
+/* find.c - find an instance by the processes that have its segment open. */
+#include "find.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,11 +1,11 @@
 /*
- * config_table.h - THE table of options: the file's keys, the command line and --help are all read off it.
+ * table.h - THE table of options: the file's keys, the command line and --help are all read off it.
  */
 #ifndef ONTIME_CONFIG_TABLE_H
 #define ONTIME_CONFIG_TABLE_H
 
 #include "config.h"
-#include "config_value.h"
+#include "value.h"
 
 #define N_OPTIONS 29
 

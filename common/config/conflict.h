@@ -1,5 +1,5 @@
 /*
- * config_conflict.h - values that are fine alone but cannot work together, or not on this machine.
+ * conflict.h - values that are fine alone but cannot work together, or not on this machine.
  *
  * Rules:   conflict_find() looks at the config only, and so says the same everywhere and at any time: what it refuses could
  *          run nowhere. conflict_find_here() looks at files and addresses, which come and go: only a launch asks it.
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "config.h"
-#include "config_value.h"
+#include "value.h"
 
 struct conflict {
 	int class; /* whose key it is; -1: of [pipeline] */

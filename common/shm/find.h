@@ -1,5 +1,5 @@
 /*
- * segment_find.h - find an instance by the processes that have its segment open, whatever became of the segment's name.
+ * find.h - find an instance by the processes that have its segment open, whatever became of the segment's name.
  *
  * Rules:   looks at processes that this user may look into, through /proc/PID/fd: thousands of small system calls, so only for
  *          what is not there by name, and for a stop that must miss nobody. Only this user's segments count, and only those in the

@@ -17,13 +17,13 @@
 
 #include <signal.h>
 
-#include "bell.h"
+#include "shm/bell.h"
 #include "clock.h"
-#include "config.h"
+#include "config/config.h"
 #include "failing.h"
 #include "place.h"
 #include "probe.h"
-#include "segment.h"
+#include "shm/segment.h"
 
 #define EXIT_TEMPORARY 1
 #define EXIT_CONFIG 2

@@ -14,7 +14,7 @@
 
 #include "clock.h"
 #include "log.h"
-#include "segment_find.h"
+#include "find.h"
 
 #define PAGE 4096u
 #define SHM "/dev/shm"

@@ -13,7 +13,7 @@
 
 #include "log.h"
 #include "mutant.h"
-#include "segment_lock.h"
+#include "shm/lock.h"
 #include "version.h"
 
 #define LOCK_WAIT_NS (2 * NS_PER_S)

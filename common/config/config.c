@@ -1,9 +1,9 @@
 /*
- * config.c - what the user asked for: reading files and arguments by the table of config_table.c.
+ * config.c - what the user asked for: reading files and arguments by the table of table.c.
  *
  * Rules:   a line of the file goes: next_line() (numbers it, opens its section), libinih (comments,
  *          blanks, key and value), take_pair() (looks the key up), value_parse(). Then the fields are
- *          checked against each other (config_conflict.c). The first refusal ends it.
+ *          checked against each other (conflict.c). The first refusal ends it.
  */
 #include "config.h"
 
@@ -19,9 +19,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "config_conflict.h"
-#include "config_table.h"
-#include "config_value.h"
+#include "conflict.h"
+#include "table.h"
+#include "value.h"
 
 #define KEY_BYTES 48 /* longer words cannot be a key or a class */
 #define LINE_BYTES 200 /* what libinih has for a line, NUL and all */

@@ -1,5 +1,5 @@
-/* segment_lock.c - who is a stage, and who the supervisor, by the kernel's word. */
-#include "segment_lock.h"
+/* lock.c - who is a stage, and who the supervisor, by the kernel's word. */
+#include "lock.h"
 
 #include <errno.h>
 #include <fcntl.h>

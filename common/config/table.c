@@ -1,5 +1,5 @@
-/* config_table.c - THE table of options, and what is read off it: digest, changes, help. */
-#include "config_table.h"
+/* table.c - THE table of options, and what is read off it: digest, changes, help. */
+#include "table.h"
 
 #include <inttypes.h>
 #include <stdbool.h>

@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-#include "layout.h"
+#include "shm/layout.h"
 
 #define FAILING_ROWS 6 /* different calls that may fail at one time */
 

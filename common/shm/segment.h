@@ -7,7 +7,7 @@
  *          /dev/shm is an error now, never a SIGBUS later. Nothing read from a segment is trusted unchecked.
  *          A segment of another user is refused; root may observe it, even while its owner changes it or cuts it short.
  * Names:   a segment whose name was taken away (by a logout, a cleaner) goes on. The supervisor hands it to stages by
- *          descriptor; all others find it through a process of this user that has it open (segment_find.h).
+ *          descriptor; all others find it through a process of this user that has it open (find.h).
  * Order:   edge "ready": everything in the header is visible before the magic word.
  * Errors:  -errno, and in `why` one line: what was tried, on what, why, and what to do.
  *          -ENOENT no such segment, -EEXIST there is one, -EPROTO not one of these, damaged, or of another config,

@@ -1,5 +1,5 @@
 /*
- * segment_lock.h - who is a stage, and who the supervisor, by the kernel's word: each holds a lock on a byte of the segment.
+ * lock.h - who is a stage, and who the supervisor, by the kernel's word: each holds a lock on a byte of the segment.
  *
  * Rules:   a stage holds two. One is of its open file description and ends when the last system call of its holder is over,
  *          so it says that a stage is gone for good. The kernel names the holder of the other one, the supervisor's too.

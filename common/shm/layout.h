@@ -28,7 +28,7 @@
 #include <sys/socket.h>
 
 #include "account.h"
-#include "config.h"
+#include "config/config.h"
 #include "histogram.h"
 
 #define LAYOUT_VERSION 2

@@ -1,5 +1,5 @@
 /*
- * config_loop.h - whether what an instance sends comes in at one of its own classes again, and so on for ever.
+ * cycle.h - whether what an instance sends comes in at one of its own classes again, and so on for ever.
  *
  * Rules:   pure. One datagram in a loop is worked on as often as a CPU can, for ever, and no count shows it as a fault.
  *          A chain (high sends to low of the same instance) is none as long as nothing comes back.

@@ -19,8 +19,8 @@
 #ifndef ONTIME_PROBE_H
 #define ONTIME_PROBE_H
 
-#include "lane.h"
-#include "layout.h"
+#include "shm/lane.h"
+#include "shm/layout.h"
 
 #define PROBE_SPANS 3 /* that one stage ends, at most */
 
