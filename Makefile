@@ -9,21 +9,22 @@
 #   LIBS_NAME    libraries
 #   PARTS_NAME   sources that are parts of another program; below run/ only pure ones (tests/lint.sh)
 comma := ,
-LOAD_SINK := run/load_sink.c run/load_flow.c run/load_short.c
+LOAD_SINK := run/traffic/sink.c run/traffic/flow.c run/traffic/short.c
+LOOK := $(wildcard run/look/*.c)
 LIBS_latency := -lbpf -lelf
 LIBS_stat := -lncursesw
-PARTS_unit += $(patsubst %,run/stat_%.c,change columns grid health json lost number screen view)
-PARTS_unit += $(LOAD_SINK) run/load_schedule.c
-PARTS_supervise := run/hold_directory.c run/hold_process.c
-PARTS_storm := run/hold_sockets.c $(LOAD_SINK)
-PARTS_reference := run/hold_sockets.c
+PARTS_unit += $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen)
+PARTS_unit += $(LOAD_SINK) run/load/schedule.c
+PARTS_supervise := run/hold/directory.c run/hold/process.c
+PARTS_storm := run/hold/sockets.c $(LOAD_SINK)
+PARTS_reference := run/hold/sockets.c
 PARTS_bench_decide := edf/edf.c edf/plan.c
 PARTS_bench_gap := $(LOAD_SINK)
-PARTS_pipeline := run/hold_sockets.c
-PARTS_plugin := run/hold_sockets.c
-PARTS_crash := run/hold_sockets.c $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
+PARTS_pipeline := run/hold/sockets.c
+PARTS_plugin := run/hold/sockets.c
+PARTS_crash := run/hold/sockets.c $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
 LIBS_crash := -Wl,--wrap=mmap -Wl,--wrap=munmap -Wl,--wrap=recvmmsg -Wl,--wrap=sendmmsg
-PARTS_threads := run/hold_sockets.c $(LOAD_SINK) $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
+PARTS_threads := run/hold/sockets.c $(LOAD_SINK) $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
 PARTS_sim := tests/crash_trap.c tests/crash_ingress.c tests/crash_edf.c tests/crash_egress.c \
 	$(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
 LIBS_sim := $(patsubst %,-Wl$(comma)--wrap=%,mmap munmap mlock2 shm_open shm_unlink fcntl clock_gettime clock_nanosleep nanosleep \
@@ -31,8 +32,10 @@ LIBS_sim := $(patsubst %,-Wl$(comma)--wrap=%,mmap munmap mlock2 shm_open shm_unl
 	setsockopt getsockopt close epoll_create1 epoll_ctl epoll_wait read write)
 LIBS_threads := -Wl,--wrap=mmap -Wl,--wrap=munmap
 PARTS_check := edf/feasible.c
-PARTS_simulate := edf/edf.c edf/plan.c run/load_trace.c
-PARTS_dash := run/stat_view.c run/stat_health.c run/stat_json.c
+PARTS_simulate := edf/edf.c edf/plan.c run/traffic/trace.c
+PARTS_dash := $(LOOK)
+PARTS_stat := $(LOOK)
+PARTS_load := $(LOAD_SINK) run/traffic/trace.c
 LIBS_dash := -lmicrohttpd
 
 ifeq ($(origin CC),default)
@@ -61,9 +64,9 @@ STAGE_PARTS := $(call objects,$(filter-out %/main.c,$(wildcard $(STAGES:%=%/*.c)
 PLUGINS := $(patsubst edf/plugins/%.c,$(BUILD)/plugins/%.so,$(wildcard edf/plugins/*.c))
 TEST_PLUGINS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/plugins/*.c))
 
-# run/NAME.c is a program, run/NAME_*.c are its parts.
-run_sources := $(patsubst run/%.c,%,$(filter-out %.bpf.c,$(wildcard run/*.c)))
-RUN_PROGRAMS := $(filter-out $(addsuffix _%,$(run_sources)),$(run_sources))
+# run/NAME/NAME.c is a program, and the rest of its folder its parts. A folder without one holds what several programs share.
+RUN_PROGRAMS := $(foreach d,$(patsubst run/%/,%,$(wildcard run/*/)),$(if $(wildcard run/$(d)/$(d).c),$(d)))
+parts_of = $(filter-out %.bpf.c,$(wildcard run/$(1)/*.c))
 
 # tests/NAME.c is a program if it has a main(), and tests/NAME_*.c without one are its parts. harness*.c goes into all of
 # them. The rest, test_*.c and its helpers, is the unit program.
@@ -74,8 +77,8 @@ TEST_SHARED := $(call objects,$(wildcard tests/harness*.c))
 UNIT := $(call objects,$(patsubst %,tests/%.c,$(filter-out \
 	harness% $(TEST_PROGRAMS) $(addsuffix _%,$(TEST_PROGRAMS)),$(test_sources))))
 
-# run/NAME.bpf.c is the kernel side of run/NAME.c; both need clang and libbpf.
-BPF := $(patsubst run/%.bpf.c,$(BUILD)/%.bpf.o,$(wildcard run/*.bpf.c))
+# run/NAME/NAME.bpf.c is the kernel side of run/NAME/NAME.c; both need clang and libbpf.
+BPF := $(foreach f,$(wildcard run/*/*.bpf.c),$(BUILD)/$(notdir $(f:.c=.o)))
 ifneq ($(BPF),)
 have_bpf := $(shell command -v clang >/dev/null && \
 	printf '\043include <bpf/libbpf.h>\n\043include <gelf.h>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo yes)
@@ -86,7 +89,7 @@ BPF :=
 endif
 endif
 
-# run/dash.c needs libmicrohttpd.
+# dash needs libmicrohttpd.
 ifeq ($(shell printf '\043include <microhttpd.h>\n' | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 && echo yes),)
 $(info make: without dash: to have it, apt-get install libmicrohttpd-dev)
 RUN_PROGRAMS := $(filter-out dash,$(RUN_PROGRAMS))
@@ -128,15 +131,17 @@ PREFIX ?= /usr/local
 LIB_DIR = $(abspath $(PREFIX)/lib/ontime)# where it is found at last, which DESTDIR is no part of
 HOME_DIR = $(DESTDIR)$(LIB_DIR)
 install: can-install all ## install below $(DESTDIR)$(PREFIX)/lib/ontime, in the tree's own layout
-	install -d $(HOME_DIR)/build/plugins $(HOME_DIR)/run
+	install -d $(HOME_DIR)/build/plugins $(patsubst %,$(HOME_DIR)/run/%,dash/vendor stress supervise systemd)
 	install $(PROGRAMS) $(HOME_DIR)/build
 	$(if $(PLUGINS),install -m 644 $(PLUGINS) $(HOME_DIR)/build/plugins)
 	$(if $(BPF),install -m 644 $(BPF) $(HOME_DIR)/build)
-	$(if $(wildcard run/*.sh),install $(wildcard run/*.sh) $(HOME_DIR)/run)
-	install -m 644 LICENSE run/stress.conf $(wildcard run/*.json) $(HOME_DIR)/run
-	install -d $(HOME_DIR)/run/vendor && install -m 644 run/vendor/LICENSE $(HOME_DIR)/run/vendor # of what dash embeds
+	install run/*.sh $(HOME_DIR)/run
+	install run/stress/*.sh $(HOME_DIR)/run/stress
+	install -m 644 run/supervise/lib.sh $(HOME_DIR)/run/supervise
+	install -m 644 LICENSE run/stress.conf $(HOME_DIR)/run
+	install -m 644 run/dash/grafana.json $(HOME_DIR)/run/dash
+	install -m 644 run/dash/vendor/LICENSE $(HOME_DIR)/run/dash/vendor # of what dash embeds
 	[ -e $(HOME_DIR)/run/ontime.conf ] || install -m 644 run/ontime.conf $(HOME_DIR)/run # the operator's own is kept
-	install -d $(HOME_DIR)/run/systemd
 	for unit in run/systemd/*; do sed 's|/usr/local/lib/ontime|$(LIB_DIR)|g' $$unit | \
 		install -m 644 /dev/stdin $(HOME_DIR)/$$unit || exit 1; done
 	@case $(LIB_DIR) in /home/* | /root/* | /run/user/* | /tmp/* | /var/tmp/*) \
@@ -164,14 +169,14 @@ $(BUILD)/$(1): $(2) $(call objects,$(PARTS_$(3))) $(COMMON)
 	$(Q)$(CC) $$(ALL_LDFLAGS) $$^ $(LIBS) $(LIBS_$(3)) -o $$@
 endef
 $(foreach s,$(STAGES),$(eval $(call program,$(s),$(call objects,$(wildcard $(s)/*.c)),$(s))))
-$(foreach p,$(RUN_PROGRAMS),$(eval $(call program,$(p),$(call objects,run/$(p).c $(wildcard run/$(p)_*.c)),$(p))))
+$(foreach p,$(RUN_PROGRAMS),$(eval $(call program,$(p),$(call objects,$(call parts_of,$(p))),$(p))))
 $(foreach p,$(TEST_PROGRAMS),$(eval $(call program,tests/$(p),$(call objects,tests/$(p).c $(filter-out \
 	$(test_mains:%=tests/%.c),$(wildcard tests/$(p)_*.c))) $(TEST_SHARED),$(p))))
 LIBS_unit += -lcunit
 $(eval $(call program,tests/unit,$(UNIT) $(TEST_SHARED) $(STAGE_PARTS),unit))
 
 $(UNIT): | have-cunit
-$(OBJ)/run/stat_live.o: | have-ncurses
+$(OBJ)/run/stat/live.o: | have-ncurses
 
 $(PLUGINS): $(BUILD)/plugins/%.so: $(OBJ)/edf/plugins/%.o
 $(TEST_PLUGINS): $(BUILD)/%.so: $(OBJ)/%.o
@@ -180,13 +185,13 @@ $(PLUGINS) $(TEST_PLUGINS):
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(SAN_FLAGS) $(LDFLAGS) $< -o $@
 
-$(BUILD)/%.bpf.o: run/%.bpf.c $(wildcard run/*.h common/*.h common/*/*.h)
+$(BUILD)/latency.bpf.o: run/latency/latency.bpf.c $(wildcard run/latency/*.h common/*.h common/*/*.h)
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)clang -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -O2 -g -Wall -Icommon -I. -Irun \
 		-I/usr/include/$(machine)-linux-gnu -c $< -o $@
 
-$(OBJ)/run/dash_files.o: $(wildcard run/dash*.html run/dash*.css run/dash*.js run/dash*.svg run/vendor/*)
+$(OBJ)/run/dash/files.o: $(wildcard run/dash/page/* run/dash/vendor/*)
 
 # What a segment is made of: a build that declares it otherwise is told from this one, whatever LAYOUT_VERSION says.
 layout_hash := $(shell $(CC) -E -std=gnu17 -D_GNU_SOURCE -Icommon $(CPPFLAGS) common/shm/layout.h | \

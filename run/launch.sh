@@ -12,8 +12,8 @@
 # Exit status: 0 running, 1 temporary failure, 2 usage or configuration.
 set -eu
 here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
-# shellcheck source=run/common.sh
-. "$here/common.sh"
+# shellcheck source=run/supervise/lib.sh
+. "$here/supervise/lib.sh"
 foreground=
 takes_file=
 

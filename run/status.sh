@@ -6,8 +6,8 @@
 # Exit status: 0 all three stages and the supervisor run, 1 not all of them.
 set -eu
 here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
-# shellcheck source=run/common.sh
-. "$here/common.sh"
+# shellcheck source=run/supervise/lib.sh
+. "$here/supervise/lib.sh"
 
 case ${1:-} in
 -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" && exit 0 ;;

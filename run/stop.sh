@@ -8,8 +8,8 @@
 # Exit status: 0 stopped, or nothing was running; 1 it is another user's, or out of reach.
 set -eu
 here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
-# shellcheck source=run/common.sh
-. "$here/common.sh"
+# shellcheck source=run/supervise/lib.sh
+. "$here/supervise/lib.sh"
 
 case ${1:-} in
 -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" && exit 0 ;;

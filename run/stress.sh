@@ -20,8 +20,8 @@
 # Exit status: 0 done, 1 temporary failure (a port in use), 2 usage or configuration. Ctrl-C stops and removes all it started.
 set -eu
 here=$(dirname "$0")
-# shellcheck source=run/common.sh
-. "$here/common.sh"
+# shellcheck source=run/supervise/lib.sh
+. "$here/supervise/lib.sh"
 
 config=$ontime/run/stress.conf rates=high=938,medium=1876,low=3752 size=64-1400 arrivals=poisson seed=1
 seconds='' policies='' report=stress-report.md sweep='' quanta="16:4:1 4:2:1 1:1:1" queues="16 64 256" spins="0us 50us"
@@ -142,8 +142,8 @@ run() {
 }
 
 if [ -n "$sweep" ]; then
-	# shellcheck source=run/stress_sweep.sh
-	. "$here/stress_sweep.sh"
+	# shellcheck source=run/stress/sweep.sh
+	. "$here/stress/sweep.sh"
 	exit 0
 fi
 n_runs=$(echo "$policies" | wc -w)
@@ -155,6 +155,6 @@ jq -s --arg config "$config" --arg rates "$rates" --arg size "$size" --arg arriv
 	--argjson budgets "$("$build/hold" --classes -c "$config" | jq -R '[splits(" +")] | {(.[1]): (.[(index("->") + 2):] | join(" ") | sub("within "; ""))}' | jq -s add)" \
 	'{config: $config, rates: $rates, size: $size, arrivals: $arrivals, seconds: $seconds, seed: $seed, machine: $machine,
 		when: $when, budgets: $budgets, runs: .}' $(seq -f "$work/run.%g.json" 0 $((n_runs - 1))) >"$report.json"
-"$here/stress_chart.sh" "$report.json" >"$report.svg"
-"$here/stress_report.sh" "$report.json" "$(basename "$report").svg" >"$report.md"
+"$here/stress/chart.sh" "$report.json" >"$report.svg"
+"$here/stress/report.sh" "$report.json" "$(basename "$report").svg" >"$report.md"
 say "the report is in $report.md, its chart in $report.svg, all figures in $report.json"

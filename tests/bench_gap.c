@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "load_sink.h"
+#include "traffic/sink.h"
 #include "clock.h"
 #include "harness.h"
 #include "log.h"

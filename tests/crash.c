@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "hold_sockets.h"
+#include "hold/sockets.h"
 #include "crash_trap.h"
 #include "harness.h"
 #include "shm/journal.h"

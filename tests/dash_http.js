@@ -13,9 +13,9 @@ const HOST = `127.0.0.1:${PORT}`;
 const GOOD = `GET /healthz HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`;
 const GOOD_CLIENT_MS = 2000; // a good client is answered within, whatever else is connected
 const MEMORY_KB = 24 * 1024; // resident at most: 320 connections of 16 KiB, ten minutes of looks, and the program
-const ASK_SECONDS = 10; // dash_http.h
+const ASK_SECONDS = 10; // run/dash/http.h
 const ANSWER_SECONDS = 15;
-const MAX_STREAMS = 64; // dash_events.h
+const MAX_STREAMS = 64; // run/dash/events.h
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const memory_kb = (what) =>
@@ -67,7 +67,7 @@ async function answers_are_right() {
 	demand(!/https?:\/\//.test(page.slice(page.indexOf('\r\n\r\n'))), 'the page names another host');
 	const head = await ask(`HEAD / HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`);
 	demand(status(head) === 200 && head.indexOf('\r\n\r\n') === head.length - 4, 'HEAD has a body, or is refused');
-	for (const path of ['/nope', '/../etc/passwd', '/%2e%2e/etc/passwd', '//', '/dash.html', '/metrics/', '/events/x'])
+	for (const path of ['/nope', '/../etc/passwd', '/%2e%2e/etc/passwd', '//', '/page.html', '/metrics/', '/events/x'])
 		demand(status(await get(path)) === 404, `${path} is not 404`);
 }
 

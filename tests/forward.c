@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "load_packet.h"
+#include "traffic/packet.h"
 #include "clock.h"
 #include "config/config.h"
 #include "harness.h"

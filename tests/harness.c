@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "load_packet.h"
+#include "traffic/packet.h"
 #include "random.h"
 
 #define TEST_TIMEOUT_NS (60 * NS_PER_S)

@@ -3,7 +3,7 @@
  *
  * usage: latency_counts INSTANCE [SECONDS]     wait so long at most until nothing is held (default 5)
  *
- * Per class: each span counts exactly the packets run/latency.h says; `total` holds the same packets in the same buckets
+ * Per class: each span counts exactly the packets run/latency/latency.h says; `total` holds the same packets in the same buckets
  * as egress's own histogram, to the last one; the rows people read have its percentiles, within a bucket.
  * One line per mismatch. Exit status: 0 all equal, 1 not, 2 usage.
  */
@@ -16,8 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "latency.h"
-#include "latency_pins.h"
+#include "latency/latency.h"
+#include "latency/pins.h"
 #include "harness.h"
 #include "log.h"
 
@@ -73,7 +73,7 @@ static void must_equal(const char *class, const char *span, const char *what, ui
 	n_wrong++;
 }
 
-/* What run/latency.h says a span counts. */
+/* What run/latency/latency.h says a span counts. */
 static uint64_t expected_pkts(const struct account *a, uint32_t span)
 {
 	uint64_t n = a->received_pkts - a->dropped_pkts[DROP_KERNEL] - a->dropped_pkts[DROP_OVERSIZE] -

@@ -18,8 +18,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "latency.h"
-#include "latency_pins.h"
+#include "latency/latency.h"
+#include "latency/pins.h"
 #include "harness.h"
 #include "log.h"
 #include "stage/probe.h"

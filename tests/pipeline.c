@@ -19,8 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "hold_sockets.h"
-#include "load_packet.h"
+#include "hold/sockets.h"
+#include "traffic/packet.h"
 #include "harness.h"
 #include "shm/journal.h"
 

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "hold_sockets.h"
+#include "hold/sockets.h"
 #include "harness.h"
 
 #define LOCAL "127.0.0.1"

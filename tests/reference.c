@@ -15,7 +15,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "hold_sockets.h"
+#include "hold/sockets.h"
 #include "clock.h"
 #include "shm/layout.h"
 #include "log.h"

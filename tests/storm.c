@@ -16,9 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "hold_sockets.h"
-#include "load_packet.h"
-#include "load_sink.h"
+#include "hold/sockets.h"
+#include "traffic/packet.h"
+#include "traffic/sink.h"
 #include "harness.h"
 #include "log.h"
 #include "random.h"

@@ -59,7 +59,7 @@ open_is_well_formed() {
 }
 
 grafana_names_exist() {
-	grep -o 'ontime_[a-z_]*\|process_[a-z_]*' run/grafana.json | sort -u >"$work/names"
+	grep -o 'ontime_[a-z_]*\|process_[a-z_]*' run/dash/grafana.json | sort -u >"$work/names"
 	[ "$(wc -l <"$work/names")" -gt 10 ] || return 1
 	sed -n 's/^# TYPE \([a-z_]*\) counter/\1_total/p; s/^# TYPE \([a-z_]*\) gauge/\1/p; s/^# TYPE \([a-z_]*\) histogram/\1_bucket/p' \
 		"$work/open" | sort -u >"$work/known"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # t_dash_browser.sh - the dashboard in a real Chromium while traffic flows. Its pictures are left in build/dash-*.png;
-# the README's is one of them: DASH_INSTANCE=stress tests/t_dash_browser.sh && cp build/dash-light.png run/dash.png
+# the README's is one of them: DASH_INSTANCE=stress tests/t_dash_browser.sh && cp build/dash-light.png run/dash/dash.png
 set -eu
 cd "$(dirname "$0")/.."
 name=dash_browser

@@ -256,7 +256,7 @@ with_two_capabilities() { # an instance of an unprivileged user who may have BPF
 
 refused_by_verifier() { # the same programs without the bound on what is copied
 	mkdir "$work/refused" && cp -r Makefile run common "$work/refused" || return 1
-	sed -i 's/ || n > LATENCY_BATCH//; s/if (bytes > LATENCY_BATCH .*/if (bytes == 1)/' "$work/refused/run/latency.bpf.c"
+	sed -i 's/ || n > LATENCY_BATCH//; s/if (bytes > LATENCY_BATCH .*/if (bytes == 1)/' "$work/refused/run/latency/latency.bpf.c"
 	make -s -C "$work/refused" build/latency.bpf.o && cp build/latency "$work/refused/build" || return 1
 	made_up_segment fails_with 1 'refuses program ingress: R[0-9]* unbounded memory access' \
 		"$work/refused/build/latency" -i "$instance" && [ ! -e "$pins/$instance" ]

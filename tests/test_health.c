@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "shm/lock.h"
-#include "stat_health.h"
+#include "look/health.h"
 #include "suites.h"
 
 #define STEP_NS (NS_PER_S / 2)

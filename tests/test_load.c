@@ -5,10 +5,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "load_flow.h"
-#include "load_schedule.h"
-#include "load_short.h"
-#include "load_sink.h"
+#include "traffic/flow.h"
+#include "load/schedule.h"
+#include "traffic/short.h"
+#include "traffic/sink.h"
 #include "config/address.h"
 #include "clock.h"
 #include "suites.h"

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "clock.h"
-#include "stat_change.h"
-#include "stat_number.h"
-#include "stat_screen.h"
+#include "look/change.h"
+#include "look/number.h"
+#include "stat/screen.h"
 #include "suites.h"
 
 static struct view before, now;

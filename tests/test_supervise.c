@@ -1,6 +1,6 @@
 /* test_supervise.c - how long the supervisor waits before a stage is started again, and what it takes for a hang. */
-#include "supervise_hang.h"
-#include "supervise_row.h"
+#include "supervise/hang.h"
+#include "supervise/row.h"
 #include "suites.h"
 
 #define SHORT_NS 1000000

@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hold_sockets.h"
-#include "load_sink.h"
+#include "hold/sockets.h"
+#include "traffic/sink.h"
 #include "harness.h"
 #include "log.h"
 

@@ -8,12 +8,12 @@
  *          the slots' own time stamps, are laid side by side, and an empty function is called with their address: one
  *          copy of user memory costs a BPF program 90 ns, and from the slots it would take two to four.
  *          The function's first instruction is a nop of 5 bytes, which Linux 6.18 and newer replace by a call; older ones
- *          emulate the nop of 1 byte of the twin, and would single-step the other. Who attaches chooses (run/latency.c). At a
+ *          emulate the nop of 1 byte of the twin, and would single-step the other. Who attaches chooses (run/latency/latency.c). At a
  *          function's entry, because a call there does not overwrite the red zone. Both names survive strip (-rdynamic).
  *          A note names the first as the USDT point ontime:batch, so that bpftrace raises the counter itself.
  * Order:   before the commit: until then all slots of the batch belong to this stage.
  * Crash:   a stage killed between the probe and the commit leaves the batch to its successor, which probes it again, from
- *          the same first packet: who counts can tell, and take the first time back (run/latency.bpf.c).
+ *          the same first packet: who counts can tell, and take the first time back (run/latency/latency.bpf.c).
  * Source:  the semaphores of SystemTap's sdt.h; Documentation/trace/uprobetracer.rst.
  */
 #ifndef ONTIME_PROBE_H

@@ -1,0 +1,220 @@
+/*
+ * dash.c - the web dashboard: one look at the instance per interval, served to any number of browsers and to Prometheus.
+ *
+ * Rules:   one thread: look, serve, sleep. Maps the segment read-only. The instance may come, go and come again.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "config/value.h"
+#include "http.h"
+#include "decimal.h"
+#include "log.h"
+#include "version.h"
+
+#define EXIT_CANNOT 1
+#define EXIT_USAGE 2
+#define DEFAULT_LISTEN "127.0.0.1:9999"
+
+struct options {
+	const char *instance;
+	struct address listen;
+	uint64_t interval_ns;
+};
+
+static volatile sig_atomic_t stop_asked;
+
+static void on_signal(int number)
+{
+	(void)number;
+	stop_asked = 1;
+}
+
+static void print_help(void)
+{
+	puts("dash - the web dashboard of a running instance, and its metrics for Prometheus.\n\n"
+	     "usage: dash [-i INSTANCE] [--listen ADDRESS:PORT] [options]\n\n"
+	     "  -i INSTANCE            which instance (default: default); it may start later, stop, and start again\n"
+	     "  --listen ADDRESS:PORT  where to serve (default " DEFAULT_LISTEN "; there is no password)\n"
+	     "  --allow-host NAME      a host name it may be asked by, beside localhost and its address; up to 8 "
+	     "times\n"
+	     "  --interval SECONDS     between two looks (default 1; 0.1 to 60); it keeps the last 600 looks\n"
+	     "  --version              print the version\n\n"
+	     "serves: /         the page; it opens files of `stat --record` too\n"
+	     "        /metrics  Prometheus's text format, or OpenMetrics if that is asked for\n"
+	     "        /events   server-sent events: each look as `stat --json`\n"
+	     "        /healthz  200 ok, or 503 and a line for each cause: not running, not balanced, a stage down or\n"
+	     "                  hung, calls that keep failing, a class that stands still or is refused\n\n"
+	     "examples: build/dash\n"
+	     "          build/dash -i stress --listen '[::1]:8000' --interval 0.5\n"
+	     "          ssh -L 9999:127.0.0.1:9999 relay.example    then http://localhost:9999/ here\n\n"
+	     "Exit status: 0 asked to stop, 1 cannot serve (the port is in use), 2 usage.");
+}
+
+static int parse_interval(const char *text, uint64_t *ns)
+{
+	double seconds;
+
+	if (decimal_real(text, 0.1, 60, &seconds))
+		return -EINVAL;
+	*ns = (uint64_t)(seconds * 1e9);
+	return 0;
+}
+
+/* One option with its value. 0, or -1 after one line. */
+static int take_option(struct options *o, struct server *s, const char *name, const char *value)
+{
+	char reason[REASON_BYTES];
+
+	if (!value) {
+		log_error("%s: what? see dash --help", name);
+		return -1;
+	}
+	if (strcmp(name, "-i") == 0) {
+		o->instance = value;
+		if (value_check_name(value, INSTANCE_NAME_BYTES - 1, reason) == 0)
+			return 0;
+		log_error("-i %s: %s", value, reason);
+	} else if (strcmp(name, "--listen") == 0) {
+		if (address_parse(value, strlen(value), &o->listen))
+			return 0;
+		log_error("--listen %s: not an address and port such as 127.0.0.1:9999 or [::1]:9999", value);
+	} else if (strcmp(name, "--interval") == 0) {
+		if (parse_interval(value, &o->interval_ns) == 0)
+			return 0;
+		log_error("--interval %s: not a number of seconds from 0.1 to 60", value);
+	} else if (strcmp(name, "--allow-host") == 0) {
+		if (s->n_allowed < MAX_ALLOWED) {
+			s->allowed[s->n_allowed++] = value;
+			return 0;
+		}
+		log_error("--allow-host %s: one too many: at most %d", value, MAX_ALLOWED);
+	} else {
+		log_error("%s: unknown option; see dash --help", name);
+	}
+	return -1;
+}
+
+static int is_flag(const char *word, const char *name)
+{
+	return strcmp(word, name) == 0;
+}
+
+/* Returns 0, or 1 + the exit status when there is nothing to serve. */
+static int read_options(struct options *o, struct server *s, int argc, char **argv)
+{
+	*o = (struct options){ .instance = "default", .interval_ns = NS_PER_S };
+	address_parse(DEFAULT_LISTEN, strlen(DEFAULT_LISTEN), &o->listen);
+	for (int i = 1; i < argc; i += 2) {
+		if (is_flag(argv[i], "--help") || is_flag(argv[i], "-h")) {
+			print_help();
+			return 1;
+		}
+		if (is_flag(argv[i], "--version")) {
+			printf("ontime %s\n", ONTIME_VERSION);
+			return 1;
+		}
+		const char *known[] = { "-i", "--listen", "--interval", "--allow-host" };
+		size_t k = 0;
+
+		while (k < 4 && !is_flag(argv[i], known[k]))
+			k++;
+		if (take_option(o, s, argv[i], k < 4 ? argv[i + 1] : ""))
+			return 1 + EXIT_USAGE;
+	}
+	return 0;
+}
+
+static int is_loopback(const struct address *a)
+{
+	if (a->at.ss_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)&a->at)->sin_addr.s_addr) >> 24 == 127;
+	return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)&a->at)->sin6_addr);
+}
+
+static int start(const struct options *o, struct server *s, struct feed *f)
+{
+	char text[ADDRESS_BYTES];
+	int fd, err = server_listen(&o->listen, &fd);
+
+	address_format(&o->listen, text);
+	if (err) {
+		log_error("serve on %s: %s; --listen ADDRESS:PORT takes another", text, strerror(-err));
+		return err;
+	}
+	feed_open(f, o->instance);
+	err = server_start(s, fd, f);
+	if (err) {
+		log_error("serve on %s: %s%s", text, strerror(-err),
+			  err == -EMFILE ? ": raise the limit (ulimit -n)" : "");
+		return err;
+	}
+	log_info("http://%s/ shows instance '%s'", text, o->instance);
+	if (!is_loopback(&o->listen))
+		log_warn("whoever can reach %s can read along: there is no password", text);
+	return 0;
+}
+
+/* Signals are blocked but while it sleeps, so that none comes between the look at the flag and the sleep. */
+static void serve(struct server *s, struct feed *f, uint64_t interval_ns, const sigset_t *asleep)
+{
+	uint64_t due_ns = now_ns();
+
+	while (!stop_asked) {
+		struct pollfd polled = { .fd = server_fd(s), .events = POLLIN };
+		uint64_t now = now_ns(), wait_ns, limit_ns;
+
+		if (now >= due_ns) {
+			if (feed_look(f))
+				log_warn("out of memory: one look is left out");
+			server_tick(s);
+			due_ns += interval_ns;
+			if (due_ns <= now) /* slept through some: they are not made up for */
+				due_ns = now + interval_ns;
+		}
+		wait_ns = due_ns - now;
+		limit_ns = server_wait_ns(s);
+		if (limit_ns < wait_ns)
+			wait_ns = limit_ns;
+		ppoll(&polled, 1,
+		      &(struct timespec){ .tv_sec = (time_t)(wait_ns / NS_PER_S),
+					  .tv_nsec = (long)(wait_ns % NS_PER_S) },
+		      asleep);
+		server_run(s);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct server server;
+	static struct feed feed;
+	struct sigaction action = { .sa_handler = on_signal };
+	struct options options;
+	sigset_t stops, asleep;
+	int done;
+
+	log_set_name("dash");
+	done = read_options(&options, &server, argc, argv);
+	if (done)
+		return done - 1;
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGINT);
+	sigprocmask(SIG_BLOCK, &stops, &asleep);
+	sigdelset(&asleep, SIGTERM); /* even if it was started with them blocked */
+	sigdelset(&asleep, SIGINT);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	if (start(&options, &server, &feed))
+		return EXIT_CANNOT;
+	serve(&server, &feed, options.interval_ns, &asleep);
+	server_stop(&server);
+	feed_close(&feed);
+	return 0;
+}

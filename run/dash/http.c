@@ -1,0 +1,354 @@
+/* http.c - the web server: who may ask, and for what. */
+#include "http.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "host.h"
+#include "metrics.h"
+#include "peer.h"
+#include "decimal.h"
+#include "log.h"
+
+#define TEXT_TYPE "text/plain; charset=utf-8"
+#define METHODS "GET, HEAD, OPTIONS"
+#define BACKLOG 128
+
+/* What every answer says: load from here only, run no inline code, be framed and guessed at by nobody. */
+static const char *const headers[][2] = {
+	{ "Content-Security-Policy",
+	  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+	  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'" },
+	{ "X-Content-Type-Options", "nosniff" },
+	{ "X-Frame-Options", "DENY" },
+	{ "Referrer-Policy", "no-referrer" },
+	{ "Cross-Origin-Resource-Policy", "same-origin" },
+	{ "Cross-Origin-Opener-Policy", "same-origin" },
+	{ "Cache-Control", "no-store" },
+};
+
+static struct MHD_Response *dress(struct MHD_Response *r, const char *type)
+{
+	if (!r)
+		return NULL;
+	MHD_add_response_header(r, "Content-Type", type);
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+		MHD_add_response_header(r, headers[i][0], headers[i][1]);
+	return r;
+}
+
+static enum MHD_Result send_text(struct MHD_Connection *c, unsigned int status, const char *text)
+{
+	struct MHD_Response *r =
+		MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+	enum MHD_Result result;
+
+	if (!dress(r, TEXT_TYPE))
+		return MHD_NO;
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED || status == MHD_HTTP_NO_CONTENT)
+		MHD_add_response_header(r, "Allow", METHODS);
+	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		MHD_add_response_header(r, "Retry-After", "5");
+	result = MHD_queue_response(c, status, r);
+	MHD_destroy_response(r);
+	return result;
+}
+
+/* The q parameter of a media range, 0 to 1; 1 if it has none, 0 if that is no number. */
+static double quality(char *range)
+{
+	double value;
+
+	for (char *at = strchr(range, ';'); at; at = strchr(at, ';')) {
+		at += 1 + strspn(at + 1, " \t");
+		if (strncasecmp(at, "q=", 2) != 0)
+			continue;
+		at[2 + strspn(at + 2, "0123456789.")] = '\0';
+		return decimal_real(at + 2, 0, 1, &value) ? 0 : value;
+	}
+	return 1;
+}
+
+/* How much a client wants a type, 0 to 1; -1: it does not name it. Of several ranges of that type the best one counts. */
+static double wish(const char *accept, const char *type)
+{
+	double best = -1;
+
+	for (const char *at = accept; *at; at += strspn(at, ", \t")) {
+		size_t len = strcspn(at, ",");
+		char range[128];
+		double value;
+
+		snprintf(range, sizeof(range), "%.*s", (int)(len < sizeof(range) ? len : sizeof(range) - 1), at);
+		at += len;
+		if (strncasecmp(range, type, strlen(type)) != 0)
+			continue;
+		value = quality(range);
+		best = value > best ? value : best;
+	}
+	return best;
+}
+
+/* OpenMetrics where it is asked for, else what every scraper and `promtool check metrics` reads. */
+static int wants_open(struct MHD_Connection *c)
+{
+	const char *accept = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Accept");
+	double open = accept ? wish(accept, "application/openmetrics-text") : -1;
+
+	return open > 0 && open >= wish(accept, "text/plain");
+}
+
+static struct MHD_Response *make_metrics(const struct server *s, int open)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return NULL;
+	metrics_print(out, s->feed, s->events.n_streams, open);
+	if (ferror(out) | fclose(out)) {
+		free(text);
+		return NULL;
+	}
+	return dress(MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE),
+		     open ? OPEN_METRICS_TYPE : PLAIN_METRICS_TYPE);
+}
+
+static enum MHD_Result send_metrics(struct server *s, struct MHD_Connection *c)
+{
+	int open = wants_open(c);
+
+	if (!s->metrics[open])
+		s->metrics[open] = make_metrics(s, open);
+	return s->metrics[open] ? MHD_queue_response(c, MHD_HTTP_OK, s->metrics[open]) : MHD_NO;
+}
+
+static enum MHD_Result send_events(struct server *s, struct MHD_Connection *c)
+{
+	const char *last = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Last-Event-ID");
+	struct MHD_Response *r;
+	enum MHD_Result result;
+	uint64_t last_id = 0;
+	const char *end;
+
+	if (last)
+		decimal_whole(last, UINT64_MAX, &last_id, &end); /* what is no number: all that is kept */
+	r = events_response(&s->events, c, last_id);
+	if (!dress(r, "text/event-stream"))
+		return send_text(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many streams: close some pages\n");
+	result = MHD_queue_response(c, MHD_HTTP_OK, r);
+	MHD_destroy_response(r);
+	peer_set(s, c, PEER_STREAM);
+	return result;
+}
+
+static enum MHD_Result send_health(const struct server *s, struct MHD_Connection *c)
+{
+	enum MHD_Result result = MHD_NO;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return MHD_NO;
+	feed_print_health(s->feed, out);
+	if (fclose(out) == 0)
+		result = send_text(c, feed_is_healthy(s->feed) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, text);
+	free(text);
+	return result;
+}
+
+static enum MHD_Result route(struct server *s, struct MHD_Connection *c, const char *path, int is_head)
+{
+	if (strcmp(path, "/metrics") == 0)
+		return send_metrics(s, c);
+	if (strcmp(path, "/healthz") == 0)
+		return send_health(s, c);
+	if (strcmp(path, "/events") == 0)
+		return is_head ? send_text(c, MHD_HTTP_OK, "") : send_events(s, c);
+	for (int i = 0; i < DASH_FILES; i++)
+		if (strcmp(path, dash_files[i].path) == 0)
+			return MHD_queue_response(c, MHD_HTTP_OK, s->files[i]);
+	return send_text(c, MHD_HTTP_NOT_FOUND, "not here: try /, /metrics, /events or /healthz\n");
+}
+
+static int has_body(struct MHD_Connection *c)
+{
+	const char *len = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
+
+	return (len && strcmp(len, "0") != 0) || MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Transfer-Encoding");
+}
+
+/* Called when the headers are there, and again when the body is: what has one is refused before. */
+static enum MHD_Result answer(void *cls, struct MHD_Connection *c, const char *url, const char *method,
+			      const char *version, const char *body, size_t *body_len, void **seen)
+{
+	struct server *s = cls;
+	struct target target = target_of(url);
+	int is_head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+	int is_options = strcmp(method, MHD_HTTP_METHOD_OPTIONS) == 0;
+
+	(void)body, (void)body_len;
+	if (*seen)
+		return is_options ? send_text(c, MHD_HTTP_NO_CONTENT, "") : route(s, c, target.path, is_head);
+	*seen = s;
+	peer_set(s, c, PEER_ANSWERED);
+	if (!is_head && !is_options && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
+		return send_text(c, MHD_HTTP_METHOD_NOT_ALLOWED, "only " METHODS "\n");
+	if (has_body(c))
+		return send_text(c, MHD_HTTP_BAD_REQUEST, "no body is wanted\n");
+	if (!target_is_ours(&target, c, version, s->allowed, s->n_allowed))
+		return send_text(c, MHD_HTTP_FORBIDDEN, "this host name is not known here: dash --allow-host NAME\n");
+	return MHD_YES;
+}
+
+static void request_done(void *cls, struct MHD_Connection *c, void **seen, enum MHD_RequestTerminationCode how)
+{
+	(void)seen, (void)how;
+	peer_set(cls, c, PEER_ASKING);
+}
+
+/* What the library has to say is about single clients: for a person who looks for it. */
+static __attribute__((format(printf, 2, 0))) void log_library(void *cls, const char *format, va_list args)
+{
+	char text[LOG_LINE_BYTES];
+	int len = vsnprintf(text, sizeof(text), format, args);
+
+	(void)cls;
+	if (len > 0)
+		log_debug("%.*s", (int)strcspn(text, "\n"), text);
+}
+
+int server_listen(const struct address *at, int *out)
+{
+	int fd = socket(at->at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1, buffer = SEND_BUFFER_BYTES;
+
+	if (fd < 0)
+		return -errno;
+	/* Connections of a dash before do not keep the port. What is accepted inherits the buffer. */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+	if (bind(fd, (const struct sockaddr *)&at->at, at->len) || listen(fd, BACKLOG)) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	*out = fd;
+	return 0;
+}
+
+static int make_files(struct server *s)
+{
+	for (int i = 0; i < DASH_FILES; i++) {
+		const struct dash_file *f = &dash_files[i];
+
+		s->files[i] =
+			dress(MHD_create_response_from_buffer((size_t)(f->end - f->bytes), (void *)(uintptr_t)f->bytes,
+							      MHD_RESPMEM_PERSISTENT),
+			      f->type);
+		if (!s->files[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* How many connections there are descriptors for, at most MAX_PEERS. */
+static uint32_t peers_allowed(void)
+{
+	const rlim_t wanted = MAX_PEERS + OWN_DESCRIPTORS + SEARCHED_DESCRIPTORS;
+	struct rlimit limit;
+	rlim_t used = OWN_DESCRIPTORS;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return 0;
+	if (limit.rlim_cur < wanted) {
+		limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+		setrlimit(RLIMIT_NOFILE, &limit);
+		getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	for (int fd = 0; fd < SEARCHED_DESCRIPTORS; fd++)
+		used += fcntl(fd, F_GETFD) >= 0;
+	if (limit.rlim_cur <= used)
+		return 0;
+	return limit.rlim_cur - used < MAX_PEERS ? (uint32_t)(limit.rlim_cur - used) : MAX_PEERS;
+}
+
+int server_start(struct server *s, int listen_fd, struct feed *feed)
+{
+	s->feed = feed;
+	s->events.feed = feed;
+	s->max_peers = peers_allowed();
+	s->events.max_streams = s->max_peers / 2 < MAX_STREAMS ? s->max_peers / 2 : MAX_STREAMS;
+	if (s->max_peers < LEAST_PEERS)
+		return -EMFILE;
+	if (make_files(s))
+		return -ENOMEM;
+	s->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+				     answer, s, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET,
+				     listen_fd, MHD_OPTION_CONNECTION_LIMIT, s->max_peers,
+				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)PEER_BYTES,
+				     MHD_OPTION_CONNECTION_TIMEOUT, ANSWER_SECONDS, MHD_OPTION_NOTIFY_CONNECTION,
+				     peer_notify, s, MHD_OPTION_NOTIFY_COMPLETED, request_done, s, MHD_OPTION_END);
+	return s->daemon ? 0 : -EIO;
+}
+
+int server_fd(const struct server *s)
+{
+	return MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
+uint64_t server_wait_ns(const struct server *s)
+{
+	MHD_UNSIGNED_LONG_LONG ms;
+
+	if (s->has_room_again)
+		return 0;
+	return MHD_get_timeout(s->daemon, &ms) == MHD_YES && ms < UINT32_MAX ? ms * NS_PER_MS : UINT64_MAX;
+}
+
+void server_run(struct server *s)
+{
+	int was_full = s->n_peers >= s->max_peers;
+
+	MHD_run(s->daemon);
+	/* Being full, the library listens no more until its next run, and does not ask for one when there is room again. */
+	s->has_room_again = was_full && s->n_peers < s->max_peers;
+}
+
+static void forget_metrics(struct server *s)
+{
+	for (int i = 0; i < 2; i++) {
+		if (s->metrics[i])
+			MHD_destroy_response(s->metrics[i]);
+		s->metrics[i] = NULL;
+	}
+}
+
+void server_tick(struct server *s)
+{
+	forget_metrics(s);
+	peers_end_slow(s);
+	events_wake(&s->events);
+}
+
+void server_stop(struct server *s)
+{
+	if (s->daemon) {
+		events_end(&s->events);
+		MHD_run(s->daemon);
+		MHD_stop_daemon(s->daemon);
+	}
+	forget_metrics(s);
+	for (int i = 0; i < DASH_FILES; i++)
+		if (s->files[i])
+			MHD_destroy_response(s->files[i]);
+}

@@ -1,0 +1,227 @@
+/*
+ * page.js - the page: where looks come from, live or a file, and what the visitor asks for.
+ *
+ * Rules:   nothing is fetched but /events of the server the page came from; a recording is read in the browser and stays
+ *          there. A live page keeps an hour, a recording as much as is in it.
+ */
+import { format_time } from './charts.js';
+import { Model } from './model.js';
+import { show_cards, show_errors, show_events, show_meters, show_spans, show_stages } from './panels.js';
+import { board, classes, page } from './state.js';
+import { make_charts } from './views.js';
+
+const RECORDED_LOOKS = 200000; // two days at one a second: what a browser still draws
+const BAD_SHOWN = 3; // lines of a file that could not be read: so many are told, with the reason
+const $ = (id) => document.getElementById(id);
+
+// All charts anew: other classes, another source, or other colours.
+function build() {
+	const kept = [$('meters'), $('errors')]; // in two of the elements, beside the chart
+	for (const chart of page.charts) chart.u.destroy();
+	for (const id of ['latency', 'ontime', 'throughput', 'drops', 'lanes', 'cpu']) $(id).replaceChildren();
+	$('lanes').append(kept[0]);
+	$('drops').append(kept[1]);
+	page.shown_classes = classes()
+		.map((c) => c.name)
+		.join();
+	page.charts = make_charts();
+}
+
+function status_words() {
+	const { model } = page;
+	if (page.file) return ['', `recording · ${model.n_looks} looks`];
+	if (!page.connected) return ['bad', model.t.length ? 'dashboard lost, retrying' : 'connecting'];
+	if (page.odd) return ['bad', 'cannot be read'];
+	if (model.error || !model.last) return ['bad', 'not running'];
+	const { causes = [] } = model.last;
+	if (causes.length > 1) return ['bad', `${causes[0].text} (+${causes.length - 1})`];
+	if (causes.length) return ['bad', causes[0].text];
+	const ill = model.last.stages.find((s) => s.state !== 'ready');
+	if (ill) return ['bad', `${ill.stage} is ${ill.state}`];
+	const off = model.last.classes.find((c) => c.unbalanced !== 0);
+	if (off) return ['bad', `${off.class} not balanced: ${off.unbalanced}`];
+	return ['good', 'running, balanced'];
+}
+
+// What is said above all else; '' when there is nothing to say.
+function notice_words() {
+	const { model } = page;
+	if (page.file) return page.file;
+	if (page.odd) return `The dashboard sends what this page cannot read (${page.odd}): reload the page.`;
+	if (model.error) return model.classes.size ? model.error : '';
+	if (!page.connected && model.t.length)
+		return 'The dashboard does not answer: is build/dash running? What is shown is what came before.';
+	return (model.last?.causes ?? []).map((c) => c.text).join('; ');
+}
+
+function show_status() {
+	const { model } = page;
+	const [mark, text] = status_words();
+	$('status').className = `pill ${mark}`;
+	$('status').textContent = text;
+	$('instance').textContent = model.instance;
+	document.title = mark === 'bad' ? `⚠ ${text} – ontime` : `ontime${model.instance ? ` / ${model.instance}` : ''}`;
+	$('live').hidden = !page.file;
+	$('pause').hidden = Boolean(page.file);
+	const notice = notice_words();
+	$('notice').textContent = notice;
+	$('notice').className = page.file ? '' : 'bad';
+	$('notice').hidden = !notice;
+	const empty = !model.classes.size;
+	$('main').hidden = empty;
+	$('empty').hidden = !empty || (!model.error && page.connected && !page.file);
+	$('empty-title').textContent = page.file
+		? 'Nothing in this file'
+		: page.connected
+			? 'No instance to show'
+			: 'Connecting to the dashboard';
+	$('empty-why').textContent = model.error ?? (page.connected ? '' : 'If this stays: is build/dash running?');
+}
+
+function refresh() {
+	const { model } = page;
+	page.latency_range = null;
+	page.drop_rates = null;
+	show_status();
+	if (!model.classes.size) return;
+	if (
+		page.shown_classes !==
+		classes()
+			.map((c) => c.name)
+			.join()
+	)
+		build();
+	for (const chart of page.charts) chart.update();
+	const view = board.view();
+	show_cards($('cards'), model, view);
+	show_meters($('meters'), model, view);
+	show_errors($('errors'), model);
+	show_spans($('spans'), model, view);
+	show_stages($('stages'), model, view);
+	show_events($('events'), model, board.dated());
+}
+
+// At most once a frame, however many looks came: after a reload the server sends ten minutes of them at once.
+function refresh_soon() {
+	if (page.refreshing) return;
+	page.refreshing = true;
+	setTimeout(() => {
+		page.refreshing = false;
+		refresh();
+	}, 50);
+}
+
+function connect() {
+	const source = new EventSource('events');
+	source.onopen = () => {
+		page.connected = true;
+		refresh_soon();
+	};
+	source.onerror = () => {
+		page.connected = false;
+		refresh_soon();
+	};
+	source.onmessage = (message) => {
+		try {
+			page.live.add(JSON.parse(message.data));
+			page.odd = '';
+		} catch (e) {
+			page.odd = e.message; // a page that is older, or newer, than its server
+		}
+		if (!page.file) refresh_soon();
+	};
+}
+
+function show_model(model, file) {
+	page.model = model;
+	page.file = file;
+	page.zoomed = page.paused_at = null;
+	page.shown_classes = '';
+	set_seconds(file ? 0 : 300);
+}
+
+function parse_line(line) {
+	try {
+		return JSON.parse(line);
+	} catch {
+		throw new Error('no JSON'); // the engine's own words quote the line
+	}
+}
+
+// A file is read in pieces and kept as columns only, so that one of many hours fits.
+async function open_file(file) {
+	const model = new Model(RECORDED_LOOKS);
+	const bad = []; // why, of the first lines that could not be read
+	let n_bad = 0;
+	let n_lines = 0;
+	let rest = '';
+	const take = (line) => {
+		n_lines++;
+		if (!line.trim()) return;
+		try {
+			model.add(parse_line(line));
+		} catch (e) {
+			n_bad++;
+			if (bad.length < BAD_SHOWN) bad.push(`line ${n_lines}: ${e.message}`);
+		}
+	};
+	const reader = file.stream().pipeThrough(new TextDecoderStream()).getReader();
+	for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) {
+		const lines = (rest + value).split('\n');
+		rest = lines.pop();
+		lines.forEach(take);
+	}
+	take(rest);
+	const t = model.t;
+	const range = t.length
+		? `${format_time(t[0], true)} to ${format_time(t[t.length - 1], true)}`
+		: 'no look in it: it should be made by build/stat --record';
+	const skipped = `; ${n_bad} ${n_bad === 1 ? 'line' : 'lines'} could not be read (${bad.join('; ')}${n_bad > bad.length ? '; ...' : ''})`;
+	show_model(model, `${file.name}: ${range}${n_bad ? skipped : ''}`);
+}
+
+function set_seconds(seconds) {
+	page.seconds = seconds;
+	page.zoomed = null;
+	for (const b of $('windows').children) b.setAttribute('aria-pressed', String(Number(b.dataset.seconds) === seconds));
+	refresh();
+}
+
+function set_paused(paused) {
+	page.paused_at = paused ? (page.model.t[page.model.t.length - 1] ?? null) : null;
+	$('pause').setAttribute('aria-pressed', String(paused));
+	$('pause').textContent = paused ? 'Resume' : 'Pause';
+	refresh();
+}
+
+function listen() {
+	for (const b of $('windows').children) b.addEventListener('click', () => set_seconds(Number(b.dataset.seconds)));
+	$('pause').addEventListener('click', () => set_paused(page.paused_at === null));
+	$('live').addEventListener('click', () => show_model(page.live, null));
+	$('file').addEventListener('change', (e) => {
+		if (e.target.files[0]) open_file(e.target.files[0]);
+		e.target.value = '';
+	});
+	addEventListener('dragover', (e) => {
+		e.preventDefault();
+		$('drop').hidden = false;
+	});
+	addEventListener('dragleave', (e) => {
+		if (!e.relatedTarget) $('drop').hidden = true;
+	});
+	addEventListener('drop', (e) => {
+		e.preventDefault();
+		$('drop').hidden = true;
+		if (e.dataTransfer.files[0]) open_file(e.dataTransfer.files[0]);
+	});
+	matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+		page.shown_classes = '';
+		refresh();
+	});
+}
+
+page.refresh = refresh;
+listen();
+set_seconds(300);
+connect();
+window.ontime = page; // for the browser's console, and for tests/t_dash.sh

@@ -1,0 +1,189 @@
+/*
+ * panels.js - what is said in words and bars: the classes' cards, lane meters, spans, stages, events.
+ *
+ * Rules:   each panel is a function of the model and the time shown; it fills its element anew. Text only, never markup.
+ */
+import { format_number, format_ns, format_percent, format_time, make, short } from './charts.js';
+import { SPANS } from './model.js';
+
+export const class_colour = (c) => `class-${c.index % 16}`;
+export const span_colour = {
+	socket: 'kernel',
+	ingress: 'ingress-1',
+	edf_wait: 'edf-2',
+	edf_work: 'edf-1',
+	egress_wait: 'egress-2',
+	egress_send: 'egress-1',
+};
+const NOW_SECONDS = 5; // what the cards call now
+const words = (name) => name.replaceAll('_', ' ');
+
+function fact(label, value, mark = '') {
+	return [make('span', {}, label), make('b', { class: mark }, value)];
+}
+
+function card_of(model, c, from, to) {
+	const now = Math.max(from, to - NOW_SECONDS);
+	const ended = model.sum(c.ended, now, to);
+	const share = ended ? (100 * model.sum(c.in_time, now, to)) / ended : null;
+	const budget = model.latest(c.budget, from, to);
+	const p99 = model.latest(c.p99, now, to);
+	const rate = (values) => model.mean(values, now, to);
+	const per_second = (x) => (x === null ? '–' : `${format_number(x)}/s`);
+	const mark = share === null ? '' : share < 95 ? 'bad' : share < 99.9 ? 'warn' : '';
+	return make(
+		'article',
+		{ class: 'card', colour: `var(--${class_colour(c)})`, 'data-class': c.name },
+		make('div', { class: 'top' }, make('b', {}, c.name), budget ? `within ${format_ns(budget)}` : 'no deadline'),
+		make('div', { class: `big ${mark}` }, format_percent(share), make('small', {}, budget ? 'on time' : 'delivered')),
+		make(
+			'div',
+			{ class: 'facts' },
+			...fact('in', per_second(rate(c.in))),
+			...fact('p99', format_ns(p99), budget && p99 > budget ? 'bad' : ''),
+			...fact('out', per_second(rate(c.out))),
+			...fact('late', per_second(rate(c.late_rate)), rate(c.late_rate) ? 'bad' : ''),
+			...fact('Mbit/s', rate(c.bits) === null ? '–' : short(rate(c.bits) / 1e6)),
+			...fact('dropped', per_second(rate(c.dropped_rate)), rate(c.dropped_rate) ? 'bad' : ''),
+		),
+	);
+}
+
+export function show_cards(element, model, [from, to]) {
+	element.replaceChildren(...[...model.classes.values()].map((c) => card_of(model, c, from, to)));
+}
+
+function meter(pkts, limit) {
+	return make(
+		'div',
+		{ class: 'meter' },
+		make('div', { class: 'track' }, make('i', { width: `${limit ? Math.min(100, (100 * (pkts ?? 0)) / limit) : 0}%` })),
+		make('span', { class: 'count' }, `${pkts ?? '–'} / ${limit}`),
+	);
+}
+
+// How full the lanes are now, against both limits.
+export function show_meters(element, model, [from, to]) {
+	const rows = [
+		make('span', { class: 'corner' }),
+		make('span', {}, 'waiting for edf'),
+		make('span', {}, 'waiting for egress'),
+	];
+	for (const c of model.classes.values()) {
+		const row = [
+			make('span', { class: 'name' }, c.name),
+			meter(model.latest(c.edf_pkts, from, to), c.last.ingress_to_edf),
+			meter(model.latest(c.egress_pkts, from, to), c.last.edf_to_egress),
+		];
+		row.forEach((e) => e.style.setProperty('--colour', `var(--${class_colour(c)})`));
+		rows.push(...row);
+	}
+	element.replaceChildren(...rows);
+}
+
+function late_words(model, c, from, to) {
+	const parts = SPANS.map((s) => [s, model.sum(c.late_spans[s], from, to)])
+		.filter(([, n]) => n > 0)
+		.sort((a, b) => b[1] - a[1]);
+	const all = parts.reduce((sum, [, n]) => sum + n, 0);
+	if (!all) return [];
+	const text = parts
+		.slice(0, 2)
+		.map(([s, n]) => `${words(s)} (${Math.round((100 * n) / all)} %)`)
+		.join(', ');
+	return [make('span', { class: 'late' }, `${format_number(all)} late packets lost most time in ${text}`)];
+}
+
+function span_row(model, c, from, to) {
+	const sent = model.sum(c.sent, from, to);
+	const mean = SPANS.map((s) => (sent ? model.sum(c.spans[s], from, to) / sent : 0));
+	const all = mean.reduce((a, b) => a + b, 0);
+	const piece = (s, i) =>
+		make('i', {
+			colour: `var(--${span_colour[s]})`,
+			width: `${(100 * mean[i]) / all}%`,
+			title: `${words(s)} ${format_ns(mean[i])}`,
+		});
+	const part = (s, i) =>
+		make(
+			'span',
+			{},
+			make('i', { class: 'dot', colour: `var(--${span_colour[s]})` }),
+			words(s),
+			make('b', {}, format_ns(mean[i])),
+		);
+	return make(
+		'div',
+		{ class: 'span-row', 'data-class': c.name },
+		make('span', { class: 'name' }, c.name),
+		make('div', { class: 'bar' }, ...(all ? SPANS.map(piece) : [])),
+		make('span', { class: 'mean' }, all ? format_ns(all) : '–'),
+		make(
+			'div',
+			{ class: 'parts' },
+			...(all ? SPANS.map(part) : [make('span', {}, 'nothing was sent in the time shown')]),
+			...late_words(model, c, from, to),
+		),
+	);
+}
+
+export function show_spans(element, model, [from, to]) {
+	element.replaceChildren(...[...model.classes.values()].map((c) => span_row(model, c, from, to)));
+}
+
+function format_age(ns) {
+	const s = ns / 1e9;
+	if (s < 120) return `${s.toFixed(s < 10 ? 1 : 0)} s`;
+	if (s < 7200) return `${Math.round(s / 60)} min`;
+	return s < 172800 ? `${(s / 3600).toFixed(1)} h` : `${Math.round(s / 86400)} days`;
+}
+
+function stage_card(model, s, from, to) {
+	const good = s.last.state === 'ready' && !model.error;
+	return make(
+		'article',
+		{ class: 'card', colour: `var(--${s.name}-1)`, 'data-stage': s.name },
+		make(
+			'div',
+			{ class: 'top' },
+			make('b', {}, s.name),
+			make('span', { class: `pill ${good ? 'good' : 'bad'}` }, model.error ? 'unknown' : s.last.state),
+		),
+		make(
+			'div',
+			{ class: 'facts' },
+			...fact('pid', String(s.last.pid)),
+			...fact('CPU', format_percent(model.mean(s.cpu, Math.max(from, to - NOW_SECONDS), to))),
+			...fact('up', format_age(s.last.up_ns)),
+			...fact('restarts', String(Math.max(0, s.last.starts - 1))),
+			...fact('beat', `${format_ns(s.last.beat_age_ns)} ago`),
+			...fact('rescued', format_number(s.last.rescued)),
+		),
+	);
+}
+
+export function show_stages(element, model, [from, to]) {
+	element.replaceChildren(...[...model.stages.values()].map((s) => stage_card(model, s, from, to)));
+}
+
+export function show_events(element, model, dated) {
+	const items = model.events
+		.slice(-100)
+		.reverse()
+		.map((e) => make('li', {}, make('time', {}, format_time(e.t, dated)), make('span', {}, e.text)));
+	element.replaceChildren(
+		make('h3', {}, 'What happened'),
+		items.length
+			? make('ol', {}, ...items)
+			: make('p', { class: 'nothing' }, 'No restart, no stop: all stages ran through.'),
+	);
+}
+
+// What the kernel refused to send, by errno, since launch: each needs a different remedy.
+export function show_errors(element, model) {
+	const told = [...model.classes.values()].flatMap((c) =>
+		Object.entries(c.last.send_errors ?? {}).map(([errno, n]) => `${c.name} ${errno} ${format_number(n)}`),
+	);
+	element.hidden = told.length === 0;
+	element.textContent = told.length ? `Send errors since launch: ${told.join(', ')}` : '';
+}

@@ -1,0 +1,224 @@
+/*
+ * views.js - which charts there are, and what each one shows.
+ *
+ * Rules:   one function a chart; how it is drawn is charts.js's business, where the values come from model.js's.
+ */
+import { Chart, format_number, format_ns, format_percent, make, short } from './charts.js';
+import { REASONS, STAGES } from './model.js';
+import { class_colour } from './panels.js';
+import { board, classes, page } from './state.js';
+
+const reason_colour = {
+	kernel: 'kernel',
+	oversize: 'ingress-2',
+	ingress_full: 'ingress-1',
+	evicted: 'edf-3',
+	late: 'edf-1',
+	poison: 'edf-4',
+	egress_full: 'edf-2',
+	late_egress: 'egress-1',
+	send_error: 'egress-2',
+};
+const group_colour = { kernel: 'kernel', ingress: 'ingress-1', edf: 'edf-1', egress: 'egress-1' };
+const $ = (id) => document.getElementById(id);
+
+const round_up = (x) => {
+	const size = 10 ** Math.floor(Math.log10(x));
+	return [1, 2, 2.5, 5, 10].find((k) => k * size >= x) * size;
+};
+
+// From zero, which itself is to be seen as a line, to a round number.
+const from_zero = (max, least, spare = 1.05) => {
+	const top = round_up(Math.max(max ?? 0, least) * spare);
+	return [-0.015 * top, top];
+};
+
+// The same powers of ten for all classes, so that they compare: from the fastest median to the slowest, budgets included.
+function latency_range() {
+	const [from, to] = board.view();
+	let min = Infinity;
+	let max = 0;
+	for (const c of classes()) {
+		const budget = page.model.latest(c.budget, from, to);
+		min = Math.min(min, page.model.extreme(c.p50, from, to, Math.min) ?? Infinity, budget ?? Infinity);
+		max = Math.max(max, page.model.extreme(c.max, from, to, Math.max) ?? 0, budget ?? 0);
+	}
+	if (!max) return [1e4, 1e8];
+	return [10 ** Math.floor(Math.log10(Math.max(min, 1e3) * 0.98)), 10 ** Math.ceil(Math.log10(max * 1.02))];
+}
+
+function latency_chart(c) {
+	const colour = class_colour(c);
+	const dashed = { colour, width: 1.25, alpha: 0.75 };
+	const article = make('article', { 'data-class': c.name });
+	$('latency').append(article);
+	return new Chart(
+		article,
+		{
+			title: c.name,
+			log: true,
+			format: format_ns,
+			ticks: format_ns,
+			range: () => (page.latency_range ??= latency_range()),
+			limit: () => page.model.latest(c.budget, ...board.view()),
+			bands: [[2, 0, colour]],
+			series: [
+				{ label: 'p50', colour, width: 1.25, alpha: 0.8, values: () => c.p50 },
+				{ label: 'p95', ...dashed, dash: [8, 3], values: () => c.p95 },
+				{ label: 'p99', colour, width: 2.25, values: () => c.p99 },
+				{ label: 'p99.9', ...dashed, dash: [3, 3], values: () => c.p999 },
+				{ label: 'max', ...dashed, alpha: 0.6, width: 1, dash: [1, 2], values: () => c.max },
+			],
+			empty: () => `No packet of class ${c.name} was sent in the time shown.`,
+		},
+		board,
+	);
+}
+
+function ontime_range(min) {
+	const spare = 100 - (min ?? 100);
+	const low = [99, 95, 90, 50].find((x) => spare <= 100 - x) ?? 0;
+	return [low || -1.5, 100 + (100 - low) * 0.04]; // a line at 0 is to be seen
+}
+
+const ontime_chart = () =>
+	new Chart(
+		$('ontime'),
+		{
+			title: 'On time, of all that were sent or dropped',
+			format: format_percent,
+			ticks: (v) => (v > 100 ? '' : `${short(v)} %`),
+			range: ontime_range,
+			series: classes().map((c) => ({ label: c.name, colour: class_colour(c), width: 2, values: () => c.ontime })),
+			empty: () => 'Nothing was sent or dropped in the time shown.',
+		},
+		board,
+	);
+
+const throughput_chart = () =>
+	new Chart(
+		$('throughput'),
+		{
+			title: 'Packets per second, in and out',
+			format: (v) => (v === null ? '–' : `${format_number(v)}/s`),
+			ticks: format_number,
+			range: (min, max) => from_zero(max, 1),
+			series: classes().flatMap((c) => [
+				{ label: `${c.name} in`, colour: class_colour(c), width: 1.5, dash: [4, 3], alpha: 0.7, values: () => c.in },
+				{ label: 'out', colour: class_colour(c), width: 2, values: () => c.out },
+			]),
+			empty: () => 'No looks in the time shown.',
+		},
+		board,
+	);
+
+// The drops of the chosen class, or of all: computed once per refresh and reason.
+function drop_rates(reason) {
+	const cached = page.drop_rates?.[reason];
+	if (cached) return cached;
+	const chosen = classes().filter((c) => !page.drops_of || c.name === page.drops_of);
+	const rates = page.model.t.map((t, i) => {
+		let sum = null;
+		for (const c of chosen) if (c.drop_rates[reason][i] !== null) sum = (sum ?? 0) + c.drop_rates[reason][i];
+		return sum;
+	});
+	(page.drop_rates ??= {})[reason] = rates;
+	return rates;
+}
+
+const dropped_in = (reason, from, to) =>
+	classes()
+		.filter((c) => !page.drops_of || c.name === page.drops_of)
+		.reduce((sum, c) => sum + page.model.sum(c.drops[reason], from, to), 0);
+
+function drops_chart() {
+	const choice = make(
+		'select',
+		{ 'aria-label': 'drops of which class' },
+		make('option', { value: '' }, 'all classes'),
+		...classes().map((c) => make('option', { value: c.name }, c.name)),
+	);
+	if (!classes().some((c) => c.name === page.drops_of)) page.drops_of = '';
+	choice.value = page.drops_of;
+	choice.addEventListener('change', () => {
+		page.drops_of = choice.value;
+		page.refresh();
+	});
+	return new Chart(
+		$('drops'),
+		{
+			title: 'Drops per second, by who and why',
+			stack: true,
+			choice,
+			legend: 'grouped',
+			ticks: format_number,
+			format: (v) => (v ? `${format_number(v)}/s` : ''),
+			range: (min, max) => [0, round_up(Math.max(max ?? 0, 1) * 1.05)],
+			series: Object.entries(REASONS).map(([reason, stage]) => ({
+				label: reason === 'kernel' ? 'buffer full' : reason.replaceAll('_', ' '),
+				group: stage,
+				group_colour: group_colour[stage],
+				colour: reason_colour[reason],
+				values: () => drop_rates(reason),
+				seen: (from, to) => dropped_in(reason, from, to),
+				more: (from, to) => {
+					const n = dropped_in(reason, from, to);
+					return n ? ` ${format_number(n)} in all` : '';
+				},
+			})),
+			empty: () => 'Nothing was dropped in the time shown.',
+		},
+		board,
+	);
+}
+
+const lanes_chart = () =>
+	new Chart(
+		$('lanes'),
+		{
+			title: 'Lane occupancy, of each limit',
+			format: (v) => (v === null ? '–' : `${short(v)} %`),
+			ticks: (v) => `${v} %`,
+			range: (min, max) => ((max ?? 0) > 50 ? [-1.5, 104] : from_zero(max, 5)),
+			above: $('meters'),
+			height: 150,
+			series: classes().flatMap((c) => [
+				{ label: `${c.name} for edf`, colour: class_colour(c), width: 2, values: () => c.edf },
+				{ label: 'for egress', colour: class_colour(c), width: 1.5, dash: [4, 3], alpha: 0.7, values: () => c.egress },
+			]),
+			empty: () => 'No looks in the time shown.',
+		},
+		board,
+	);
+
+const cpu_chart = () =>
+	new Chart(
+		$('cpu'),
+		{
+			title: 'CPU per stage, of one CPU',
+			format: format_percent,
+			ticks: (v) => `${short(v)} %`,
+			range: (min, max) => from_zero(max, 1),
+			series: STAGES.map((s) => ({
+				label: s,
+				colour: `${s}-1`,
+				width: 2,
+				values: () => page.model.stages.get(s)?.cpu ?? [],
+			})),
+			empty: () => 'No looks in the time shown.',
+		},
+		board,
+	);
+
+// All of them, for the classes there are, in elements that are empty.
+export function make_charts() {
+	$('latency').style.setProperty('--columns', classes().length === 3 || classes().length > 4 ? 3 : 2);
+	return [
+		...classes().map(latency_chart),
+		ontime_chart(),
+		throughput_chart(),
+		drops_chart(),
+		lanes_chart(),
+		cpu_chart(),
+	];
+}

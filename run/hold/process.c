@@ -1,0 +1,98 @@
+/* process.c - the processes of an instance, and signals that reach nobody else. */
+#include "process.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "shm/find.h"
+#include "shm/lock.h"
+
+static pid_t holder(const struct segment *seg, int who)
+{
+	return who == WHO_SUPERVISOR ? segment_supervisor_pid(seg) : segment_stage_pid(seg, (enum stage_id)who);
+}
+
+static int is_there(const struct segment *seg, int who)
+{
+	return who == WHO_SUPERVISOR ? segment_is_supervised(seg) : segment_stage_is_alive(seg, (enum stage_id)who);
+}
+
+int process_open(const struct segment *seg, int who, pid_t *pid)
+{
+	int pidfd;
+
+	*pid = holder(seg, who);
+	if (!segment_is_mine(seg))
+		return -EPERM;
+	if (*pid == 0)
+		return is_there(seg, who) ? -EXDEV : -ESRCH;
+	pidfd = (int)syscall(SYS_pidfd_open, *pid, 0);
+	if (pidfd < 0)
+		return -errno;
+	if (holder(seg, who) == *pid) /* it still has the lock, so the descriptor is of the one that has it */
+		return pidfd;
+	close(pidfd);
+	return -ESRCH;
+}
+
+int process_signal(int pidfd, int sig)
+{
+	return syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 ? -errno : 0;
+}
+
+int process_wait(int pidfd, int timeout_ms)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&p, 1, timeout_ms) > 0;
+}
+
+int process_end(int pidfd, int sig, int patience_ms)
+{
+	process_signal(pidfd, sig);
+	process_signal(pidfd, SIGCONT);
+	if (process_wait(pidfd, patience_ms))
+		return 0;
+	process_signal(pidfd, SIGKILL);
+	return process_wait(pidfd, 5000) ? 0 : -EBUSY;
+}
+
+struct ending {
+	const char *instance;
+	int n;
+};
+
+/* The number is of a moment ago: what the pidfd names must have the segment open still. */
+static void end_one(void *arg, pid_t pid)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct ending *e = arg;
+
+	if (pidfd < 0)
+		return;
+	if (segment_has_user(e->instance, pid) && process_end(pidfd, SIGKILL, 1000) == 0)
+		e->n++;
+	close(pidfd);
+}
+
+int process_end_all(const char *instance)
+{
+	struct ending e = { .instance = instance };
+
+	/* More than once: what is found may be starting another just now. */
+	for (int round = 0; round < 5 && segment_each_user(instance, end_one, &e) > 0; round++)
+		continue;
+	return e.n;
+}
+
+int process_who(const char *name)
+{
+	for (int i = 0; i < N_STAGES; i++)
+		if (strcmp(name, stage_name((enum stage_id)i)) == 0)
+			return i;
+	return strcmp(name, "supervisor") == 0 ? WHO_SUPERVISOR : -1;
+}

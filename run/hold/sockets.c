@@ -1,0 +1,234 @@
+/* sockets.c - the sockets of an instance. */
+#include "sockets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "config/address.h"
+#include "log.h"
+#include "stage/stage.h"
+
+#define SEND_BUFFER_BYTES (4 << 20)
+
+static void set(int fd, int level, int option, int value)
+{
+	setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+static void want_buffer(int fd, uint32_t bytes, const char *name)
+{
+	int got = 0;
+	socklen_t len = sizeof(got);
+	static int warned;
+
+	set(fd, SOL_SOCKET, SO_RCVBUF, (int)bytes);
+	set(fd, SOL_SOCKET, SO_RCVBUFFORCE, (int)bytes);
+	getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &len);
+	if (got / 2 >= (int)bytes || warned++)
+		return;
+	log_warn("%s: receive buffer of %u bytes refused, got %d: raise sysctl net.core.rmem_max, or start as root",
+		 name, bytes, got / 2);
+}
+
+static const char *why_not(const struct address *a, int err)
+{
+	static char text[SCOPE_BYTES + 32];
+
+	if (err != -ENODEV || a->scope[0] == '\0')
+		return strerror(-err);
+	snprintf(text, sizeof(text), "no interface %s", a->scope);
+	return text;
+}
+
+static int open_input(const struct address *a, uint32_t buffer_bytes, const char *name)
+{
+	int fd = socket(a->at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0), err;
+	struct sockaddr_storage at;
+	char text[ADDRESS_BYTES];
+
+	if (fd < 0)
+		return -errno;
+	if (a->at.ss_family == AF_INET6)
+		set(fd, SOL_IPV6, IPV6_V6ONLY, 1);
+	set(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+	set(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+	want_buffer(fd, buffer_bytes, name);
+	err = address_resolve(a, &at);
+	if (!err && bind(fd, (const struct sockaddr *)&at, a->len) < 0)
+		err = -errno;
+	if (err == -EADDRNOTAVAIL || err == -ENODEV) { /* it may come later; another program's port will not */
+		log_warn("%s: %s is not there yet: %s: ingress binds it when it is", name, address_format(a, text),
+			 why_not(a, err));
+		err = 0;
+	}
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+static int open_output(const struct address *a, const char *name)
+{
+	int v4 = a->at.ss_family == AF_INET, fd = socket(a->at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0), err;
+	struct sockaddr_storage at;
+	char text[ADDRESS_BYTES];
+
+	if (fd < 0)
+		return -errno;
+	set(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, 1);
+	set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
+	set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
+	err = address_resolve(a, &at);
+	if (!err && connect(fd, (const struct sockaddr *)&at, a->len) < 0)
+		err = -errno;
+	if (err == -ENETUNREACH || err == -EHOSTUNREACH || err == -EADDRNOTAVAIL || err == -ENODEV ||
+	    err == -ENETDOWN) {
+		log_warn("%s: no way to %s yet: %s: its packets are counted send_error until there is one", name,
+			 address_format(a, text), why_not(a, err));
+		err = 0;
+	}
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+static void add(struct sockets *s, int fd, const char *name)
+{
+	socklen_t len = sizeof(s->cookies[0]);
+
+	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &s->cookies[s->n], &len);
+	s->fds[s->n++] = fd;
+	snprintf(s->names + strlen(s->names), sizeof(s->names) - strlen(s->names), "%s%s", s->n > 1 ? ":" : "", name);
+}
+
+void sockets_add(struct sockets *s, int fd, const char *name)
+{
+	add(s, fd, name);
+	s->n_uncounted++;
+}
+
+static void close_all(struct sockets *s)
+{
+	while (s->n)
+		close(s->fds[--s->n]);
+}
+
+static int open_one(struct sockets *s, const struct config *c, uint32_t class, int out, uint32_t i)
+{
+	const struct address *a = out ? &c->classes[class].dests[i] : &c->classes[class].listen[i];
+	char name[64], text[ADDRESS_BYTES];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s.%s.%u", c->classes[class].name, out ? "out" : "in", i);
+	fd = out ? open_output(a, name) : open_input(a, c->socket_buffer_bytes, name);
+	if (fd >= 0) {
+		add(s, fd, name);
+		return 0;
+	}
+	log_error("%s %s for class %s: %s%s", out ? "connect to" : "bind", address_format(a, text),
+		  c->classes[class].name, strerror(-fd),
+		  fd == -EADDRINUSE
+			  ? ": another program has this port (ss -lunp tells which); stop it, or change `listen`"
+			  : "");
+	return EXIT_TEMPORARY;
+}
+
+int sockets_open(struct sockets *s, const struct config *c)
+{
+	memset(s, 0, sizeof(*s));
+	for (int out = 0; out < 2; out++)
+		for (uint32_t class = 0; class < c->n_classes; class ++) {
+			uint32_t n = out ? c->classes[class].n_dests : c->classes[class].n_listen;
+
+			for (uint32_t i = 0; i < n; i++)
+				if (open_one(s, c, class, out, i)) {
+					close_all(s);
+					return EXIT_TEMPORARY;
+				}
+		}
+	sockets_add(s, eventfd(0, EFD_NONBLOCK), "space");
+	return 0;
+}
+
+void sockets_name(struct sockets *s, const struct config *c)
+{
+	s->names[0] = 0;
+	for (int out = 0; out < 2; out++)
+		for (uint32_t class = 0; class < c->n_classes; class ++) {
+			uint32_t n = out ? c->classes[class].n_dests : c->classes[class].n_listen;
+
+			for (uint32_t i = 0; i < n; i++)
+				snprintf(s->names + strlen(s->names), sizeof(s->names) - strlen(s->names),
+					 "%s.%s.%u:", c->classes[class].name, out ? "out" : "in", i);
+		}
+	strcat(s->names, "space:segment:config");
+}
+
+int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage)
+{
+	const struct header *h = &seg->header;
+	int pidfd = (int)syscall(SYS_pidfd_open, stage, 0), err = pidfd < 0 ? -errno : 0;
+
+	memset(s, 0, sizeof(*s));
+	s->n_uncounted = N_UNCOUNTED;
+	for (uint32_t i = 0; !err && i < h->n_sockets + N_UNCOUNTED; i++) {
+		uint64_t cookie = 0;
+		socklen_t len = sizeof(cookie);
+		int fd = (int)syscall(SYS_pidfd_getfd, pidfd, LISTEN_FIRST_FD + (int)i, 0);
+
+		if (fd < 0) {
+			err = -errno;
+			break;
+		}
+		s->fds[s->n++] = fd;
+		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
+		if (i < h->n_sockets && cookie != h->socket_cookies[i])
+			err = -EPROTO;
+	}
+	if (pidfd >= 0)
+		close(pidfd);
+	if (err) {
+		log_warn("take the sockets from pid %d: %s", stage, strerror(-err));
+		close_all(s);
+		return err;
+	}
+	return 0;
+}
+
+static int refuse_hand_on(const struct sockets *s)
+{
+	log_error("hand on %u sockets: %s: raise the limit of open files to %u (ulimit -n)", s->n, strerror(errno),
+		  2 * (s->n + LISTEN_FIRST_FD));
+	return EXIT_TEMPORARY;
+}
+
+int sockets_hand_on(struct sockets *s)
+{
+	char count[16];
+	int above = LISTEN_FIRST_FD + (int)s->n;
+
+	/* First out of the way, then into place: source and target ranges overlap. */
+	for (uint32_t i = 0; i < s->n; i++) {
+		int fd = fcntl(s->fds[i], F_DUPFD_CLOEXEC, above);
+
+		if (fd < 0)
+			return refuse_hand_on(s);
+		close(s->fds[i]);
+		s->fds[i] = fd;
+	}
+	for (uint32_t i = 0; i < s->n; i++)
+		if (dup2(s->fds[i], LISTEN_FIRST_FD + (int)i) < 0)
+			return refuse_hand_on(s);
+	snprintf(count, sizeof(count), "%u", s->n);
+	setenv("LISTEN_FDS", count, 1);
+	setenv("LISTEN_FDNAMES", s->names, 1);
+	unsetenv("LISTEN_PID");
+	return 0;
+}

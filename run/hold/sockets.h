@@ -1,0 +1,43 @@
+/*
+ * sockets.h - the sockets of an instance: bind them, or take them from a running stage, and hand them on.
+ *
+ * Rules:   order and names: CLASS.in.I for all classes, CLASS.out.I, then `space` (an eventfd that wakes ingress), `segment`
+ *          and `config` (the configuration in force, in memory), so that nothing has to be found by name again.
+ *          Receive stamps and drop counts are switched on before bind: later they would lie for a while. Never SO_REUSEADDR:
+ *          another process could take the traffic.
+ *          What may come later (an address, an interface, a route) is no reason not to launch: the socket is handed on unbound or
+ *          unconnected, and its stage binds or connects it (ingress/inputs.h, egress/output.h). A port that is taken is one.
+ */
+#ifndef ONTIME_HOLD_SOCKETS_H
+#define ONTIME_HOLD_SOCKETS_H
+
+#include <sys/types.h>
+
+#include "shm/segment.h"
+
+#define N_UNCOUNTED 3 /* space, segment, config */
+
+struct sockets {
+	uint32_t n;
+	uint32_t n_uncounted; /* at the end, without a cookie */
+	int fds[MAX_SOCKETS + N_UNCOUNTED];
+	uint64_t cookies[MAX_SOCKETS + N_UNCOUNTED];
+	char names[(MAX_SOCKETS + N_UNCOUNTED) * (CLASS_NAME_BYTES + 8)];
+};
+
+/* sockets_add - one more descriptor to hand on, behind all others, which is no socket. */
+void sockets_add(struct sockets *s, int fd, const char *name);
+
+/* sockets_open - 0, or the exit status after one line; nothing stays open then. */
+int sockets_open(struct sockets *s, const struct config *c);
+
+/* sockets_take - the same set out of a running stage, checked against the segment. 0 or -errno, after one line. */
+int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage);
+
+/* sockets_name - of what was taken: the last descriptor is the configuration that the others are named by. */
+void sockets_name(struct sockets *s, const struct config *c);
+
+/* sockets_hand_on - move them to fd 3 and up and set LISTEN_FDS, LISTEN_FDNAMES. */
+int sockets_hand_on(struct sockets *s);
+
+#endif

@@ -1,0 +1,372 @@
+/*
+ * latency.c - attach the latency histograms to a running instance, and leave.
+ *
+ * Memory:  what is attached lives in the kernel, held by pins (pins.h); this program ends when it works.
+ * Rules:   called again, it attaches what is not attached yet: a rebuilt binary. It believes no return value: it waits until
+ *          the probes of each running stage have been hit, at the latest by its next heartbeat.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "clock.h"
+#include "config/value.h"
+#include "latency.h"
+#include "attach.h"
+#include "load.h"
+#include "pins.h"
+#include "log.h"
+#include "shm/lock.h"
+#include "version.h"
+
+#define EXIT_FAILED 1
+#define EXIT_USAGE 2
+#define PATIENCE_NS (3 * NS_PER_S) /* three of the longest heartbeats */
+#define OTHERS_NS (20 * NS_PER_S) /* longer than one that waits as long as it may; launch waits for us */
+
+enum action { ATTACH, STATUS, DETACH, RESET, WAKEUPS, NO_WAKEUPS };
+
+static const char *const action_words[] = {
+	[ATTACH] = "--attach", [STATUS] = "--status",	[DETACH] = "--detach",
+	[RESET] = "--reset",   [WAKEUPS] = "--wakeups", [NO_WAKEUPS] = "--no-wakeups",
+};
+
+static void print_help(void)
+{
+	puts("latency - where the time of each packet goes, per class and stage: histograms by eBPF.\n\n"
+	     "usage: latency [--attach | --status | --detach | --reset | --wakeups | --no-wakeups] [-i INSTANCE]\n\n"
+	     "  --attach       to all three stages, and leave (the default); again after a build\n"
+	     "  --status       what is attached\n"
+	     "  --detach       remove all of it\n"
+	     "  --reset        count from now on\n"
+	     "  --wakeups      measure too how long a woken stage waits for a CPU; costs every process switch a "
+	     "little\n"
+	     "  --no-wakeups   stop that\n"
+	     "  -i INSTANCE    which instance (default: default)\n"
+	     "  --old-kernel   attach as on Linux before 6.6: perf events, a nop of 1 byte\n"
+	     "  --verbose      what the kernel's verifier says\n"
+	     "  --version      print the version\n\n"
+	     "read: cat " PINS_ROOT "/default/report\n"
+	     "      cat " PINS_ROOT "/default/histogram\n"
+	     "      bpftool map dump pinned " PINS_ROOT "/default/latency\n\n"
+	     "Exit status: 0 attached, 1 not (one line says why), 2 usage.");
+}
+
+static int read_stage(const struct pins *p, uint32_t id, struct latency_stage *s)
+{
+	return pins_read(p, "parts/stages", id, s, sizeof(*s));
+}
+
+/* Wait until the probes of all running stages have been hit. 0, or -1 after one line. */
+static int verify(const struct pins *p, const struct segment *seg)
+{
+	uint64_t before[N_STAGES] = { 0 }, until_ns = now_ns() + PATIENCE_NS;
+	struct latency_stage s;
+
+	for (uint32_t id = 0; id < N_STAGES; id++)
+		if (read_stage(p, id, &s) == 0)
+			before[id] = s.hits;
+	for (uint32_t id = 0; id < N_STAGES; id++) {
+		while (segment_stage_is_alive(seg, (enum stage_id)id) && now_ns() < until_ns) {
+			if (read_stage(p, id, &s) == 0 && s.hits != before[id])
+				break;
+			usleep(1000);
+		}
+		if (now_ns() >= until_ns) {
+			log_error("attached, but %s does not hit its probe: does it hang? run/status.sh",
+				  stage_name((enum stage_id)id));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Load what is not loaded, link what is not linked. */
+static int attach_all(struct pins *p, const struct segment *seg, int *n_new)
+{
+	int err = 0, fresh = !load_is_current(p, seg);
+
+	for (int multi = 1; multi >= 0; multi--) {
+		if (fresh) {
+			pins_remove(p);
+			if (load_program(p, seg, multi))
+				return -1;
+		}
+		err = 0;
+		for (enum stage_id id = 0; id < N_STAGES && !err; id++)
+			err = attach_stage(p, seg, id, n_new);
+		if (err != -ENOTSUP || !fresh)
+			break;
+	}
+	if (err && fresh)
+		pins_remove(p);
+	if (err == -ENOTSUP)
+		pins_explain("attach to the stages", ENOTSUP);
+	return err;
+}
+
+static int attach(struct pins *p, const struct segment *seg)
+{
+	int n_new = 0;
+
+	if (attach_all(p, seg, &n_new) || verify(p, seg))
+		return EXIT_FAILED;
+	log_info("instance '%s': histograms are %s: cat %s/%s/report", p->instance,
+		 n_new ? "attached" : "attached already", PINS_ROOT, p->instance);
+	return 0;
+}
+
+static void print_lost(const struct pins *pins, uint32_t id, uint32_t n_classes)
+{
+	uint64_t missed = 0, again = 0, batches = 0;
+
+	for (uint32_t class = 0; class < n_classes; class ++) {
+		struct latency_progress p;
+
+		if (pins_read(pins, "parts/progress", id * LATENCY_CLASSES + class, &p, sizeof(p)))
+			continue;
+		missed += p.missed_pkts;
+		again += p.again_batches;
+		batches += p.batches;
+	}
+	printf(" %12llu %14llu %8llu\n", (unsigned long long)batches, (unsigned long long)again,
+	       (unsigned long long)missed);
+}
+
+/* One line per stage. Returns 1 if all that runs is attached. */
+static int print_stages(const struct pins *p, const struct segment *seg)
+{
+	int attached = 1;
+
+	printf("%-8s %8s %-12s %12s %14s %8s\n", "stage", "pid", "probe", "batches", "counted again", "missed");
+	for (enum stage_id id = 0; id < N_STAGES; id++) {
+		struct binary binaries[MOST_BINARIES];
+		int n = binaries_find(seg, id, binaries), n_linked = 0, is_running = 0, runs_linked = 0;
+		char name[64], part[80];
+
+		for (int i = 0; i < n; i++) {
+			int linked;
+
+			snprintf(part, sizeof(part), "parts/%s", attach_name(id, &binaries[i], name));
+			linked = pins_has(p, part);
+			n_linked += linked;
+			is_running |= binaries[i].is_running;
+			runs_linked |= binaries[i].is_running && linked;
+		}
+		binaries_close(binaries, n);
+		attached &= n_linked == n;
+		/* relaxed: for people */
+		printf("%-8s %8u %-12s", stage_name(id),
+		       atomic_load_explicit(&seg->shared->stages[id].pid, memory_order_relaxed),
+		       n_linked == n ? "attached"
+		       : !is_running ? "not running"
+		       : runs_linked ? "rebuilt"
+				     : "NOT attached");
+		print_lost(p, (uint32_t)id, seg->n_classes);
+	}
+	return attached;
+}
+
+static int status(const struct pins *p, const struct segment *seg)
+{
+	if (!pins_has(p, "parts/settings")) {
+		log_error("instance '%s': no histograms are attached: build/latency attaches them", p->instance);
+		return EXIT_FAILED;
+	}
+	if (!load_is_current(p, seg)) {
+		log_error("instance '%s': what is attached is of an earlier launch or build: build/latency replaces it",
+			  p->instance);
+		return EXIT_FAILED;
+	}
+	if (!print_stages(p, seg)) {
+		log_error("a binary was built since: build/latency attaches to it too");
+		return EXIT_FAILED;
+	}
+	printf("wake-ups: %s\n", pins_has(p, "parts/link-switched") ? "measured" : "not measured");
+	return 0;
+}
+
+static int reset(const struct pins *p)
+{
+	struct latency_control control;
+	int err = pins_read(p, "parts/control", 0, &control, sizeof(control));
+
+	if (!err) {
+		control.generation++;
+		err = pins_write(p, "parts/control", 0, &control, sizeof(control));
+	}
+	if (err) {
+		log_error("reset instance '%s': %s", p->instance,
+			  err == -ENOENT ? "no histograms are attached: build/latency attaches them" : strerror(-err));
+		return EXIT_FAILED;
+	}
+	log_info("instance '%s': counting from now on", p->instance);
+	return 0;
+}
+
+static int link_tracepoint(const struct pins *p, const char *program)
+{
+	char part[64], path[PIN_BYTES];
+	int program_fd, fd, err;
+
+	snprintf(part, sizeof(part), "parts/link-%s", program);
+	if (pins_has(p, part))
+		return 0;
+	pins_path(p, part, path);
+	snprintf(part, sizeof(part), "parts/program-%s", program);
+	program_fd = pins_open(p, part);
+	if (program_fd < 0)
+		return program_fd;
+	fd = bpf_raw_tracepoint_open(NULL, program_fd);
+	err = fd < 0 ? -errno : 0;
+	close(program_fd);
+	if (err)
+		return err;
+	err = bpf_obj_pin(fd, path) < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+static int wakeups(struct pins *p, const struct segment *seg, int wanted)
+{
+	int n_new = 0, err = 0;
+
+	if (wanted) {
+		if (attach_all(p, seg, &n_new) || verify(p, seg))
+			return EXIT_FAILED;
+		err = link_tracepoint(p, "waking");
+		if (!err)
+			err = link_tracepoint(p, "switched");
+	} else {
+		pins_unlink(p, "parts/link-waking");
+		pins_unlink(p, "parts/link-switched");
+	}
+	if (err) {
+		pins_explain("attach to the scheduler's tracepoints", -err);
+		return EXIT_FAILED;
+	}
+	log_info("instance '%s': wake-ups are %s", p->instance, wanted ? "measured" : "not measured any more");
+	return 0;
+}
+
+static int detach(const char *instance)
+{
+	char why[WHY_BYTES];
+	struct pins p;
+	int err = pins_enter(&p, instance, why), n = err ? 0 : pins_remove(&p);
+
+	pins_leave(&p);
+	if (err == -EPERM)
+		log_error("detach instance '%s': %s", instance, why);
+	else if (n > 0)
+		log_info("instance '%s': histograms are detached", instance);
+	else if (n < 0)
+		log_error("remove the pins of instance '%s': %s", instance, strerror(-n));
+	return err == -EPERM || n < 0 ? EXIT_FAILED : 0;
+}
+
+/* One at a time: supervisor and operator may both have seen that a stage was rebuilt. 0, or -1 after one line. */
+static int wait_for_others(const struct segment *seg)
+{
+	uint64_t until_ns = now_ns() + OTHERS_NS;
+
+	while (flock(seg->fd, LOCK_EX | LOCK_NB) < 0) {
+		if (now_ns() < until_ns) {
+			usleep(10000);
+			continue;
+		}
+		log_error("another build/latency has been at work on segment %s for %u s: see what it waits for, or "
+			  "end it",
+			  seg->name, (unsigned int)(OTHERS_NS / NS_PER_S));
+		return -1;
+	}
+	return 0;
+}
+
+static int act_on_pins(enum action action, const char *instance, const struct segment *seg)
+{
+	char why[WHY_BYTES];
+	struct pins p;
+	int exit_status;
+
+	if (pins_enter(&p, instance, why)) {
+		log_error("histograms of instance '%s': %s", instance, why);
+		exit_status = EXIT_FAILED;
+	} else {
+		exit_status = action == ATTACH	 ? attach(&p, seg)
+			      : action == STATUS ? status(&p, seg)
+			      : action == RESET	 ? reset(&p)
+						 : wakeups(&p, seg, action == WAKEUPS);
+	}
+	pins_leave(&p);
+	return exit_status;
+}
+
+static int act(enum action action, const char *instance)
+{
+	char why[WHY_BYTES];
+	struct segment seg;
+	int exit_status;
+
+	if (action == DETACH)
+		return detach(instance);
+	if (pins_why_not())
+		return EXIT_FAILED;
+	if (segment_observe(&seg, instance, why) || segment_must_be_mine(&seg, why)) {
+		log_error("%s", why);
+		return EXIT_FAILED;
+	}
+	exit_status = wait_for_others(&seg) ? EXIT_FAILED : act_on_pins(action, instance, &seg);
+	segment_close(&seg);
+	return exit_status;
+}
+
+/* The action a word stands for, or -1. */
+static int action_of(const char *word)
+{
+	for (size_t i = 0; i < sizeof(action_words) / sizeof(action_words[0]); i++)
+		if (strcmp(word, action_words[i]) == 0)
+			return (int)i;
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	const char *instance = "default";
+	enum action action = ATTACH;
+	char reason[REASON_BYTES];
+
+	log_set_name("latency");
+	for (int i = 1; i < argc; i++) {
+		int word = action_of(argv[i]);
+
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			print_help();
+			return 0;
+		} else if (strcmp(argv[i], "--version") == 0) {
+			printf("ontime %s\n", ONTIME_VERSION);
+			return 0;
+		} else if (strcmp(argv[i], "--verbose") == 0) {
+			load_verbose();
+		} else if (strcmp(argv[i], "--old-kernel") == 0) {
+			attach_as_before();
+		} else if (word >= 0) {
+			action = (enum action)word;
+		} else if (strcmp(argv[i], "-i") == 0 && i + 1 < argc) {
+			instance = argv[++i];
+		} else {
+			log_error("%s: unknown option; see latency --help", argv[i]);
+			return EXIT_USAGE;
+		}
+	}
+	if (value_check_name(instance, INSTANCE_NAME_BYTES - 1, reason)) { /* it becomes part of paths */
+		log_error("-i %s: %s", instance, reason);
+		return EXIT_USAGE;
+	}
+	return act(action, instance);
+}

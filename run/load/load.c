@@ -1,0 +1,71 @@
+/*
+ * load.c - open-loop traffic source and sink: what was lost, doubled, reordered or changed, and how long it took.
+ *
+ * Rules:   open loop: each datagram has its send time from the start, and latency counts from that time, so a slow
+ *          receiver cannot hide its delays. Sent means accepted by the kernel. How loss, duplicates and order are told:
+ *          run/traffic/flow.h.
+ * Source:  G. Tene, "How NOT to Measure Latency" (coordinated omission).
+ */
+#include <signal.h>
+#include <stdio.h>
+
+#include "csv.h"
+#include "find.h"
+#include "options.h"
+#include "report.h"
+#include "run.h"
+#include "log.h"
+
+#define STATUS_NOT_WHOLE 3
+
+static volatile sig_atomic_t stop_asked;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	stop_asked = 1;
+}
+
+static int run_once(struct load *l, struct csv *csv)
+{
+	int status;
+
+	if (load_run(l, 1))
+		return 1;
+	status = load_is_whole(l) ? 0 : STATUS_NOT_WHOLE;
+	if (l->options->json)
+		report_json(l);
+	else
+		report_table(l);
+	return csv_append(csv, l) ? 1 : status;
+}
+
+int main(int argc, char **argv)
+{
+	static struct load_options o;
+	static struct config c;
+	static struct load l;
+	struct csv csv;
+	struct sigaction act = { .sa_handler = on_signal };
+	char why[512];
+	int status;
+
+	log_set_name("load");
+	status = options_parse(&o, argc, argv);
+	if (status >= 0)
+		return status;
+	if (config_load(&c, o.file, 0, NULL, why, sizeof(why))) {
+		log_error("%s", why);
+		return 2;
+	}
+	sigaction(SIGINT, &act, NULL); /* without SA_RESTART: a sleep ends at once */
+	sigaction(SIGTERM, &act, NULL);
+	status = options_resolve(&o, &c);
+	if (!status)
+		status = csv_open(&csv, o.csv);
+	if (!status)
+		status = load_open(&l, &o, &c, &stop_asked);
+	if (status)
+		return status;
+	return o.find_max ? find_max(&l, &csv) : run_once(&l, &csv);
+}

@@ -1,0 +1,35 @@
+/*
+ * options.h - what the user asked load for.
+ *
+ * Rules:   a wrong option is one line that names it, its value and what would be right; status 2.
+ */
+#ifndef ONTIME_LOAD_OPTIONS_H
+#define ONTIME_LOAD_OPTIONS_H
+
+#include <stdint.h>
+
+#include "config/config.h"
+#include "schedule.h"
+
+struct class_load {
+	double rate_pps; /* 0: this class is not driven */
+	uint32_t smallest_bytes, largest_bytes;
+};
+
+struct load_options {
+	double seconds, drain_seconds, precision_percent; /* seconds 0: until stopped */
+	uint64_t burst_pkts, n_sources, seed;
+	int json, saturate, gso, find_max, send_only, sink_only;
+	const char *file, *trace, *csv, *rate, *size, *arrivals_name;
+	enum arrivals arrivals;
+	struct class_load classes[MAX_CLASSES]; /* in the config's order */
+	double rate_pps; /* of all classes */
+};
+
+/* options_parse - -1: go on, else the exit status. */
+int options_parse(struct load_options *o, int argc, char **argv);
+
+/* options_resolve - what needs the config: which class gets what. 0, or 2 after one line. */
+int options_resolve(struct load_options *o, const struct config *c);
+
+#endif

@@ -1,0 +1,137 @@
+/* run.c - one run. */
+#include "run.h"
+
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+#include "clock.h"
+#include "progress.h"
+
+#define TRACE_LEAD_NS (10 * NS_PER_MS) /* before the first datagram of a trace */
+
+static void allow_many_sockets(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int load_open(struct load *l, const struct load_options *o, const struct config *c, const volatile sig_atomic_t *stop)
+{
+	uint32_t what = (o->sink_only ? 0 : FLOW_SENDS) | (o->send_only ? 0 : FLOW_RECEIVES);
+
+	l->options = o;
+	l->config = c;
+	l->source.options = o;
+	l->source.stop = stop;
+	l->source.flows = l->flows;
+	if (o->trace) {
+		int status = trace_read(&l->trace, o->trace, c);
+
+		if (status)
+			return status;
+		l->source.trace = &l->trace;
+	}
+	allow_many_sockets();
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		const struct class_load *class = &o->classes[i];
+		struct packet_sizes sizes = { o->seed + i, class->smallest_bytes, class->largest_bytes, 0, 0 };
+
+		if (o->trace)
+			sizes = (struct packet_sizes){ 0, sizeof(struct packet_header), MAX_LOAD_BYTES, 0, 0 };
+		if (class->rate_pps == 0)
+			continue;
+		l->flows[l->n_flows].beside = l->flows;
+		l->flows[l->n_flows].n_beside = l->n_flows;
+		if (flow_open(&l->flows[l->n_flows], &c->classes[i], &sizes, (uint32_t)o->n_sources, what))
+			return 1;
+		l->class_of[l->n_flows++] = i;
+	}
+	l->source.n_flows = l->n_flows;
+	return 0;
+}
+
+static void plan_source(struct load *l, double factor)
+{
+	struct source *s = &l->source;
+	const struct load_options *o = l->options;
+
+	for (uint32_t i = 0; i < l->n_flows; i++)
+		schedule_start(&s->schedules[i], o->arrivals, (uint32_t)o->burst_pkts,
+			       o->classes[l->class_of[i]].rate_pps * factor, (double)i / l->n_flows, o->seed + i);
+	memset(s->lag, 0, sizeof(s->lag));
+	s->lag_max_ns = 0;
+	s->began_at_ns = now_ns() + (o->trace ? TRACE_LEAD_NS : 0);
+	s->until_ns = s->began_at_ns + (uint64_t)(o->seconds * 1e9);
+	if (o->trace && l->trace.n)
+		s->until_ns = s->began_at_ns + l->trace.packets[l->trace.n - 1].arrival_ns;
+	if (o->sink_only && o->seconds == 0)
+		s->until_ns = UINT64_MAX;
+	l->asked_pps = o->trace || o->saturate || o->sink_only ? 0 : o->rate_pps * factor;
+}
+
+/* Without a source: until the time is over, or a signal. */
+static void wait_for_end(const struct source *s)
+{
+	struct timespec pause = { .tv_nsec = 10 * (long)NS_PER_MS };
+
+	while (!*s->stop && now_ns() < s->until_ns)
+		nanosleep(&pause, NULL);
+}
+
+int load_run(struct load *l, double factor)
+{
+	struct source *s = &l->source;
+	struct progress progress;
+	pthread_t thread;
+	uint32_t run = 0;
+	int err = 0;
+
+	if (!l->options->sink_only)
+		while ((run >>= STREAM_RUN_SHIFT) == 0)
+			if (getrandom(&run, sizeof(run), 0) != sizeof(run))
+				run = (uint32_t)now_ns();
+	for (uint32_t i = 0; i < l->n_flows; i++)
+		flow_reset(&l->flows[i], run << STREAM_RUN_SHIFT | l->class_of[i]);
+	if (!l->options->send_only) {
+		l->sink.learns_sent = l->options->sink_only;
+		err = sink_start(&l->sink, l->flows, l->n_flows, &thread);
+		if (err)
+			return err;
+	}
+	plan_source(l, factor);
+	progress_start(&progress, l->flows, l->n_flows, s->began_at_ns, s->until_ns);
+	if (l->options->sink_only)
+		wait_for_end(s);
+	else
+		err = source_run(s);
+	if (!l->options->send_only)
+		sink_finish(&l->sink, thread, l->options->sink_only ? 0 : (uint64_t)(l->options->drain_seconds * 1e9));
+	progress_finish(&progress);
+	return err;
+}
+
+int load_is_whole(const struct load *l)
+{
+	uint64_t wrong = 0;
+
+	for (uint32_t i = 0; i < l->n_flows && !l->options->send_only; i++) {
+		const struct flow *f = &l->flows[i];
+
+		wrong += (flow_lost_pkts(f) != 0) + f->doubled_pkts + f->reordered_pkts + f->corrupt_pkts;
+	}
+	return wrong == 0;
+}
+
+double load_sent_pps(const struct load *l)
+{
+	uint64_t sent = 0, ns = l->source.ended_at_ns - l->source.began_at_ns;
+
+	for (uint32_t i = 0; i < l->n_flows; i++)
+		sent += l->flows[i].sent_pkts;
+	return ns ? (double)sent * 1e9 / (double)ns : 0;
+}

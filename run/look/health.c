@@ -1,0 +1,189 @@
+/* health.c - is all well? */
+#include "health.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const names[N_CAUSE_KINDS] = {
+	[CAUSE_UNBALANCED] = "unbalanced",     [CAUSE_STAGE_DOWN] = "stage_down", [CAUSE_STAGE_HUNG] = "stage_hung",
+	[CAUSE_CALL_FAILS] = "call_fails",     [CAUSE_STUCK] = "stuck",		  [CAUSE_REFUSED] = "refused",
+	[CAUSE_UNSUPERVISED] = "unsupervised",
+};
+
+const char *cause_name(enum cause_kind kind)
+{
+	return kind < N_CAUSE_KINDS ? names[kind] : "unknown";
+}
+
+__attribute__((format(printf, 3, 4))) static void add(struct health *h, enum cause_kind kind, const char *format, ...)
+{
+	struct cause *c = &h->causes[h->n_causes];
+	va_list args;
+
+	if (h->n_causes == MAX_CAUSES)
+		return;
+	c->kind = kind;
+	va_start(args, format);
+	vsnprintf(c->text, sizeof(c->text), format, args);
+	va_end(args);
+	h->n_causes++;
+}
+
+static uint64_t since_ns(uint64_t now, uint64_t at_ns)
+{
+	return now > at_ns ? now - at_ns : 0;
+}
+
+static uint64_t since_s(uint64_t now, uint64_t at_ns)
+{
+	return since_ns(now, at_ns) / NS_PER_S;
+}
+
+/* The errno of most of what was refused since the last look. */
+static void note_errnos(struct class_health *c, const struct account *a)
+{
+	uint64_t most_pkts = 0;
+
+	for (int i = 0; i < SEND_ERRNOS; i++) {
+		uint64_t new_pkts = a->send_errno_pkts[i] - c->errno_pkts[i];
+
+		if (a->send_errno_pkts[i] > c->errno_pkts[i] && new_pkts > most_pkts) {
+			most_pkts = new_pkts;
+			c->refused_errno = i + 1 < SEND_ERRNOS ? a->send_errno[i] : 0;
+		}
+		c->errno_pkts[i] = a->send_errno_pkts[i];
+	}
+}
+
+static void note_class(struct class_health *c, const struct account *a, uint64_t now, int is_first)
+{
+	uint64_t dropped_pkts = account_dropped_pkts(a), refused_pkts = a->dropped_pkts[DROP_SEND_ERROR];
+
+	if (is_first || a->held_pkts == 0 || a->sent_pkts != c->sent_pkts || dropped_pkts != c->dropped_pkts)
+		c->moved_at_ns = now;
+	if (is_first || a->sent_pkts != c->sent_pkts)
+		c->sent_at_ns = now;
+	if (!is_first && refused_pkts > c->refused_pkts)
+		c->refused_at_ns = now;
+	note_errnos(c, a);
+	c->sent_pkts = a->sent_pkts;
+	c->dropped_pkts = dropped_pkts;
+	c->refused_pkts = refused_pkts;
+	c->held_pkts = a->held_pkts;
+}
+
+static void note(struct health *h, const struct view *now)
+{
+	int is_first = h->created_at_ns != now->created_at_ns || h->n_classes != now->n_classes;
+
+	if (is_first)
+		memset(h, 0, sizeof(*h));
+	h->created_at_ns = now->created_at_ns;
+	h->n_classes = now->n_classes;
+	h->at_ns = now->at_ns;
+	if (is_first)
+		h->first_at_ns = now->at_ns;
+	for (uint32_t i = 0; i < now->n_classes; i++)
+		note_class(&h->classes[i], &now->classes[i].account, now->at_ns, is_first);
+	for (int i = 0; i < N_STAGES; i++) {
+		if (strcmp(now->stages[i].state, "ready") == 0)
+			h->not_ready_since_ns[i] = 0;
+		else if (!h->not_ready_since_ns[i])
+			h->not_ready_since_ns[i] = now->at_ns;
+	}
+	if (now->is_supervised)
+		h->supervised_at_ns = now->at_ns;
+}
+
+static void judge_stages(struct health *h, const struct view *now)
+{
+	for (int i = 0; i < N_STAGES; i++)
+		if (h->not_ready_since_ns[i] && since_ns(now->at_ns, h->not_ready_since_ns[i]) >= NOT_READY_NS)
+			add(h, CAUSE_STAGE_DOWN, "stage %s is %s: run/status.sh says more",
+			    stage_name((enum stage_id)i), now->stages[i].state);
+	for (int i = 0; i < N_STAGES; i++)
+		if (!h->not_ready_since_ns[i] && now->stages[i].beat_age_ns >= HUNG_NS)
+			add(h, CAUSE_STAGE_HUNG, "stage %s has not moved for %" PRIu64 " s",
+			    stage_name((enum stage_id)i), (uint64_t)(now->stages[i].beat_age_ns / NS_PER_S));
+	for (int i = 0; i < N_STAGES; i++) {
+		const struct stage_view *s = &now->stages[i];
+		const char *name = strerrorname_np((int)s->failing_errno);
+
+		if (!h->not_ready_since_ns[i] && s->failing_ns >= FAILING_NS)
+			add(h, CAUSE_CALL_FAILS, "stage %s: a system call has kept failing for %" PRIu64 " s: %s",
+			    stage_name((enum stage_id)i), (uint64_t)(s->failing_ns / NS_PER_S),
+			    name ? name : "unknown error");
+	}
+}
+
+static int is_stuck(const struct class_health *c, uint64_t now)
+{
+	return c->held_pkts && since_ns(now, c->moved_at_ns) >= STUCK_NS;
+}
+
+static int is_refused(const struct class_health *c, uint64_t now)
+{
+	return c->refused_at_ns > c->sent_at_ns && since_ns(now, c->refused_at_ns) <= REFUSED_NS &&
+	       since_ns(now, c->sent_at_ns) >= REFUSED_LEAST_NS;
+}
+
+static void judge_classes(struct health *h, const struct view *now)
+{
+	for (uint32_t i = 0; i < now->n_classes; i++) {
+		const struct class_health *c = &h->classes[i];
+
+		if (is_stuck(c, now->at_ns))
+			add(h, CAUSE_STUCK, "class %s has sent nothing for %" PRIu64 " s with %" PRIu64 " packets held",
+			    now->classes[i].name, since_s(now->at_ns, c->moved_at_ns), c->held_pkts);
+	}
+	for (uint32_t i = 0; i < now->n_classes; i++) {
+		const struct class_health *c = &h->classes[i];
+		const char *name = strerrorname_np((int)c->refused_errno);
+
+		if (is_refused(c, now->at_ns))
+			add(h, CAUSE_REFUSED, "class %s: every packet is refused: %s", now->classes[i].name,
+			    c->refused_errno && name ? name : "several errors");
+	}
+}
+
+void health_note(struct health *h, const struct view *now)
+{
+	note(h, now);
+	h->n_causes = 0;
+	for (uint32_t i = 0; i < now->n_classes; i++)
+		if (now->classes[i].account.unbalanced_pkts)
+			add(h, CAUSE_UNBALANCED, "class %s is not balanced: off by %+" PRId64 " packets",
+			    now->classes[i].name, now->classes[i].account.unbalanced_pkts);
+	judge_stages(h, now);
+	judge_classes(h, now);
+	if (h->supervised_at_ns && since_ns(now->at_ns, h->supervised_at_ns) >= UNSUPERVISED_NS)
+		add(h, CAUSE_UNSUPERVISED, "no supervisor: a stage that dies stays down; run/launch.sh starts one");
+}
+
+/* Nothing has been sent since the first look: is all of it refused? That shows as soon as there is traffic. */
+static int may_be_refused(const struct health *h, const struct class_health *c)
+{
+	uint64_t watched_ns = h->at_ns - h->first_at_ns;
+
+	if (!c->refused_pkts || c->sent_at_ns > h->first_at_ns)
+		return 0;
+	return watched_ns < (c->refused_at_ns ? REFUSED_LEAST_NS : REFUSAL_SHOWS_NS);
+}
+
+int health_is_undecided(const struct health *h)
+{
+	uint64_t watched_ns = h->at_ns - h->first_at_ns;
+
+	for (int i = 0; i < N_STAGES; i++)
+		if (h->not_ready_since_ns[i] && watched_ns < NOT_READY_NS)
+			return 1;
+	for (uint32_t i = 0; i < h->n_classes; i++) {
+		const struct class_health *c = &h->classes[i];
+
+		if ((c->held_pkts && c->moved_at_ns == h->first_at_ns && watched_ns < STUCK_NS) || may_be_refused(h, c))
+			return 1;
+	}
+	return 0;
+}

@@ -1,0 +1,196 @@
+/* view.c - one look at a running instance. */
+#include "view.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "clock.h"
+#include "shm/lock.h"
+#include "stage/waits.h"
+
+#define SCHED_DEADLINE_POLICY 6 /* its name is not in every C library */
+
+void viewer_open(struct viewer *v, const char *instance)
+{
+	memset(v, 0, sizeof(*v));
+	v->seg.fd = -1;
+	snprintf(v->instance, sizeof(v->instance), "%s", instance);
+}
+
+void viewer_close(struct viewer *v)
+{
+	if (v->seg.shared)
+		segment_close(&v->seg);
+}
+
+/*
+ * Is the mapped segment still the one that the name stands for? A name that was taken away while a stage is alive (by a
+ * logout, or a cleaner of /dev/shm) stands for none: that instance goes on.
+ */
+static int is_current(const struct viewer *v)
+{
+	char path[SEGMENT_NAME_BYTES + sizeof("/dev/shm")];
+	struct stat st;
+
+	if (!v->seg.shared)
+		return 0;
+	snprintf(path, sizeof(path), "/dev/shm%s", v->seg.name);
+	if (stat(path, &st) == 0)
+		return st.st_ino == v->inode;
+	for (int i = 0; i < N_STAGES && errno == ENOENT; i++)
+		if (segment_stage_is_alive(&v->seg, (enum stage_id)i))
+			return 1;
+	return 0;
+}
+
+static int map_current(struct viewer *v, char why[WHY_BYTES])
+{
+	struct stat st;
+	int err;
+
+	if (is_current(v))
+		return 0;
+	viewer_close(v);
+	err = segment_observe(&v->seg, v->instance, why);
+	if (err)
+		return err;
+	v->inode = fstat(v->seg.fd, &st) == 0 ? st.st_ino : 0;
+	return 0;
+}
+
+const char *sched_name(uint32_t policy)
+{
+	switch (policy) {
+	case SCHED_OTHER:
+		return "other";
+	case SCHED_FIFO:
+		return "fifo";
+	case SCHED_RR:
+		return "rr";
+	case SCHED_BATCH:
+		return "batch";
+	case SCHED_IDLE:
+		return "idle";
+	case SCHED_DEADLINE_POLICY:
+		return "deadline";
+	default:
+		return "-";
+	}
+}
+
+static struct stage_view look_at_stage(const struct segment *seg, enum stage_id id, uint64_t now)
+{
+	const struct stage_block *b = &seg->shared->stages[id];
+	int alive = segment_stage_is_alive(seg, id);
+	/* relaxed, all of them: each field stands alone */
+	uint64_t started_ns = atomic_load_explicit(&b->started_at_ns, memory_order_relaxed);
+	uint64_t beat_ns = atomic_load_explicit(&b->beat_at_ns, memory_order_relaxed);
+	uint64_t failing_ns = atomic_load_explicit(&b->failing_since_ns, memory_order_relaxed);
+	struct stage_view s = {
+		.state = segment_stage_state(seg, id),
+		.pid = alive ? (uint32_t)segment_stage_pid(seg, id) : 0,
+		.starts = atomic_load_explicit(&b->generation, memory_order_relaxed),
+		.has_work = atomic_load_explicit(&b->has_work, memory_order_relaxed),
+		.up_ns = alive && started_ns && now > started_ns ? now - started_ns : 0,
+		.beat_age_ns = beat_ns && now > beat_ns ? now - beat_ns : 0,
+		.parks = atomic_load_explicit(&b->parks, memory_order_relaxed),
+		.rings = atomic_load_explicit(&b->rings, memory_order_relaxed),
+		.rescued_pkts = atomic_load_explicit(&b->rescued_pkts, memory_order_relaxed),
+		.failed_calls = atomic_load_explicit(&b->failed_calls, memory_order_relaxed),
+		.remade_sockets = atomic_load_explicit(&b->remade_sockets, memory_order_relaxed),
+		.failing_ns = failing_ns && now > failing_ns ? now - failing_ns : 0,
+		.failing_errno = atomic_load_explicit(&b->failing_errno, memory_order_relaxed),
+		.sched_policy = atomic_load_explicit(&b->sched_policy, memory_order_relaxed),
+	};
+	struct waits waits;
+
+	if (alive && waits_read(s.pid, &waits) == 0) {
+		s.cpu_ns = waits.cpu_ns;
+		s.queued_ns = waits.queued_ns;
+		s.is_ready = (uint32_t)waits.is_ready;
+	}
+	return s;
+}
+
+static int look_at_class(const struct segment *seg, uint32_t i, struct class_view *c, char why[WHY_BYTES])
+{
+	const struct class_entry *e = &seg->header.classes[i];
+	const struct lane *lane = seg->views[i].lane;
+	int err = account_read(seg, i, &c->account);
+
+	if (err) {
+		snprintf(why, WHY_BYTES, "read class %s of segment %s: its counts never held still: try again", e->name,
+			 seg->name);
+		return err;
+	}
+	memcpy(c->name, e->name, sizeof(c->name));
+	c->slots = e->slots;
+	/* relaxed, all of them: each field stands alone */
+	c->budget_ns = atomic_load_explicit(&lane->budget_ns, memory_order_relaxed);
+	c->ingress_to_edf_pkts = atomic_load_explicit(&lane->ingress_to_edf_pkts, memory_order_relaxed);
+	c->edf_to_egress_pkts = atomic_load_explicit(&lane->edf_to_egress_pkts, memory_order_relaxed);
+	return 0;
+}
+
+int viewer_look(struct viewer *v, struct view *out, char why[WHY_BYTES])
+{
+	static struct view fresh;
+	int err = map_current(v, why);
+
+	if (!err)
+		err = segment_lanes_are_sane(&v->seg, why);
+	if (err)
+		return err;
+	memset(&fresh, 0, sizeof(fresh));
+	fresh.at_ns = now_ns();
+	fresh.at_unix_ns = real_ns();
+	fresh.created_at_ns = v->seg.header.created_at_ns;
+	fresh.is_supervised = segment_is_supervised(&v->seg);
+	fresh.n_classes = v->seg.n_classes;
+	for (uint32_t i = 0; i < fresh.n_classes; i++) {
+		err = look_at_class(&v->seg, i, &fresh.classes[i], why);
+		if (err)
+			return err;
+	}
+	for (int i = 0; i < N_STAGES; i++)
+		fresh.stages[i] = look_at_stage(&v->seg, (enum stage_id)i, fresh.at_ns);
+	*out = fresh;
+	return 0;
+}
+
+int view_is_balanced(const struct view *v)
+{
+	for (uint32_t i = 0; i < v->n_classes; i++)
+		if (v->classes[i].account.unbalanced_pkts)
+			return 0;
+	return 1;
+}
+
+int view_follows(const struct view *now, const struct view *before)
+{
+	return before && before->at_ns && now->at_ns > before->at_ns && now->created_at_ns == before->created_at_ns &&
+	       now->n_classes == before->n_classes;
+}
+
+uint64_t class_latency_since(const struct class_view *now, const struct class_view *before,
+			     uint64_t latency[HISTOGRAM_BUCKETS])
+{
+	uint64_t total = 0;
+
+	for (uint32_t b = 0; b < HISTOGRAM_BUCKETS; b++) {
+		latency[b] = now->account.latency[b] - (before ? before->account.latency[b] : 0);
+		total += latency[b];
+	}
+	return total;
+}
+
+uint64_t class_percentile_ns(const struct class_view *c, uint32_t per_million)
+{
+	uint64_t ns = histogram_percentile(c->account.latency, per_million);
+
+	return ns < c->account.latency_max_ns ? ns : c->account.latency_max_ns;
+}

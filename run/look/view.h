@@ -1,0 +1,79 @@
+/*
+ * view.h - what the observers see: one look at a running instance, and what changed since the one before.
+ *
+ * Memory:  struct viewer is private; it maps the segment read-only. struct view is a plain copy (120 KB: keep it static).
+ * Rules:   each class is read at one instant (account.h); nothing is written, so an observer costs the stages nothing.
+ *          Each look notices that the instance was stopped, or launched anew, and then maps the new segment.
+ * Errors:  -errno, and in `why` one line: not running, damaged, or counts that never held still.
+ */
+#ifndef ONTIME_STAT_VIEW_H
+#define ONTIME_STAT_VIEW_H
+
+#include <sys/types.h>
+
+#include "shm/account.h"
+#include "shm/segment.h"
+
+struct class_view {
+	char name[CLASS_NAME_BYTES];
+	uint64_t budget_ns; /* BUDGET_NONE: no deadline */
+	uint32_t slots, ingress_to_edf_pkts, edf_to_egress_pkts;
+	struct account account;
+};
+
+struct stage_view {
+	const char *state; /* segment_stage_state() */
+	uint32_t pid, starts, has_work;
+	uint64_t up_ns; /* 0: not alive */
+	uint64_t beat_age_ns;
+	uint64_t cpu_ns; /* of this process, user and system; starts from 0 with each start */
+	uint64_t queued_ns; /* how long this process was ready to run and another one had its CPU */
+	uint32_t is_ready; /* at this moment */
+	uint32_t sched_policy; /* SCHED_FIFO, ... */
+	uint64_t parks, rings, rescued_pkts;
+	uint64_t failed_calls, remade_sockets; /* layout.h */
+	uint64_t failing_ns; /* for how long a system call has failed each time; 0: none does */
+	uint32_t failing_errno; /* valid while failing_ns is not 0 */
+};
+
+struct view {
+	uint64_t at_ns; /* CLOCK_MONOTONIC; 0: nothing was read yet */
+	uint64_t at_unix_ns;
+	uint64_t created_at_ns; /* of the segment: tells one launch from the next */
+	int is_supervised; /* somebody restarts its stages when they hang; under systemd nobody does so by way of the segment */
+	uint32_t n_classes;
+	struct class_view classes[MAX_CLASSES];
+	struct stage_view stages[N_STAGES];
+};
+
+struct viewer {
+	char instance[INSTANCE_NAME_BYTES];
+	struct segment seg;
+	ino_t inode; /* of the segment that is mapped */
+};
+
+/* viewer_open - nothing is mapped yet: the instance may come later. */
+void viewer_open(struct viewer *v, const char *instance);
+
+/* viewer_look - read everything into *out. On failure *out is untouched. */
+int viewer_look(struct viewer *v, struct view *out, char why[WHY_BYTES]);
+
+void viewer_close(struct viewer *v);
+
+/* sched_name - "fifo", "other", ...; "-" for what has no name here. */
+const char *sched_name(uint32_t policy);
+
+/* view_is_balanced - does the identity hold in every class? */
+int view_is_balanced(const struct view *v);
+
+/* view_follows - is `now` a later look at the same launch with the same classes as `before`, so that differences mean something? */
+int view_follows(const struct view *now, const struct view *before);
+
+/* class_latency_since - the latency histogram of what was sent between two looks; before: NULL for all. Returns its packets. */
+uint64_t class_latency_since(const struct class_view *now, const struct class_view *before,
+			     uint64_t latency[HISTOGRAM_BUCKETS]);
+
+/* class_percentile_ns - of all sent so far: a bucket's upper edge, but not above the longest there was. */
+uint64_t class_percentile_ns(const struct class_view *c, uint32_t per_million);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * grid.h - a screen as an array of characters and looks, and tables that fit the columns there are.
+ *
+ * Memory:  struct grid is private; what lies outside of it is cut silently, so nobody needs to know its size to draw.
+ * Rules:   pure; ASCII only, since a terminal's character set is not ours to know. No meaning is in a look alone.
+ */
+#ifndef ONTIME_STAT_GRID_H
+#define ONTIME_STAT_GRID_H
+
+#define GRID_ROWS 200
+#define GRID_COLS 400
+#define CELL_BYTES 64
+
+enum look { LOOK_PLAIN, LOOK_STRONG, LOOK_HEAD, LOOK_FAINT, LOOK_WARN, LOOK_BAD, LOOK_GOOD, N_LOOKS };
+
+struct grid {
+	int rows, cols; /* at most GRID_ROWS, GRID_COLS */
+	char text[GRID_ROWS][GRID_COLS + 1]; /* each row ends with a NUL at `cols` */
+	unsigned char look[GRID_ROWS][GRID_COLS]; /* enum look */
+};
+
+/* One cell of a table: filled in by its column. */
+struct cell {
+	char text[CELL_BYTES];
+	enum look look;
+};
+
+struct column {
+	const char *title;
+	int width; /* the blank before it included */
+	int rank; /* what is lower is dropped last when the columns do not all fit */
+	int left; /* 1: flush left */
+	void (*fill)(const void *row, struct cell *cell);
+};
+
+#define MAX_COLUMNS 24
+#define RANK_EXTRA 5 /* columns from this rank on come after names are whole */
+
+/* Which columns of a table fit, in their order. */
+struct table {
+	const struct column *columns[MAX_COLUMNS];
+	int n_columns;
+	int name_width; /* of the first column, which is always there */
+};
+
+void grid_clear(struct grid *g, int rows, int cols);
+
+/* grid_put - text at a place, cut at the right edge of the grid. Returns the column after it. */
+int grid_put(struct grid *g, int row, int col, enum look look, const char *text);
+
+__attribute__((format(printf, 5, 6))) int grid_printf(struct grid *g, int row, int col, enum look look,
+						      const char *format, ...);
+
+/* grid_put_wrapped - broken at blanks, from `row` on. Returns the row after it. */
+int grid_put_wrapped(struct grid *g, int row, enum look look, const char *text);
+
+/* grid_look - all of a row. */
+void grid_look(struct grid *g, int row, enum look look);
+
+/* table_fit - choose the columns; the first one is a name, `longest` characters at most, and gets what it needs last. */
+void table_fit(struct table *t, const struct column *columns, int n_columns, int longest, int cols);
+
+void table_put_titles(const struct table *t, struct grid *g, int row);
+void table_put_row(const struct table *t, struct grid *g, int row, const void *data);
+
+/* shorten - a name that is too long, its middle as `~`: what tells names apart is often at the end. */
+void shorten(const char *name, int width, char text[CELL_BYTES]);
+
+#endif

@@ -1,0 +1,16 @@
+/*
+ * table.h - the account of an instance as a plain table, for scripts and logs: `stat --once`.
+ *
+ * Rules:   all figures are since launch. The last line is `balanced`, or `NOT balanced:` and which classes by how much;
+ *          before it, what else is wrong, each cause in a line that begins with `NOT well:`.
+ */
+#ifndef ONTIME_STAT_TABLE_H
+#define ONTIME_STAT_TABLE_H
+
+#include "look/health.h"
+#include "look/view.h"
+
+/* stat_table - to standard output. */
+void stat_table(const struct view *v, const struct health *h);
+
+#endif

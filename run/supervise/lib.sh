@@ -1,0 +1,79 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# lib.sh - what the scripts share: where things are, and how to speak. Sourced, with $here set.
+
+# A stream that is closed must not be given to something else, and not end a script.
+# shellcheck disable=SC2217
+{ : <&0; } 2>/dev/null || exec </dev/null
+{ : >&1; } 2>/dev/null || exec >/dev/null
+{ : >&2; } 2>/dev/null || exec 2>/dev/null
+
+ontime=$(cd "$here/.." && pwd)
+build=${ONTIME_BUILD:-$ontime/build}
+case $build in /*) ;; *) build=$ontime/$build ;; esac
+config=$ontime/run/ontime.conf
+
+if [ "$(id -u)" = 0 ]; then
+	run_root=${ONTIME_RUN_DIR:-/run/ontime}
+else
+	run_root=${ONTIME_RUN_DIR:-${XDG_RUNTIME_DIR:-/tmp}/ontime-$(id -u)}
+fi
+case $run_root in /*) ;; *) run_root=$(pwd)/$run_root ;; esac
+
+pins=/sys/fs/bpf/ontime # of the latency histograms, one directory per instance
+
+say() { # a stream that is full, or closed, must not end who speaks
+	printf 'ontime: %s\n' "$*" 2>/dev/null || true
+}
+
+die() { # STATUS MESSAGE
+	status=$1
+	shift
+	printf 'ontime: %s\n' "$*" >&2 2>/dev/null || true
+	exit "$status"
+}
+
+pid_in() { # FILE: the pid in it, or nothing; to show, never to act on
+	[ ! -s "$1" ] || cat "$1"
+}
+
+lock_instances() { # one launch or stop at a time; descriptor 9 holds the lock. Close it for what stays: 9<&-
+	[ -e /proc/self/fd ] || die 1 "/proc is not mounted, and nothing can be found without it: mount -t proc proc /proc"
+	while :; do
+		run_root=$("$build/hold" --lock-file "$run_root") || exit 1 # nobody else can lock, or link, what is in there
+		command exec 9<"$run_root/.lock" || continue                # removed between the two
+		flock -w 60 9 || die 1 "another launch or stop has been at work for a minute: try again"
+		[ "$(stat -L -c %d:%i /proc/self/fd/9)" != "$(stat -c %d:%i "$run_root/.lock" 2>&1)" ] || return 0
+	done
+}
+
+remove_files() { # of the instance, but no directory that is not our own, and nothing in it that we do not put there
+	[ "$(stat -c '%u %F' "$dir" 2>/dev/null)" = "$(id -u) directory" ] || return 0
+	rm -f "$dir/log"
+	for file in supervisor.pid active.conf launched stages; do
+		rm -f "$dir/$file" "$dir/$file.new"
+	done
+	rmdir "$dir" 2>/dev/null || true
+}
+
+instance_of() { # ARGS: the instance that -i, -c or --instance name; reads the file leniently: it may be broken by now
+	instance=
+	file=$config
+	while [ $# -gt 0 ]; do
+		case $1 in
+		-[ic])
+			[ -n "${2:-}" ] || die 2 "$1: what? See --help"
+			[ "$1" = -c ] || instance=$2
+			[ "$1" = -i ] || file=$2
+			shift
+			;;
+		--instance=*) instance=${1#*=} ;;
+		*) die 2 "$1: unknown option; see --help" ;;
+		esac
+		shift
+	done
+	if [ -z "$instance" ]; then
+		{ [ -r "$file" ] && [ ! -d "$file" ]; } || die 2 "$file: cannot be read; name the instance with -i"
+		instance=$(sed -n 's/^[[:blank:]]*instance[[:blank:]]*[=:][[:blank:]]*\([a-z0-9_-]*\).*/\1/p' "$file" | tail -n 1)
+	fi
+	"$build/hold" --name -i "${instance:-default}" # says what is wrong with a name: it becomes part of paths
+}

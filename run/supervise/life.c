@@ -1,0 +1,359 @@
+/* life.c - the lives of one stage. */
+#include "life.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "hold/process.h"
+#include "log.h"
+#include "stage/stage.h"
+#include "hang.h"
+#include "row.h"
+
+extern char **environ;
+
+/* What the stage has passed on so far, all classes: its progress. */
+static uint64_t passed_pkts(const struct segment *seg, enum stage_id id)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t class = 0; class < seg->n_classes; class ++) {
+		const struct lane *l = seg->views[class].lane;
+
+		sum += (id == STAGE_INGRESS ? lane_received(l)
+			: id == STAGE_EDF   ? lane_processed(l)
+					    : lane_sent(l)) >>
+		       COUNT_SHIFT;
+	}
+	return sum;
+}
+
+/* relaxed, here and below: for decisions that are made again; nothing depends on their order */
+static uint32_t generation_of(const struct segment *seg, enum stage_id id)
+{
+	return atomic_load_explicit(&seg->shared->stages[id].generation, memory_order_relaxed);
+}
+
+static uint32_t state_of(const struct segment *seg, enum stage_id id)
+{
+	return atomic_load_explicit(&seg->shared->stages[id].state, memory_order_relaxed);
+}
+
+static void begin(struct life *l, pid_t pid, uint64_t now)
+{
+	l->state = LIFE_RUNS;
+	l->pid = pid;
+	l->began_at_ns = now;
+	l->suspect = l->aborted = l->has_told_starved = 0;
+}
+
+/* What was there before this life. To be read before its process is made: that may be ready before spawn() returns. */
+static void remember(struct life *l, const struct segment *seg)
+{
+	l->passed_at_begin = passed_pkts(seg, l->id);
+	l->generation_at_begin = generation_of(seg, l->id);
+}
+
+/* One that runs already, started by a supervisor that is gone. 1: there is one. */
+static int adopt_running(struct life *l, const struct segment *seg, uint64_t now)
+{
+	pid_t pid;
+	int pidfd = process_open(seg, (int)l->id, &pid);
+
+	if (pidfd < 0)
+		return 0;
+	l->pidfd = pidfd;
+	l->is_child = l->restart_asked = 0;
+	remember(l, seg);
+	begin(l, pid, now);
+	log_info("adopted %s (pid %d)", stage_name(l->id), pid);
+	return 1;
+}
+
+void life_init(struct life *l, const struct segment *seg, enum stage_id id, const char *build)
+{
+	memset(l, 0, sizeof(*l));
+	l->id = id;
+	l->state = LIFE_WAITS;
+	snprintf(l->binary, sizeof(l->binary), "%s/%s", build, stage_name(id));
+	l->kept_fd = open(l->binary, O_PATH | O_CLOEXEC);
+	l->pidfd = -1;
+	adopt_running(l, seg, now_ns());
+}
+
+static ino_t inode_of(const char *file)
+{
+	struct stat st;
+
+	return stat(file, &st) < 0 ? 0 : st.st_ino;
+}
+
+/* The binary to start: the one that is there, or the kept one if that is of another layout, gone, or being written. */
+static const char *choose_binary(struct life *l, char path[32])
+{
+	ino_t inode = inode_of(l->binary);
+
+	l->runs_inode = inode;
+	if ((inode != 0 && inode != l->refused_inode) || l->kept_fd < 0)
+		return l->binary;
+	snprintf(path, 32, "/proc/self/fd/%d", l->kept_fd);
+	return path;
+}
+
+/* 0 or an errno value. Signals as after a login, whatever this process has blocked; but one signal may be held back until the new
+   process can take it. 0: none. */
+static int spawn(const char *binary, char *const *argv, int held_back, pid_t *pid)
+{
+	posix_spawnattr_t attr;
+	sigset_t blocked, all;
+	int err;
+
+	sigemptyset(&blocked);
+	if (held_back)
+		sigaddset(&blocked, held_back);
+	sigfillset(&all);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigmask(&attr, &blocked);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	err = posix_spawn(pid, binary, NULL, &attr, argv, environ);
+	posix_spawnattr_destroy(&attr);
+	return err;
+}
+
+pid_t life_spawn_helper(const char *program, char *const *argv)
+{
+	pid_t pid;
+	int err = spawn(program, argv, 0, &pid);
+
+	return err ? -err : pid;
+}
+
+static void wait_longer(struct life *l, uint64_t now)
+{
+	l->row = l->row < ROW_FREE_STARTS ? ROW_FREE_STARTS + 1 : l->row + 1;
+	l->state = LIFE_WAITS;
+	l->start_at_ns = now + row_pause_ns(l->row);
+}
+
+void life_start(struct life *l, const struct segment *seg, char *const *argv, uint64_t now)
+{
+	char kept[32];
+	const char *binary;
+	pid_t pid;
+	int err;
+
+	if (l->state != LIFE_WAITS || now < l->start_at_ns || adopt_running(l, seg, now))
+		return;
+	binary = choose_binary(l, kept);
+	setenv("ONTIME_LAST_END", l->last_end, 1);
+	remember(l, seg);
+	err = spawn(binary, argv, SIGHUP, &pid); /* a reload must not end a stage that has no handler yet */
+	if (err == ETXTBSY && binary == l->binary && l->kept_fd >= 0) { /* it is being written just now */
+		snprintf(kept, sizeof(kept), "/proc/self/fd/%d", l->kept_fd);
+		err = spawn(kept, argv, SIGHUP, &pid);
+	}
+	if (!err) {
+		l->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+		err = l->pidfd < 0 ? errno : 0;
+		if (err) { /* no descriptor to watch it by: not this one */
+			kill(pid, SIGKILL); /* our own child, not waited for yet: nobody else can have its number */
+			waitpid(pid, NULL, 0);
+		}
+	}
+	if (err) {
+		if (!l->has_told)
+			log_error("start %s: %s: trying again, at least once a second", binary, strerror(err));
+		l->has_told = 1;
+		wait_longer(l, now);
+		return;
+	}
+	begin(l, pid, now);
+	l->is_child = 1;
+	l->restart_asked = 0;
+}
+
+/* How it ended; also in words, for the successor and the log. */
+static int reap(struct life *l)
+{
+	siginfo_t info = { 0 };
+
+	if (!l->is_child || waitid(P_PIDFD, (id_t)l->pidfd, &info, WEXITED) < 0) {
+		snprintf(l->last_end, sizeof(l->last_end), "unknown");
+		return -1;
+	}
+	if (info.si_code == CLD_EXITED) {
+		snprintf(l->last_end, sizeof(l->last_end), "exited %d", info.si_status);
+		return info.si_status;
+	}
+	if (l->aborted && info.si_status == SIGKILL) /* it took no SIGABRT, so it could not note what it had at work */
+		snprintf(l->last_end, sizeof(l->last_end), "hung");
+	else
+		snprintf(l->last_end, sizeof(l->last_end), "signal %d", info.si_status);
+	return -1;
+}
+
+static void stay_down(struct life *l)
+{
+	l->state = LIFE_DOWN;
+	l->refused_inode = l->runs_inode;
+	log_error("%s refused its configuration: it stays down until a reload, a new binary or run/restart.sh %s",
+		  stage_name(l->id), stage_name(l->id));
+}
+
+static void use_kept_binary(struct life *l, uint64_t now)
+{
+	l->refused_inode = l->runs_inode;
+	l->start_at_ns = now;
+	log_warn("%s is of a build with another layout than this instance: the binary it was launched with goes on; to "
+		 "upgrade, run/stop.sh and run/launch.sh",
+		 l->binary);
+}
+
+/* The words for the log: once per change, not per death. */
+static void tell_row(struct life *l, uint64_t pause_ns)
+{
+	const char *name = stage_name(l->id);
+
+	if (pause_ns == 0) {
+		log_info("%s ended (%s): starting another", name, l->last_end);
+		l->has_told = 0;
+	} else if (!l->has_told) {
+		log_error("%s ended (%s), %u times in a row without passing a packet on: it is started again after "
+			  "pauses, at "
+			  "least once a second",
+			  name, l->last_end, l->row);
+		l->has_told = 1;
+	}
+}
+
+void life_end(struct life *l, const struct segment *seg, uint64_t now)
+{
+	int was_asked = l->restart_asked, was_ready, status = reap(l);
+	uint64_t pause_ns;
+
+	close(l->pidfd);
+	l->pidfd = -1;
+	l->pid = 0;
+	l->state = LIFE_WAITS;
+	l->start_at_ns = now;
+	was_ready = generation_of(seg, l->id) != l->generation_at_begin && state_of(seg, l->id) == STATE_READY;
+	if (was_asked) {
+		l->row = 0;
+		return;
+	}
+	if (status == EXIT_LAYOUT && !was_ready && l->kept_fd >= 0 && l->refused_inode != l->runs_inode) {
+		use_kept_binary(l, now);
+		return;
+	}
+	if (status == EXIT_CONFIG && !was_ready) {
+		stay_down(l);
+		return;
+	}
+	l->row = row_after_death(l->row, now - l->began_at_ns, passed_pkts(seg, l->id) != l->passed_at_begin);
+	pause_ns = row_pause_ns(l->row);
+	l->start_at_ns = now + pause_ns;
+	tell_row(l, pause_ns);
+}
+
+void life_restart(struct life *l, uint64_t now)
+{
+	l->row = 0;
+	l->has_told = 0;
+	l->refused_inode = 0;
+	if (l->state == LIFE_RUNS) {
+		l->restart_asked = 1;
+		process_signal(l->pidfd, SIGTERM);
+		return;
+	}
+	l->state = LIFE_WAITS;
+	l->start_at_ns = now;
+}
+
+void life_try_again(struct life *l, uint64_t now)
+{
+	if (l->state == LIFE_DOWN)
+		life_restart(l, now);
+}
+
+/* First seen not to have moved. */
+static void suspect(struct life *l, uint64_t beat, uint64_t now)
+{
+	l->suspect = 1;
+	l->suspect_beat_ns = beat;
+	l->suspect_at_ns = now;
+	waits_read((uint32_t)l->pid, &l->waits); /* if it cannot be read, it waits for nothing */
+}
+
+/* Do others have its CPU? Said once. */
+static int is_starved(struct life *l, uint64_t hung_ns, uint64_t still_ns, uint64_t now)
+{
+	uint64_t took_ns = now - l->suspect_at_ns, waited_ns;
+	struct waits at;
+
+	if (waits_read((uint32_t)l->pid, &at))
+		return 0;
+	waited_ns = waits_between(&l->waits, &at, took_ns);
+	if (!hang_is_starved(took_ns, waited_ns, hung_ns))
+		return 0;
+	if (!l->has_told_starved)
+		log_error("%s (pid %d) has not moved for %.1f s: it gets no CPU (it waited %llu %% of that time): it "
+			  "is not "
+			  "ended for that; leave it more of its CPU, or give the stages another (`cpus`)",
+			  stage_name(l->id), l->pid, (double)still_ns / 1e9,
+			  (unsigned long long)(waited_ns * 100 / took_ns));
+	l->has_told_starved = 1;
+	return 1;
+}
+
+/* It takes two looks: when all of us were frozen for a while, the first one deceives; and a successor holds the stage's lock
+   a moment before it says who it is, and until then the beat is its predecessor's. */
+static void end_if_hung(struct life *l, const struct segment *seg, uint64_t hung_ns, uint64_t now)
+{
+	const struct stage_block *b = &seg->shared->stages[l->id];
+	uint64_t beat = atomic_load_explicit(&b->beat_at_ns, memory_order_relaxed);
+	uint64_t since = beat > l->began_at_ns ? beat : l->began_at_ns;
+	int seen = l->suspect && l->suspect_beat_ns == beat, sig = l->aborted ? SIGKILL : SIGABRT;
+
+	if (state_of(seg, l->id) != STATE_READY || generation_of(seg, l->id) == l->generation_at_begin)
+		hung_ns = l->is_child ? STARTING_MOST_NS : hung_ns;
+	if (now < since + hung_ns) {
+		l->suspect = l->has_told_starved = 0;
+		return;
+	}
+	if (!seen) {
+		suspect(l, beat, now);
+		return;
+	}
+	if (!l->aborted && is_starved(l, hung_ns, now - since, now))
+		return;
+	log_error("%s (pid %d) has not moved for %.1f s: ending it with %s", stage_name(l->id), l->pid,
+		  (double)(now - since) / 1e9, l->aborted ? "SIGKILL" : "SIGABRT");
+	process_signal(l->pidfd, sig);
+	process_signal(l->pidfd, SIGCONT);
+	l->aborted = 1;
+}
+
+void life_watch(struct life *l, const struct segment *seg, uint64_t hung_ns, uint64_t now)
+{
+	ino_t inode;
+
+	if (l->state == LIFE_RUNS)
+		end_if_hung(l, seg, hung_ns, now);
+	if (l->state == LIFE_RUNS && l->has_told && now - l->began_at_ns >= ROW_LIFE_NS) {
+		log_info("%s runs again (pid %d)", stage_name(l->id), l->pid);
+		l->has_told = 0;
+	}
+	inode = l->state == LIFE_DOWN ? inode_of(l->binary) : 0;
+	if (inode != 0 && inode != l->refused_inode)
+		life_restart(l, now);
+}

@@ -1,0 +1,34 @@
+/*
+ * trace.h - a trace of packets: what arrives when, of which class, how long; for load and simulate.
+ *
+ * Format:  CSV, sorted: arrival_ns,class,bytes,service_ns; a first line with these names may stand there,
+ *          and a byte order mark before it.
+ * Memory:  the whole trace on the heap, until trace_free().
+ * Errors:  one line that names file, line and what would be right.
+ */
+#ifndef ONTIME_LOAD_TRACE_H
+#define ONTIME_LOAD_TRACE_H
+
+#include <stddef.h>
+
+#include "config/config.h"
+
+#define EXIT_USAGE 2
+
+struct packet {
+	uint64_t arrival_ns, service_ns, done_ns;
+	uint32_t bytes;
+	uint8_t class;
+	uint8_t drop; /* enum drop_reason */
+};
+
+struct trace {
+	struct packet *packets;
+	size_t n, room;
+};
+
+/* trace_read - "-": standard input. 0, or the exit status after one line. */
+int trace_read(struct trace *t, const char *file, const struct config *c);
+void trace_free(struct trace *t);
+
+#endif
