@@ -14,11 +14,11 @@ LOOK := $(wildcard run/look/*.c)
 LIBS_latency := -lbpf -lelf
 LIBS_stat := -lncursesw
 PARTS_unit += $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen)
-PARTS_unit += $(LOAD_SINK) run/load/schedule.c
+PARTS_unit += $(LOAD_SINK) run/load/schedule.c run/check/feasible.c
 PARTS_supervise := run/hold/directory.c run/hold/process.c
 PARTS_storm := run/hold/sockets.c $(LOAD_SINK)
 PARTS_reference := run/hold/sockets.c
-PARTS_bench_decide := edf/edf.c edf/plan.c
+PARTS_bench_decide := edf/policy.c edf/plan.c
 PARTS_bench_gap := $(LOAD_SINK)
 PARTS_pipeline := run/hold/sockets.c
 PARTS_plugin := run/hold/sockets.c
@@ -31,8 +31,7 @@ LIBS_sim := $(patsubst %,-Wl$(comma)--wrap=%,mmap munmap mlock2 shm_open shm_unl
 	syscall recvmmsg sendmmsg recvmsg socket bind connect getsockname getpeername \
 	setsockopt getsockopt close epoll_create1 epoll_ctl epoll_wait read write)
 LIBS_threads := -Wl,--wrap=mmap -Wl,--wrap=munmap
-PARTS_check := edf/feasible.c
-PARTS_simulate := edf/edf.c edf/plan.c run/traffic/trace.c
+PARTS_simulate := edf/policy.c edf/plan.c run/traffic/trace.c
 PARTS_dash := $(LOOK)
 PARTS_stat := $(LOOK)
 PARTS_load := $(LOAD_SINK) run/traffic/trace.c

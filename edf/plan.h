@@ -6,7 +6,7 @@
  * Rules:   the stage tells of each arrival, asks what to do, does it, and takes the head off: plan_arrive(), plan_choose(),
  *          plan_take(), plan_learn(). A packet that is evicted keeps its place until it is the head.
  *          So it is with one that can no longer be in time: as soon as it is among the first of its class that are lost, it
- *          counts for nothing any more. What becomes of a lost head is decided when it is its turn (edf.h).
+ *          counts for nothing any more. What becomes of a lost head is decided when it is its turn (policy.h).
  *          Service times are never assumed: per class a line in bytes, learned from measured ones (least squares with
  *          exponential forgetting). A share is a token bucket of service time that starts empty and holds
  *          SHARE_WINDOW_NS of its rate: so long can a class with credit keep others with credit waiting.
@@ -15,7 +15,7 @@
 #ifndef ONTIME_PLAN_H
 #define ONTIME_PLAN_H
 
-#include "edf.h"
+#include "policy.h"
 
 #define PLAN_SIZES 64 /* lists of packets by size, for evict = largest */
 #define SHARE_WINDOW_NS 50000000ULL

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "config/address.h"
-#include "egress.h"
+#include "shaper.h"
 #include "log.h"
 #include "stage/stage.h"
 

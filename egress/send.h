@@ -16,7 +16,7 @@
 #ifndef ONTIME_SEND_H
 #define ONTIME_SEND_H
 
-#include "egress.h"
+#include "shaper.h"
 #include "output.h"
 #include "stage/stage.h"
 

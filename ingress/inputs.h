@@ -15,7 +15,7 @@
 #ifndef ONTIME_INPUTS_H
 #define ONTIME_INPUTS_H
 
-#include "ingress.h"
+#include "pick.h"
 #include "stage/stage.h"
 
 struct inputs {

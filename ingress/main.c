@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ingress.h"
+#include "pick.h"
 #include "inputs.h"
 #include "log.h"
 #include "receive.h"

@@ -10,7 +10,7 @@
 #ifndef ONTIME_RECEIVE_H
 #define ONTIME_RECEIVE_H
 
-#include "ingress.h"
+#include "pick.h"
 #include "stage/stage.h"
 
 struct receiver {

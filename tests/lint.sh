@@ -7,10 +7,10 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # Sources whose objects need nothing but each other and what a compiler may call on its own.
-pure="common/drr.c common/stage/room.c ingress/ingress.c edf/edf.c edf/plan.c egress/egress.c $(find edf -name feasible.c)"
+pure="common/drr.c common/stage/room.c ingress/pick.c edf/policy.c edf/plan.c egress/shaper.c run/check/feasible.c"
 pure_headers="common/histogram.h"
 harmless="memcpy memset memmove __assert_fail __stack_chk_fail __udivti3"
-observers_may="edf/edf.h edf/plan.h edf/feasible.h" # pure, for check and simulate
+observers_may="edf/policy.h edf/plan.h" # pure, for check and simulate
 known_clang_format=14
 known_shellcheck=0.9
 known_cppcheck=2.10

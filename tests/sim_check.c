@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "egress/egress.h"
+#include "egress/shaper.h"
 #include "egress/output.h"
 #include "log.h"
 #include "sim.h"

@@ -35,7 +35,7 @@ list_branches()
 }
 
 passed=0 failed=0
-for source in common/drr ingress/ingress edf/edf edf/plan edf/feasible egress/egress common/journal; do
+for source in common/drr ingress/pick edf/policy edf/plan run/check/feasible egress/shaper common/shm/journal; do
 	branches=$(list_branches "$source")
 	n=$(printf '%s\n' "$branches" | grep -c '^[tn]') || true
 	missed=$(printf '%s\n' "$branches" | sed -n "s|^never |$source.c |p" | grep -vxF "$excused") || true

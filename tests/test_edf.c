@@ -1,7 +1,7 @@
 /* test_edf.c - the policies: against a reference that is written the other way round, and against every order. */
 #include <CUnit/CUnit.h>
 
-#include "edf/edf.h"
+#include "edf/policy.h"
 #include "random.h"
 #include "suites.h"
 

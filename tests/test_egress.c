@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "egress/egress.h"
+#include "egress/shaper.h"
 #include "random.h"
 #include "suites.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "random.h"
-#include "edf/feasible.h"
+#include "check/feasible.h"
 #include "suites.h"
 
 #define US 1000ULL

@@ -1,6 +1,6 @@
 /* test_guarded.c - the guarded policy against the rule as it is written, and at its edges. */
 #include "random.h"
-#include "edf/edf.h"
+#include "edf/policy.h"
 #include "suites.h"
 
 #define NOW 1000000000ULL

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingress/ingress.h"
+#include "ingress/pick.h"
 #include "random.h"
 #include "suites.h"
 

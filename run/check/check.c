@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "edf/feasible.h"
+#include "feasible.h"
 #include "shm/account.h"
 #include "clock.h"
 #include "decimal.h"

@@ -1,5 +1,5 @@
-/* egress.c - pure step: which class may send next. */
-#include "egress.h"
+/* shaper.c - pure step: which class may send next. */
+#include "shaper.h"
 
 #include <string.h>
 

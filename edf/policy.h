@@ -1,5 +1,5 @@
 /*
- * edf.h - pure: which class's oldest packet is next, or which one is shed, and why.
+ * policy.h - pure: which class's oldest packet is next, or which one is shed, and why.
  *
  * Memory:  nothing of its own; what it decides on is given to it (plan.h keeps that).
  * Rules:   time in, decision out; no clock, no memory, no system call; O(classes) per decision.

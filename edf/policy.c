@@ -1,5 +1,5 @@
-/* edf.c - pure: the policies. */
-#include "edf.h"
+/* policy.c - pure: the policies. */
+#include "policy.h"
 
 #define FOREVER_NS 1000000000000000LL /* 11 days; a thousand times that is still a number */
 #define MOST_TAKEN 500 /* permille: more than half is never taken for granted, since some of those above will go too */

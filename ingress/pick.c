@@ -1,5 +1,5 @@
-/* ingress.c - pure step: which socket to read next. */
-#include "ingress.h"
+/* pick.c - pure step: which socket to read next. */
+#include "pick.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /*
- * egress.h - pure step: which class may send next, how much, and when at the earliest.
+ * shaper.h - pure step: which class may send next, how much, and when at the earliest.
  *
  * Memory:  plain private state; not durable: after a restart deficits are 0. Only empty_at_ns outlives it.
  * Rules:   byte-based deficit round robin over classes (drr.h), then a token bucket over all of them.

@@ -1,5 +1,5 @@
 /*
- * ingress.h - pure step: which socket to read next, and how much.
+ * pick.h - pure step: which socket to read next, and how much.
  *
  * Memory:  plain private state; not durable.
  * Rules:   byte-based deficit round robin over sockets, each with its class's quantum. A socket does not say how long its
