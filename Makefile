@@ -10,6 +10,7 @@
 #   PARTS_NAME   sources that are parts of another program; below run/ only pure ones (tests/lint.sh)
 comma := ,
 LOAD_SINK := run/traffic/sink.c run/traffic/flow.c run/traffic/short.c
+MORTAL := $(wildcard tests/mortal/*.c)
 LOOK := $(wildcard run/look/*.c)
 LIBS_latency := -lbpf -lelf
 LIBS_stat := -lncursesw
@@ -18,15 +19,14 @@ PARTS_unit += $(LOAD_SINK) run/load/schedule.c run/check/feasible.c
 PARTS_supervise := run/hold/directory.c run/hold/process.c
 PARTS_storm := run/hold/sockets.c $(LOAD_SINK)
 PARTS_reference := run/hold/sockets.c
-PARTS_bench_decide := edf/policy.c edf/plan.c
-PARTS_bench_gap := $(LOAD_SINK)
+PARTS_decide := edf/policy.c edf/plan.c
+PARTS_gap := $(LOAD_SINK)
 PARTS_pipeline := run/hold/sockets.c
 PARTS_plugin := run/hold/sockets.c
-PARTS_crash := run/hold/sockets.c $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
+PARTS_crash := $(MORTAL) run/hold/sockets.c $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
 LIBS_crash := -Wl,--wrap=mmap -Wl,--wrap=munmap -Wl,--wrap=recvmmsg -Wl,--wrap=sendmmsg
-PARTS_threads := run/hold/sockets.c $(LOAD_SINK) $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
-PARTS_sim := tests/crash_trap.c tests/crash_ingress.c tests/crash_edf.c tests/crash_egress.c \
-	$(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
+PARTS_threads := $(wildcard tests/kill/threads_*.c) run/hold/sockets.c $(LOAD_SINK) $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
+PARTS_sim := $(MORTAL) $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
 LIBS_sim := $(patsubst %,-Wl$(comma)--wrap=%,mmap munmap mlock2 shm_open shm_unlink fcntl clock_gettime clock_nanosleep nanosleep \
 	syscall recvmmsg sendmmsg recvmsg socket bind connect getsockname getpeername \
 	setsockopt getsockopt close epoll_create1 epoll_ctl epoll_wait read write)
@@ -67,14 +67,16 @@ TEST_PLUGINS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/plugins/*.c))
 RUN_PROGRAMS := $(foreach d,$(patsubst run/%/,%,$(wildcard run/*/)),$(if $(wildcard run/$(d)/$(d).c),$(d)))
 parts_of = $(filter-out %.bpf.c,$(wildcard run/$(1)/*.c))
 
-# tests/NAME.c is a program if it has a main(), and tests/NAME_*.c without one are its parts. harness*.c goes into all of
-# them. The rest, test_*.c and its helpers, is the unit program.
-test_sources := $(patsubst tests/%.c,%,$(wildcard tests/*.c))
-test_mains := $(patsubst tests/%.c,%,$(if $(test_sources),$(shell grep -l '^int main\>' tests/*.c)))
-TEST_PROGRAMS := $(filter-out main test_%,$(test_mains))
-TEST_SHARED := $(call objects,$(wildcard tests/harness*.c))
-UNIT := $(call objects,$(patsubst %,tests/%.c,$(filter-out \
-	harness% $(TEST_PROGRAMS) $(addsuffix _%,$(TEST_PROGRAMS)),$(test_sources))))
+# tests/NAME/NAME.c is a program, and the rest of its folder its parts; in a folder without one each file is a program. harness/
+# goes into all of them, mortal/ into those that drive a stage step by step.
+TEST_LIBRARIES := harness mortal plugins
+WHOLE_TESTS := $(filter-out $(TEST_LIBRARIES),$(foreach d,$(patsubst tests/%/,%,$(wildcard tests/*/)),$(if $(wildcard tests/$(d)/$(d).c),$(d))))
+SINGLE_TESTS := $(filter-out $(foreach d,$(TEST_LIBRARIES) $(WHOLE_TESTS),$(wildcard tests/$(d)/*.c)) tests/kill/threads_%.c,\
+	$(wildcard tests/*/*.c))
+TEST_PROGRAMS := $(filter-out unit,$(WHOLE_TESTS)) $(basename $(notdir $(SINGLE_TESTS)))
+TEST_SHARED := $(call objects,$(wildcard tests/harness/*.c))
+UNIT := $(call objects,$(wildcard tests/unit/*.c))
+tests_of = $(if $(filter $(1),$(WHOLE_TESTS)),$(wildcard tests/$(1)/*.c),$(filter %/$(1).c,$(SINGLE_TESTS)))
 
 # run/NAME/NAME.bpf.c is the kernel side of run/NAME/NAME.c; both need clang and libbpf.
 BPF := $(foreach f,$(wildcard run/*/*.bpf.c),$(BUILD)/$(notdir $(f:.c=.o)))
@@ -169,8 +171,7 @@ $(BUILD)/$(1): $(2) $(call objects,$(PARTS_$(3))) $(COMMON)
 endef
 $(foreach s,$(STAGES),$(eval $(call program,$(s),$(call objects,$(wildcard $(s)/*.c)),$(s))))
 $(foreach p,$(RUN_PROGRAMS),$(eval $(call program,$(p),$(call objects,$(call parts_of,$(p))),$(p))))
-$(foreach p,$(TEST_PROGRAMS),$(eval $(call program,tests/$(p),$(call objects,tests/$(p).c $(filter-out \
-	$(test_mains:%=tests/%.c),$(wildcard tests/$(p)_*.c))) $(TEST_SHARED),$(p))))
+$(foreach p,$(TEST_PROGRAMS),$(eval $(call program,tests/$(p),$(call objects,$(call tests_of,$(p))) $(TEST_SHARED),$(p))))
 LIBS_unit += -lcunit
 $(eval $(call program,tests/unit,$(UNIT) $(TEST_SHARED) $(STAGE_PARTS),unit))
 

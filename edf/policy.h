@@ -17,7 +17,7 @@
  *                       60 % of the time taken, 0.2 ms of work puts off what comes for 0.5 ms.
  *          With `late = drop` a head that cannot be in time is dropped under every policy.
  * Source:  EDF: Liu & Layland 1973; non-preemptive: Jeffay, Stanat & Martel 1991. guarded: measured against the
- *          clairvoyant optimum, tests/workloads.sh.
+ *          clairvoyant optimum, tests/workloads/compare.sh.
  */
 #ifndef ONTIME_EDF_H
 #define ONTIME_EDF_H

@@ -14,7 +14,7 @@ build) wanted=$build ;;
 test)
 	wanted="$build $test"
 	optional="$optional nodejs chromium prometheus" # the dashboard's tests skip without
-	optional="$optional qemu-system-x86 busybox-static cpio kmod xz-utils" # and those under other kernels (tests/kernel-vm.sh)
+	optional="$optional qemu-system-x86 busybox-static cpio kmod xz-utils" # and those under other kernels (tests/machine/kernel-vm.sh)
 	optional="$optional qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross" # and AArch64's
 	;;
 stress) wanted="$build jq" ;;

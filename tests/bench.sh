@@ -4,7 +4,7 @@
 # usage: tests/bench.sh [cost|latency|busy|handover|decide|schedule|idle|restart|observers|probes]...      default: all
 #
 # Wall times on shared machines are noise: what counts is CPU time per packet, as medians of interleaved runs, beside the
-# single-process reference relay (tests/reference.c) in the same run.
+# single-process reference relay (tests/bench/reference.c) in the same run.
 set -eu
 cd "$(dirname "$0")/.."
 rounds=${ROUNDS:-5}
@@ -244,11 +244,11 @@ busy() {
 }
 
 handover() {
-	build/tests/bench_lane 32
+	build/tests/lane 32
 }
 
 decide() {
-	"$build/tests/bench_decide"
+	"$build/tests/decide"
 }
 
 # The same trace through the real pipeline and through the simulation, with the same config: run/stress.conf, but guarded.
@@ -287,8 +287,8 @@ restart() {
 	printf '%-14s %-8s %6s %6s %6s %9s %13s %6s %6s\n' how stage p50 p90 worst first 'idle p50' worst lost
 	run/launch.sh -c "$conf" >/dev/null
 	for stage in ingress edf egress; do
-		build/tests/bench_gap "$conf" "$stage" "$((rounds * 4))"
-		build/tests/bench_gap "$conf" "$stage" "$((rounds * 4))" run/restart.sh "$stage" -i bench |
+		build/tests/gap "$conf" "$stage" "$((rounds * 4))"
+		build/tests/gap "$conf" "$stage" "$((rounds * 4))" run/restart.sh "$stage" -i bench |
 			grep -v 'restarted: pid'
 	done
 	run/stop.sh -i bench >/dev/null
@@ -301,7 +301,7 @@ watch_with() { # nobody|dash|stat: starts it; sets $watcher (a pid, or nothing) 
 		"$build/dash" -i bench --listen 127.0.0.1:29999 2>/dev/null &
 		watcher=$!
 		sleep 0.5
-		node tests/dash_streams.js http://127.0.0.1:29999/events 3 20000 &
+		node tests/dash/streams.js http://127.0.0.1:29999/events 3 20000 &
 		readers=$!
 		;;
 	stat)
@@ -385,7 +385,7 @@ probe_hits() { # a hit alone, in a loop: the best of many short turns
 	mkdir -p "$work/made-up"
 	cp build/latency build/latency.bpf.o "$work/made-up"
 	for stage in ingress edf egress; do
-		cp build/tests/bench_probe "$work/made-up/$stage"
+		cp build/tests/probe "$work/made-up/$stage"
 	done
 	"$work/made-up/ingress" create bench
 	echo "ns per hit of a probe; nobody attached: $("$work/made-up/ingress" time bench)"

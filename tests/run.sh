@@ -91,7 +91,7 @@ test_part "pipeline, $san" 420 build/san-address-undefined/tests/pipeline build/
 test_part "unit, thread sanitizer" 240 $fixed_addresses build/san-thread/tests/unit
 # shellcheck disable=SC2086
 test_part "threads, thread sanitizer" 120 $fixed_addresses build/san-thread/tests/threads
-for script in tests/t_*.sh; do
+for script in tests/*/t_*.sh; do
 	[ ! -x "$script" ] || test_part "$(basename "$script" .sh)" 420 "$script"
 done
 test_part sim 120 build/tests/sim

@@ -4,7 +4,7 @@
  * Memory:  maps, pinned by the loader (run/latency/latency.c), which leaves; they live as long as their pins.
  * Rules:   one hit per batch (common/stage/probe.h) brings the spans of its packets. Only hits of the instance it was loaded for count.
  *          A row has one writer: its stage is one thread, and a successor starts when that is gone. So plain adds lose
- *          nothing (tests/latency_counts.c holds them to the last packet).
+ *          nothing (tests/latency/counts.c holds them to the last packet).
  *          Neighbours mostly fall into the same bucket: they are added up first, as a run.
  * Crash:   a hit is not cut short by SIGKILL. A batch that was hit and not committed is hit again: see struct latency_progress.
  */

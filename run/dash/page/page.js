@@ -224,4 +224,4 @@ page.refresh = refresh;
 listen();
 set_seconds(300);
 connect();
-window.ontime = page; // for the browser's console, and for tests/t_dash.sh
+window.ontime = page; // for the browser's console, and for tests/dash/t_dash.sh

@@ -1,0 +1,81 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# lib.sh - what the dashboard's tests share: an instance and a dash of their own. Sourced, with $name set.
+
+# shellcheck source=tests/harness/check.sh
+. tests/harness/check.sh
+work=$(mktemp -d)
+ONTIME_RUN_DIR=$work/run
+ONTIME_BUILD=${ONTIME_BUILD:-build}
+export ONTIME_RUN_DIR ONTIME_BUILD
+instance=${DASH_INSTANCE:-$name$$}
+listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
+send=$((listen + 10000))
+port=$((listen + 4))
+url=http://127.0.0.1:$port
+conf=$work/test.conf
+children=
+
+finish() { # what runs is ended by its pid, what was made is removed
+	for pid in $children; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	run/stop.sh -c "$conf" >/dev/null 2>&1 || true
+	rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+make_conf() { # FILE: that config, with an instance and ports of its own
+	sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" "$1" >"$conf"
+}
+
+skip() { # NAME REASON
+	skipped=$((skipped + 1))
+	printf 'skip %s: %s\n' "$1" "$2"
+}
+
+counts() { # what `check`s a program ran by itself: its ok, FAIL and skip lines, in FILE
+	passed=$((passed + $(grep -c '^ok ' "$1" || true)))
+	failed=$((failed + $(grep -c '^FAIL ' "$1" || true)))
+	skipped=$((skipped + $(grep -c '^skip ' "$1" || true)))
+}
+
+run_part() { # COMMAND...: a program that prints such lines; if it ends with a status but no FAIL line, that is one
+	"$@" >"$work/part" 2>&1 && status=0 || status=$?
+	cat "$work/part"
+	counts "$work/part"
+	if [ "$status" != 0 ] && ! grep -q '^FAIL ' "$work/part"; then
+		failed=$((failed + 1))
+		printf 'FAIL %s ended with status %s\n' "$2" "$status"
+	fi
+}
+
+get() { # PATH [NAME: VALUE]...: status, headers and body; node is needed anyway, curl is not
+	node tests/dash/get.js "$url$1" "$2" "$3"
+}
+
+is_up() { # does it answer at all?
+	get /healthz '' '' >/dev/null 2>&1
+}
+
+says() { # PATH PATTERN: does that answer have such a line?
+	get "$1" '' '' 2>&1 | grep -q "$2"
+}
+
+start_dash() { # ARGS...: sets $dash
+	"$ONTIME_BUILD/dash" -i "$instance" --listen "127.0.0.1:$port" "$@" 2>"$work/dash.log" &
+	dash=$!
+	children="$children $dash"
+	eventually is_up || { cat "$work/dash.log"; return 1; }
+}
+
+without_dash() { # are the tests impossible? then prints why
+	if [ ! -x "$ONTIME_BUILD/dash" ]; then
+		echo "build/dash is not built: run/deps.sh build installs libmicrohttpd-dev"
+	elif ! command -v node >/dev/null; then
+		echo "nodejs cannot be installed here"
+	else
+		return 1
+	fi
+}

@@ -1,0 +1,125 @@
+#!/bin/sh
+# t_dash.sh - build/dash as an operator and a scraper meet it: options, health, metrics, an instance that comes and goes, its cost.
+set -eu
+cd "$(dirname "$0")/../.."
+name=dash
+# shellcheck source=tests/dash/lib.sh
+. tests/dash/lib.sh
+make_conf run/stress.conf
+if reason=$(without_dash); then
+	skip "the dashboard" "$reason"
+	verdict
+	exit 77
+fi
+
+fails_with() { # STATUS PATTERN ARGS...: that exit status, and ONE line that matches
+	want=$1
+	pattern=$2
+	shift 2
+	text=$(timeout 5 "$ONTIME_BUILD/dash" "$@" 2>&1) && got=0 || got=$?
+	printf '%s (status %s)\n' "$text" "$got"
+	[ "$got" = "$want" ] && printf '%s\n' "$text" | grep -q "$pattern" && [ "$(printf '%s\n' "$text" | wc -l)" = 1 ]
+}
+
+bad_options() {
+	fails_with 2 'unknown option' --nonsense && fails_with 2 'not an address' --listen here && fails_with 2 'what?' --listen &&
+		fails_with 2 'not a number of seconds' --interval 0 && fails_with 2 'not a number of seconds' --interval 1x && fails_with 2 'not a number of seconds' --interval 0x1 &&
+		fails_with 2 '^dash: -i' -i 'no/name' && fails_with 0 '^ontime [0-9]' --version
+}
+
+help_is_short() {
+	"$ONTIME_BUILD/dash" --help >"$work/help" && [ "$(wc -l <"$work/help")" -le 24 ]
+}
+
+is_json_and_metrics_alike() { # every count in `stat --json` is the one in /metrics
+	get /metrics '' '' >"$work/metrics" && "$ONTIME_BUILD/stat" -i "$instance" --json >"$work/stat.json" &&
+		node tests/dash/agree.js "$work/metrics" "$work/stat.json"
+}
+
+load() { # RATE SECONDS: what is lost is not the point here
+	"$ONTIME_BUILD/load" -c "$conf" --rate "$1" --seconds "$2" >/dev/null 2>&1 || true
+}
+
+metrics_agree() {
+	load 5000 2
+	eventually is_json_and_metrics_alike >/dev/null || true
+	node tests/dash/agree.js "$work/metrics" "$work/stat.json" | tee "$work/agreed"
+	grep -q 'figures agree' "$work/agreed"
+}
+
+plain_is_accepted() { # by what asks for nothing, as curl does
+	get /metrics '' '' >"$work/plain" && grep -q '^content-type: text/plain; version=0.0.4' "$work/plain" &&
+		sed '1,/^$/d' "$work/plain" | promtool check metrics
+}
+
+open_is_well_formed() {
+	get /metrics 'Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5' '' >"$work/open"
+	grep -q '^content-type: application/openmetrics-text; version=1.0.0; charset=utf-8$' "$work/open" &&
+		[ "$(tail -n 1 "$work/open")" = "# EOF" ] && node tests/dash/agree.js "$work/open" "$work/stat.json"
+}
+
+grafana_names_exist() {
+	grep -o 'ontime_[a-z_]*\|process_[a-z_]*' run/dash/grafana.json | sort -u >"$work/names"
+	[ "$(wc -l <"$work/names")" -gt 10 ] || return 1
+	sed -n 's/^# TYPE \([a-z_]*\) counter/\1_total/p; s/^# TYPE \([a-z_]*\) gauge/\1/p; s/^# TYPE \([a-z_]*\) histogram/\1_bucket/p' \
+		"$work/open" | sort -u >"$work/known"
+	! comm -23 "$work/names" "$work/known" | grep .
+}
+
+dead_stage_shows() { # while the supervisor is stopped, nobody replaces it
+	"$ONTIME_BUILD/hold" --signal supervisor STOP -i "$instance"
+	kill -9 "$("$ONTIME_BUILD/hold" --stages -i "$instance" | sed -n 's/^edf \([0-9]*\) .*/\1/p')"
+	eventually says /healthz '^stage edf is dead' && status=0 || status=1
+	says /healthz '^HTTP 503' && says /metrics '^ontime_stage_up{stage="edf"} 0' || status=1
+	"$ONTIME_BUILD/hold" --signal supervisor CONT -i "$instance"
+	eventually says /healthz '^HTTP 200' && says /metrics '^ontime_stage_starts_total{stage="edf"} 2' && return "$status"
+}
+
+instance_may_go_and_come() {
+	run/stop.sh -c "$conf" && eventually says /healthz 'not running' && says /healthz '^HTTP 503' &&
+		says /metrics '^ontime_up{.*} 0$' && says / '^HTTP 200' && run/launch.sh -c "$conf" &&
+		eventually says /healthz '^HTTP 200' && says /metrics '^ontime_up{.*} 1$'
+}
+
+costs_little() { # three readers along, under load, for 4 s
+	load 1500 5 &
+	children="$children $!"
+	node tests/dash/streams.js "$url/events" 3 5000 &
+	children="$children $!"
+	eventually says /metrics '^ontime_dash_streams 3' || return 1
+	before=$(cut -d' ' -f1 "/proc/$dash/schedstat")
+	sleep 4
+	after=$(cut -d' ' -f1 "/proc/$dash/schedstat")
+	awk -v t=$((after - before)) 'BEGIN {share = t / 4e9 * 100; printf "dash with 3 readers: %.2f %% of a CPU\n", share; exit share >= 2}' | tee "$work/cost"
+}
+
+without_instance() {
+	says /healthz '^HTTP 503' && says /healthz 'not running' && says /metrics '^ontime_up{.*} 0' && says / '<title>ontime'
+}
+
+check "--help is one screen" help_is_short
+check "a bad option is one line and status 2" bad_options
+start_dash --interval 0.25 || failed=$((failed + 1))
+check "a port in use is one line and status 1" fails_with 1 "serve on 127.0.0.1:$port: Address already in use" --listen "127.0.0.1:$port"
+check "without an instance it serves, and says so" without_instance
+run/launch.sh -c "$conf" >"$work/launch" 2>&1 || cat "$work/launch"
+check "it notices that the instance was launched" eventually says /healthz '^HTTP 200'
+check "once traffic has stopped, /metrics and stat --json agree on every count" metrics_agree
+[ ! -s "$work/agreed" ] || sed 's/^/     /' "$work/agreed"
+check "OpenMetrics is well formed, its edges exact" open_is_well_formed
+if command -v promtool >/dev/null; then
+	check "promtool accepts the metrics" plain_is_accepted
+else
+	skip "promtool accepts the metrics" "prometheus cannot be installed here"
+fi
+check "every metric of the Grafana dashboard is there" grafana_names_exist
+check "a stage that is dead makes it unhealthy until it is back" dead_stage_shows
+check "the instance may go and come" instance_may_go_and_come
+began=$(date +%s%N)
+kill -TERM "$dash"
+wait "$dash" && status=0 || status=$?
+check "it ends at once when asked to, with status 0" test "$status $((($(date +%s%N) - began) / 1000000000))" = "0 0"
+start_dash --interval 1 || failed=$((failed + 1))
+check "it costs less than 2 % of a CPU" costs_little
+[ ! -s "$work/cost" ] || sed 's/^/     /' "$work/cost"
+verdict "$name"

@@ -1,0 +1,360 @@
+/*
+ * crash.c - a stage dies before each single store to the segment, in its step and in the recovery from that: every crash point
+ * there is, one after the other.
+ *
+ * The stages' own code, compiled as ever, runs in this process, on real sockets. While a stage runs, its segment is read-only:
+ * each store faults, is counted, and is let through alone (single step); the one whose turn it is kills the stage instead: its
+ * private state is thrown away, and a successor opens. System calls write to the segment as a whole, as the kernel does
+ * when SIGKILL waits for their end. After each death what was on its way must arrive: once, in order, unchanged, and accounted for.
+ *
+ * usage: crash [--KEY=VALUE]...     options of the config; where tests/mortal/trap.c can let one store through
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hold/sockets.h"
+#include "mortal/trap.h"
+#include "harness/harness.h"
+#include "shm/journal.h"
+#include "log.h"
+
+#define BATCH_PKTS 5
+#define MOST_STORES 100000u
+#define MOST_STEPS 100
+#define MOST_WAITS_MS 500 /* for what is between two sockets */
+#define MOST_SHOWN 10 /* violations */
+#define FIRST_INPUT_FD 3 /* as handed on: one input per class, in order */
+
+int __real_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout);
+int __wrap_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout);
+int __real_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
+int __wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
+
+static char *arguments[64];
+static int n_arguments;
+static struct config config;
+static struct segment seg;
+static int source_fd[MAX_CLASSES], sink_fd[MAX_CLASSES];
+static uint32_t sent_pkts[MAX_CLASSES], came_pkts[MAX_CLASSES];
+static uint64_t violations, deaths, recovery_deaths;
+
+int __wrap_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout)
+{
+	int got;
+
+	trap_begin_call();
+	got = __real_recvmmsg(fd, msgs, n, flags, timeout);
+	trap_end_call();
+	return got;
+}
+
+int __wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
+{
+	int sent;
+
+	trap_begin_call();
+	sent = __real_sendmmsg(fd, msgs, n, flags);
+	trap_end_call();
+	return sent;
+}
+
+static int is_readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+static int has_work(int id)
+{
+	for (uint32_t i = 0; i < config.n_classes; i++) {
+		const struct lane *l = seg.views[i].lane;
+
+		if (id == STAGE_EGRESS && lane_distance_pkts(lane_processed(l), lane_sent(l)))
+			return 1;
+		if (id == STAGE_EDF && lane_distance_pkts(lane_received(l), lane_processed(l)))
+			return 1;
+		if (id == STAGE_INGRESS && is_readable(FIRST_INPUT_FD + (int)i))
+			return 1;
+	}
+	return 0;
+}
+
+/* The first stage that has something to do; -1: none. */
+static int whose_turn(void)
+{
+	for (int id = 0; id < N_STAGES; id++)
+		if (has_work(id))
+			return id;
+	return -1;
+}
+
+/* Let a stage work off all that waits for it, and die before its die_at-th store. Returns 1 if it died. */
+static int step_until(int id, uint32_t die_at)
+{
+	if (sigsetjmp(trap.death, 1)) {
+		mortals[id].die();
+		deaths++;
+		return 1;
+	}
+	trap_arm(die_at);
+	while (has_work(id))
+		mortals[id].step();
+	trap_disarm();
+	return 0;
+}
+
+static void must_open(const struct mortal *m)
+{
+	if (m->open(n_arguments, arguments)) {
+		log_error("%s does not open", m->name);
+		exit(1);
+	}
+}
+
+/* Likewise its successor, in recovery. Returns 1 if it died. */
+static int open_until(const struct mortal *m, uint32_t die_at)
+{
+	if (sigsetjmp(trap.death, 1)) {
+		m->die();
+		recovery_deaths++;
+		return 1;
+	}
+	trap_arm(die_at);
+	must_open(m);
+	trap_disarm();
+	return 0;
+}
+
+static uint32_t bytes_of(uint32_t number)
+{
+	static const uint32_t bytes[BATCH_PKTS] = { 0, 200, 200, 200,
+						    64 }; /* an empty one, and a run for UDP_SEGMENT */
+
+	return bytes[number % BATCH_PKTS];
+}
+
+static void send_one(uint32_t class)
+{
+	uint8_t payload[256];
+	uint32_t number = sent_pkts[class]++;
+
+	memset(payload, (int)(number & 0xff), sizeof(payload));
+	if (send(source_fd[class], payload, bytes_of(number), 0) != (ssize_t)bytes_of(number)) {
+		log_error("send: %s", strerror(errno));
+		exit(1);
+	}
+}
+
+static void complain(const char *what, const struct mortal *m, uint32_t die_at)
+{
+	violations++;
+	if (violations <= MOST_SHOWN)
+		printf("     %s: %s, dead before store %u\n", m->name, what, die_at);
+}
+
+/* What has arrived must be the next ones. Returns how many came. */
+static uint32_t look_at_sink(uint32_t class, const struct mortal *m, uint32_t die_at)
+{
+	uint32_t n = 0;
+
+	for (;;) {
+		uint8_t payload[256] = { 0 };
+		ssize_t got = recv(sink_fd[class], payload, sizeof(payload), MSG_DONTWAIT);
+		uint32_t number = came_pkts[class];
+
+		if (got < 0)
+			return n;
+		n++;
+		came_pkts[class]++;
+		if (number >= sent_pkts[class])
+			complain("a datagram too many", m, die_at);
+		else if ((uint32_t)got != bytes_of(number) || (got > 0 && payload[got - 1] != (uint8_t)(number & 0xff)))
+			complain("another datagram than the next", m, die_at);
+	}
+}
+
+static void work_off(const struct mortal *m, uint32_t die_at)
+{
+	int id;
+
+	for (int steps = 0; (id = whose_turn()) >= 0; steps++) {
+		if (steps == MOST_STEPS) {
+			complain("something is stuck", m, die_at);
+			break;
+		}
+		mortals[id].step();
+	}
+}
+
+static int have_all_come(const struct mortal *m, uint32_t die_at)
+{
+	int all = 1;
+
+	for (uint32_t i = 0; i < config.n_classes; i++) {
+		look_at_sink(i, m, die_at);
+		all &= came_pkts[i] >= sent_pkts[i];
+	}
+	return all;
+}
+
+/* Everything on its way arrives, and the books balance. A kernel that is short of time delivers a little later. */
+static void settle_all(const struct mortal *m, uint32_t die_at)
+{
+	work_off(m, die_at);
+	for (int waits = 0; !have_all_come(m, die_at) && violations < MOST_SHOWN && waits < MOST_WAITS_MS; waits++) {
+		usleep(1000);
+		work_off(m, die_at);
+	}
+	for (uint32_t i = 0; i < config.n_classes; i++) {
+		struct account a;
+
+		if (came_pkts[i] != sent_pkts[i]) {
+			complain("a datagram is missing", m, die_at);
+			came_pkts[i] = sent_pkts[i];
+		}
+		if (account_read(&seg, i, &a) || a.unbalanced_pkts || a.held_pkts || a.sent_pkts != sent_pkts[i]) {
+			complain("the account is wrong", m, die_at);
+			account_read(&seg, i, &a);
+			if (a.sent_pkts != sent_pkts[i] || a.held_pkts)
+				exit(1); /* all that follows would be wrong too */
+		}
+	}
+}
+
+/* Packets under way, up to the stage that is to die: n of each class. */
+static void bring(int id, uint32_t round)
+{
+	for (uint32_t k = 0; k < BATCH_PKTS; k++)
+		for (uint32_t class = 0; class < config.n_classes; class ++)
+			if ((round >> class & 1) == 0)
+				send_one(class);
+	for (int before = 0; before < id; before++)
+		while (has_work(before))
+			mortals[before].step();
+}
+
+/* Die before each store of a step; the successor dies too, at a place that goes through all of its recovery in time. */
+static uint32_t die_everywhere(int id)
+{
+	const struct mortal *m = &mortals[id];
+	uint32_t k, in_recovery = 1;
+
+	for (k = 1; k < MOST_STORES; k++) {
+		int died;
+
+		bring(id, k % 3);
+		died = step_until(id, k);
+		if (died) {
+			in_recovery = open_until(m, in_recovery) ? in_recovery + 1 : 1;
+			if (in_recovery > 1)
+				must_open(m);
+		}
+		settle_all(m, k);
+		if (!died)
+			return k - 1;
+	}
+	return k;
+}
+
+/* Die right after the system call, when there is most to recover, and then before each store of the recovery. */
+static uint32_t die_in_each_recovery(int id)
+{
+	const struct mortal *m = &mortals[id];
+	uint32_t k, called_at;
+
+	bring(id, 0);
+	step_until(id, MOST_STORES);
+	called_at = trap.called_at;
+	settle_all(m, 0);
+	for (k = 1; k < MOST_STORES; k++) {
+		bring(id, 0);
+		if (!step_until(id, called_at + 1)) {
+			settle_all(m, k);
+			return 0;
+		}
+		if (!open_until(m, k)) {
+			settle_all(m, k);
+			return k - 1;
+		}
+		must_open(m);
+		settle_all(m, k);
+	}
+	return k;
+}
+
+static void remove_segment(void)
+{
+	segment_remove(config.instance);
+}
+
+static void set_up(char **more)
+{
+	static struct sockets sockets;
+	char why[WHY_BYTES];
+
+	log_set_name("crash");
+	setenv("ONTIME_LOG", "error", 1);
+	n_arguments = harness_arguments(arguments, "crash");
+	arguments[n_arguments++] = "--fifo=off"; /* the stages are this process */
+	/* Short vectors: more of the same stores would only take longer. */
+	arguments[n_arguments++] = "--high.ingress_to_edf=6";
+	arguments[n_arguments++] = "--medium.ingress_to_edf=6";
+	arguments[n_arguments++] = "--low.ingress_to_edf=6";
+	arguments[n_arguments++] = "--besteffort.ingress_to_edf=6";
+	while (*more && n_arguments + 1 < (int)(sizeof(arguments) / sizeof(arguments[0])))
+		arguments[n_arguments++] = *more++;
+	arguments[n_arguments] = NULL;
+	if (config_load(&config, NULL, n_arguments, arguments, why, sizeof(why)) || sockets_open(&sockets, &config) ||
+	    segment_create(&seg, &config, sockets.cookies, sockets.n - sockets.n_uncounted, why)) {
+		log_error("set up: %s", why);
+		exit(1);
+	}
+	atexit(remove_segment);
+	seg.fd = harness_move_fd(seg.fd);
+	if (sockets_hand_on(&sockets))
+		exit(1);
+	for (uint32_t i = 0; i < config.n_classes; i++) {
+		const struct address *in = &config.classes[i].listen[0], *out = &config.classes[i].dests[0];
+
+		source_fd[i] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		sink_fd[i] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		if (connect(source_fd[i], (const struct sockaddr *)&in->at, in->len) < 0 ||
+		    bind(sink_fd[i], (const struct sockaddr *)&out->at, out->len) < 0) {
+			log_error("set up: %s", strerror(errno));
+			exit(1);
+		}
+	}
+	trap_set_up();
+	for (int i = 0; i < N_STAGES; i++)
+		must_open(&mortals[i]);
+}
+
+int main(int argc, char **argv)
+{
+	uint32_t points = 0;
+
+	(void)argc;
+	if (!TRAP_WORKS) {
+		puts("skip a stage dies before each store: not on this machine's instructions (tests/mortal/trap.c)\n"
+		     "crash: 0 passed, 0 failed, 1 skipped");
+		return 77;
+	}
+	set_up(argv + 1);
+	for (int id = 0; id < N_STAGES; id++) {
+		uint64_t before = violations;
+		uint32_t in_step = die_everywhere(id), in_recovery = die_in_each_recovery(id);
+
+		points += in_step + in_recovery;
+		printf("%s %s dies before each of %u stores of a step and %u of a recovery\n",
+		       violations == before ? "ok  " : "FAIL", mortals[id].name, in_step, in_recovery);
+	}
+	printf("     %u crash points, %llu deaths in steps, %llu in recovery, %llu violations\n", points,
+	       (unsigned long long)deaths, (unsigned long long)recovery_deaths, (unsigned long long)violations);
+	printf("crash: %d passed, %d failed, 0 skipped\n", violations == 0, violations != 0);
+	return violations != 0;
+}

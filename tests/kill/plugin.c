@@ -1,0 +1,405 @@
+/*
+ * plugin.c - work done by plugins in the real stages: what is sent is theirs, a crash is survived, long work is interrupted.
+ *
+ * usage: plugin [DIR [PART]]     as pipeline
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hold/sockets.h"
+#include "harness/harness.h"
+
+#define LOCAL "127.0.0.1"
+
+static struct rig rig;
+static const char *build_dir;
+
+/* `work =` of a plugin below the build directory. */
+static const char *plugin_line(const char *file, const char *more)
+{
+	static char line[PATH_BYTES * 2];
+	char path[PATH_BYTES], whole[PATH_BYTES * 16];
+
+	snprintf(path, sizeof(path), "%s/%s", build_dir, file);
+	if (!realpath(path, whole))
+		test_fail(__LINE__, "%s is not built", path);
+	snprintf(line, sizeof(line), "work = plugin:%.200s\n%s", whole, more);
+	return line;
+}
+
+static void start(struct rig *r)
+{
+	static struct sockets sockets;
+	char why[WHY_BYTES];
+
+	rig_load(r);
+	expect(sockets_open(&sockets, &r->config) == 0);
+	if (segment_create(&r->seg, &r->config, sockets.cookies, sockets.n - sockets.n_uncounted, why))
+		test_fail(__LINE__, "%s", why);
+	expect(sockets_hand_on(&sockets) == 0);
+	rig_start(r);
+}
+
+static void say(uint32_t class, const char *text)
+{
+	expect(send(rig.flows[class].out_fd[0], text, strlen(text), 0) == (ssize_t)strlen(text));
+}
+
+/* The next datagram at the class's sink is this one. */
+static void hear(uint32_t class, const char *text)
+{
+	char got[LARGEST_BYTES + 1];
+	ssize_t n;
+
+	await((n = recv(rig.flows[class].sink_fd[0], got, LARGEST_BYTES, MSG_DONTWAIT)) >= 0);
+	got[n] = 0;
+	if (strcmp(got, text) != 0)
+		test_fail(__LINE__, "'%s' came, not '%s'", got, text);
+}
+
+static void what_a_plugin_writes_is_sent(void)
+{
+	rig_begin(&rig, plugin_line("plugins/upper.so", ""));
+	rig_class(&rig, "only", LOCAL, 1, 1, "");
+	start(&rig);
+	say(0, "hello");
+	hear(0, "HELLO");
+	say(0, "");
+	hear(0, "");
+	stage_restart(&rig, STAGE_EDF, SIGKILL);
+	say(0, "again");
+	hear(0, "AGAIN");
+	await(account_of(&rig, 0).sent_pkts == 3);
+	expect(account_of(&rig, 0).work_ns > 0);
+}
+
+/* The stage has died of it: a successor, as the supervisor would start it. */
+static void survive_crash(void)
+{
+	int status = stage_end(&rig, STAGE_EDF, 0);
+
+	expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	stage_start(&rig, STAGE_EDF);
+}
+
+static void a_packet_that_crashes_three_times_is_poison(void)
+{
+	rig_begin(&rig, plugin_line("tests/plugins/crash.so", ""));
+	rig_class(&rig, "one", LOCAL, 1, 1, "");
+	rig_class(&rig, "other", LOCAL, 1, 1, "");
+	start(&rig);
+	say(0, "before");
+	hear(0, "before");
+	say(0, "crash me");
+	say(0, "after");
+	for (int i = 0; i < 3; i++) {
+		expect_equal(account_of(&rig, 0).dropped_pkts[DROP_POISON], 0);
+		survive_crash();
+	}
+	hear(0, "after");
+	say(1, "unharmed");
+	hear(1, "unharmed");
+	await(account_of(&rig, 0).held_pkts == 0);
+	expect_equal(account_of(&rig, 0).dropped_pkts[DROP_POISON], 1);
+	expect_equal(account_of(&rig, 0).sent_pkts, 2);
+	expect_equal(account_of(&rig, 0).unbalanced_pkts, 0);
+	say(0, "crash again"); /* another packet: it has its own three tries */
+	for (int i = 0; i < 3; i++)
+		survive_crash();
+	await(account_of(&rig, 0).dropped_pkts[DROP_POISON] == 2);
+}
+
+/* Twice, so that the count of one packet is not that of another. However it ends, the next one goes through. */
+static void a_packet_costs(const char *text, int sig)
+{
+	uint64_t poison = account_of(&rig, 0).dropped_pkts[DROP_POISON];
+
+	say(0, text);
+	say(0, "after");
+	for (int i = 0; i < 3; i++) {
+		int status;
+
+		expect_equal(account_of(&rig, 0).dropped_pkts[DROP_POISON], poison);
+		status = stage_end(&rig, STAGE_EDF, 0);
+		if (!WIFSIGNALED(status) || WTERMSIG(status) != sig)
+			test_fail(__LINE__, "'%s': wait status 0x%x, not signal %d", text, status, sig);
+		stage_start(&rig, STAGE_EDF);
+	}
+	hear(0, "after");
+	await(account_of(&rig, 0).held_pkts == 0);
+	expect_equal(account_of(&rig, 0).dropped_pkts[DROP_POISON], poison + 1);
+	expect_equal(account_of(&rig, 0).unbalanced_pkts, 0);
+}
+
+static void start_with_crashes(void)
+{
+	rig_begin(&rig, plugin_line("tests/plugins/crash.so", ""));
+	rig_class(&rig, "one", LOCAL, 1, 1, "");
+	start(&rig);
+	say(0, "before");
+	hear(0, "before");
+}
+
+static void each_way_of_ending_costs_its_packet_and_not_the_stage(void)
+{
+	start_with_crashes();
+	a_packet_costs("exit 0", SIGABRT);
+	a_packet_costs("exit 1", SIGABRT);
+	a_packet_costs("_exit 2", SIGABRT);
+	a_packet_costs("_Exit 0", SIGABRT);
+	a_packet_costs("quick exit", SIGABRT);
+	a_packet_costs("segv", SIGSEGV);
+	a_packet_costs("usr2", SIGUSR2);
+	a_packet_costs("overflow", SIGSEGV);
+}
+
+/* The packet is at work, by the successor's word. */
+static void await_work(uint32_t generation)
+{
+	rig_await_ready(&rig, STAGE_EDF, generation);
+	await(atomic_load_explicit(&rig.seg.shared->edf_journal.working, memory_order_relaxed) != 0);
+}
+
+static void a_packet_that_hangs_is_ended_and_counted(void)
+{
+	start_with_crashes();
+	say(0, "loop");
+	say(0, "after");
+	for (uint32_t i = 0; i < 3; i++) {
+		await_work(i + 1);
+		stage_end(&rig, STAGE_EDF, SIGABRT); /* as the watch does */
+		stage_start(&rig, STAGE_EDF);
+	}
+	hear(0, "after");
+	expect_equal(account_of(&rig, 0).dropped_pkts[DROP_POISON], 1);
+}
+
+/* Nothing of the process is left to note it: the successor is told, as by the supervisor. */
+static void a_bare_exit_is_noted_by_the_successor(void)
+{
+	start_with_crashes();
+	say(0, "group exit");
+	say(0, "after");
+	for (int i = 0; i < 3; i++) {
+		int status = stage_end(&rig, STAGE_EDF, 0);
+
+		expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+		expect(atomic_load_explicit(&rig.seg.shared->stages[STAGE_EDF].state, memory_order_relaxed) ==
+		       STATE_READY); /* by which a supervisor tells that it did not mean to */
+		setenv("ONTIME_LAST_END", "exited 0", 1);
+		stage_start(&rig, STAGE_EDF);
+	}
+	hear(0, "after");
+	expect_equal(account_of(&rig, 0).dropped_pkts[DROP_POISON], 1);
+}
+
+#define N_SIGNALS 6
+
+/* Whoever kills the stage from outside, its packet is not to blame: with SIGKILL, or any other signal that nobody handles. */
+static void kills_from_outside_are_not_the_packets_fault(void)
+{
+	static const int signals[N_SIGNALS] = { SIGKILL, SIGQUIT, SIGUSR2, SIGALRM, SIGKILL, SIGKILL };
+
+	start_with_crashes();
+	say(0, "loop");
+	for (uint32_t i = 0; i < N_SIGNALS; i++) {
+		char end[32];
+		int status;
+
+		await_work(i + 1);
+		status = stage_end(&rig, STAGE_EDF, signals[i]);
+		expect(WIFSIGNALED(status) && WTERMSIG(status) == signals[i]);
+		snprintf(end, sizeof(end), "signal %d", signals[i]);
+		setenv("ONTIME_LAST_END", end, 1);
+		stage_start(&rig, STAGE_EDF);
+	}
+	await_work(N_SIGNALS + 1);
+	expect_equal(account_of(&rig, 0).dropped_pkts[DROP_POISON], 0);
+	expect_equal(atomic_load_explicit(&rig.seg.shared->edf_journal.crashes, memory_order_relaxed), 0);
+}
+
+static void what_ends_nothing_costs_nothing(void)
+{
+	start_with_crashes();
+	say(0, "spawn");
+	hear(0, "spawn");
+	say(0, "term"); /* to itself: it is not heard */
+	hear(0, "term");
+	say(0, "after");
+	hear(0, "after");
+	expect_equal(account_of(&rig, 0).dropped_pkts[DROP_POISON], 0);
+	expect_equal(rig_log_lines(&rig, "edf: ready"), 1);
+	expect_equal(stage_end(&rig, STAGE_EDF, SIGTERM), 0); /* from another process it is */
+}
+
+/* As on a file system where the plugin is about to be installed again. */
+static void a_plugin_file_that_is_missing_comes_back(void)
+{
+	static const char why[] = "load plugin";
+	char file[PATH_BYTES], away[PATH_BYTES + 8], copy[PATH_BYTES * 4], line[PATH_BYTES * 2];
+	int status;
+
+	snprintf(file, sizeof(file), "/tmp/ontime-plugin-%d.so", getpid());
+	snprintf(away, sizeof(away), "%s.away", file);
+	snprintf(copy, sizeof(copy), "cp %s/plugins/upper.so %s && chmod 644 %s", build_dir, file, file);
+	expect(system(copy) == 0);
+	snprintf(line, sizeof(line), "work = plugin:%s\n", file);
+	rig_begin(&rig, line);
+	rig_class(&rig, "one", LOCAL, 1, 1, "");
+	start(&rig);
+	stage_end(&rig, STAGE_EDF, SIGKILL);
+	say(0, "meanwhile");
+	expect(rename(file, away) == 0);
+	stage_start(&rig, STAGE_EDF);
+	status = stage_end(&rig, STAGE_EDF, 0);
+	expect(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	expect_equal(rig_log_lines(&rig, why), 1);
+	snprintf(copy, sizeof(copy), "head -c 100 %s > %s", away, file); /* half-written */
+	expect(system(copy) == 0);
+	stage_start(&rig, STAGE_EDF);
+	status = stage_end(&rig, STAGE_EDF, 0);
+	expect(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	expect(rename(away, file) == 0 && chmod(file, 0666) == 0);
+	stage_start(&rig, STAGE_EDF);
+	status = stage_end(&rig, STAGE_EDF, 0);
+	expect(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	expect_equal(rig_log_lines(&rig, "others may write to it"), 1);
+	expect(chmod(file, 0644) == 0);
+	stage_start(&rig, STAGE_EDF);
+	hear(0, "MEANWHILE");
+	unlink(file);
+}
+
+#define N_PAIRS 100
+
+/* While Low is at work for 1.4 ms High comes, whose budget is 1 ms: how often is it late? */
+static uint64_t late_beside_long_work(void)
+{
+	uint64_t before = account_of(&rig, 0).sent_late_pkts;
+
+	for (int i = 0; i < N_PAIRS; i++) {
+		send_pkts(&rig, 1, 1, 1400);
+		pass_time(200 * NS_PER_US); /* by then edf has begun */
+		send_pkts(&rig, 0, 1, 100);
+		receive_pkts(&rig, 0, 1);
+		receive_pkts(&rig, 1, 1);
+	}
+	return account_of(&rig, 0).sent_late_pkts - before;
+}
+
+/* Not in real time: with few CPUs this process, the source, could not send while edf is at work on its CPU. */
+static void begin_long_work(const char *pipeline)
+{
+	rig_begin(&rig, plugin_line("plugins/slow.so", pipeline));
+	rig_class(&rig, "high", LOCAL, 1, 1, "budget = 1ms\n");
+	rig_class(&rig, "low", LOCAL, 1, 1, "budget = 1s\n");
+	start(&rig);
+}
+
+static void slices_let_high_go_before_long_work_ends(void)
+{
+	uint64_t late_whole, late_sliced;
+
+	begin_long_work("policy = edf\nfifo = off\nslice = off\n");
+	late_whole = late_beside_long_work();
+	rig_replace(&rig, "slice = off", "slice = 50us");
+	kill(rig.pids[STAGE_EDF], SIGHUP);
+	await(rig_log_lines(&rig, "reloaded") == 1);
+	late_sliced = late_beside_long_work();
+	expect_balanced(&rig);
+	printf("     late of %d: %llu with whole work, %llu in slices\n", N_PAIRS, (unsigned long long)late_whole,
+	       (unsigned long long)late_sliced);
+	if (late_sliced * 2 >= late_whole)
+		test_fail(__LINE__, "%llu late with whole work, %llu in slices", (unsigned long long)late_whole,
+			  (unsigned long long)late_sliced);
+}
+
+static void kills_lose_nothing_while_work_is_interrupted(void)
+{
+	begin_long_work("policy = edf\nfifo = off\nslice = 50us\n");
+	for (uint64_t i = 0; i < 60; i++) {
+		send_pkts(&rig, 1, 2, 1400);
+		send_pkts(&rig, 0, 3, 100);
+		pass_time(i * 37 % 3000 * NS_PER_US);
+		stage_restart(&rig, STAGE_EDF, SIGKILL);
+	}
+	receive_pkts(&rig, 0, 180);
+	receive_pkts(&rig, 1, 120);
+	expect_balanced(&rig);
+	expect_equal(account_of(&rig, 0).sent_pkts, 180);
+	expect_equal(account_of(&rig, 1).sent_pkts, 120);
+}
+
+/* High has more work than there is time, so Low's long packet hardly gets on: edf must live, and end, all the same. */
+static void endless_interruptions_do_not_look_like_a_hang(void)
+{
+	static const uint8_t long_work[60000];
+	uint64_t until_ns, oldest_ns = 0;
+
+	rig_begin(&rig, plugin_line("plugins/slow.so", "policy = guarded\nslice = 50us\npayload_bytes = 60000B\n"));
+	rig_class(&rig, "high", LOCAL, 1, 1, "budget = 50ms\n");
+	rig_class(&rig, "low", LOCAL, 1, 1, "budget = 10s\n");
+	start(&rig);
+	for (uint32_t i = 1; i <= 20; i++) { /* from these it learns how long work takes */
+		size_t bytes = i % 2 ? 100 + 50 * i : 1000 * i;
+
+		uint32_t class = i % 2 ? 0 : 1;
+
+		expect(send(rig.flows[class].out_fd[0], long_work, bytes, 0) == (ssize_t)bytes);
+		await(account_of(&rig, class).received_pkts == (i + 1) / 2 && account_of(&rig, class).held_pkts == 0);
+	}
+	expect(send(rig.flows[1].out_fd[0], long_work, sizeof(long_work), 0) == sizeof(long_work));
+	await(atomic_load_explicit(&rig.seg.shared->edf_journal.working, memory_order_relaxed) != 0);
+	for (until_ns = now_ns() + NS_PER_S; now_ns() < until_ns;) {
+		uint64_t beat_ns =
+			atomic_load_explicit(&rig.seg.shared->stages[STAGE_EDF].beat_at_ns, memory_order_relaxed);
+		uint64_t age_ns = now_ns() - beat_ns;
+
+		oldest_ns = age_ns > oldest_ns ? age_ns : oldest_ns;
+		send_pkts(&rig, 0, 2, 500);
+		pass_time(400 * NS_PER_US);
+	}
+	if (oldest_ns > 2 * rig.config.heartbeat_ms * NS_PER_MS)
+		test_fail(__LINE__, "no beat for %llu ms", (unsigned long long)(oldest_ns / NS_PER_MS));
+	kill(rig.pids[STAGE_EDF], SIGTERM);
+	for (until_ns = now_ns() + NS_PER_S; now_ns() < until_ns && rig_log_lines(&rig, "edf: stopped") == 0;) {
+		send_pkts(&rig, 0, 2, 500);
+		pass_time(400 * NS_PER_US);
+	}
+	expect_equal(rig_log_lines(&rig, "edf: stopped"), 1);
+	await(account_of(&rig, 1).held_pkts == 0);
+}
+
+#define ENTRY(test)                                                                                                    \
+	{                                                                                                              \
+#test, test                                                                                            \
+	}
+
+int main(int argc, char **argv)
+{
+	static const struct harness_test tests[] = {
+		ENTRY(what_a_plugin_writes_is_sent),
+		ENTRY(a_packet_that_crashes_three_times_is_poison),
+		ENTRY(each_way_of_ending_costs_its_packet_and_not_the_stage),
+		ENTRY(a_packet_that_hangs_is_ended_and_counted),
+		ENTRY(a_bare_exit_is_noted_by_the_successor),
+		ENTRY(kills_from_outside_are_not_the_packets_fault),
+		ENTRY(what_ends_nothing_costs_nothing),
+		ENTRY(a_plugin_file_that_is_missing_comes_back),
+		ENTRY(slices_let_high_go_before_long_work_ends),
+		ENTRY(kills_lose_nothing_while_work_is_interrupted),
+		ENTRY(endless_interruptions_do_not_look_like_a_hang),
+	};
+
+	build_dir = argc > 1 ? argv[1] : getenv("ONTIME_BUILD");
+	if (!build_dir)
+		build_dir = "build";
+	return harness_main("plugin", argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
+}

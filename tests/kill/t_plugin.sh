@@ -1,0 +1,80 @@
+#!/bin/sh
+# t_plugin.sh - an instance whose plugin is slow to open, ends the stage, or loses its file: the supervisor brings it through.
+set -eu
+cd "$(dirname "$0")/../.."
+# shellcheck source=tests/harness/check.sh
+. tests/harness/check.sh
+work=$(mktemp -d)
+ONTIME_RUN_DIR=$work/run
+ONTIME_TEST_OPEN_MS=4000 # of the plugin, twice as long as `hung`
+export ONTIME_RUN_DIR ONTIME_TEST_OPEN_MS
+instance=plugin$$
+port=$((10000 + $$ % 1000 * 10))
+cat >"$work/conf" <<END
+[pipeline]
+instance = $instance
+work = plugin:$work/crash.so
+hung = 2s
+[class one]
+listen = 127.0.0.1:$port
+send = 127.0.0.1:$((port + 10000))
+END
+cp build/tests/plugins/crash.so "$work/crash.so"
+trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
+
+on_failure() {
+	tail -n 20 "$ONTIME_RUN_DIR/$instance/log" 2>/dev/null || true
+}
+
+edf() { # FIELD of --stages: 2 pid, 3 state ...
+	build/hold --stages -i "$instance" | awk -v field="$1" '$1 == "edf" && $NF == 1 {print $field}'
+}
+
+counted() { # JQ-EXPRESSION over class one
+	build/stat --json -i "$instance" | jq -e ".classes[0] | $1" >/dev/null
+}
+
+is_ready() {
+	[ "$(edf 3)" = ready ]
+}
+
+say() { # TEXT: one datagram
+	printf '%s' "$1" | nc -u -w0 127.0.0.1 "$port"
+}
+
+slow_open_is_waited_for() {
+	run/launch.sh -c "$work/conf" || return 1
+	is_ready && ! grep -E 'has not moved|ended' "$ONTIME_RUN_DIR/$instance/log"
+}
+
+exit_costs_its_packet() { # TEXT N: the N-th packet does it three times, and the stage opens its plugin each time
+	say "$1"
+	say after
+	tries=600
+	until counted ".held == 0 and .dropped.poison >= $2" || [ "$tries" = 0 ]; do
+		tries=$((tries - 1))
+		sleep 0.05
+	done
+	counted ".received == 2 * $2 and .sent == $2 and .dropped.poison == $2" && eventually is_ready
+}
+
+missing_file_is_waited_for() {
+	mv "$work/crash.so" "$work/away.so"
+	kill -9 "$(edf 2)"
+	sleep 1
+	say meanwhile
+	! is_ready || return 1
+	mv "$work/away.so" "$work/crash.so"
+	tries=400
+	until is_ready || [ "$tries" = 0 ]; do
+		tries=$((tries - 1))
+		sleep 0.05
+	done
+	is_ready && eventually counted '.held == 0 and .sent == 3'
+}
+
+check "a plugin that takes 4 s to open is waited for, whatever hung says" slow_open_is_waited_for
+check "exit(0) on a datagram costs that one, and not the stage" exit_costs_its_packet "exit 0" 1
+check "so does one that nothing in the process can see" exit_costs_its_packet "group exit" 2
+check "a plugin file that is missing at a restart is waited for" missing_file_is_waited_for
+verdict plugin-instance

@@ -1,0 +1,208 @@
+#!/bin/sh
+# t_mishaps.sh - what goes wrong around a running instance at night: killed keepers, races, typing errors, odd places.
+set -eu
+cd "$(dirname "$0")/../.."
+# shellcheck source=tests/harness/check.sh
+. tests/harness/check.sh
+work=$(mktemp -d)
+ONTIME_RUN_DIR=$work/run
+ONTIME_BUILD=${ONTIME_BUILD:-build}
+export ONTIME_RUN_DIR ONTIME_BUILD
+conf=$work/test.conf
+instance=mishaps$$
+dir=$ONTIME_RUN_DIR/$instance
+listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
+send=$((listen + 10000))
+sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/ontime.conf >"$conf"
+trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
+
+on_failure() {
+	tail -n 5 "$dir/log" 2>/dev/null || true
+}
+
+pid_of() { # STAGE: if it is alive
+	build/hold --stages -i "$instance" | sed -n "s/^$1 \([0-9]*\) .* 1$/\1/p"
+}
+
+ready() {
+	[ "$(build/hold --stages -i "$instance" | grep -c ' ready .* 1$')" = 3 ]
+}
+
+# A log line must not land in the segment because that got descriptor 2.
+closed_stderr() {
+	build/edf -c "$conf" 2>&- && return 1
+	ready
+}
+
+# What is mistyped must not stop or start something else.
+typing_errors_are_refused() {
+	fails_with 2 '--bogus: unknown option' run/stop.sh --bogus && fails_with 2 'unknown option' run/stop.sh "$instance" &&
+		fails_with 2 'unknown option' run/status.sh --bogus && fails_with 2 'unknown option' run/restart.sh edf --bogus &&
+		fails_with 2 'name the instance with -i' run/stop.sh -c /nonexistent && fails_with 2 '-i: what' run/stop.sh -i &&
+		fails_with 2 'unknown option' run/launch.sh -i "$instance" && fails_with 2 'unknown option' run/launch.sh --remove &&
+		fails_with 2 '-c: which file' run/launch.sh -c && fails_with 2 'No such file' run/launch.sh -c /nonexistent/f && ready
+}
+
+names_are_no_paths() {
+	mkdir "$work/precious"
+	fails_with 2 'instance="../precious"' run/stop.sh -i ../precious && [ -d "$work/precious" ]
+}
+
+name_is_found_in_a_broken_file() {
+	printf '[pipeline]\n\tinstance: %s\nnonsense\n' "$instance" >"$work/broken.conf"
+	run/status.sh -c "$work/broken.conf"
+}
+
+scripts_run_through_a_link() {
+	ln -s "$(realpath run/status.sh)" "$work/link" && cd / && "$work/link" -i "$instance"
+}
+
+two_launches_at_once() { # one wins, and what the other says is true
+	run/launch.sh -c "$conf" >"$work/first" 2>&1 &
+	first=$!
+	run/launch.sh -c "$conf" >"$work/second" 2>&1 && second=0 || second=1
+	wait "$first" && first=0 || first=1
+	cat "$work/first" "$work/second"
+	[ $((first + second)) = 1 ] && grep -q 'running already' "$work/first" "$work/second" && ready && run/status.sh -i "$instance"
+}
+
+launch_waits_for_stop() {
+	run/stop.sh -i "$instance" &
+	eventually has_no_supervisor && run/launch.sh -c "$conf" && wait "$!" && ready
+}
+
+has_no_supervisor() {
+	! build/hold --supervisor -i "$instance" >"$work/supervisor" 2>&1
+}
+
+stop_waits_for_launch() {
+	run/stop.sh -i "$instance" && (run/launch.sh -c "$conf" &) && eventually test -e "$dir" && run/stop.sh -i "$instance" && nothing_is_left
+}
+
+nothing_is_left() {
+	[ -z "$(processes_of "$dir")" ] && [ ! -e "$dir" ] && [ ! -e "/dev/shm/ontime.$instance.v2" ]
+}
+
+crash_loop() { # COUNT: edf dies that often in a row, without having passed anything on
+	n=$1
+	while [ "$n" -gt 0 ]; do
+		if build/hold --signal edf KILL -i "$instance" 2>/dev/null; then n=$((n - 1)); else sleep 0.01; fi
+	done
+}
+
+launch_follows_stop_in_a_crash_loop() { # nothing keeps the ports
+	crash_loop 8 && run/stop.sh -i "$instance" && run/launch.sh -c "$conf" && ready
+}
+
+# However often it died: it is tried again within a second, said once, and shown until it lasts.
+no_stage_is_given_up() {
+	crash_loop 13 && sleep 1.5 && ready && [ "$(grep -c 'edf ended .* in a row' "$dir/log")" = 1 ] &&
+		eventually grep -q 'edf runs again' "$dir/log" && eventually run/status.sh -i "$instance"
+}
+
+stop_ends_stages_of_a_damaged_segment() {
+	printf '\377' | dd of="/dev/shm/ontime.$instance.v2" bs=1 seek=1700 conv=notrunc 2>/dev/null
+	run/stop.sh -i "$instance" && nothing_is_left && run/launch.sh -c "$conf"
+}
+
+failed_start_is_told_at_once() { # and nothing stays
+	run/stop.sh -i "$instance" >/dev/null
+	run/launch.sh -c "$conf" --work=plugin:/nonexistent.so >"$work/out" 2>&1 && return 1 || status=$?
+	cat "$work/out"
+	[ "$status" = 2 ] && grep -q 'plugin:/nonexistent.so": the plugin cannot be opened: No such file' "$work/out" && nothing_is_left && run/launch.sh -c "$conf"
+}
+
+damaged_instance_is_left_alone() {
+	magic=$(od -An -tu1 -N1 "/dev/shm/ontime.$instance.v2")
+	printf '\377' | dd of="/dev/shm/ontime.$instance.v2" bs=1 conv=notrunc 2>/dev/null
+	fails_with 2 'run/stop.sh, then run/launch.sh' run/launch.sh -c "$conf" && status=0 || status=1
+	# shellcheck disable=SC2059 # an octal number
+	printf "\\$(printf %o "$((magic))")" | dd of="/dev/shm/ontime.$instance.v2" bs=1 conv=notrunc 2>/dev/null
+	ready && run/status.sh -i "$instance" && return "$status"
+}
+
+stale_pids_are_nobody() { # of a supervisor that is gone, now a stranger's
+	kill -9 "$(cat "$dir/supervisor.pid")"
+	sleep 60 &
+	stranger=$!
+	echo "$stranger" >"$dir/supervisor.pid"
+	fails_with 1 'nobody keeps edf' run/restart.sh edf -i "$instance" && run/launch.sh -c "$conf" && run/restart.sh all -i "$instance" &&
+		kill "$stranger"
+}
+
+has_successor() { # STAGE PID
+	ready && [ "$(pid_of "$1")" != "$2" ]
+}
+
+a_freeze_is_no_hang() { # of all for longer than `hung`: as by a debugger, a cgroup freezer, a paused machine
+	starts=$(build/hold --stages -i "$instance" | cut -d' ' -f1,2)
+	frozen="$(pid_of ingress) $(pid_of edf) $(pid_of egress)"
+	supervisor=$(build/hold --supervisor -i "$instance")
+	# shellcheck disable=SC2086 # three pids
+	kill -STOP $frozen "$supervisor" && sleep 2.5 && kill -CONT "$supervisor" && sleep 0.1 && kill -CONT $frozen
+	sleep 1.2 # two looks of the supervisor
+	[ "$(build/hold --stages -i "$instance" | cut -d' ' -f1,2)" = "$starts" ]
+}
+
+other_run_directory() { # a second supervisor would start each stage twice
+	ONTIME_RUN_DIR=$work/other run/launch.sh -c "$conf" >"$work/out" 2>&1 && return 1
+	cat "$work/out"
+	grep -q 'is running already' "$work/out" && ready && run/status.sh -i "$instance"
+}
+
+stop_without_run_directory() { # as when a user logs out, and $XDG_RUNTIME_DIR goes
+	rm -rf "$dir"
+	run/stop.sh -i "$instance" && nothing_is_left && run/launch.sh -c "$conf"
+}
+
+too_few_descriptors() {
+	run/stop.sh -i "$instance" >/dev/null
+	prlimit --nofile=20 run/launch.sh -c "$conf" >"$work/out" 2>&1 && return 1
+	cat "$work/out"
+	grep -q 'raise the limit of open files' "$work/out" && nothing_is_left && run/launch.sh -c "$conf"
+}
+
+launch_from_elsewhere() { # a relative plugin is found, and the advice is for this instance
+	run/stop.sh -i "$instance" >/dev/null
+	here=$PWD
+	(cd / && "$here/run/launch.sh" -c "$conf" --work=plugin:build/plugins/upper.so) >"$work/out"
+	cat "$work/out"
+	ready && grep -q "run/stop.sh -i $instance " "$work/out" && grep -q "nc -u -w1 127.0.0.1 ${listen}" "$work/out"
+}
+
+foreground() { # ends with the instance, however that is stopped, and leaves no process
+	run/stop.sh -i "$instance" >/dev/null
+	run/launch.sh -c "$conf" --foreground >"$work/foreground" 2>&1 &
+	launch=$!
+	eventually grep -q 'is running' "$work/foreground" && "$@" && eventually ended && wait "$launch" && nothing_is_left
+}
+
+ended() {
+	! kill -0 "$launch" 2>/dev/null || grep -q '^State:.Z' "/proc/$launch/status"
+}
+
+run/launch.sh -c "$conf" >/dev/null
+check "a stage without stderr harms nothing" closed_stderr
+check "what is mistyped is refused with status 2" typing_errors_are_refused
+check "the name of an instance is no path" names_are_no_paths
+check "the name of an instance is found in a broken file too" name_is_found_in_a_broken_file
+check "a script runs through a symbolic link, from anywhere" scripts_run_through_a_link
+check "stop ends what runs on a damaged segment" stop_ends_stages_of_a_damaged_segment
+check "a launch while one stops waits, then starts" launch_waits_for_stop
+check "a launch right after a stop in a crash loop finds its ports free" launch_follows_stop_in_a_crash_loop
+check "a stop while one launches waits, then stops" stop_waits_for_launch
+check "of two launches at once one is refused, the other runs" two_launches_at_once
+check "a launch that cannot work on packets says so at once, with status 2" failed_start_is_told_at_once
+check "a launch beside a damaged segment ends nothing" damaged_instance_is_left_alone
+check "the pids of the dead are nobody's; a new supervisor keeps all" stale_pids_are_nobody
+check "a stage that dies and dies is never given up" no_stage_is_given_up
+check "a freeze of all is not taken for a hang" a_freeze_is_no_hang
+check "a launch from another run directory does not supervise a second time" other_run_directory
+check "stop works when the run directory is gone" stop_without_run_directory
+check "a launch from elsewhere finds a relative plugin, and its advice is right" launch_from_elsewhere
+check "too few descriptors are told" too_few_descriptors
+check "a launch in the foreground ends with a stop from elsewhere" foreground run/stop.sh -i "$instance"
+# shellcheck disable=SC2016 # set in there
+check "a launch in the foreground stops on TERM" foreground eval 'kill -TERM "$launch"'
+run/stop.sh -c "$conf" >/dev/null
+verdict mishaps

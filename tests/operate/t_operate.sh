@@ -1,0 +1,200 @@
+#!/bin/sh
+# t_operate.sh - the operator's scripts on a running instance under load: launch, restart, kill, adopt, reload, stop.
+set -eu
+cd "$(dirname "$0")/../.."
+# shellcheck source=tests/harness/check.sh
+. tests/harness/check.sh
+work=$(mktemp -d)
+ONTIME_RUN_DIR=$work/run
+ONTIME_BUILD=${ONTIME_BUILD:-build}
+export ONTIME_RUN_DIR ONTIME_BUILD
+conf=$work/test.conf
+instance=operate$$
+listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
+send=$((listen + 10000))
+sed "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/ontime.conf >"$conf"
+trap 'run/stop.sh -c "$conf" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
+
+on_failure() {
+	tail -n 5 "$ONTIME_RUN_DIR/$instance/log" 2>/dev/null || true
+}
+
+pid_of() { # STAGE
+	build/hold --stages -i "$instance" | sed -n "s/^$1 \([0-9]*\) .*/\1/p"
+}
+
+ready() {
+	[ "$(build/hold --stages -i "$instance" | grep -c ' ready .* 1$')" = 3 ]
+}
+
+load_start() {
+	build/load -c "$conf" --rate 20000 --seconds "$1" --size 0-1472 >"$work/load" 2>&1 &
+	load=$!
+	sleep 0.3
+}
+
+load_is_whole() {
+	wait "$load" && return 0
+	cat "$work/load"
+	return 1
+}
+
+is_balanced() {
+	build/stat -i "$instance" | grep -q '^balanced$'
+}
+
+adopt_under_load() {
+	load_start 2
+	kill -9 "$(cat "$ONTIME_RUN_DIR/$instance/supervisor.pid")"
+	run/launch.sh -c "$conf" || return 1
+	kill -9 "$(pid_of egress)"
+	eventually ready && load_is_whole
+}
+
+adoption_keeps_the_config() { # it was launched with, whatever the launch that adopts is given
+	sed 's/^budget = 10ms/budget = 77ms/' "$conf" >"$work/other.conf"
+	kill -9 "$(cat "$ONTIME_RUN_DIR/$instance/supervisor.pid")"
+	run/launch.sh -c "$work/other.conf" >"$work/launched" || return 1
+	cat "$work/launched"
+	grep -q "as it was launched: -c $conf" "$work/launched" || return 1
+	before=$(grep -c 'edf: reloaded' "$ONTIME_RUN_DIR/$instance/log")
+	kill -HUP "$(cat "$ONTIME_RUN_DIR/$instance/supervisor.pid")"
+	eventually edf_reloads $((before + 1)) &&
+		build/stat -i "$instance" --json | jq -e '.classes[1].budget_ns == 10000000'
+}
+
+restart_under_load() {
+	load_start 2
+	run/restart.sh all -c "$conf" && load_is_whole
+}
+
+runs() { # STAGE
+	[ -n "$(pid_of "$1")" ]
+}
+
+kill_under_load() {
+	load_start 2
+	for stage in ingress edf egress edf ingress; do
+		eventually runs "$stage"
+		kill -9 "$(pid_of $stage)"
+		sleep 0.05
+	done
+	eventually ready && load_is_whole
+}
+
+hung_stage_is_ended() {
+	before=$(pid_of edf)
+	kill -STOP "$before"
+	eventually test "$(pid_of edf)" != "$before" || sleep 3
+	[ "$(pid_of edf)" != "$before" ] && eventually ready
+}
+
+edf_reloads() { # COUNT: has it reloaded so many times?
+	[ "$(grep -c 'edf: reloaded' "$ONTIME_RUN_DIR/$instance/log")" = "$1" ]
+}
+
+reload() {
+	sed -i 's/^policy = .*/policy = edf-drop/' "$conf"
+	kill -HUP "$(cat "$ONTIME_RUN_DIR/$instance/supervisor.pid")"
+	eventually edf_reloads 1 || return 1
+	sed -i 's/^policy = .*/policy = edf/' "$conf"
+	kill -HUP "$(cat "$ONTIME_RUN_DIR/$instance/supervisor.pid")"
+	eventually edf_reloads 2
+}
+
+bad_reload_changes_nothing() {
+	echo 'nonsense = 1' >>"$conf"
+	kill -HUP "$(cat "$ONTIME_RUN_DIR/$instance/supervisor.pid")"
+	eventually grep -q 'nonsense = "1": unknown key' "$ONTIME_RUN_DIR/$instance/log" || return 1
+	kill -9 "$(pid_of edf)"
+	sleep 0.2
+	eventually ready && run/status.sh -i "$instance" || return 1
+	sed 's/^payload_bytes = .*/payload_bytes = 1400B/' "$work/good.conf" >"$conf"
+	kill -HUP "$(cat "$ONTIME_RUN_DIR/$instance/supervisor.pid")"
+	eventually grep -q 'need a relaunch' "$ONTIME_RUN_DIR/$instance/log"
+}
+
+hung_is_reloaded() { # with stages that sleep for longer than they might before
+	sed -i 's/^heartbeat = .*/heartbeat = 10ms/; s/^hung = .*/hung = 100ms/' "$conf"
+	run/launch.sh -c "$conf" || return 1
+	sed -i 's/^heartbeat = .*/heartbeat = 1s/; s/^hung = .*/hung = 10s/' "$conf"
+	kill -HUP "$(cat "$ONTIME_RUN_DIR/$instance/supervisor.pid")"
+	eventually edf_reloads 1 || return 1
+	sleep 2 # four looks of the watch
+	! grep 'has not moved' "$ONTIME_RUN_DIR/$instance/log"
+}
+
+nothing_is_left() {
+	[ ! -e /dev/shm/ontime.$instance.v2 ] && [ ! -e "$ONTIME_RUN_DIR/$instance" ] &&
+		[ -z "$(processes_of "$ONTIME_RUN_DIR/$instance")" ]
+}
+
+damaged() { # OFFSET: a segment with that byte changed is refused
+	printf '\377' | dd of=/dev/shm/ontime.$instance.v2 bs=1 seek="$1" conv=notrunc 2>/dev/null
+	fails_with 2 'damaged' build/edf -c "$conf"
+}
+
+other_layout() {
+	: >/dev/shm/ontime.$instance.v0
+	fails_with 2 'another layout' build/edf -c "$conf" && status=0 || status=1
+	rm -f /dev/shm/ontime.$instance.v0
+	return "$status"
+}
+
+port_in_use() {
+	build/load -c "$conf" --rate 10 --seconds 3 >/dev/null 2>&1 &
+	load=$!
+	sleep 0.3
+	sed "s/^instance = .*/instance = ${instance}b/; s/^send = 127.0.0.1:$send$/send = 127.0.0.1:$((send + 8))/; s/^listen = 127.0.0.1:$listen$/listen = 127.0.0.1:$send/" "$conf" >"$work/port.conf"
+	fails_with 1 "bind 127.0.0.1:$send for class high" build/hold -c "$work/port.conf" -- true && status=0 || status=1
+	kill "$load" 2>/dev/null
+	wait "$load" || true
+	[ ! -e /dev/shm/ontime.${instance}b.v2 ] && return "$status"
+}
+
+few_files() {
+	fails_with 1 'limit of open files' sh -c "ulimit -n 15 && build/hold -c '$conf' -- true"
+}
+
+full_shm() { # in a mount namespace of its own, where /dev/shm has 256 KiB
+	fails_with 1 'No space left on device; make room in /dev/shm' \
+		unshare -m sh -c "mount -t tmpfs -o size=256k none /dev/shm && build/hold -c '$conf' -- true"
+}
+
+skip() { # REASON NAME
+	skipped=$((skipped + 1))
+	printf 'skip %s: %s\n' "$2" "$1"
+}
+
+check "launch starts all three stages" run/launch.sh -c "$conf"
+check "status says what runs" run/status.sh -c "$conf"
+check "a second launch is refused and harms nothing" fails_with 1 'running already' run/launch.sh -c "$conf"
+check "a second copy of a stage is refused" fails_with 1 'already running' build/edf -c "$conf"
+check "restarting each stage under load loses nothing" restart_under_load
+check "kill -9 of stages under load loses nothing" kill_under_load
+check "kill -9 of the supervisor under load loses nothing, and a new one adopts" adopt_under_load
+check "the account is balanced" is_balanced
+check "a reload is applied" reload
+cp "$conf" "$work/good.conf"
+check "a bad reload changes nothing" bad_reload_changes_nothing
+cp "$work/good.conf" "$conf"
+check "a stage that hangs is ended and replaced" hung_stage_is_ended
+check "adoption keeps the config of the launch" adoption_keeps_the_config
+check "stop drains and leaves nothing" run/stop.sh -c "$conf"
+check "nothing is left after stop" nothing_is_left
+check "a bad config is one line and status 2" fails_with 2 'payload_bytes' run/launch.sh -c "$conf" --payload_bytes=7
+check "a port in use is one line and status 1" port_in_use
+check "too few open files are one line and status 1" few_files
+if unshare -m mount -t tmpfs none /dev/shm 2>/dev/null; then
+	check "a full /dev/shm is one line and status 1" full_shm
+else
+	skip "no mount namespace can be made here" "a full /dev/shm is one line and status 1"
+fi
+check "no instance is one line and status 1" fails_with 1 'not running' build/edf -c "$conf"
+check "a segment of another layout is one line and status 2" other_layout
+check "launch works again, and a reload of heartbeat and hung ends no stage" hung_is_reloaded
+run/stop.sh -c "$conf" >/dev/null
+build/hold -c "$conf" -- true
+check "a damaged class table is one line and status 2" damaged 1700
+build/hold --remove --force -i "$instance"
+verdict operate

@@ -1,0 +1,257 @@
+/* config.c - what is simulated: a config, its traffic and its faults, drawn from a seed. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "harness/harness.h"
+#include "log.h"
+#include "sim.h"
+
+#define MOST_DRAWN_CLASSES 5
+#define NAMES_BYTES 4096
+
+/* The file being written. */
+static char *text;
+static size_t text_len;
+static uint64_t state;
+
+static void begin(struct sim_setup *setup)
+{
+	text = setup->text;
+	text_len = 0;
+}
+
+__attribute__((format(printf, 1, 2))) static void line(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	text_len += (size_t)vsnprintf(text + text_len, SIM_TEXT_BYTES - text_len, format, args);
+	va_end(args);
+	text_len += (size_t)snprintf(text + text_len, SIM_TEXT_BYTES - text_len, "\n");
+}
+
+static void seed_state(uint64_t seed)
+{
+	state = seed * 0x9e3779b97f4a7c15ULL | 1;
+	for (int i = 0; i < 8; i++) /* neighbours soon have nothing in common */
+		random_next(&state);
+}
+
+static uint32_t below(uint32_t n)
+{
+	return sim_below(&state, n);
+}
+
+/* Small numbers as often as large ones. */
+static uint32_t draw(uint32_t least, uint32_t most)
+{
+	uint32_t bits = 1 + below(32 - (uint32_t)__builtin_clz(most - least + 1)), n = below(1u << bits);
+
+	return least + (n < most - least ? n : most - least);
+}
+
+static const char *choose(const char *a, const char *b)
+{
+	return below(2) ? a : b;
+}
+
+static void addresses(const char *key, uint32_t class, uint32_t first_port, uint32_t n)
+{
+	const char *host = class == 1 && below(2) ? "[::1]" : "127.0.0.1";
+	char list[200];
+	size_t len = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s:%u", i ? " " : "", host,
+					first_port + class * 10 + i);
+	line("%s = %s", key, list);
+}
+
+static void draw_class(uint32_t class, uint32_t payload_bytes, uint32_t most_pkts)
+{
+	static const char *const budgets[] = { "none", "1ms", "10ms", "100ms", "300us" };
+
+	line("[class c%u]", class);
+	addresses("listen", class, 8000, 1 + below(3) / 2);
+	addresses("send", class, 9000, 1 + below(5) / 3);
+	line("budget = %s", budgets[below(5)]);
+	line("share = %u%%", below(3) ? 0 : below(20));
+	line("ingress_quantum = %uB", draw(payload_bytes, 65536));
+	line("egress_quantum = %uB", draw(payload_bytes, 65536));
+	line("ingress_to_edf = %u", draw(1, most_pkts));
+	line("edf_to_egress = %u", draw(1, most_pkts));
+}
+
+/* From an eighth of what comes to more than that. */
+static void draw_rate(const struct sim_setup *setup, uint32_t payload_bytes)
+{
+	uint32_t burst_bytes = draw(payload_bytes < 1024 ? 1024 : payload_bytes, 65536);
+	uint64_t mean_bits = setup->rate_pps * 8 * (setup->most_bytes + 800) / 2;
+	uint64_t rate = mean_bits / 8 + (random_next(&state) >> 20) % mean_bits;
+
+	if (below(2))
+		line("rate = %llubit\nburst = %uB", (unsigned long long)(rate < 64000 ? 64000 : rate), burst_bytes);
+}
+
+static void draw_pipeline(uint32_t payload_bytes)
+{
+	static const char *const policies[] = { "guarded", "edf", "edf-drop" };
+
+	line("[pipeline]\ninstance = sim\ncpus = none\nfifo = off");
+	line("policy = %s\nevict = %s", policies[below(3)], choose("newest", "largest"));
+	line("full = %s\nlate = %s", choose("wait", "drop"), choose("send", "drop"));
+	line("gso = %s\npayload_bytes = %uB", below(3) ? "on" : "off", payload_bytes);
+	line("heartbeat = %ums\nspin = %uus", 20 + below(181), below(4) ? 0 : below(60));
+}
+
+void config_draw(struct sim_setup *setup, uint64_t seed)
+{
+	uint32_t payload_bytes, n_classes, simulates;
+
+	*setup = (struct sim_setup){ .seed = seed };
+	setup->drain_ns = 20 * NS_PER_S;
+	seed_state(seed);
+	begin(setup);
+	payload_bytes = below(4) ? 1536 : draw(64, 9000);
+	n_classes = 1 + below(MOST_DRAWN_CLASSES);
+	simulates = below(3) == 0;
+	setup->rate_pps = simulates ? draw(500, 12000) : draw(1000, 200000);
+	setup->duration_ns = (simulates ? 10000 : 20000) * NS_PER_S / setup->rate_pps;
+	setup->burst_pkts = 1 + below(3) * draw(1, 60);
+	setup->buffer_bytes = draw(16384, 4u << 20);
+	setup->least_bytes = below(3) ? draw(0, 64) : 0;
+	setup->most_bytes = payload_bytes + (below(3) ? 0 : 100);
+	setup->faults = (uint32_t)random_next(&state) & (below(4) ? FAULT_ALL : 0);
+	setup->fault_gap_ns = setup->duration_ns / draw(5, 200);
+	setup->start_count = below(2) ? below(10000) : 0;
+	draw_pipeline(payload_bytes);
+	draw_rate(setup, payload_bytes);
+	if (simulates)
+		line("work = simulate\nslice = %s", choose("off", "50us"));
+	for (uint32_t class = 0; class < n_classes; class ++)
+		draw_class(class, payload_bytes, 300);
+}
+
+/* Short queues make short vectors: more of the same stores would only take longer. Deaths are left to the sweep. */
+void config_small(struct sim_setup *setup, uint64_t seed)
+{
+	uint32_t n_classes;
+
+	*setup = (struct sim_setup){ .seed = seed, .rate_pps = 20000, .buffer_bytes = 16384, .most_bytes = 1600 };
+	seed_state(seed);
+	begin(setup);
+	n_classes = 1 + below(2);
+	setup->duration_ns = 5 * NS_PER_MS;
+	setup->drain_ns = 2 * NS_PER_S;
+	setup->burst_pkts = 1 + below(6);
+	setup->faults = FAULT_ALL & ~(uint32_t)FAULT_KILL;
+	setup->fault_gap_ns = 5 * NS_PER_MS;
+	draw_pipeline(1536);
+	if (below(2)) /* so low that a successor finds the bucket full */
+		line("rate = %uMbit\nburst = 4KiB", 1 + below(8));
+	if (below(4) == 0)
+		line("work = simulate\nslice = %s", choose("off", "50us"));
+	for (uint32_t class = 0; class < n_classes; class ++)
+		draw_class(class, 1536, 6);
+}
+
+/* More than 100 Mbit can hold, shared 16 : 4 : 1. */
+void config_shares(struct sim_setup *setup, uint64_t seed)
+{
+	static const uint32_t quanta[] = { 24000, 6000, 1500 };
+
+	*setup = (struct sim_setup){ .seed = seed,
+				     .duration_ns = 6 * NS_PER_S,
+				     .drain_ns = 20 * NS_PER_S,
+				     .rate_pps = 150000,
+				     .burst_pkts = 8,
+				     .buffer_bytes = 1u << 20,
+				     .least_bytes = 64,
+				     .most_bytes = 1400,
+				     .usual_sizes = 1 };
+	begin(setup);
+	line("[pipeline]\ninstance = sim\ncpus = none\nfifo = off\npolicy = edf\npayload_bytes = 1400B\nrate = "
+	     "100Mbit\nburst = "
+	     "2KiB");
+	for (uint32_t class = 0; class < 3; class ++) {
+		line("[class c%u]\nlisten = 127.0.0.1:%u\nsend = 127.0.0.1:%u", class, 8080 + class, 9080 + class);
+		line("egress_quantum = %uB", quanta[class]);
+	}
+}
+
+void config_plain(struct sim_setup *setup, uint64_t seed)
+{
+	static const char *const budgets[] = { "1ms", "10ms", "100ms", "none" };
+
+	*setup = (struct sim_setup){ .seed = seed,
+				     .drain_ns = 20 * NS_PER_S,
+				     .rate_pps = 10000,
+				     .burst_pkts = 1,
+				     .buffer_bytes = 4u << 20,
+				     .least_bytes = 64,
+				     .most_bytes = 1400 };
+	begin(setup);
+	line("[pipeline]\ninstance = sim\ncpus = none\nfifo = off");
+	for (uint32_t class = 0; class < 4; class ++) {
+		line("[class c%u]", class);
+		line("listen = 127.0.0.1:%u\nsend = 127.0.0.1:%u", 8080 + class, 9080 + class);
+		line("budget = %s", budgets[class]);
+	}
+}
+
+/* What hold hands on: listen addresses, then the space descriptor, then the destinations. */
+static void name_sockets(const struct config *c)
+{
+	static char names[NAMES_BYTES];
+	size_t len = 0;
+
+	for (uint32_t class = 0; class < c->n_classes; class ++)
+		for (uint32_t i = 0; i < c->classes[class].n_listen; i++)
+			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s.in.%u:", c->classes[class].name,
+						i);
+	len += (size_t)snprintf(names + len, sizeof(names) - len, "space");
+	for (uint32_t class = 0; class < c->n_classes; class ++)
+		for (uint32_t i = 0; i < c->classes[class].n_dests; i++)
+			len += (size_t)snprintf(names + len, sizeof(names) - len, ":%s.out.%u", c->classes[class].name,
+						i);
+	setenv("LISTEN_FDNAMES", names, 1);
+}
+
+/* The config as a file that has no name: each stage reads it when it starts. */
+static int write_file(const struct sim_setup *setup, char *path, size_t bytes)
+{
+	static int fd = -1;
+
+	if (fd >= 0)
+		close(fd);
+	fd = harness_move_fd(memfd_create("sim.conf", MFD_CLOEXEC));
+	snprintf(path, bytes, "/proc/self/fd/%d", fd);
+	return write(fd, setup->text, strlen(setup->text)) == (ssize_t)strlen(setup->text) ? 0 : -1;
+}
+
+int sim_prepare(const struct sim_setup *setup)
+{
+	static char *no_arguments[] = { NULL };
+	char why[WHY_BYTES], path[64];
+
+	memset(&sim, 0, sizeof(sim));
+	sim.setup = *setup;
+	sim.random = setup->seed * 0xd1342543de82ef95ULL | 1;
+	sim.ends_at_ns = SIM_BEGIN_NS + setup->duration_ns;
+	if (write_file(setup, path, sizeof(path)) ||
+	    config_load(&sim.config, path, 0, no_arguments, why, sizeof(why)) ||
+	    segment_create(&sim.seg, &sim.config, NULL, 0, why)) {
+		log_error("%s", why);
+		return EXIT_CONFIG;
+	}
+	name_sockets(&sim.config);
+	input_open();
+	output_open();
+	check_open();
+	bounds_open();
+	return 0;
+}

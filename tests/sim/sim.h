@@ -1,0 +1,199 @@
+/*
+ * sim.h - a world in which nothing is real but the stages: its clock, sockets, kernel, faults, and what must hold in it.
+ *
+ *   sim.c         what is run: one long run, many short ones, the same twice
+ *   run.c     the clock; which stage runs, sleeps, stalls, dies
+ *   calls.c   the system calls, wrapped at link time
+ *   input.c   traffic, and the sockets it arrives at          output.c   the sockets out, and what goes wrong there
+ *   ledger.c   every packet exactly once, in order, in account  bounds.c   shares and rate on the way out
+ *   config.c  what is simulated, from a seed                   sweep.c    death before each store there is
+ *
+ * Memory:  one world per process at a time, in `sim`, since a wrapped system call gets no argument. The segment is private
+ *          memory that all stages of the process share: a fork has a world of its own.
+ * Rules:   all that happens follows from the seed: the same seed, the same bytes at the same nanosecond.
+ *          Each stage has a clock of its own, as if on a CPU of its own. Only system calls take time, and after each one
+ *          the stage whose clock is behind goes on: stages interleave at system calls. Between stores they do in tests/kill/threads.c
+ *          and tests/kill/storm.c. Plugins and reloads are not simulated.
+ */
+#ifndef ONTIME_SIM_H
+#define ONTIME_SIM_H
+
+#include <sys/epoll.h>
+
+#include "clock.h"
+#include "config/config.h"
+#include "mortal/trap.h"
+#include "random.h"
+#include "shm/segment.h"
+#include "stage/stage.h"
+
+#define SIM_BEGIN_NS (1000 * NS_PER_S) /* what the clock says when a run begins */
+#define SIM_INPUT_FD LISTEN_FIRST_FD
+#define SIM_TEXT_BYTES 4096
+
+enum sim_fault {
+	FAULT_KILL = 1, /* stages die, anywhere */
+	FAULT_STALL = 2, /* stages are not scheduled for a while */
+	FAULT_CLOCK = 4, /* CLOCK_REALTIME is stepped */
+	FAULT_ICMP = 8, /* destinations refuse */
+	FAULT_ROOM = 16, /* ENOBUFS, EAGAIN, ENOMEM: for single calls, and for a while */
+	FAULT_SEND = 32, /* UDP_SEGMENT and single packets are refused; sockets lose their destination */
+	FAULT_CALL = 64, /* EINTR, ENOMEM, spurious ends of a sleep */
+	FAULT_WAY = 128, /* local addresses change */
+	FAULT_ALL = 255,
+};
+
+/* What to run. */
+struct sim_setup {
+	uint64_t seed;
+	uint64_t duration_ns; /* of the traffic ... */
+	uint64_t drain_ns; /* ... and how long all may take to drain then */
+	uint64_t rate_pps; /* all listen addresses together */
+	uint32_t burst_pkts; /* packets that come together, on average */
+	uint32_t buffer_bytes; /* receive buffer of each listen address */
+	uint32_t least_bytes, most_bytes; /* of a datagram */
+	int usual_sizes; /* 64, 700 and 1400 bytes only */
+	uint32_t faults; /* enum sim_fault, or-ed */
+	uint64_t fault_gap_ns; /* from a kill or stall to the next, on average; 0: none of those */
+	uint32_t start_count; /* != 0: the counts of all lanes start that many packets before they wrap */
+	char text[SIM_TEXT_BYTES]; /* the config file */
+};
+
+struct sim_result {
+	uint64_t digest; /* of all that left: bytes, place and time */
+	uint64_t violations;
+	uint64_t came_pkts, kernel_pkts, left_pkts;
+	uint64_t deaths, recovery_deaths, rescues, steps; /* rescues: deaths with datagrams under way */
+	uint64_t ended_at_ns;
+	uint64_t shared_seconds; /* with all classes backlogged all the time */
+	double worst_share; /* in any of them: how far a class was from its due, as a part of that */
+};
+
+struct sim {
+	struct sim_setup setup;
+	struct sim_result result;
+	struct config config;
+	struct segment seg;
+	uint64_t random; /* for what happens; traffic has its own, the same whatever happens */
+	uint64_t ends_at_ns; /* of traffic and faults */
+};
+
+extern struct sim sim;
+
+/* sim_below - a random number in [0, n). */
+static inline uint32_t sim_below(uint64_t *state, uint32_t n)
+{
+	return (uint32_t)((random_next(state) >> 32) * n >> 32);
+}
+
+/* sim_complain - something that must hold does not. */
+__attribute__((format(printf, 1, 2))) void sim_complain(const char *format, ...);
+
+/* sim_prepare - read setup->text, make the segment and the sockets. Once per process. 0, or an exit status after one line. */
+int sim_prepare(const struct sim_setup *setup);
+
+/* sim_run - from the first packet until all has drained; then all is looked at. The result is in sim.result. */
+void sim_run(void);
+
+/* run.c: for the system calls of the stage that runs. */
+uint64_t sim_now_ns(void);
+uint64_t sim_wall_ns(void); /* the real clock: how fast is this? */
+int sim_stage(void); /* -1: none of them */
+
+/* sim_spend - a call takes that long, more or less; whoever is behind goes on first. */
+void sim_spend(uint64_t ns);
+
+/* sim_sleep - until woken, at most until then. Returns 1 if woken. what: what sim_wake() names. */
+int sim_sleep(const void *what, uint64_t until_ns);
+void sim_wake(const void *what);
+
+/* sim_stalled_until_ns - when the last stall of any stage ends. */
+uint64_t sim_stalled_until_ns(void);
+
+/* sim_lock - the lock of a stage, until it dies. Returns 1 if it was free. */
+int sim_lock(enum stage_id id);
+
+/* sim_read_clock - CLOCK_MONOTONIC as the stage that runs reads it. */
+uint64_t sim_read_clock(void);
+
+/* sim_doom - let a stage die before its in_stores-th store from now on, and its successor likewise; 0: let it live. */
+void sim_doom(enum stage_id id, uint32_t in_stores, uint32_t in_stores_of_recovery);
+
+/* sim_watch - on_step is called before each step of a stage. */
+void sim_watch(void (*on_step)(enum stage_id id));
+int sim_is_recovering(void);
+
+/* sim_read_ns - what the stage that runs read from its clock last. */
+uint64_t sim_read_ns(void);
+
+/* sim_step_ns - when the step that the stage is in began, as it knows. */
+uint64_t sim_step_ns(enum stage_id id);
+
+/* sim_happens - something of a kind that is switched on happens once in n times, while faults last. */
+int sim_happens(enum sim_fault kind, uint32_t n);
+
+/* input.c. `flow` is the place of a listen address among all, and SIM_INPUT_FD + flow its descriptor. */
+void input_open(void);
+uint32_t input_flows(void);
+int input_space_fd(void);
+int input_set_events(int fd, const struct epoll_event *event);
+int input_wait(struct epoll_event *events, int most, int timeout_ms);
+void input_ring_space(void);
+int input_take_space(void); /* 1: it had been rung */
+int input_receive(uint32_t flow, struct mmsghdr *msgs, uint32_t n);
+void input_forget(void); /* ingress died: nobody knows any more when a socket was empty */
+uint64_t input_real_ns(void);
+uint32_t input_clock_steps(void);
+uint64_t input_told_drops(uint32_t class); /* of the kernel drops, those that a received datagram told of */
+int input_is_empty(void); /* nothing waits, and nothing will come */
+int input_has_waited(uint32_t class, uint64_t since_ns); /* does a datagram wait that came before then? */
+
+/* output.c: as the system calls, negative errno. */
+void output_open(void);
+int output_send(int fd, struct mmsghdr *msgs, uint32_t n);
+int output_take_error(int fd, struct msghdr *m);
+int output_connect(int fd, int dissolves);
+int output_socket(void); /* one more, to ask the way with */
+int output_close(int fd); /* 0: it is none of these */
+int output_end(int fd, int peer, struct sockaddr *at, socklen_t *len);
+uint64_t output_full_ns(uint32_t class); /* how long one of its destinations has had no room */
+uint64_t output_refusals(uint32_t class); /* ICMP errors about its datagrams */
+
+/* A datagram on its way: what was sent to us, and what must leave. */
+struct sim_datagram {
+	uint64_t token; /* the bytes of the payload follow from it */
+	uint64_t arrived_at_ns, stamp_ns; /* true, and by CLOCK_REALTIME then */
+	uint32_t len_bytes, drops; /* drops: of the socket when this one was queued */
+	uint16_t flow;
+	uint8_t source; /* which sender */
+	uint32_t steps; /* of CLOCK_REALTIME before it came */
+};
+
+/* ledger.c: told of all that passes the sockets. */
+void check_open(void);
+void check_read(uint32_t class, const struct sim_datagram *d, uint64_t not_before_ns);
+void check_left(uint32_t class, uint32_t dest, const uint8_t *payload, uint32_t len_bytes, uint64_t now);
+void check_refused(uint32_t class); /* a send call failed */
+void check_lanes(void); /* compare what moved */
+void check_backlog(uint64_t now); /* egress looks at the lanes: at the beginning of its step */
+void check_slept(enum stage_id id, uint64_t since_ns); /* it has slept that long for want of work */
+void check_died(enum stage_id id);
+int check_is_drained(void);
+void check_end(void);
+
+/* bounds.c. */
+void bounds_open(void);
+void bounds_set_backlog(uint32_t class, int is_backlogged);
+void bounds_reset(uint32_t class); /* what the class is owed is forgotten: it was refused, or its stage died */
+void bounds_note(uint32_t class, uint32_t wire_bytes, uint64_t decided_at_ns);
+
+/* config.c */
+void config_draw(struct sim_setup *setup, uint64_t seed);
+void config_small(struct sim_setup *setup, uint64_t seed);
+void config_shares(struct sim_setup *setup, uint64_t seed);
+void config_plain(struct sim_setup *setup, uint64_t seed);
+
+/* sweep.c: 0 if nothing was wrong. */
+int sweep(uint64_t seed, uint32_t n_worlds);
+
+#endif

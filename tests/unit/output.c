@@ -1,0 +1,58 @@
+/* output.c - the error queue of an output is emptied in pieces. */
+#include <arpa/inet.h>
+#include <stdalign.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "egress/output.h"
+#include "suites.h"
+
+#define MANY 200
+#define AT_ONCE 64
+
+/* A socket whose datagrams were all refused: an ICMP error for each is in its queue, as far as there is room. */
+static int refused_socket(void)
+{
+	struct sockaddr_in nobody = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int on = 1, size = 1 << 20, fd = socket(AF_INET, SOCK_DGRAM, 0), other = socket(AF_INET, SOCK_DGRAM, 0);
+	socklen_t len = sizeof(nobody);
+
+	CU_ASSERT_FATAL(fd >= 0 && other >= 0);
+	CU_ASSERT_EQUAL_FATAL(bind(other, (struct sockaddr *)&nobody, len), 0);
+	CU_ASSERT_EQUAL_FATAL(getsockname(other, (struct sockaddr *)&nobody, &len), 0);
+	close(other); /* whose port nobody has now */
+	CU_ASSERT_EQUAL(setsockopt(fd, SOL_IP, IP_RECVERR, &on, sizeof(on)), 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	CU_ASSERT_EQUAL_FATAL(connect(fd, (struct sockaddr *)&nobody, len), 0);
+	for (int i = 0; i < MANY; i++)
+		CU_ASSERT(send(fd, "x", 1, MSG_DONTWAIT) == 1 || i > 0); /* every other one is told of the error */
+	return fd;
+}
+
+/* An emulator of user programs may not pass the error queue on. Takes one error. */
+static int has_error_queue(int fd)
+{
+	alignas(struct cmsghdr) char control[512] = { 0 };
+	struct msghdr m = { .msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *c = recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0 ? NULL : CMSG_FIRSTHDR(&m);
+
+	return c && c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR;
+}
+
+static void no_queue_of_errors_is_followed_without_end(void)
+{
+	int fd = refused_socket();
+
+	if (!has_error_queue(fd)) {
+		close(fd);
+		SKIP("no error queue can be read here");
+	}
+	CU_ASSERT_EQUAL(output_drain_errors(fd), AT_ONCE);
+	CU_ASSERT(output_drain_errors(fd) > 0);
+	for (int i = 0; i < MANY; i++)
+		output_drain_errors(fd);
+	CU_ASSERT_EQUAL(output_drain_errors(fd), 0);
+	close(fd);
+}
+
+SUITE(output, TEST(no_queue_of_errors_is_followed_without_end))

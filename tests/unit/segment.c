@@ -1,0 +1,456 @@
+/* segment.c - a segment is made whole or not at all, and nothing in a foreign or damaged one is believed. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "shm/segment.h"
+#include "shm/find.h"
+#include "shm/lock.h"
+#include "suites.h"
+
+#define LOCK_TRY_NS (2 * NS_PER_MS)
+
+static char why[WHY_BYTES];
+
+static void make_config(struct config *c)
+{
+	config_defaults(c);
+	snprintf(c->instance, sizeof(c->instance), "unit-segment-%d", getpid());
+	for (uint32_t i = 0; i < c->n_classes; i++)
+		c->classes[i].ingress_to_edf_pkts = c->classes[i].edf_to_egress_pkts = 16;
+}
+
+static void create(struct segment *seg, struct config *c)
+{
+	static const uint64_t cookies[2] = { 11, 22 };
+
+	make_config(c);
+	CU_ASSERT_EQUAL_FATAL(segment_create(seg, c, cookies, 2, why), 0);
+}
+
+static void drop(struct segment *seg, const struct config *c)
+{
+	segment_close(seg);
+	segment_remove(c->instance);
+}
+
+static void a_stage_finds_what_was_created(void)
+{
+	struct segment made, seen;
+	struct config c;
+
+	create(&made, &c);
+	CU_ASSERT_EQUAL_FATAL(segment_attach(&seen, &c, why), 0);
+	CU_ASSERT_EQUAL(seen.n_classes, c.n_classes);
+	CU_ASSERT_EQUAL(seen.shared->header.n_sockets, 2);
+	CU_ASSERT_EQUAL(seen.shared->header.socket_cookies[1], 22);
+	for (uint32_t i = 0; i < seen.n_classes; i++) {
+		CU_ASSERT_EQUAL(seen.views[i].slots, config_slots_pkts(&c.classes[i]));
+		CU_ASSERT_STRING_EQUAL(seen.shared->header.classes[i].name, c.classes[i].name);
+		lane_payload(&made.views[i], 1)[0] = (uint8_t)(i + 1);
+		CU_ASSERT_EQUAL(lane_payload(&seen.views[i], 1)[0], i + 1);
+	}
+	segment_close(&seen);
+	drop(&made, &c);
+}
+
+static void lanes_do_not_overlap_and_no_stride_is_a_power_of_two(void)
+{
+	static const uint32_t payloads[] = { 64, 1536, 1984, 4032, 65507 };
+
+	for (uint32_t p = 0; p < sizeof(payloads) / sizeof(payloads[0]); p++)
+		for (int work = WORK_NONE; work <= WORK_PLUGIN; work += WORK_PLUGIN - WORK_NONE) {
+			struct segment seg;
+			struct config c;
+			uint8_t *end;
+
+			make_config(&c);
+			c.payload_bytes = payloads[p];
+			c.work = (enum work_kind)work;
+			CU_ASSERT_EQUAL_FATAL(segment_create(&seg, &c, NULL, 0, why), 0);
+			end = (uint8_t *)(seg.shared + 1);
+			for (uint32_t i = 0; i < seg.n_classes; i++) {
+				const struct lane_view *v = &seg.views[i];
+
+				CU_ASSERT((uint8_t *)v->lane >= end);
+				CU_ASSERT((uint8_t *)v->arrivals >= (uint8_t *)(v->lane + 1));
+				CU_ASSERT((uint8_t *)v->results >= (uint8_t *)(v->arrivals + v->slots));
+				CU_ASSERT((uint8_t *)v->departures >= (uint8_t *)(v->results + v->slots));
+				CU_ASSERT(v->payload >= (uint8_t *)(v->departures + v->slots));
+				CU_ASSERT(v->stride_bytes >= c.payload_bytes * (c.work == WORK_PLUGIN ? 2 : 1));
+				CU_ASSERT((v->stride_bytes & (v->stride_bytes - 1)) != 0);
+				end = lane_payload(v, v->slots);
+			}
+			CU_ASSERT((uint64_t)(end - (uint8_t *)seg.shared) <= seg.size_bytes);
+			drop(&seg, &c);
+		}
+}
+
+static void a_second_one_of_the_same_instance_is_refused(void)
+{
+	struct segment made, second;
+	struct config c;
+
+	create(&made, &c);
+	CU_ASSERT_EQUAL(segment_create(&second, &c, NULL, 0, why), -EEXIST);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "run/stop.sh"));
+	CU_ASSERT_EQUAL(segment_attach(&second, &c, why), 0); /* and the first is unharmed */
+	segment_close(&second);
+	drop(&made, &c);
+}
+
+static void none_at_all_is_named(void)
+{
+	struct segment seg;
+	struct config c;
+
+	make_config(&c);
+	CU_ASSERT_EQUAL(segment_attach(&seg, &c, why), -ENOENT);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, c.instance));
+	CU_ASSERT_EQUAL(segment_observe(&seg, c.instance, why), -ENOENT);
+}
+
+static void every_changed_byte_of_the_header_is_noticed(void)
+{
+	struct segment made, seen;
+	struct config c;
+	uint8_t *header;
+	uint32_t believed = 0;
+
+	create(&made, &c);
+	header = (uint8_t *)&made.shared->header;
+	for (size_t i = 0; i < offsetof(struct header, checksum) + sizeof(uint64_t); i++) {
+		int err;
+
+		header[i] ^= 0x20;
+		err = segment_observe(&seen, c.instance, why);
+		believed += (err != -EPROTO && err != -ESTALE) || strchr(why, '\n');
+		header[i] ^= 0x20;
+	}
+	CU_ASSERT_EQUAL(believed, 0);
+	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), 0);
+	segment_close(&seen);
+	drop(&made, &c);
+}
+
+static void one_of_another_build_is_told_from_a_damaged_one(void)
+{
+	struct segment made, seen;
+	struct config c;
+
+	create(&made, &c);
+	made.shared->header.layout_hash ^= 1;
+	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), -ESTALE);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "another layout"));
+	made.shared->header.layout_hash ^= 1;
+	made.shared->header.layout++;
+	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), -ESTALE);
+	drop(&made, &c);
+}
+
+static void one_that_others_may_write_to_is_refused(void)
+{
+	struct segment made, seen;
+	struct config c;
+
+	create(&made, &c);
+	CU_ASSERT_EQUAL_FATAL(fchmod(made.fd, 0666), 0);
+	CU_ASSERT_EQUAL(segment_attach(&seen, &c, why), -EPERM);
+	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), -EPERM);
+	CU_ASSERT_EQUAL_FATAL(fchmod(made.fd, 0600), 0);
+	CU_ASSERT_EQUAL(segment_is_mine(&made), 1);
+	drop(&made, &c);
+}
+
+static void one_of_another_user_is_observed_by_root_and_by_nobody_else(void)
+{
+	struct segment made, seen;
+	struct config c;
+
+	if (geteuid() != 0)
+		SKIP("only root can give a file away");
+	create(&made, &c);
+	CU_ASSERT_EQUAL_FATAL(fchown(made.fd, 12345, (gid_t)-1), 0);
+	CU_ASSERT_EQUAL(segment_attach(&seen, &c, why), -EPERM);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "12345"));
+	CU_ASSERT_EQUAL_FATAL(segment_observe(&seen, c.instance, why), 0);
+	CU_ASSERT_EQUAL(segment_is_mine(&seen), 0);
+	segment_close(&seen);
+	CU_ASSERT_EQUAL(segment_remove_all(c.instance), 0);
+	CU_ASSERT_EQUAL(segment_remove(c.instance), -EPERM);
+	CU_ASSERT_EQUAL(segment_is_named(c.instance, why), 1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "12345"));
+	CU_ASSERT_EQUAL_FATAL(fchown(made.fd, 0, (gid_t)-1), 0);
+	drop(&made, &c);
+	CU_ASSERT_EQUAL(segment_is_named(c.instance, why), 0);
+}
+
+/* What an observer looks at may belong to a user who changes it after the look, and cuts it short. */
+static void an_observer_bears_what_the_owner_does(void)
+{
+	struct segment made, seen;
+	struct config c;
+
+	create(&made, &c);
+	CU_ASSERT_EQUAL_FATAL(segment_observe(&seen, c.instance, why), 0);
+	memset(&made.shared->header, 0xff, sizeof(made.shared->header));
+	CU_ASSERT_EQUAL(seen.header.n_classes, c.n_classes);
+	CU_ASSERT_STRING_EQUAL(seen.header.classes[0].name, c.classes[0].name);
+	CU_ASSERT_EQUAL_FATAL(ftruncate(made.fd, 4096), 0);
+	CU_ASSERT_EQUAL(lane_received(seen.views[0].lane), 0);
+	CU_ASSERT_EQUAL(segment_lanes_are_sane(&seen, why), -EPROTO);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "cut short"));
+	segment_close(&seen);
+	drop(&made, &c);
+}
+
+static void one_with_a_second_name_is_refused(void)
+{
+	char path[128], second[160];
+	struct segment made, seen;
+	struct config c;
+
+	create(&made, &c);
+	snprintf(path, sizeof(path), "/dev/shm%s", made.name);
+	snprintf(second, sizeof(second), "%s.second", path);
+	CU_ASSERT_EQUAL_FATAL(link(path, second), 0);
+	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), -EPERM);
+	CU_ASSERT_EQUAL(segment_attach(&seen, &c, why), -EPERM);
+	CU_ASSERT_EQUAL_FATAL(unlink(second), 0);
+	CU_ASSERT_EQUAL_FATAL(segment_attach(&seen, &c, why), 0);
+	segment_close(&seen);
+	drop(&made, &c);
+}
+
+static void a_pipe_of_its_name_is_not_waited_for(void)
+{
+	char path[128], name[SEGMENT_NAME_BYTES];
+	struct segment seen;
+	struct config c;
+
+	make_config(&c);
+	segment_name(c.instance, name);
+	snprintf(path, sizeof(path), "/dev/shm%s", name);
+	CU_ASSERT_EQUAL_FATAL(mkfifo(path, 0600), 0);
+	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), -EPERM);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "no regular file"));
+	CU_ASSERT_EQUAL_FATAL(unlink(path), 0);
+}
+
+static void one_that_is_too_short_is_refused(void)
+{
+	struct segment made, seen;
+	struct config c;
+
+	create(&made, &c);
+	CU_ASSERT_EQUAL_FATAL(ftruncate(made.fd, (off_t)made.size_bytes - 4096), 0);
+	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), -EPROTO);
+	CU_ASSERT_EQUAL_FATAL(ftruncate(made.fd, 100), 0);
+	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), -EPROTO);
+	CU_ASSERT_EQUAL_FATAL(ftruncate(made.fd, 0), 0);
+	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), -EPROTO);
+	drop(&made, &c);
+}
+
+static void another_config_is_refused(void)
+{
+	struct segment made, seen;
+	struct config c, other;
+
+	create(&made, &c);
+	other = c;
+	other.classes[0].ingress_to_edf_pkts = 4096;
+	CU_ASSERT_EQUAL(segment_attach(&seen, &other, why), -EPROTO);
+	other = c;
+	other.classes[0].budget_ns++; /* may change: it is no part of the segment */
+	CU_ASSERT_EQUAL(segment_attach(&seen, &other, why), 0);
+	segment_close(&seen);
+	drop(&made, &c);
+}
+
+static void counts_out_of_order_are_refused(void)
+{
+	struct segment made, seen;
+	struct config c;
+	struct lane *l;
+
+	create(&made, &c);
+	l = made.views[1].lane;
+	atomic_store_explicit(&l->processed, 1ULL << COUNT_SHIFT, memory_order_relaxed); /* ahead of `received` */
+	CU_ASSERT_EQUAL(segment_attach(&seen, &c, why), -EPROTO);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, c.classes[1].name));
+	atomic_store_explicit(&l->received, 1ULL << COUNT_SHIFT, memory_order_relaxed);
+	CU_ASSERT_EQUAL(segment_attach(&seen, &c, why), 0);
+	segment_close(&seen);
+	atomic_store_explicit(&l->received, 100000ULL << COUNT_SHIFT, memory_order_relaxed);
+	CU_ASSERT_EQUAL(segment_attach(&seen, &c, why), -EPROTO);
+	drop(&made, &c);
+}
+
+static void one_process_at_a_time_is_a_stage(void)
+{
+	struct segment first, second;
+	struct config c;
+
+	create(&first, &c);
+	CU_ASSERT_EQUAL_FATAL(segment_attach(&second, &c, why), 0);
+	CU_ASSERT_EQUAL(segment_stage_is_alive(&second, STAGE_EDF), 0);
+	CU_ASSERT_EQUAL(segment_lock_stage(&first, STAGE_EDF, 0), 0);
+	CU_ASSERT_EQUAL(segment_stage_is_alive(&second, STAGE_EDF), 1);
+	CU_ASSERT_EQUAL(segment_lock_stage(&second, STAGE_EDF, LOCK_TRY_NS), -EBUSY);
+	CU_ASSERT_EQUAL(segment_lock_stage(&second, STAGE_EGRESS, LOCK_TRY_NS), 0); /* each stage for itself */
+	segment_close(&first);
+	CU_ASSERT_EQUAL(segment_lock_stage(&second, STAGE_EDF, LOCK_TRY_NS), 0);
+	drop(&second, &c);
+}
+
+static void a_killed_stage_leaves_its_place(void)
+{
+	struct segment made, seen;
+	struct config c;
+	char ready;
+	int pipes[2];
+	pid_t child;
+
+	create(&made, &c);
+	CU_ASSERT_EQUAL_FATAL(pipe(pipes), 0);
+	child = fork();
+	if (child == 0) {
+		if (segment_attach(&seen, &c, why) || segment_lock_stage(&seen, STAGE_INGRESS, 0) ||
+		    write(pipes[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	CU_ASSERT_EQUAL(read(pipes[0], &ready, 1), 1);
+	CU_ASSERT_EQUAL(segment_lock_stage(&made, STAGE_INGRESS, LOCK_TRY_NS), -EBUSY);
+	kill(child, SIGKILL);
+	CU_ASSERT_EQUAL(segment_lock_stage(&made, STAGE_INGRESS, NS_PER_S), 0); /* reaped or not */
+	waitpid(child, NULL, 0);
+	close(pipes[0]);
+	close(pipes[1]);
+	drop(&made, &c);
+}
+
+/* A process that is a stage, or the supervisor, until it is killed. */
+static pid_t be(const struct config *c, int who)
+{
+	struct segment seen;
+	char ready;
+	int pipes[2];
+	pid_t child;
+
+	CU_ASSERT_EQUAL_FATAL(pipe(pipes), 0);
+	child = fork();
+	if (child == 0) {
+		int err = segment_attach(&seen, c, why);
+
+		if (!err)
+			err = who == N_STAGES ? segment_lock_supervisor(&seen)
+					      : segment_lock_stage(&seen, (enum stage_id)who, 0);
+		if (err || write(pipes[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(pipes[1]);
+	CU_ASSERT_EQUAL(read(pipes[0], &ready, 1), 1);
+	close(pipes[0]);
+	return child;
+}
+
+static void end(pid_t child)
+{
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+static void the_kernel_says_who_is_a_stage_and_who_supervises(void)
+{
+	struct segment made;
+	struct config c;
+	pid_t stage, supervisor;
+
+	create(&made, &c);
+	atomic_store_explicit(&made.shared->stages[STAGE_EDF].pid, 1,
+			      memory_order_relaxed); /* whatever is written there */
+	CU_ASSERT_EQUAL(segment_stage_pid(&made, STAGE_EDF), 0);
+	CU_ASSERT_EQUAL(segment_is_supervised(&made), 0);
+	stage = be(&c, STAGE_EDF);
+	supervisor = be(&c, N_STAGES);
+	CU_ASSERT_EQUAL(segment_stage_pid(&made, STAGE_EDF), stage);
+	CU_ASSERT_EQUAL(segment_stage_pid(&made, STAGE_EGRESS), 0);
+	CU_ASSERT_EQUAL(segment_supervisor_pid(&made), supervisor);
+	CU_ASSERT_EQUAL(segment_lock_supervisor(&made), -EBUSY);
+	end(stage);
+	end(supervisor);
+	CU_ASSERT_EQUAL(segment_stage_pid(&made, STAGE_EDF), 0);
+	CU_ASSERT_EQUAL(segment_is_supervised(&made), 0);
+	drop(&made, &c);
+}
+
+static void count_user(void *arg, pid_t pid)
+{
+	pid_t *found = arg;
+
+	*found = pid;
+}
+
+static void one_whose_name_is_gone_is_found_through_who_has_it_open(void)
+{
+	struct segment made, seen;
+	struct config c;
+	pid_t stage, found = 0;
+
+	create(&made, &c);
+	stage = be(&c, STAGE_EDF);
+	CU_ASSERT_EQUAL(segment_remove(c.instance), 0);
+	CU_ASSERT_EQUAL_FATAL(segment_observe(&seen, c.instance, why), 0);
+	CU_ASSERT_EQUAL(segment_stage_pid(&seen, STAGE_EDF), stage);
+	segment_close(&seen);
+	CU_ASSERT_EQUAL(segment_each_user(c.instance, count_user, &found), 1);
+	CU_ASSERT_EQUAL(found, stage);
+	CU_ASSERT_EQUAL(segment_has_user(c.instance, stage), 1);
+	end(stage);
+	CU_ASSERT_EQUAL(segment_each_user(c.instance, count_user, &found), 0);
+	segment_close(&made);
+	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), -ENOENT);
+}
+
+static void an_observer_can_change_nothing(void)
+{
+	struct segment made, seen;
+	struct config c;
+	pid_t child;
+	int status;
+
+	create(&made, &c);
+	CU_ASSERT_EQUAL_FATAL(segment_observe(&seen, c.instance, why), 0);
+	child = fork();
+	if (child == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		atomic_store_explicit(&seen.views[0].lane->sent, 1, memory_order_relaxed);
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	CU_ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	segment_close(&seen);
+	drop(&made, &c);
+}
+
+SUITE(segment, TEST(a_stage_finds_what_was_created), TEST(lanes_do_not_overlap_and_no_stride_is_a_power_of_two),
+      TEST(a_second_one_of_the_same_instance_is_refused), TEST(none_at_all_is_named),
+      TEST(every_changed_byte_of_the_header_is_noticed), TEST(one_of_another_build_is_told_from_a_damaged_one),
+      TEST(one_that_others_may_write_to_is_refused), TEST(one_of_another_user_is_observed_by_root_and_by_nobody_else),
+      TEST(an_observer_bears_what_the_owner_does), TEST(one_with_a_second_name_is_refused),
+      TEST(a_pipe_of_its_name_is_not_waited_for), TEST(one_that_is_too_short_is_refused),
+      TEST(another_config_is_refused), TEST(counts_out_of_order_are_refused), TEST(one_process_at_a_time_is_a_stage),
+      TEST(a_killed_stage_leaves_its_place), TEST(the_kernel_says_who_is_a_stage_and_who_supervises),
+      TEST(one_whose_name_is_gone_is_found_through_who_has_it_open), TEST(an_observer_can_change_nothing))

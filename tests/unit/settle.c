@@ -1,0 +1,172 @@
+/* settle.c - what is counted when slots are released, and that a successor counts it the same. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "egress/settle.h"
+#include "suites.h"
+
+#define MS NS_PER_MS
+
+static struct stage stage;
+static struct sender sender;
+
+/* One class of the defaults (high: 1 ms), and a segment without a name. */
+static void open_sender(void)
+{
+	char why[WHY_BYTES];
+
+	memset(&stage, 0, sizeof(stage));
+	memset(&sender, 0, sizeof(sender));
+	config_defaults(&stage.config);
+	snprintf(stage.config.instance, sizeof(stage.config.instance), "unit-settle-%d", getpid());
+	CU_ASSERT_EQUAL_FATAL(segment_create(&stage.seg, &stage.config, NULL, 0, why), 0);
+	segment_remove(stage.config.instance);
+	stage.blocks = stage.seg.shared->stages;
+	stage.self = &stage.blocks[STAGE_EGRESS];
+	stage.space_fd = -1;
+	sender.stage = &stage;
+	sender.journal = &stage.seg.shared->egress_journal;
+	settle_load(&sender, 0);
+}
+
+/* A packet that spends `spans[]` ns in each span, from 1 s on; returns when it is sent. */
+static uint64_t put_packet(uint32_t index, const uint64_t spans[N_SPANS])
+{
+	const struct lane_view *v = &stage.seg.views[0];
+	uint64_t at = NS_PER_S;
+
+	v->arrivals[index] = (struct arrival){ .arrived_at_ns = at, .len_bytes = 100 };
+	v->arrivals[index].read_at_ns = at += spans[SPAN_SOCKET];
+	v->arrivals[index].published_at_ns = at += spans[SPAN_INGRESS];
+	v->results[index] = (struct result){ .started_at_ns = at += spans[SPAN_EDF_WAIT], .len_bytes = 100 };
+	v->results[index].done_at_ns = at += spans[SPAN_EDF_WORK];
+	v->departures[index] = (struct departure){ .handed_at_ns = at += spans[SPAN_EGRESS_WAIT] };
+	return at + spans[SPAN_EGRESS_SEND];
+}
+
+static void a_late_packet_is_blamed_on_its_longest_span(void)
+{
+	open_sender();
+	for (uint32_t worst = 0; worst < N_SPANS; worst++) {
+		uint64_t spans[N_SPANS] = { 1000, 1000, 1000, 1000, 1000, 1000 };
+
+		spans[worst] = 2 * MS;
+		settle(&sender, 0, 1, put_packet(worst, spans));
+		CU_ASSERT_EQUAL(sender.tally[0].late_span_pkts[worst], 1);
+		CU_ASSERT_EQUAL(sender.tally[0].sent_late_pkts, worst + 1);
+	}
+	segment_close(&stage.seg);
+}
+
+static void the_spans_of_what_was_sent_add_up_to_its_latency(void)
+{
+	uint64_t spans[N_SPANS] = { 1, 20, 300, 4000, 50000, 600000 };
+
+	open_sender();
+	settle(&sender, 0, 1, put_packet(0, spans));
+	settle(&sender, 0, 1, put_packet(1, spans));
+	for (int i = 0; i < N_SPANS; i++)
+		CU_ASSERT_EQUAL(sender.tally[0].span_sum_ns[i], 2 * spans[i]);
+	CU_ASSERT_EQUAL(sender.tally[0].latency_sum_ns, 2 * 654321);
+	segment_close(&stage.seg);
+}
+
+static void a_packet_just_in_time_is_not_late(void)
+{
+	uint64_t spans[N_SPANS] = { 0, 0, 0, MS, 0, 0 };
+
+	open_sender();
+	settle(&sender, 0, 1, put_packet(0, spans));
+	CU_ASSERT_EQUAL(sender.tally[0].sent_late_pkts, 0);
+	spans[SPAN_SOCKET] = 1;
+	settle(&sender, 0, 1, put_packet(1, spans));
+	CU_ASSERT_EQUAL(sender.tally[0].sent_late_pkts, 1);
+	CU_ASSERT_EQUAL(sender.tally[0].sent_pkts, 2);
+	CU_ASSERT_EQUAL(sender.tally[0].latency_max_ns, MS + 1);
+	CU_ASSERT_EQUAL(sender.tally[0].latency_sum_ns, 2 * MS + 1);
+	segment_close(&stage.seg);
+}
+
+static void each_slot_is_counted_once_under_its_own_name(void)
+{
+	uint64_t none[N_SPANS] = { 0 };
+	const struct lane_view *v;
+
+	open_sender();
+	v = &stage.seg.views[0];
+	for (uint32_t i = 0; i < 4; i++)
+		put_packet(i, none);
+	v->results[1].drop = DROP_LATE;
+	v->departures[1].drop = DROP_SEND_ERROR; /* of an earlier lap: edf's word comes first */
+	v->departures[2].drop = DROP_LATE_EGRESS;
+	v->departures[3].drop = DROP_SEND_ERROR;
+	v->departures[3].send_errno = EMSGSIZE;
+	settle(&sender, 0, 4, NS_PER_S);
+	CU_ASSERT_EQUAL(sender.tally[0].sent_pkts, 1);
+	CU_ASSERT_EQUAL(sender.tally[0].passed_dropped_pkts, 1);
+	CU_ASSERT_EQUAL(sender.tally[0].late_egress_pkts, 1);
+	CU_ASSERT_EQUAL(sender.tally[0].send_errno[0], EMSGSIZE);
+	CU_ASSERT_EQUAL(sender.tally[0].send_errno_pkts[0], 1);
+	CU_ASSERT_EQUAL(lane_sent(v->lane) >> COUNT_SHIFT, 4);
+	segment_close(&stage.seg);
+}
+
+static void more_errnos_than_places_share_the_last(void)
+{
+	uint64_t none[N_SPANS] = { 0 };
+
+	open_sender();
+	for (uint32_t i = 0; i < SEND_ERRNOS + 3; i++) {
+		put_packet(i, none);
+		stage.seg.views[0].departures[i].drop = DROP_SEND_ERROR;
+		stage.seg.views[0].departures[i].send_errno = 100 + i;
+		settle(&sender, 0, 1, NS_PER_S);
+	}
+	for (uint32_t i = 0; i + 1 < SEND_ERRNOS; i++) {
+		CU_ASSERT_EQUAL(sender.tally[0].send_errno[i], 100 + i);
+		CU_ASSERT_EQUAL(sender.tally[0].send_errno_pkts[i], 1);
+	}
+	CU_ASSERT_EQUAL(sender.tally[0].send_errno_pkts[SEND_ERRNOS - 1], 4);
+	segment_close(&stage.seg);
+}
+
+static uint64_t histogram_total(void)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t b = 0; b < HISTOGRAM_BUCKETS; b++)
+		sum += stage.seg.views[0].lane->latency[b];
+	return sum;
+}
+
+static void the_histogram_outlives_a_death_between_commit_and_update(void)
+{
+	uint64_t spans[N_SPANS] = { 5000, 0, 0, 0, 0, 0 };
+	struct lane *l;
+	uint32_t bucket = histogram_bucket(5000);
+
+	open_sender();
+	l = stage.seg.views[0].lane;
+	for (uint32_t i = 0; i < 10; i++)
+		settle(&sender, 0, 1, put_packet(i, spans));
+	CU_ASSERT_EQUAL(l->latency[bucket], 10);
+	/* The stage died after the commit of the tenth, before the update: the bank tells the successor. */
+	atomic_store_explicit(&l->latency[bucket], 9, memory_order_relaxed);
+	memset(&sender.tally, 0, sizeof(sender.tally));
+	memset(&sender.latency, 0, sizeof(sender.latency));
+	settle_load(&sender, 0);
+	CU_ASSERT_EQUAL(l->latency[bucket], 10);
+	CU_ASSERT_EQUAL(sender.tally[0].sent_pkts, 10);
+	settle_load(&sender, 0); /* and a successor that dies right there changes nothing */
+	settle(&sender, 0, 1, put_packet(10, spans));
+	CU_ASSERT_EQUAL(l->latency[bucket], 11);
+	CU_ASSERT_EQUAL(histogram_total(), sender.tally[0].sent_pkts);
+	segment_close(&stage.seg);
+}
+
+SUITE(settle, TEST(a_late_packet_is_blamed_on_its_longest_span), TEST(the_spans_of_what_was_sent_add_up_to_its_latency),
+      TEST(a_packet_just_in_time_is_not_late), TEST(each_slot_is_counted_once_under_its_own_name),
+      TEST(more_errnos_than_places_share_the_last), TEST(the_histogram_outlives_a_death_between_commit_and_update))

@@ -1,0 +1,330 @@
+/* shaper.c - the token bucket over every window, to the nanosecond and across restarts; shares between classes. */
+#include <CUnit/CUnit.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "egress/shaper.h"
+#include "random.h"
+#include "suites.h"
+
+#define NS 1000000000ULL
+#define NOW (5000 * NS)
+#define LONGEST_BYTES 1528 /* on the wire */
+#define MBIT 1000000ULL
+#define GBIT 1000000000ULL
+
+static uint64_t random_state;
+
+static uint64_t random_below(uint64_t n)
+{
+	return (random_next(&random_state) >> 11) % n;
+}
+
+static struct egress shaped(uint64_t rate_bits_per_s, uint64_t burst_bytes)
+{
+	struct config c = { .rate_bits_per_s = rate_bits_per_s, .burst_bytes = (uint32_t)burst_bytes, .n_classes = 1 };
+	struct egress e;
+
+	c.classes[0].egress_quantum_bytes = 65536;
+	memset(&e, 0x5a, sizeof(e));
+	egress_init(&e, &c);
+	return e;
+}
+
+/* A sender and all it sent. In bits * ns / s, so that all is exact: granted is the sum of rate * time. */
+struct link {
+	struct egress e;
+	uint64_t now, n_sent;
+	__int128 sent, granted;
+	__int128 least, worst; /* sent - granted at the start of any window; the most that any sent beyond rate * t */
+};
+
+static __int128 scaled(uint64_t bytes)
+{
+	return (__int128)bytes * 8 * NS;
+}
+
+static void wait_until(struct link *l, uint64_t then)
+{
+	l->granted += (__int128)(then - l->now) * l->e.shaper.rate_bits_per_s;
+	l->now = then;
+}
+
+static void send_bytes(struct link *l, uint32_t bytes)
+{
+	if (l->sent - l->granted < l->least)
+		l->least = l->sent - l->granted; /* a window that starts now */
+	egress_charge(&l->e, 0, bytes, l->now);
+	l->sent += scaled(bytes);
+	if (l->sent - l->granted - l->least > l->worst)
+		l->worst = l->sent - l->granted - l->least; /* the worst window that ends now */
+	l->n_sent++;
+}
+
+/* send_greedily - as egress does: at the earliest time, one packet or as many bytes as are allowed. */
+static void send_greedily(struct link *l)
+{
+	uint32_t oldest = 29 + (uint32_t)random_below(LONGEST_BYTES - 28), most;
+	uint64_t next = shaper_next_ns(&l->e.shaper, oldest, l->now);
+
+	wait_until(l, next);
+	most = shaper_allows_bytes(&l->e.shaper, l->now);
+	if (most > oldest && random_below(3) == 0)
+		oldest += (uint32_t)random_below(most - oldest + 1);
+	send_bytes(l, oldest);
+}
+
+static void reopen(struct link *l, uint64_t rate_bits_per_s, uint64_t burst_bytes)
+{
+	struct egress e = shaped(rate_bits_per_s, burst_bytes);
+
+	egress_resume(&e, l->e.shaper.empty_at_ns, l->e.shaper.rate_bits_per_s, l->now);
+	l->e = e;
+}
+
+/* Rates and bursts: the limits of the config, whole kB/s and not, bytes longer and shorter than a nanosecond. */
+static const uint64_t shapes[][2] = { { 64000, 1528 },		 { 64000, 16 << 20 },  { 70001, 4096 },
+				      { 8 * MBIT, 1528 },	 { 10 * MBIT, 65536 }, { 123456789, 65535 },
+				      { 3 * MBIT + 7, 1 << 20 }, { GBIT, 65536 },      { 400 * GBIT, 16 << 20 } };
+
+#define N_SHAPES (sizeof(shapes) / sizeof(shapes[0]))
+
+static void without_a_rate_anything_may_leave_at_once(void)
+{
+	struct egress e = shaped(0, 65536);
+
+	egress_charge(&e, 0, 1U << 30, NOW);
+	CU_ASSERT_EQUAL(shaper_allows_bytes(&e.shaper, NOW), UINT32_MAX);
+	CU_ASSERT_EQUAL(shaper_next_ns(&e.shaper, 1U << 30, NOW), NOW);
+	CU_ASSERT_EQUAL(egress_after_ns(&e, 1U << 30, NOW), 0);
+	CU_ASSERT_EQUAL(e.shaper.empty_at_ns, 0);
+	CU_ASSERT_EQUAL(e.drr.deficit_bytes[0], -(1LL << 30)); /* shares are kept all the same */
+	egress_resume(&e, NOW + 77 * NS, MBIT, NOW); /* a reload that switched the rate off */
+	CU_ASSERT_EQUAL(shaper_next_ns(&e.shaper, 1500, NOW), NOW);
+}
+
+/* 8 Mbit/s is a byte in a microsecond. */
+static void the_bucket_empties_by_what_is_sent_and_fills_at_the_rate(void)
+{
+	struct egress e = shaped(8 * MBIT, 10000);
+
+	CU_ASSERT_EQUAL(shaper_allows_bytes(&e.shaper, NOW), 10000);
+	CU_ASSERT_EQUAL(egress_after_ns(&e, 4000, NOW), NOW + 4000000);
+	egress_charge(&e, 0, 4000, NOW);
+	CU_ASSERT_EQUAL(shaper_allows_bytes(&e.shaper, NOW), 6000);
+	egress_charge(&e, 0, 6000, NOW);
+	CU_ASSERT_EQUAL(shaper_allows_bytes(&e.shaper, NOW), 0);
+	CU_ASSERT_EQUAL(shaper_allows_bytes(&e.shaper, NOW + 1000), 1);
+	CU_ASSERT_EQUAL(shaper_next_ns(&e.shaper, 1500, NOW), NOW + 1500000);
+	CU_ASSERT_EQUAL(egress_after_ns(&e, 1, NOW + 70000), NOW + 10001000);
+	CU_ASSERT_EQUAL(shaper_allows_bytes(&e.shaper, NOW + 10000000), 10000);
+}
+
+static void idle_time_saves_up_no_more_than_the_burst(void)
+{
+	for (size_t i = 0; i < N_SHAPES; i++) {
+		struct egress e = shaped(shapes[i][0], shapes[i][1]);
+		uint32_t full_bytes = shaper_allows_bytes(&e.shaper, NOW);
+		uint64_t later = NOW + 365 * 86400 * NS;
+
+		egress_charge(&e, 0, full_bytes, NOW);
+		CU_ASSERT_EQUAL(shaper_allows_bytes(&e.shaper, later), full_bytes);
+		egress_charge(&e, 0, full_bytes, later);
+		CU_ASSERT_EQUAL(e.shaper.empty_at_ns - later, egress_after_ns(&e, full_bytes, 2 * later) - 2 * later);
+	}
+}
+
+/* Greedy sending and idle times; every shape once without and once with restarts. */
+static void no_window_exceeds_rate_times_t_plus_burst_not_even_across_restarts(void)
+{
+	random_state = 0x9e3779b97f4a7c15;
+	for (size_t i = 0; i < N_SHAPES; i++)
+		for (int with_restarts = 0; with_restarts < 2; with_restarts++) {
+			struct link l = { .e = shaped(shapes[i][0], shapes[i][1]), .now = NOW };
+			uint64_t full_ns = l.e.shaper.burst_ns;
+
+			for (int sends = 0; sends < 20000; sends++) {
+				send_greedily(&l);
+				if (random_below(4) == 0)
+					wait_until(&l, l.now + random_below(full_ns / (1 + random_below(1000)) + 2));
+				if (with_restarts && random_below(4) == 0)
+					reopen(&l, shapes[i][0], shapes[i][1]);
+			}
+			CU_ASSERT(l.worst <= scaled(shapes[i][1]));
+			CU_ASSERT(l.worst > scaled(shapes[i][1]) * 9 / 10); /* the run was hard enough */
+		}
+}
+
+/* The bound is also reached: rounding costs less than one ns a send, and one for the burst. */
+static void a_sender_that_never_idles_gets_all_of_rate_times_t_plus_burst(void)
+{
+	random_state = 0x2545f4914f6cdd1d;
+	for (size_t i = 0; i < N_SHAPES; i++) {
+		struct link l = { .e = shaped(shapes[i][0], shapes[i][1]), .now = NOW };
+		__int128 due;
+
+		while (l.n_sent < 50000 || shaper_next_ns(&l.e.shaper, LONGEST_BYTES, l.now) == l.now)
+			send_greedily(&l);
+		wait_until(&l, shaper_next_ns(&l.e.shaper, LONGEST_BYTES, l.now));
+		send_bytes(&l, LONGEST_BYTES);
+		due = l.granted + scaled(shapes[i][1]) - l.sent;
+		CU_ASSERT(due <= (__int128)(l.n_sent + 1) * shapes[i][0]);
+	}
+}
+
+/* Both answers agree to the nanosecond and the byte; at rates of whole kB/s, where allows_bytes loses nothing. */
+static void a_packet_is_allowed_at_the_next_time_and_not_a_nanosecond_earlier(void)
+{
+	uint32_t n_waited = 0;
+
+	random_state = 88172645463325252;
+	for (int round = 0; round < 200000; round++) {
+		uint64_t next, rate = 8000 * (8 + random_below(random_below(2) ? 1000 : 50000000 - 8));
+		struct egress e = shaped(rate, LONGEST_BYTES + 1 + (uint32_t)random_below(100000));
+		uint32_t bytes = 1 + (uint32_t)random_below(LONGEST_BYTES), allowed;
+
+		e.shaper.empty_at_ns = NOW + random_below(e.shaper.burst_ns + 1);
+		next = shaper_next_ns(&e.shaper, bytes, NOW);
+		CU_ASSERT_FATAL(next >= NOW && shaper_allows_bytes(&e.shaper, next) >= bytes);
+		if (next > NOW)
+			CU_ASSERT_FATAL(shaper_allows_bytes(&e.shaper, next - 1) < bytes);
+		n_waited += next > NOW;
+		allowed = shaper_allows_bytes(&e.shaper, NOW);
+		CU_ASSERT_EQUAL_FATAL(shaper_next_ns(&e.shaper, allowed, NOW), NOW);
+		if (e.shaper.empty_at_ns > NOW)
+			CU_ASSERT_FATAL(shaper_next_ns(&e.shaper, allowed + 1, NOW) > NOW);
+	}
+	CU_ASSERT(n_waited > 1000);
+}
+
+/* Less only by the rounding of the rate to kB/s, and of two terms to bytes. */
+static void what_is_allowed_is_never_more_than_has_refilled_at_any_rate(void)
+{
+	random_state = 42;
+	for (int round = 0; round < 200000; round++) {
+		uint64_t rate = 64000 + random_below(random_below(2) ? 1000000 : 400 * GBIT), left_ns;
+		struct egress e = shaped(rate, 1024 + (uint32_t)random_below((16 << 20) - 1023));
+		__int128 allowed;
+
+		left_ns = random_below(e.shaper.burst_ns + 1);
+		e.shaper.empty_at_ns = NOW + e.shaper.burst_ns - left_ns;
+		allowed = shaper_allows_bytes(&e.shaper, NOW);
+		CU_ASSERT_FATAL(scaled((uint64_t)allowed) <= (__int128)left_ns * rate);
+		CU_ASSERT_FATAL(scaled((uint64_t)allowed + 1) > (__int128)left_ns * rate);
+	}
+}
+
+static void a_packet_longer_than_the_burst_leaves_when_the_bucket_is_full(void)
+{
+	struct egress e = shaped(8 * MBIT, 1024);
+
+	CU_ASSERT_EQUAL(shaper_next_ns(&e.shaper, 1500, NOW), NOW);
+	egress_charge(&e, 0, 1500, NOW);
+	CU_ASSERT_EQUAL(shaper_allows_bytes(&e.shaper, NOW + 475999), 0); /* 1 ns more than the burst to go */
+	CU_ASSERT_EQUAL(shaper_next_ns(&e.shaper, 1500, NOW), NOW + 1500000); /* and it has paid for all its bytes */
+	CU_ASSERT_EQUAL(shaper_next_ns(&e.shaper, 1023, NOW), NOW + 1499000);
+}
+
+static void a_successor_goes_on_where_the_bucket_was(void)
+{
+	struct egress e = shaped(8 * MBIT, 10000);
+
+	egress_resume(&e, 0, 0, NOW); /* the first ever */
+	CU_ASSERT_EQUAL(shaper_allows_bytes(&e.shaper, NOW), 10000);
+	egress_resume(&e, NOW + 9999000, 8 * MBIT, NOW);
+	CU_ASSERT_EQUAL(shaper_allows_bytes(&e.shaper, NOW), 1);
+	egress_resume(&e, NOW + 10000000, 8 * MBIT, NOW);
+	CU_ASSERT_EQUAL(shaper_allows_bytes(&e.shaper, NOW), 0);
+	egress_resume(&e, NOW + 15000000, 8 * MBIT,
+		      NOW); /* a reload made the burst smaller: all that was sent counts */
+	CU_ASSERT_EQUAL(shaper_next_ns(&e.shaper, 1500, NOW), NOW + 6500000);
+	egress_resume(&e, NOW + 1000000, 80 * MBIT, NOW); /* 10000 bytes at the earlier rate */
+	CU_ASSERT_EQUAL(e.shaper.empty_at_ns, NOW + 10000000);
+	egress_resume(&e, NOW + 1000000, 0, NOW); /* it was off */
+	CU_ASSERT_EQUAL(shaper_allows_bytes(&e.shaper, NOW), 10000);
+	egress_resume(&e, UINT64_MAX, 8 * MBIT, NOW); /* no bucket can hold that */
+	CU_ASSERT(e.shaper.empty_at_ns - NOW < 20 * NS);
+}
+
+/* One reload in the middle of a run, at rates up to 100 times apart. `granted` changes its slope there. */
+static void across_a_reload_no_window_exceeds_the_larger_burst(void)
+{
+	random_state = 7;
+	for (int round = 0; round < 10000; round++) {
+		uint64_t rates[2] = { 64000 + random_below(10 * MBIT), 64000 + random_below(10 * MBIT) };
+		uint64_t old = LONGEST_BYTES + random_below(20000), new = LONGEST_BYTES + random_below(20000);
+		struct link l = { .e = shaped(rates[0], old), .now = NOW };
+
+		for (int sends = 10 + (int)random_below(20); sends; sends--)
+			send_greedily(&l);
+		wait_until(&l, l.now + random_below(random_below(2) ? 1000 : l.e.shaper.burst_ns));
+		reopen(&l, rates[1], new);
+		for (int sends = 0; sends < 30; sends++)
+			send_greedily(&l);
+		CU_ASSERT_FATAL(l.worst <= scaled(old > new ? old : new));
+	}
+}
+
+/* 16:4:1 of the wire, as egress/main.c sends, with a rate and without: headers are a third of the smallest packet. */
+static void classes_share_wire_bytes_by_quantum(void)
+{
+	static const uint32_t quanta[] = { 24000, 6000, 1500 }, payloads[] = { 64, 700, 1400 };
+
+	for (uint32_t turned = 0; turned < 6; turned++) {
+		struct config c = { .rate_bits_per_s = turned % 2 ? GBIT : 0, .burst_bytes = 5000, .n_classes = 3 };
+		uint64_t sent[3] = { 0 }, total = 0, now = NOW;
+		uint32_t oldest[3];
+		struct egress e;
+
+		for (uint32_t i = 0; i < 3; i++) {
+			c.classes[i].egress_quantum_bytes = quanta[i];
+			oldest[i] = payloads[(i + turned) % 3] + IPV4_UDP_BYTES;
+		}
+		egress_init(&e, &c);
+		while (total < 100000000) {
+			int picked = egress_pick(&e, oldest);
+			uint32_t most, allowed, bytes;
+
+			CU_ASSERT_FATAL(picked >= 0);
+			most = drr_allowance_bytes(&e.drr, picked);
+			now = shaper_next_ns(&e.shaper, oldest[picked], now);
+			allowed = shaper_allows_bytes(&e.shaper, now);
+			bytes = (allowed < most ? allowed : most) / oldest[picked] * oldest[picked];
+			CU_ASSERT_FATAL(bytes > 0);
+			egress_charge(&e, picked, bytes, now);
+			sent[picked] += bytes;
+			total += bytes;
+		}
+		for (uint32_t i = 0; i < 3; i++)
+			CU_ASSERT(llabs((long long)(sent[i] * 31500 - total * quanta[i])) * 100 <=
+				  (long long)total * quanta[i]);
+	}
+}
+
+static void each_class_has_its_quantum_and_only_backlogged_ones_are_picked(void)
+{
+	struct config c = { .n_classes = MAX_CLASSES };
+	struct egress e;
+
+	for (uint32_t i = 0; i < MAX_CLASSES; i++)
+		c.classes[i].egress_quantum_bytes = 2000 + i;
+	egress_init(&e, &c);
+	for (uint32_t i = MAX_CLASSES; i--;) {
+		uint32_t oldest[MAX_CLASSES] = { 0 };
+
+		CU_ASSERT_EQUAL(egress_pick(&e, oldest), -1);
+		oldest[i] = 92;
+		CU_ASSERT_EQUAL(egress_pick(&e, oldest), (int)i);
+		CU_ASSERT_EQUAL(drr_allowance_bytes(&e.drr, (int)i), 2000 + i);
+	}
+}
+
+SUITE(egress, TEST(without_a_rate_anything_may_leave_at_once),
+      TEST(the_bucket_empties_by_what_is_sent_and_fills_at_the_rate), TEST(idle_time_saves_up_no_more_than_the_burst),
+      TEST(no_window_exceeds_rate_times_t_plus_burst_not_even_across_restarts),
+      TEST(a_sender_that_never_idles_gets_all_of_rate_times_t_plus_burst),
+      TEST(a_packet_is_allowed_at_the_next_time_and_not_a_nanosecond_earlier),
+      TEST(what_is_allowed_is_never_more_than_has_refilled_at_any_rate),
+      TEST(a_packet_longer_than_the_burst_leaves_when_the_bucket_is_full),
+      TEST(a_successor_goes_on_where_the_bucket_was), TEST(across_a_reload_no_window_exceeds_the_larger_burst),
+      TEST(classes_share_wire_bytes_by_quantum), TEST(each_class_has_its_quantum_and_only_backlogged_ones_are_picked))
