@@ -5,7 +5,8 @@
  *   run.c     the clock; which stage runs, sleeps, stalls, dies
  *   calls.c   the system calls, wrapped at link time
  *   input.c   traffic, and the sockets it arrives at          output.c   the sockets out, and what goes wrong there
- *   ledger.c   every packet exactly once, in order, in account  bounds.c   shares and rate on the way out
+ *   ledger.c  every packet exactly once, in order              lanes.c    the lanes and the account against the ledger
+ *   bounds.c  shares and rate on the way out
  *   config.c  what is simulated, from a seed                   sweep.c    death before each store there is
  *
  * Memory:  one world per process at a time, in `sim`, since a wrapped system call gets no argument. The segment is private
