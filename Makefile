@@ -23,10 +23,10 @@ PARTS_decide := edf/policy.c edf/plan.c
 PARTS_gap := $(LOAD_SINK)
 PARTS_pipeline := run/hold/sockets.c
 PARTS_plugin := run/hold/sockets.c
-PARTS_crash := $(MORTAL) run/hold/sockets.c $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
+PARTS_crash := $(MORTAL) run/hold/sockets.c $(filter-out %/loop.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
 LIBS_crash := -Wl,--wrap=mmap -Wl,--wrap=munmap -Wl,--wrap=recvmmsg -Wl,--wrap=sendmmsg
-PARTS_threads := $(wildcard tests/kill/threads_*.c) run/hold/sockets.c $(LOAD_SINK) $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
-PARTS_sim := $(MORTAL) $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
+PARTS_threads := $(wildcard tests/kill/threads_*.c) run/hold/sockets.c $(LOAD_SINK) $(filter-out %/loop.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
+PARTS_sim := $(MORTAL) $(filter-out %/loop.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
 LIBS_sim := $(patsubst %,-Wl$(comma)--wrap=%,mmap munmap mlock2 shm_open shm_unlink fcntl clock_gettime clock_nanosleep nanosleep \
 	syscall recvmmsg sendmmsg recvmsg socket bind connect getsockname getpeername \
 	setsockopt getsockopt close epoll_create1 epoll_ctl epoll_wait read write)
@@ -59,7 +59,7 @@ endif
 
 STAGES := ingress edf egress
 COMMON := $(call objects,$(wildcard common/*.c common/*/*.c))
-STAGE_PARTS := $(call objects,$(filter-out %/main.c,$(wildcard $(STAGES:%=%/*.c))))
+STAGE_PARTS := $(call objects,$(filter-out %/loop.c,$(wildcard $(STAGES:%=%/*.c))))
 PLUGINS := $(patsubst edf/plugins/%.c,$(BUILD)/plugins/%.so,$(wildcard edf/plugins/*.c))
 TEST_PLUGINS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/plugins/*.c))
 

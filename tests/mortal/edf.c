@@ -1,6 +1,6 @@
 /* edf.c - the edf stage, its steps called one by one by a test that lets it die between any two stores. */
 #define main edf_main
-#include "edf/main.c"
+#include "edf/loop.c"
 
 #include <unistd.h>
 

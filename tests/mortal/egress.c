@@ -1,6 +1,6 @@
 /* egress.c - the egress stage, its steps called one by one by a test that lets it die between any two stores. */
 #define main egress_main
-#include "egress/main.c"
+#include "egress/loop.c"
 
 #include <unistd.h>
 

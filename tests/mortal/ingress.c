@@ -1,6 +1,6 @@
 /* ingress.c - the ingress stage, its steps called one by one by a test that lets it die between any two stores. */
 #define main ingress_main
-#include "ingress/main.c"
+#include "ingress/loop.c"
 
 #include <unistd.h>
 

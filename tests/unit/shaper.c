@@ -265,7 +265,7 @@ static void across_a_reload_no_window_exceeds_the_larger_burst(void)
 	}
 }
 
-/* 16:4:1 of the wire, as egress/main.c sends, with a rate and without: headers are a third of the smallest packet. */
+/* 16:4:1 of the wire, as egress/loop.c sends, with a rate and without: headers are a third of the smallest packet. */
 static void classes_share_wire_bytes_by_quantum(void)
 {
 	static const uint32_t quanta[] = { 24000, 6000, 1500 }, payloads[] = { 64, 700, 1400 };

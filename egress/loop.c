@@ -1,4 +1,4 @@
-/* main.c - egress: finished packets, shared fairly between classes, out. Wiring only. */
+/* loop.c - egress: finished packets, shared fairly between classes, out. Wiring only. */
 #include <string.h>
 
 #include "log.h"

@@ -1,4 +1,4 @@
-/* main.c - edf: the packet whose absolute deadline comes first is worked on first. Wiring only. */
+/* loop.c - edf: the packet whose absolute deadline comes first is worked on first. Wiring only. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* main.c - ingress: sockets in, packets ranked by class and handed on. Wiring only. */
+/* loop.c - ingress: sockets in, packets ranked by class and handed on. Wiring only. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
