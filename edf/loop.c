@@ -1,40 +1,28 @@
-/* loop.c - edf: the packet whose absolute deadline comes first is worked on first. Wiring only. */
+/* loop.c - the edf stage: one step, its sleep, and what it does between start and end. */
+#include "loop.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "log.h"
-#include "plan.h"
-#include "work.h"
 
 #define RING_PKTS 192 /* as in ingress: while there is more to do, egress is woken once per this many packets */
 
-struct loop {
-	struct stage stage;
-	struct work work;
-	uint64_t word[MAX_CLASSES]; /* own commit words */
-	uint32_t pending[MAX_CLASSES]; /* finished, not committed yet */
-	struct edf_tally tally[MAX_CLASSES];
-	struct plan plan;
-	uint64_t told[MAX_CLASSES]; /* of ingress's commit words: what the plan knows of */
-	uint32_t room_pkts[MAX_CLASSES]; /* before the edf_to_egress limit */
-	uint32_t unrung_pkts; /* passed on since the neighbours were last rung for */
-	struct at_work {
-		uint32_t class;
-		uint64_t word; /* of the packet, for the poison rule */
-		uint64_t predicted_ns;
-	} at_work; /* the packet that is worked on */
-};
+static void finish_head(struct edf_loop *l, struct edf_choice choice, uint64_t now);
 
-static void finish_head(struct loop *l, struct edf_choice choice, uint64_t now);
+static struct edf_loop *loop_of(struct stage *s)
+{
+	return (struct edf_loop *)s;
+}
 
 /* The packet at the head of a class, behind the pending ones. */
-static uint32_t head_index(const struct loop *l, uint32_t class)
+static uint32_t head_index(const struct edf_loop *l, uint32_t class)
 {
 	return lane_index(&l->stage.seg.views[class], l->word[class], l->pending[class]);
 }
 
 /* Tell the plan of what came. */
-static void note_arrivals(struct loop *l, uint32_t class, uint64_t now)
+static void note_arrivals(struct edf_loop *l, uint32_t class, uint64_t now)
 {
 	const struct lane_view *v = &l->stage.seg.views[class];
 	uint64_t budget_ns = l->stage.config.classes[class].budget_ns, received = lane_received(v->lane);
@@ -51,7 +39,7 @@ static void note_arrivals(struct loop *l, uint32_t class, uint64_t now)
 }
 
 /* Look at all counts. Returns the number of packets waiting in classes that have room behind them. */
-static uint32_t look(struct loop *l, uint64_t now)
+static uint32_t look(struct edf_loop *l, uint64_t now)
 {
 	uint32_t servable = 0;
 
@@ -77,7 +65,7 @@ static void count_drop(struct edf_tally *t, uint32_t reason)
 }
 
 /* Pass one class's finished packets on, with their counters. */
-static void commit(struct loop *l, uint32_t class, uint64_t now)
+static void commit(struct edf_loop *l, uint32_t class, uint64_t now)
 {
 	uint32_t n = l->pending[class];
 
@@ -89,7 +77,7 @@ static void commit(struct loop *l, uint32_t class, uint64_t now)
 	l->unrung_pkts += n;
 }
 
-static void ring_neighbours(struct loop *l)
+static void ring_neighbours(struct edf_loop *l)
 {
 	if (l->unrung_pkts == 0)
 		return;
@@ -98,7 +86,7 @@ static void ring_neighbours(struct loop *l)
 	stage_ring(&l->stage, STAGE_INGRESS, PARKED_FOR_SPACE);
 }
 
-static void commit_all(struct loop *l, uint64_t now)
+static void commit_all(struct edf_loop *l, uint64_t now)
 {
 	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++)
 		commit(l, class, now);
@@ -106,7 +94,7 @@ static void commit_all(struct loop *l, uint64_t now)
 		ring_neighbours(l);
 }
 
-static void guard(struct loop *l)
+static void guard(struct edf_loop *l)
 {
 	if (l->work.kind == WORK_PLUGIN)
 		work_guard(&l->work, l->at_work.class, l->at_work.word);
@@ -115,7 +103,7 @@ static void guard(struct loop *l)
 /* Between two slices of work: packets that must not wait go first, each with a count of its own. Returns how long that took. */
 static uint64_t let_others_go_first(void *arg, uint64_t worked_ns)
 {
-	struct loop *l = arg;
+	struct edf_loop *l = arg;
 	const struct at_work mine = l->at_work;
 	uint64_t began_ns = now_ns(), now = began_ns;
 
@@ -138,7 +126,7 @@ static uint64_t let_others_go_first(void *arg, uint64_t worked_ns)
 	return now_ns() - began_ns;
 }
 
-static void work_on_head(struct loop *l, uint32_t class, uint64_t now, struct result *result)
+static void work_on_head(struct edf_loop *l, uint32_t class, uint64_t now, struct result *result)
 {
 	const struct lane_view *v = &l->stage.seg.views[class];
 	uint32_t index = head_index(l, class);
@@ -171,7 +159,7 @@ static void work_on_head(struct loop *l, uint32_t class, uint64_t now, struct re
 }
 
 /* Serve or drop the head of a class; it counts once it is committed. */
-static void finish_head(struct loop *l, struct edf_choice choice, uint64_t now)
+static void finish_head(struct edf_loop *l, struct edf_choice choice, uint64_t now)
 {
 	uint32_t class = (uint32_t)choice.class;
 	uint32_t index = head_index(l, class);
@@ -197,7 +185,7 @@ static void finish_head(struct loop *l, struct edf_choice choice, uint64_t now)
 }
 
 /* Decide and act until a batch is full, or once when work takes time. Returns packets finished. */
-static uint32_t serve(struct loop *l, uint64_t now)
+static uint32_t serve(struct edf_loop *l, uint64_t now)
 {
 	const struct config *c = &l->stage.config;
 	uint32_t most = c->work == WORK_NONE ? BATCH : 1, done = 0;
@@ -219,7 +207,7 @@ static int has_input(void *arg)
 	return look(arg, now_ns()) > 0;
 }
 
-static int anything_waits(const struct loop *l)
+static int anything_waits(const struct edf_loop *l)
 {
 	uint32_t waiting = 0;
 
@@ -228,7 +216,7 @@ static int anything_waits(const struct loop *l)
 	return waiting > 0;
 }
 
-static void park(struct loop *l)
+static void park(struct edf_loop *l)
 {
 	struct stage *s = &l->stage;
 	uint32_t how = anything_waits(l) ? PARKED_FOR_SPACE : PARKED;
@@ -243,8 +231,9 @@ static void park(struct loop *l)
 	bell_awake(&s->self->parked);
 }
 
-static void step(struct loop *l)
+static void step(struct stage *s)
 {
+	struct edf_loop *l = loop_of(s);
 	uint64_t now = now_ns();
 
 	if (look(l, now) > 0 && serve(l, now) > 0) {
@@ -257,16 +246,16 @@ static void step(struct loop *l)
 }
 
 /* USR1: stop once nothing waits. */
-static int is_drained(struct loop *l)
+static int is_drained(struct stage *s)
 {
-	if (!stage_drain_asked())
-		return 0;
+	struct edf_loop *l = loop_of(s);
+
 	look(l, now_ns());
 	return !anything_waits(l);
 }
 
 /* Memory for the plan: an entry per slot. 0, or the exit status after one line. */
-static int open_plan(struct loop *l)
+static int open_plan(struct edf_loop *l)
 {
 	struct plan_entry *entries[MAX_CLASSES] = { NULL };
 	uint32_t slots[MAX_CLASSES];
@@ -283,26 +272,22 @@ static int open_plan(struct loop *l)
 	return 0;
 }
 
-static void reload(struct loop *l)
+static void reload(struct stage *s)
 {
-	struct config fresh;
+	struct edf_loop *l = loop_of(s);
 
-	if (!stage_reload_asked(&l->stage, &fresh))
-		return;
 	plan_reload(&l->plan, &l->stage.config);
 	work_slice(&l->work, l->stage.config.slice_ns, let_others_go_first, l);
 	memcpy(l->told, l->word, sizeof(l->told)); /* budgets may have changed: tell it again of all that wait */
 }
 
-/* As stage_open(): 0, or 1 + the exit status. */
-static int open_loop(struct loop *l, int argc, char **argv)
+static int open_loop(struct stage *s)
 {
-	int status = stage_open(&l->stage, STAGE_EDF, argc, argv);
+	struct edf_loop *l = loop_of(s);
+	int status;
 
-	if (status)
-		return status;
-	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++) {
-		struct lane *lane = l->stage.seg.views[class].lane;
+	for (uint32_t class = 0; class < s->config.n_classes; class ++) {
+		struct lane *lane = s->seg.views[class].lane;
 
 		lane_read_bank(&lane->processed, lane->edf[0], &l->tally[class], TALLY_WORDS(l->tally[class]),
 			       &l->word[class]);
@@ -310,25 +295,19 @@ static int open_loop(struct loop *l, int argc, char **argv)
 	memcpy(l->told, l->word, sizeof(l->told));
 	status = open_plan(l);
 	if (!status)
-		status = work_open(&l->work, &l->stage);
-	if (status)
-		return 1 + status;
-	work_slice(&l->work, l->stage.config.slice_ns, let_others_go_first, l);
-	stage_ready(&l->stage);
-	return 0;
+		status = work_open(&l->work, s);
+	if (!status)
+		work_slice(&l->work, s->config.slice_ns, let_others_go_first, l);
+	return status;
 }
 
-int main(int argc, char **argv)
+static void close_loop(struct stage *s)
 {
-	static struct loop l;
-	int status = open_loop(&l, argc, argv);
+	struct edf_loop *l = loop_of(s);
 
-	if (status)
-		return status - 1;
-	while (!stage_stop_asked() && !is_drained(&l)) {
-		reload(&l);
-		step(&l);
-	}
-	work_close(&l.work);
-	return stage_close(&l.stage);
+	work_close(&l->work);
+	for (uint32_t class = 0; class < MAX_CLASSES; class ++)
+		free(l->plan.classes[class].entries);
 }
+
+const struct stage_ops edf_ops = { STAGE_EDF, open_loop, reload, step, is_drained, close_loop };

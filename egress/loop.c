@@ -1,19 +1,18 @@
-/* loop.c - egress: finished packets, shared fairly between classes, out. Wiring only. */
+/* loop.c - the egress stage: one step, its sleep, and what it does between start and end. */
+#include "loop.h"
+
 #include <string.h>
 
 #include "log.h"
 #include "mutant.h"
-#include "send.h"
 
-struct loop {
-	struct stage stage;
-	struct egress egress;
-	struct sender sender;
-	uint32_t oldest_bytes[MAX_CLASSES];
-};
+static struct egress_loop *loop_of(struct stage *s)
+{
+	return (struct egress_loop *)s;
+}
 
 /* Look at all lanes. Returns how many classes have something to send. */
-static uint32_t look(struct loop *l, uint64_t now)
+static uint32_t look(struct egress_loop *l, uint64_t now)
 {
 	uint32_t backlogged = 0;
 
@@ -30,7 +29,7 @@ static int has_input(void *arg)
 }
 
 /* When the next thing happens that nobody rings for: a retry, or the shaper. */
-static uint64_t next_event_ns(const struct loop *l, uint64_t now, uint64_t shaped_until_ns)
+static uint64_t next_event_ns(const struct egress_loop *l, uint64_t now, uint64_t shaped_until_ns)
 {
 	uint64_t at_ns = now + l->stage.config.heartbeat_ms * NS_PER_MS;
 
@@ -41,7 +40,7 @@ static uint64_t next_event_ns(const struct loop *l, uint64_t now, uint64_t shape
 }
 
 /* shaped_until_ns: 0 when there is nothing to send, else when the shaper lets the next packet go. */
-static void park(struct loop *l, uint64_t shaped_until_ns)
+static void park(struct egress_loop *l, uint64_t shaped_until_ns)
 {
 	struct stage *s = &l->stage;
 	uint64_t now;
@@ -58,7 +57,7 @@ static void park(struct loop *l, uint64_t shaped_until_ns)
 }
 
 /* For a successor. Before a call the worst case is noted: killed in it, the bound still holds. */
-static void note_shaper(struct loop *l, uint64_t empty_at_ns)
+static void note_shaper(struct egress_loop *l, uint64_t empty_at_ns)
 {
 	/* relaxed, here and below: read when this process is gone */
 	if (l->egress.shaper.rate_bits_per_s)
@@ -66,7 +65,7 @@ static void note_shaper(struct loop *l, uint64_t empty_at_ns)
 }
 
 /* At start, and when a reload may have changed the rate. Killed between two of the stores, it errs on the slow side. */
-static void start_shaper(struct loop *l)
+static void start_shaper(struct egress_loop *l)
 {
 	struct egress_journal *j = l->sender.journal;
 	uint64_t before_ns = atomic_load_explicit(&j->shaped_until_ns, memory_order_relaxed), after_ns, rescued_ns;
@@ -87,8 +86,9 @@ static void start_shaper(struct loop *l)
 	atomic_store_explicit(&j->shaped_until_ns, after_ns, memory_order_relaxed);
 }
 
-static void step(struct loop *l)
+static void step(struct stage *s)
 {
+	struct egress_loop *l = loop_of(s);
 	uint64_t now = now_ns(), next_ns;
 	uint32_t most_bytes, allowed_bytes, bytes, backlogged = look(l, now);
 	int class;
@@ -120,7 +120,7 @@ static void step(struct loop *l)
 }
 
 /* For observers: what each class is held to now. */
-static void tell_terms(const struct loop *l)
+static void tell_terms(const struct egress_loop *l)
 {
 	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++) {
 		const struct class_config *c = &l->stage.config.classes[class];
@@ -133,48 +133,36 @@ static void tell_terms(const struct loop *l)
 	}
 }
 
-static void reload(struct loop *l)
+static void reload(struct stage *s)
 {
-	struct config fresh;
-	uint32_t gso = l->stage.config.gso;
+	struct egress_loop *l = loop_of(s);
 
-	if (!stage_reload_asked(&l->stage, &fresh))
-		return;
 	tell_terms(l);
 	start_shaper(l);
-	if (gso == l->stage.config.gso)
+	if (l->gso == s->config.gso)
 		return;
+	l->gso = s->config.gso;
 	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++)
 		for (uint32_t i = 0; i < l->stage.config.classes[class].n_dests; i++)
-			l->sender.outputs[class][i].gso_below_bytes = gso ? 0 : GSO_NO_LIMIT;
+			l->sender.outputs[class][i].gso_below_bytes = l->gso ? GSO_NO_LIMIT : 0;
 }
 
-/* As stage_open(): 0, or 1 + the exit status. */
-static int open_loop(struct loop *l, int argc, char **argv)
+static int open_loop(struct stage *s)
 {
-	int status = stage_open(&l->stage, STAGE_EGRESS, argc, argv);
+	struct egress_loop *l = loop_of(s);
+	int status = send_init(&l->sender, s);
 
 	if (status)
 		return status;
-	status = send_init(&l->sender, &l->stage);
-	if (status)
-		return 1 + status;
+	l->gso = s->config.gso;
 	start_shaper(l);
 	tell_terms(l);
-	stage_ready(&l->stage);
 	return 0;
 }
 
-int main(int argc, char **argv)
+static int is_drained(struct stage *s)
 {
-	static struct loop l;
-	int status = open_loop(&l, argc, argv);
-
-	if (status)
-		return status - 1;
-	while (!stage_stop_asked() && !(stage_drain_asked() && send_is_idle(&l.sender))) {
-		reload(&l);
-		step(&l);
-	}
-	return stage_close(&l.stage);
+	return send_is_idle(&loop_of(s)->sender);
 }
+
+const struct stage_ops egress_ops = { STAGE_EGRESS, open_loop, reload, step, is_drained, NULL };

@@ -1,4 +1,6 @@
-/* loop.c - ingress: sockets in, packets ranked by class and handed on. Wiring only. */
+/* loop.c - the ingress stage: one step, its sleep, and what it does between start and end. */
+#include "loop.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,10 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "pick.h"
-#include "inputs.h"
 #include "log.h"
-#include "receive.h"
 
 #define DRAIN_NS NS_PER_S /* USR1: under a steady flood the input is never empty */
 #define SPACE_POLL_MS 1 /* when no wake can come: started without the `space` descriptor */
@@ -18,21 +17,13 @@
    which per 64 packets costs a tenth of the whole relay. */
 #define RING_PKTS 192
 
-struct loop {
-	struct stage stage;
-	struct ingress ingress;
-	struct receiver receiver;
-	struct inputs inputs;
-	uint32_t room_pkts[MAX_CLASSES];
-	uint64_t muted; /* bit per flow: not polled, since its lane is full */
-	uint64_t drain_until_ns;
-	uint64_t drops_due_ns; /* when to ask the sockets for their drops again */
-	uint32_t unrung_pkts; /* published since edf was last rung for */
-	int epoll_fd;
-};
+static struct ingress_loop *loop_of(struct stage *s)
+{
+	return (struct ingress_loop *)s;
+}
 
 /* One that is no socket is none that was handed on: another start would not find more. Whatever else fails may pass. */
-static int refuse_socket(const struct loop *l, uint32_t flow, int err)
+static int refuse_socket(const struct ingress_loop *l, uint32_t flow, int err)
 {
 	const char *class = l->stage.config.classes[l->ingress.class_of[flow]].name;
 	uint32_t i = l->ingress.listen_of[flow];
@@ -45,7 +36,7 @@ static int refuse_socket(const struct loop *l, uint32_t flow, int err)
 	return EXIT_TEMPORARY;
 }
 
-static int open_sockets(struct loop *l)
+static int open_sockets(struct ingress_loop *l)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 	int on = 1;
@@ -71,7 +62,7 @@ static int open_sockets(struct loop *l)
 	return 0;
 }
 
-static void take_space_wake(struct loop *l)
+static void take_space_wake(struct ingress_loop *l)
 {
 	uint64_t wakes;
 
@@ -82,13 +73,13 @@ static void take_space_wake(struct loop *l)
 		stage_call_works(&l->stage, "read of the wake descriptor");
 }
 
-static uint64_t all_flows(const struct loop *l)
+static uint64_t all_flows(const struct ingress_loop *l)
 {
 	return l->ingress.n_flows < 64 ? (1ULL << l->ingress.n_flows) - 1 : UINT64_MAX;
 }
 
 /* Nobody knows which sockets have datagrams: each is asked. When there is nothing else to do, not more often than need be. */
-static int look_blindly(struct loop *l, int timeout_ms, int err)
+static int look_blindly(struct ingress_loop *l, int timeout_ms, int err)
 {
 	if (err == EBADF || err == EINVAL || err == EFAULT) {
 		log_error("epoll_wait: %s", strerror(err));
@@ -102,7 +93,7 @@ static int look_blindly(struct loop *l, int timeout_ms, int err)
 }
 
 /* Learn which sockets have datagrams. Returns how many events came. */
-static int look(struct loop *l, int timeout_ms)
+static int look(struct ingress_loop *l, int timeout_ms)
 {
 	struct epoll_event events[MAX_FLOWS + 1];
 	int n = epoll_wait(l->epoll_fd, events, MAX_FLOWS + 1, timeout_ms);
@@ -124,7 +115,7 @@ static int has_input(void *arg)
 }
 
 /* Poll just the sockets we could read from: a blocked one would end every sleep at once. */
-static void mute(struct loop *l, uint64_t blocked)
+static void mute(struct ingress_loop *l, uint64_t blocked)
 {
 	for (uint64_t change = l->muted ^ blocked; change; change &= change - 1) {
 		uint32_t flow = (uint32_t)__builtin_ctzll(change);
@@ -140,7 +131,7 @@ static void mute(struct loop *l, uint64_t blocked)
 	}
 }
 
-static uint64_t update_room(struct loop *l)
+static uint64_t update_room(struct ingress_loop *l)
 {
 	uint64_t blocked = 0;
 
@@ -153,7 +144,7 @@ static uint64_t update_room(struct loop *l)
 }
 
 /* Nothing to do: wait for a datagram, or for room when a lane is full. */
-static void sleep_until_input(struct loop *l, uint64_t blocked)
+static void sleep_until_input(struct ingress_loop *l, uint64_t blocked)
 {
 	struct stage *s = &l->stage;
 	int timeout_ms = (int)s->config.heartbeat_ms;
@@ -175,14 +166,15 @@ static void sleep_until_input(struct loop *l, uint64_t blocked)
 	l->ingress.ready |= blocked;
 }
 
-static void ring_edf(struct loop *l)
+static void ring_edf(struct ingress_loop *l)
 {
 	l->unrung_pkts = 0;
 	stage_ring(&l->stage, STAGE_EDF, PARKED);
 }
 
-static void step(struct loop *l)
+static void step(struct stage *s)
 {
+	struct ingress_loop *l = loop_of(s);
 	uint64_t blocked, now = now_ns();
 	uint32_t bytes, got, n;
 	int flow;
@@ -215,54 +207,46 @@ static void step(struct loop *l)
 }
 
 /* USR1: stop once every socket has been seen empty. */
-static int is_drained(struct loop *l)
+static int is_drained(struct stage *s)
 {
-	if (!stage_drain_asked())
-		return 0;
+	struct ingress_loop *l = loop_of(s);
+
 	if (l->drain_until_ns == 0)
 		l->drain_until_ns = now_ns() + DRAIN_NS;
 	look(l, 0);
 	return l->ingress.ready == 0 || now_ns() > l->drain_until_ns;
 }
 
-static void reload(struct loop *l)
+static void reload(struct stage *s)
 {
-	struct config fresh;
+	struct ingress_loop *l = loop_of(s);
 	uint64_t ready = l->ingress.ready;
 
-	if (!stage_reload_asked(&l->stage, &fresh))
-		return;
 	ingress_init(&l->ingress, &l->stage.config);
 	l->ingress.ready = ready;
 }
 
-/* As stage_open(): 0, or 1 + the exit status. */
-static int open_loop(struct loop *l, int argc, char **argv)
+static int open_loop(struct stage *s)
 {
-	int status = stage_open(&l->stage, STAGE_INGRESS, argc, argv);
+	struct ingress_loop *l = loop_of(s);
+	int status;
 
-	if (status)
-		return status;
-	ingress_init(&l->ingress, &l->stage.config);
-	receive_init(&l->receiver, &l->stage, &l->ingress);
+	ingress_init(&l->ingress, &s->config);
+	receive_init(&l->receiver, s, &l->ingress);
 	status = open_sockets(l);
 	if (status)
-		return 1 + status;
-	inputs_open(&l->inputs, &l->stage, &l->ingress, l->receiver.fd);
-	stage_ready(&l->stage);
+		return status;
+	inputs_open(&l->inputs, s, &l->ingress, l->receiver.fd);
 	return 0;
 }
 
-int main(int argc, char **argv)
+static void close_loop(struct stage *s)
 {
-	static struct loop l;
-	int status = open_loop(&l, argc, argv);
+	struct ingress_loop *l = loop_of(s);
 
-	if (status)
-		return status - 1;
-	while (!stage_stop_asked() && !is_drained(&l)) {
-		reload(&l);
-		step(&l);
-	}
-	return stage_close(&l.stage);
+	if (l->epoll_fd > 0)
+		close(l->epoll_fd);
+	l->epoll_fd = 0;
 }
+
+const struct stage_ops ingress_ops = { STAGE_INGRESS, open_loop, reload, step, is_drained, close_loop };

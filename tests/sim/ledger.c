@@ -349,7 +349,7 @@ void check_lanes(void)
 			if (word == l->word[id])
 				continue;
 			if (lane_distance_pkts(word, l->word[id]) > sim.seg.views[class].slots) {
-				sim_complain("class %u: the count of %s jumped", class, mortals[id].name);
+				sim_complain("class %u: the count of %s jumped", class, stage_name((enum stage_id)id));
 				abort(); /* nothing that follows would mean anything */
 			}
 			check[id](class, l, word);
@@ -401,7 +401,7 @@ void check_slept(enum stage_id id, uint64_t since_ns)
 	for (uint32_t class = 0; class < sim.config.n_classes; class ++)
 		if (ledgers[class].servable_since_ns[id] < now - WAKE_NS &&
 		    (id != STAGE_INGRESS || input_has_waited(class, now - WAKE_NS)))
-			sim_complain("%s slept on while class %u waited for it", mortals[id].name, class);
+			sim_complain("%s slept on while class %u waited for it", stage_name((enum stage_id)id), class);
 }
 
 /* Has it read, or sent, what its count does not show? */
