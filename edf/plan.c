@@ -38,11 +38,13 @@ static void load_head(struct plan *p, uint32_t class)
 
 	q->waiting_pkts = (uint32_t)(c->last - c->first);
 	q->lost = DROP_NONE;
+	q->started = 0;
 	q->fresh_deadline_ns = NO_DEADLINE;
 	p->sound_until_ns[class] = UINT64_MAX;
 	if (q->waiting_pkts == 0)
 		return;
 	e = entry_at(c, c->first);
+	q->started = e->started;
 	q->deadline_ns = q->fresh_deadline_ns = e->deadline_ns;
 	q->service_ns = q->fresh_service_ns = plan_predict_ns(p, class, e->bytes); /* more is known by now */
 	p->sound_until_ns[class] =
@@ -407,6 +409,7 @@ uint64_t plan_start(struct plan *p, uint32_t class)
 	e->lost = DROP_NONE;
 	c->fresh = c->first;
 	e->started = 1;
+	q->started = 1;
 	p->begin_stale |= 1U << class;
 	p->sound_until_ns[class] = 0;
 	return q->service_ns;
@@ -431,10 +434,6 @@ struct edf_choice plan_interrupt(struct plan *p, uint32_t class, uint64_t now, c
 
 	if (gone >= 0)
 		return (struct edf_choice){ .class = gone, .drop = DROP_EVICTED };
-	/* A head at work waits further down the stack. Shares change ranks meanwhile, but it cannot go before what interrupted it. */
-	for (uint32_t i = 0; i < p->n_classes; i++)
-		if (p->queues[i].waiting_pkts && entry_at(&p->classes[i], p->classes[i].first)->started)
-			p->queues[i].room_pkts = 0;
 	return edf_interrupt(&p->rules, now, p->queues, p->n_classes, class, remaining_ns);
 }
 

@@ -243,7 +243,8 @@ struct edf_choice edf_interrupt(const struct edf_rules *rules, uint64_t now, con
 		uint64_t margin = margin_ns(rules, q);
 		enum drop_reason lost;
 
-		if (i == class || !ranks_above(queues, i, class) || q->waiting_pkts == 0 || q->room_pkts == 0)
+		if (i == class || !ranks_above(queues, i, class) || q->waiting_pkts == 0 || q->room_pkts == 0 ||
+		    q->started)
 			continue;
 		lost = is_lost(rules, q, now);
 		if (lost != DROP_NONE && !goes_on(rules, now, q, affordable_ns(now, queues, n_classes)))

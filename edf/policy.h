@@ -56,6 +56,7 @@ struct edf_queue {
 	uint64_t fresh_deadline_ns, fresh_service_ns; /* of the oldest that is not lost; NO_DEADLINE: none */
 	int64_t begin_by_ns; /* when work on those not lost must begin for each of them to be in time; INT64_MAX: any time */
 	uint64_t late_ns; /* the part of work_ns that is for those in front that cannot be in time any more */
+	uint32_t started; /* 1: work on the head has begun; if others interrupted it, it goes on after them */
 };
 
 struct edf_choice {
@@ -78,7 +79,8 @@ struct edf_choice edf_choose(const struct edf_rules *rules, uint64_t now, const 
 /*
  * edf_interrupt - while a packet of `class` is worked on and needs remaining_ns more: which class above it must go first? One
  * whose packets (the first, or the newest with all before it) would be late if they waited, but are not if they do not.
- * A lost head in front of those goes first, or is dropped. Returns -1: none.
+ * A lost head in front of those goes first, or is dropped. A started head waits further down the stack: it cannot go before what
+ * interrupted it, even if shares have changed the ranks since. Returns -1: none.
  */
 struct edf_choice edf_interrupt(const struct edf_rules *rules, uint64_t now, const struct edf_queue *queues,
 				uint32_t n_classes, uint32_t class, uint64_t remaining_ns);
