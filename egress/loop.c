@@ -11,21 +11,41 @@ static struct egress_loop *loop_of(struct stage *s)
 	return (struct egress_loop *)s;
 }
 
-/* Look at all lanes. Returns how many classes have something to send. */
-static uint32_t look(struct egress_loop *l, uint64_t now)
+/* Shed what is dropped, then look at what is left. Returns how many classes have something to send. */
+static uint32_t shed_and_look(struct egress_loop *l, uint64_t now)
 {
 	uint32_t backlogged = 0;
 
 	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++) {
-		l->oldest_bytes[class] = send_oldest_bytes(&l->sender, class, now);
-		backlogged += l->oldest_bytes[class] > 0;
+		send_shed(&l->sender, class, now);
+		l->head_bytes[class] = send_head_bytes(&l->sender, class, now);
+		backlogged += l->head_bytes[class] > 0;
 	}
 	return backlogged;
 }
 
+/* Has a class a packet now that had none in this step? */
+static int has_news(const struct egress_loop *l, uint64_t now)
+{
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++)
+		if (l->head_bytes[class] == 0 && send_head_bytes(&l->sender, class, now) > 0)
+			return 1;
+	return 0;
+}
+
 static int has_input(void *arg)
 {
-	return look(arg, now_ns()) > 0;
+	return has_news(arg, now_ns());
+}
+
+/* Wake the stages that wait for the room that this step made. A death before it costs them one bounded park (bell.h). */
+static void ring_neighbours(struct egress_loop *l)
+{
+	if (l->sender.settled.unrung_pkts == 0)
+		return;
+	l->sender.settled.unrung_pkts = 0;
+	stage_ring(&l->stage, STAGE_EDF, PARKED_FOR_SPACE);
+	stage_ring(&l->stage, STAGE_INGRESS, PARKED_FOR_SPACE);
 }
 
 /* When the next thing happens that nobody rings for: a retry, or the shaper. */
@@ -39,17 +59,21 @@ static uint64_t next_event_ns(const struct egress_loop *l, uint64_t now, uint64_
 	return shaped_until_ns > now && shaped_until_ns < at_ns ? shaped_until_ns : at_ns;
 }
 
-/* shaped_until_ns: 0 when there is nothing to send, else when the shaper lets the next packet go. */
+/*
+ * Sleep until a packet comes. No ring may be owed: the neighbours would wait for room as long as this stage sleeps.
+ * shaped_until_ns: 0 when there is nothing to send, else when the shaper lets the next packet go.
+ */
 static void park(struct egress_loop *l, uint64_t shaped_until_ns)
 {
 	struct stage *s = &l->stage;
 	uint64_t now;
 
+	assert(l->sender.settled.unrung_pkts == 0);
 	if (!shaped_until_ns && stage_spin(s, has_input, l))
 		return;
 	bell_announce(&s->self->parked, PARKED);
 	now = now_ns();
-	if (look(l, now) == 0 || shaped_until_ns > now) {
+	if (!has_news(l, now) && (shaped_until_ns == 0 || shaped_until_ns > now)) {
 		s->parks++;
 		stage_sleep(s, PARKED, next_event_ns(l, now, shaped_until_ns) - now);
 	}
@@ -60,7 +84,7 @@ static void park(struct egress_loop *l, uint64_t shaped_until_ns)
 static void note_shaper(struct egress_loop *l, uint64_t empty_at_ns)
 {
 	/* relaxed, here and below: read when this process is gone */
-	if (l->egress.shaper.rate_bits_per_s)
+	if (l->shaper.rate_bits_per_s)
 		atomic_store_explicit(&l->sender.journal->shaped_until_ns, empty_at_ns, memory_order_relaxed);
 }
 
@@ -70,15 +94,16 @@ static void start_shaper(struct egress_loop *l)
 	struct egress_journal *j = l->sender.journal;
 	uint64_t before_ns = atomic_load_explicit(&j->shaped_until_ns, memory_order_relaxed), after_ns, rescued_ns;
 
-	egress_init(&l->egress, &l->stage.config);
-	/* What was rescued is in before_ns as of the predecessor's look at the clock; it may have left just now. */
-	rescued_ns = egress_after_ns(&l->egress, l->sender.rescued_wire_bytes, now_ns());
+	shaper_init_shares(&l->drr, &l->stage.config);
+	shaper_init(&l->shaper, &l->stage.config);
+	/* before_ns counts the rescued packets from the time the predecessor noted; they may have left just now. */
+	rescued_ns = shaper_after_ns(&l->shaper, l->sender.rescued_wire_bytes, now_ns());
 	l->sender.rescued_wire_bytes = 0;
-	egress_resume(&l->egress, before_ns, atomic_load_explicit(&j->shaped_rate_bits_per_s, memory_order_relaxed),
+	shaper_resume(&l->shaper, before_ns, atomic_load_explicit(&j->shaped_rate_bits_per_s, memory_order_relaxed),
 		      now_ns());
-	if (l->egress.shaper.empty_at_ns < rescued_ns)
-		l->egress.shaper.empty_at_ns = rescued_ns;
-	after_ns = l->egress.shaper.empty_at_ns;
+	if (l->shaper.empty_at_ns < rescued_ns)
+		l->shaper.empty_at_ns = rescued_ns;
+	after_ns = l->shaper.empty_at_ns;
 	atomic_store_explicit(&j->shaped_until_ns, before_ns > after_ns ? before_ns : after_ns, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
 	atomic_store_explicit(&j->shaped_rate_bits_per_s, l->stage.config.rate_bits_per_s, memory_order_relaxed);
@@ -86,37 +111,48 @@ static void start_shaper(struct egress_loop *l)
 	atomic_store_explicit(&j->shaped_until_ns, after_ns, memory_order_relaxed);
 }
 
+/* What a class may send now. The packet at its head goes in any case. */
+static uint32_t allowed_bytes(const struct egress_loop *l, int class, uint64_t now)
+{
+	uint32_t most_bytes = drr_allowance_bytes(&l->drr, class);
+	uint32_t shaped_bytes = shaper_allows_bytes(&l->shaper, now);
+
+	if (shaped_bytes < most_bytes)
+		most_bytes = shaped_bytes;
+	return most_bytes > l->head_bytes[class] ? most_bytes : l->head_bytes[class];
+}
+
+static void send_class(struct egress_loop *l, int class, uint64_t now)
+{
+	uint32_t most_bytes = allowed_bytes(l, class, now), bytes;
+
+	if (!mutant_is("no-note"))
+		note_shaper(l, shaper_after_ns(&l->shaper, most_bytes, now));
+	bytes = send_batch(&l->sender, (uint32_t) class, most_bytes, now);
+	drr_charge(&l->drr, class, bytes);
+	/* Charge at the current time: if the stage was preempted before the call, the packets left late, and the next must
+	   not leave early. */
+	shaper_charge(&l->shaper, bytes, now_ns());
+	note_shaper(l, l->shaper.empty_at_ns);
+}
+
 static void step(struct stage *s)
 {
 	struct egress_loop *l = loop_of(s);
-	uint64_t now = now_ns(), next_ns;
-	uint32_t most_bytes, allowed_bytes, bytes, backlogged = look(l, now);
-	int class;
+	uint64_t now = now_ns(), next_ns = 0;
+	uint32_t backlogged = shed_and_look(l, now);
+	int class = backlogged ? drr_pick(&l->drr, l->head_bytes) : -1, is_free;
 
-	stage_beat(&l->stage, now, backlogged > 0);
+	stage_beat(s, now, backlogged > 0);
 	send_look_at_ways(&l->sender, now);
-	class = backlogged ? egress_pick(&l->egress, l->oldest_bytes) : -1;
-	if (class < 0) {
-		park(l, 0);
-		return;
-	}
-	next_ns = shaper_next_ns(&l->egress.shaper, l->oldest_bytes[class], now);
-	if (next_ns > now) {
+	if (class >= 0)
+		next_ns = shaper_next_ns(&l->shaper, l->head_bytes[class], now);
+	is_free = class >= 0 && next_ns <= now;
+	if (is_free)
+		send_class(l, class, now);
+	ring_neighbours(l);
+	if (!is_free)
 		park(l, next_ns);
-		return;
-	}
-	most_bytes = drr_allowance_bytes(&l->egress.drr, class);
-	allowed_bytes = shaper_allows_bytes(&l->egress.shaper, now);
-	if (allowed_bytes < most_bytes)
-		most_bytes = allowed_bytes;
-	if (most_bytes < l->oldest_bytes[class]) /* the first packet goes in any case */
-		most_bytes = l->oldest_bytes[class];
-	if (!mutant_is("no-note"))
-		note_shaper(l, egress_after_ns(&l->egress, most_bytes, now));
-	bytes = send_batch(&l->sender, (uint32_t) class, most_bytes, now);
-	/* As of now, not of the look at the clock before: what a pre-empted call sent late must not be followed early. */
-	egress_charge(&l->egress, class, bytes, now_ns());
-	note_shaper(l, l->egress.shaper.empty_at_ns);
 }
 
 /* For observers: what each class is held to now. */
@@ -139,12 +175,9 @@ static void reload(struct stage *s)
 
 	tell_terms(l);
 	start_shaper(l);
-	if (l->gso == s->config.gso)
-		return;
+	if (l->gso != s->config.gso)
+		send_use_gso(&l->sender, (int)s->config.gso);
 	l->gso = s->config.gso;
-	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++)
-		for (uint32_t i = 0; i < l->stage.config.classes[class].n_dests; i++)
-			l->sender.outputs[class][i].gso_below_bytes = l->gso ? GSO_NO_LIMIT : 0;
 }
 
 static int open_loop(struct stage *s)

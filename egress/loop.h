@@ -7,13 +7,15 @@
 #define ONTIME_EGRESS_LOOP_H
 
 #include "send.h"
+#include "shaper.h"
 #include "stage/run.h"
 
 struct egress_loop {
 	struct stage stage;
-	struct egress egress;
+	struct drr drr; /* whose turn it is */
+	struct shaper shaper;
 	struct sender sender;
-	uint32_t oldest_bytes[MAX_CLASSES];
+	uint32_t head_bytes[MAX_CLASSES]; /* send_head_bytes() as of this step */
 	uint32_t gso; /* the option, as it was before a reload */
 };
 
