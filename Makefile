@@ -10,7 +10,8 @@
 #   PARTS_NAME   sources that are parts of another program; below run/ only pure ones (tests/lint.sh)
 comma := ,
 LOAD_SINK := run/traffic/sink.c run/traffic/flow.c run/traffic/short.c
-MORTAL := $(wildcard tests/mortal/*.c)
+LOOPS := $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
+MORTAL := $(wildcard tests/mortal/*.c) $(LOOPS)
 LOOK := $(wildcard run/look/*.c)
 LIBS_latency := -lbpf -lelf
 LIBS_stat := -lncursesw
@@ -23,10 +24,10 @@ PARTS_decide := edf/policy.c edf/plan.c
 PARTS_gap := $(LOAD_SINK)
 PARTS_pipeline := run/hold/sockets.c
 PARTS_plugin := run/hold/sockets.c
-PARTS_crash := $(MORTAL) run/hold/sockets.c $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
+PARTS_crash := $(MORTAL) run/hold/sockets.c
 LIBS_crash := -Wl,--wrap=mmap -Wl,--wrap=munmap -Wl,--wrap=recvmmsg -Wl,--wrap=sendmmsg
-PARTS_threads := $(wildcard tests/kill/threads_*.c) run/hold/sockets.c $(LOAD_SINK) $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
-PARTS_sim := $(MORTAL) $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
+PARTS_threads := $(LOOPS) run/hold/sockets.c $(LOAD_SINK)
+PARTS_sim := $(MORTAL)
 LIBS_sim := $(patsubst %,-Wl$(comma)--wrap=%,mmap munmap mlock2 shm_open shm_unlink fcntl clock_gettime clock_nanosleep nanosleep \
 	syscall recvmmsg sendmmsg recvmsg socket bind connect getsockname getpeername \
 	setsockopt getsockopt close epoll_create1 epoll_ctl epoll_wait read write)
@@ -59,7 +60,7 @@ endif
 
 STAGES := ingress edf egress
 COMMON := $(call objects,$(wildcard common/*.c common/*/*.c))
-STAGE_PARTS := $(call objects,$(filter-out %/main.c,$(wildcard $(STAGES:%=%/*.c))))
+STAGE_PARTS := $(call objects,$(LOOPS))
 PLUGINS := $(patsubst edf/plugins/%.c,$(BUILD)/plugins/%.so,$(wildcard edf/plugins/*.c))
 TEST_PLUGINS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/plugins/*.c))
 
@@ -71,7 +72,7 @@ parts_of = $(filter-out %.bpf.c,$(wildcard run/$(1)/*.c))
 # goes into all of them, mortal/ into those that drive a stage step by step.
 TEST_LIBRARIES := harness mortal plugins
 WHOLE_TESTS := $(filter-out $(TEST_LIBRARIES),$(foreach d,$(patsubst tests/%/,%,$(wildcard tests/*/)),$(if $(wildcard tests/$(d)/$(d).c),$(d))))
-SINGLE_TESTS := $(filter-out $(foreach d,$(TEST_LIBRARIES) $(WHOLE_TESTS),$(wildcard tests/$(d)/*.c)) tests/kill/threads_%.c,\
+SINGLE_TESTS := $(filter-out $(foreach d,$(TEST_LIBRARIES) $(WHOLE_TESTS),$(wildcard tests/$(d)/*.c)),\
 	$(wildcard tests/*/*.c))
 TEST_PROGRAMS := $(filter-out unit,$(WHOLE_TESTS)) $(basename $(notdir $(SINGLE_TESTS)))
 TEST_SHARED := $(call objects,$(wildcard tests/harness/*.c))

@@ -18,6 +18,39 @@ static struct plan_entry *entry_at(struct plan_class *c, uint64_t n)
 	return &c->entries[n & c->mask];
 }
 
+uint64_t plan_predict_ns(const struct plan *p, uint32_t class, uint32_t bytes)
+{
+	const struct plan_model *m = &p->classes[class].model;
+	double ns;
+
+	if (m->n_samples < ENOUGH)
+		m = &p->model;
+	ns = m->mean_ns + m->slope * ((double)bytes - m->mean_bytes);
+	return ns <= 0 ? 0 : ns >= UINT32_MAX ? UINT32_MAX : (uint64_t)ns;
+}
+
+/* The head's own values, for the decision. */
+static void load_head(struct plan *p, uint32_t class)
+{
+	struct plan_class *c = &p->classes[class];
+	struct edf_queue *q = &p->queues[class];
+	const struct plan_entry *e;
+
+	q->waiting_pkts = (uint32_t)(c->last - c->first);
+	q->lost = DROP_NONE;
+	q->started = 0;
+	q->fresh_deadline_ns = NO_DEADLINE;
+	p->sound_until_ns[class] = UINT64_MAX;
+	if (q->waiting_pkts == 0)
+		return;
+	e = entry_at(c, c->first);
+	q->started = e->started;
+	q->deadline_ns = q->fresh_deadline_ns = e->deadline_ns;
+	q->service_ns = q->fresh_service_ns = plan_predict_ns(p, class, e->bytes); /* more is known by now */
+	p->sound_until_ns[class] =
+		e->lost || e->gone || e->started ? 0 : edf_hopeless_from(&p->rules, q, q->deadline_ns, q->service_ns);
+}
+
 static void configure(struct plan *p, const struct config *c)
 {
 	p->rules = (struct edf_rules){ .policy = c->policy, .full = c->full, .late = c->late };
@@ -27,6 +60,7 @@ static void configure(struct plan *p, const struct config *c)
 	p->payload_bytes = c->payload_bytes;
 	p->has_shares = 0;
 	p->loads_at_ns = 0;
+	p->begin_stale = UINT32_MAX;
 	for (uint32_t i = 0; i < c->n_classes; i++) {
 		struct plan_class *class = &p->classes[i];
 
@@ -34,11 +68,12 @@ static void configure(struct plan *p, const struct config *c)
 		p->has_shares |= class->share_percent;
 		class->edf_to_egress_pkts = c->classes[i].edf_to_egress_pkts;
 		class->first = class->fresh = class->last = 0;
-		class->tight_first = class->tight_last = 0;
+		class->tight_first = class->tight_last = class->tight_told = 0;
 		class->sizes = 0;
 		class->tokens_ns = 0; /* credit is earned */
 		p->queues[i] = (struct edf_queue){ .budget_ns = c->classes[i].budget_ns,
 						   .margin_ns = c->classes[i].margin_ns };
+		load_head(p, i);
 	}
 }
 
@@ -57,28 +92,17 @@ void plan_reload(struct plan *p, const struct config *c)
 	configure(p, c);
 }
 
-uint64_t plan_predict_ns(const struct plan *p, uint32_t class, uint32_t bytes)
-{
-	const struct plan_model *m = &p->classes[class].model;
-	double slope, ns;
-
-	if (m->n_samples < ENOUGH)
-		m = &p->model;
-	slope = m->variance > 1 ? m->covariance / m->variance : 0;
-	ns = m->mean_ns + slope * ((double)bytes - m->mean_bytes);
-	return ns <= 0 ? 0 : ns >= UINT32_MAX ? UINT32_MAX : (uint64_t)ns;
-}
-
 static void learn(struct plan_model *m, double bytes, double ns)
 {
 	double weight, dx = bytes - m->mean_bytes, dy = ns - m->mean_ns;
 
 	m->n_samples += m->n_samples < FORGET;
-	weight = 1.0 / m->n_samples;
+	weight = m->n_samples < FORGET ? 1.0 / m->n_samples : 1.0 / FORGET;
 	m->mean_bytes += weight * dx;
 	m->mean_ns += weight * dy;
 	m->variance = (1 - weight) * (m->variance + weight * dx * dx);
 	m->covariance = (1 - weight) * (m->covariance + weight * dx * dy);
+	m->slope = m->variance > 1 ? m->covariance / m->variance : 0;
 }
 
 /* What was served fades: after a window half of it is left, after two a third. */
@@ -136,31 +160,39 @@ static void unlist(struct plan *p, uint32_t class, const struct plan_entry *e)
 		unlink_size(&p->classes[class], e);
 }
 
-/* The head's own values, for the decision. */
-static void load_head(struct plan *p, uint32_t class)
-{
-	struct plan_class *c = &p->classes[class];
-	struct edf_queue *q = &p->queues[class];
-
-	q->waiting_pkts = (uint32_t)(c->last - c->first);
-	if (q->waiting_pkts == 0)
-		return;
-	q->deadline_ns = entry_at(c, c->first)->deadline_ns;
-	q->service_ns = plan_predict_ns(p, class, entry_at(c, c->first)->bytes); /* more is known by now */
-}
-
 /* When the work on all until this one must have begun, counted from when there was none. */
 static int64_t tightness_ns(struct plan_class *c, uint64_t n)
 {
 	return (int64_t)(entry_at(c, n)->deadline_ns - entry_at(c, n)->total_ns);
 }
 
+static uint32_t tight_at(struct plan_class *c, uint64_t i)
+{
+	return entry_at(c, i)->tight;
+}
+
 static void add_tight(struct plan_class *c, uint64_t n)
 {
-	while (c->tight_first < c->tight_last &&
-	       tightness_ns(c, entry_at(c, c->tight_last - 1)->tight) >= tightness_ns(c, n))
+	while (c->tight_first < c->tight_last && tightness_ns(c, tight_at(c, c->tight_last - 1)) >= tightness_ns(c, n))
 		c->tight_last--;
-	entry_at(c, c->tight_last++)->tight = n;
+	entry_at(c, c->tight_last++)->tight = (uint32_t)n;
+}
+
+/* From now on the oldest tight one is the oldest that is not lost, or younger, and all that came are told of. */
+static void update_tight(struct plan_class *c)
+{
+	if (c->tight_told <= c->fresh) { /* nobody asked for long: the ends of the numbers tell nothing any more */
+		c->tight_first = c->tight_last;
+		c->tight_told = c->fresh;
+	}
+	while (c->tight_first < c->tight_last && (int32_t)(tight_at(c, c->tight_first) - (uint32_t)c->fresh) < 0)
+		c->tight_first++;
+	for (; c->tight_told < c->last; c->tight_told++) {
+		const struct plan_entry *e = entry_at(c, c->tight_told);
+
+		if (!e->refused && e->deadline_ns != NO_DEADLINE)
+			add_tight(c, c->tight_told);
+	}
 }
 
 /* When work on those that are not lost must begin. One that was evicted later is still reckoned with: too early, never too late. */
@@ -168,11 +200,10 @@ static int64_t begin_by_ns(struct plan_class *c)
 {
 	const struct plan_entry *e = entry_at(c, c->fresh);
 
-	while (c->tight_first < c->tight_last && entry_at(c, c->tight_first)->tight < c->fresh)
-		c->tight_first++;
+	update_tight(c);
 	if (c->tight_first == c->tight_last)
 		return INT64_MAX;
-	return tightness_ns(c, entry_at(c, c->tight_first)->tight) + (int64_t)(e->total_ns - e->service_ns);
+	return tightness_ns(c, tight_at(c, c->tight_first)) + (int64_t)(e->total_ns - e->service_ns);
 }
 
 /*
@@ -238,23 +269,23 @@ void plan_arrive(struct plan *p, uint32_t class, uint64_t now, uint64_t deadline
 	too_long = !gone && p->rules.policy == POLICY_GUARDED &&
 		   edf_is_too_long(p->queues, p->n_classes, class, p->evict, now, service_ns, deadline_ns);
 
-	*e = (struct plan_entry){ .deadline_ns = deadline_ns,
-				  .service_ns = (uint32_t)service_ns,
-				  .bytes = bytes,
-				  .total_ns = c->total_ns,
-				  .tight = e->tight };
+	e->deadline_ns = deadline_ns;
+	e->service_ns = (uint32_t)service_ns;
+	e->bytes = bytes;
 	e->size = (uint8_t)(size < PLAN_SIZES ? size : PLAN_SIZES - 1);
-	e->gone = (uint8_t)gone;
+	e->gone = gone != 0;
 	e->lost = too_long && p->evict == EVICT_NEWEST ? DROP_EVICTED : DROP_NONE;
-	if (!e->lost && !gone) {
+	e->started = 0;
+	e->refused = e->lost || gone;
+	if (!e->refused) {
 		q->work_ns += service_ns;
-		e->total_ns = c->total_ns += service_ns;
-		if (deadline_ns != NO_DEADLINE)
-			add_tight(c, c->last);
+		c->total_ns += service_ns;
 		if (p->evict == EVICT_LARGEST)
 			link_size(c, c->last);
 		q->last_deadline_ns = deadline_ns;
 	}
+	e->total_ns = c->total_ns;
+	p->begin_stale |= 1U << class;
 	c->last++;
 	if (p->evict == EVICT_LARGEST)
 		while (too_long && c->sizes) {
@@ -285,16 +316,20 @@ static void refill_shares(struct plan *p, uint64_t now)
 	}
 }
 
-/* What the heads take from all others: where the way out is shaped, what waits there and they themselves come first, too. */
-static void weigh_heads(struct plan *p)
+/*
+ * What the lost heads (a bit per class) take from all others: where the way out is shaped, what waits there and they themselves come
+ * first, too. Returns 1 if one of them takes anything.
+ */
+static int weigh_heads(struct plan *p, uint32_t lost)
 {
 	int is_known = p->model.n_samples == 0 || p->model.n_samples >= ENOUGH; /* none: there is no work */
-	uint64_t behind_pkts = 1;
+	uint64_t behind_pkts = 1, most_ns = 0;
 
-	for (uint32_t i = 0; i < p->n_classes; i++)
+	for (uint32_t i = 0; p->rate_bits_per_s && i < p->n_classes; i++)
 		if (p->queues[i].room_pkts < p->classes[i].edf_to_egress_pkts)
 			behind_pkts += p->classes[i].edf_to_egress_pkts - p->queues[i].room_pkts;
-	for (uint32_t i = 0; i < p->n_classes; i++) {
+	for (; lost; lost &= lost - 1) {
+		uint32_t i = (uint32_t)__builtin_ctz(lost);
 		struct plan_class *c = &p->classes[i];
 		struct edf_queue *q = &p->queues[i];
 		uint64_t bits = behind_pkts * (entry_at(c, c->first)->bytes + MOST_HEADER_BYTES) * BITS;
@@ -302,32 +337,48 @@ static void weigh_heads(struct plan *p)
 		q->cost_ns = is_known ? q->service_ns : UNKNOWN_NS;
 		if (p->rate_bits_per_s)
 			q->cost_ns += (uint64_t)((double)bits * NS_PER_S / (double)p->rate_bits_per_s);
+		most_ns |= q->cost_ns;
 	}
+	return most_ns > 0;
+}
+
+static void update_begin_by(struct plan *p)
+{
+	for (uint32_t stale = p->begin_stale & ((1U << p->n_classes) - 1); stale; stale &= stale - 1) {
+		uint32_t i = (uint32_t)__builtin_ctz(stale);
+
+		p->queues[i].begin_by_ns = begin_by_ns(&p->classes[i]);
+	}
+	p->begin_stale = 0;
 }
 
 /* What a decision needs to know of now. Returns a class whose head is gone and only has to be passed on, or -1. */
 static int prepare_choice(struct plan *p, uint64_t now, const uint32_t *room_pkts)
 {
-	int any_lost = 0;
+	uint32_t lost = 0;
 
 	if (p->has_shares)
 		refill_shares(p, now);
 	for (uint32_t i = 0; i < p->n_classes; i++) {
 		struct plan_class *c = &p->classes[i];
 		struct edf_queue *q = &p->queues[i];
+		uint64_t was;
 
+		q->room_pkts = room_pkts[i];
+		if (now < p->sound_until_ns[i])
+			continue;
 		if (c->first != c->last && entry_at(c, c->first)->gone)
 			return (int)i;
-		q->room_pkts = room_pkts[i];
+		was = c->fresh;
 		find_fresh(p, i, now);
+		p->begin_stale |= (uint32_t)(c->fresh != was) << i;
 		q->lost = c->first < c->fresh ? entry_at(c, c->first)->lost : DROP_NONE;
-		any_lost |= q->lost != DROP_NONE;
+		lost |= (uint32_t)(q->lost != DROP_NONE) << i;
 	}
-	if (any_lost) {
-		for (uint32_t i = 0; i < p->n_classes; i++)
-			p->queues[i].begin_by_ns = begin_by_ns(&p->classes[i]);
+	if (lost &&
+	    weigh_heads(p, lost)) { /* what takes nothing costs nobody anything: no need to know how much is to spare */
+		update_begin_by(p);
 		update_loads(p, now);
-		weigh_heads(p);
 	}
 	return -1;
 }
@@ -358,6 +409,9 @@ uint64_t plan_start(struct plan *p, uint32_t class)
 	e->lost = DROP_NONE;
 	c->fresh = c->first;
 	e->started = 1;
+	q->started = 1;
+	p->begin_stale |= 1U << class;
+	p->sound_until_ns[class] = 0;
 	return q->service_ns;
 }
 
@@ -369,6 +423,7 @@ void plan_progress(struct plan *p, uint32_t class, uint64_t remaining_ns)
 	p->queues[class].work_ns -= e->service_ns;
 	e->service_ns = remaining_ns < UINT32_MAX ? (uint32_t)remaining_ns : UINT32_MAX;
 	p->queues[class].work_ns += e->service_ns;
+	p->begin_stale |= 1U << class;
 }
 
 struct edf_choice plan_interrupt(struct plan *p, uint32_t class, uint64_t now, const uint32_t *room_pkts)
@@ -379,10 +434,6 @@ struct edf_choice plan_interrupt(struct plan *p, uint32_t class, uint64_t now, c
 
 	if (gone >= 0)
 		return (struct edf_choice){ .class = gone, .drop = DROP_EVICTED };
-	/* A head at work waits further down the stack. Shares change ranks meanwhile, but it cannot go before what interrupted it. */
-	for (uint32_t i = 0; i < p->n_classes; i++)
-		if (p->queues[i].waiting_pkts && entry_at(&p->classes[i], p->classes[i].first)->started)
-			p->queues[i].room_pkts = 0;
 	return edf_interrupt(&p->rules, now, p->queues, p->n_classes, class, remaining_ns);
 }
 
@@ -397,10 +448,9 @@ void plan_take(struct plan *p, uint32_t class)
 		p->queues[class].late_ns -= e->service_ns;
 	else if (e->lost == DROP_NONE && !e->gone)
 		unlist(p, class, e);
-	if (c->tight_first < c->tight_last && entry_at(c, c->tight_first)->tight == c->first)
-		c->tight_first++;
 	c->first++;
 	if (c->fresh < c->first)
 		c->fresh = c->first;
+	p->begin_stale |= 1U << class;
 	load_head(p, class);
 }

@@ -25,19 +25,21 @@ struct plan_entry {
 	uint64_t deadline_ns;
 	uint64_t
 		total_ns; /* predicted work on all that came until then and were not evicted at once, this one included */
-	uint64_t tight; /* not of this packet: an element of the ring of tight ones */
 	uint32_t service_ns; /* as predicted when it came */
 	uint32_t bytes;
 	uint32_t newer, older; /* neighbours in the list of its size; PLAN_NONE: none */
+	uint32_t tight; /* not of this packet: an element of the ring of tight ones, the end of its number */
 	uint8_t size; /* which list; none once work has started */
 	uint8_t lost; /* enum drop_reason: DROP_EVICTED, DROP_LATE; else DROP_NONE */
 	uint8_t gone; /* dropped by a stage before */
-	uint8_t started;
+	uint8_t started : 1;
+	uint8_t refused : 1; /* evicted as soon as it came, or gone: not in total_ns */
 };
 
 /* Service time as a line in bytes. */
 struct plan_model {
 	double mean_bytes, mean_ns, variance, covariance;
+	double slope; /* ns per byte, of those */
 	uint32_t n_samples;
 };
 
@@ -50,9 +52,10 @@ struct plan_class {
 	uint64_t total_ns;
 	/*
 	 * Those with less time to spare than any that came later: tight_first <= i < tight_last, oldest first. The first that is
-	 * not lost has the least of all. A sliding minimum, one addition per packet.
+	 * not lost has the least of all. A sliding minimum, one addition per packet; nobody asks for it while nothing is lost, so
+	 * packets are added when somebody does: tight_told is the first that was not.
 	 */
-	uint64_t tight_first, tight_last;
+	uint64_t tight_first, tight_last, tight_told;
 	int64_t tokens_ns;
 	uint64_t served_ns, served_at_ns; /* service lately, fading over LOAD_WINDOW_NS, as of then */
 	struct plan_model model;
@@ -69,8 +72,14 @@ struct plan {
 	uint32_t has_shares;
 	uint64_t refilled_at_ns;
 	uint64_t loads_at_ns; /* when load_permille of the queues was worked out; 0: it has to be again */
+	uint32_t begin_stale; /* bit per class: begin_by_ns of its queue has to be worked out again */
 	struct plan_model model; /* of all classes, for one that has had little service itself */
 	struct plan_class classes[MAX_CLASSES];
+	/*
+	 * Before this instant the head is not lost, nor gone, nor at work: there is nothing to find out about the class. 0: there is.
+	 * Set whenever the head, or what is predicted for it, changes.
+	 */
+	uint64_t sound_until_ns[MAX_CLASSES];
 	struct edf_queue queues[MAX_CLASSES];
 };
 

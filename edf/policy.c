@@ -9,9 +9,10 @@ static uint64_t margin_ns(const struct edf_rules *rules, const struct edf_queue 
 	return rules->policy == POLICY_GUARDED ? q->margin_ns : 0;
 }
 
+/* NO_DEADLINE is later than all. */
 static int is_hopeless(uint64_t now, uint64_t deadline_ns, uint64_t service_ns, uint64_t margin)
 {
-	return deadline_ns != NO_DEADLINE && now + service_ns + margin > deadline_ns;
+	return now + service_ns + margin > deadline_ns;
 }
 
 int edf_is_hopeless(const struct edf_rules *rules, const struct edf_queue *q, uint64_t now, uint64_t deadline_ns,
@@ -20,6 +21,16 @@ int edf_is_hopeless(const struct edf_rules *rules, const struct edf_queue *q, ui
 	if (rules->policy == POLICY_EDF && rules->late == LATE_SEND)
 		return 0;
 	return is_hopeless(now, deadline_ns, service_ns, margin_ns(rules, q));
+}
+
+uint64_t edf_hopeless_from(const struct edf_rules *rules, const struct edf_queue *q, uint64_t deadline_ns,
+			   uint64_t service_ns)
+{
+	uint64_t needs_ns = service_ns + margin_ns(rules, q);
+
+	if (deadline_ns == NO_DEADLINE || (rules->policy == POLICY_EDF && rules->late == LATE_SEND))
+		return UINT64_MAX;
+	return deadline_ns < needs_ns ? 0 : deadline_ns - needs_ns + 1;
 }
 
 /* What the head is to be dropped as if it does not go on; DROP_NONE: it can be in time, or need not be. */
@@ -68,14 +79,16 @@ static struct edf_choice choose_earliest(const struct edf_rules *rules, uint64_t
 static int64_t spare_ns(uint64_t now, const struct edf_queue *queues, uint32_t n_classes)
 {
 	uint64_t above_ns = 0;
+	uint32_t any_over = 0;
 	int64_t least_ns = INT64_MAX;
 
-	for (uint32_t over = 0; over < 2; over++)
+	for (uint32_t over = 0; over <= any_over; over++)
 		for (uint32_t i = 0; i < n_classes; i++) {
 			const struct edf_queue *q = &queues[i];
 			int64_t spare;
 
-			if (q->waiting_pkts == 0 || (q->over_share != 0) != (over != 0) || q->begin_by_ns == INT64_MAX)
+			any_over |= q->over_share;
+			if (q->waiting_pkts == 0 || q->over_share != over || q->begin_by_ns == INT64_MAX)
 				continue;
 			spare = q->begin_by_ns - (int64_t)(q->margin_ns + above_ns + now);
 			least_ns = spare < least_ns ? spare : least_ns;
@@ -129,7 +142,10 @@ struct ranking {
 	uint8_t earliest[MAX_CLASSES]; /* rank of the earliest deadline among the ranks up to this one */
 	uint8_t class[MAX_CLASSES];
 	int64_t latest_start_ns[MAX_CLASSES]; /* of the ranks up to this one */
-	uint64_t work_ns;
+	/* of all ranks until now */
+	uint64_t work_ns, deadline_ns;
+	int64_t latest_ns;
+	uint32_t rank;
 };
 
 static void add_rank(struct ranking *r, const struct edf_queue *queues, uint32_t class)
@@ -138,16 +154,13 @@ static void add_rank(struct ranking *r, const struct edf_queue *queues, uint32_t
 	int64_t latest_ns = latest_start_ns(q, r->work_ns);
 	uint32_t rank = r->n++;
 
-	r->class[rank] = (uint8_t) class;
-	r->earliest[rank] = (uint8_t)rank;
-	r->latest_start_ns[rank] = latest_ns;
+	r->rank = q->deadline_ns < r->deadline_ns ? rank : r->rank;
+	r->deadline_ns = q->deadline_ns < r->deadline_ns ? q->deadline_ns : r->deadline_ns;
+	r->latest_ns = latest_ns < r->latest_ns ? latest_ns : r->latest_ns;
 	r->work_ns += q->work_ns;
-	if (rank == 0)
-		return;
-	if (r->latest_start_ns[rank - 1] < latest_ns)
-		r->latest_start_ns[rank] = r->latest_start_ns[rank - 1];
-	if (queues[r->class[r->earliest[rank - 1]]].deadline_ns <= q->deadline_ns)
-		r->earliest[rank] = r->earliest[rank - 1];
+	r->class[rank] = (uint8_t) class;
+	r->earliest[rank] = (uint8_t)r->rank;
+	r->latest_start_ns[rank] = r->latest_ns;
 }
 
 /* The most urgent goes if those above can wait for it; else the most urgent of those above. */
@@ -157,7 +170,7 @@ static int pick(const struct ranking *r, uint64_t now, const struct edf_queue *q
 
 	if (r->n == 0)
 		return -1;
-	rank = r->earliest[r->n - 1];
+	rank = r->rank;
 	while (rank > 0 && (int64_t)(now + queues[r->class[rank]].service_ns) > r->latest_start_ns[rank - 1])
 		rank = r->earliest[rank - 1];
 	return r->class[rank];
@@ -165,7 +178,7 @@ static int pick(const struct ranking *r, uint64_t now, const struct edf_queue *q
 
 static int can_wait(const struct ranking *above, uint64_t until_ns)
 {
-	return above->n == 0 || (int64_t)until_ns <= above->latest_start_ns[above->n - 1];
+	return above->n == 0 || (int64_t)until_ns <= above->latest_ns;
 }
 
 static struct edf_choice choose_guarded(const struct edf_rules *rules, uint64_t now, const struct edf_queue *queues,
@@ -173,17 +186,27 @@ static struct edf_choice choose_guarded(const struct edf_rules *rules, uint64_t 
 {
 	uint64_t afford_ns = UINT64_MAX; /* not known yet */
 	struct edf_choice other;
-	struct ranking r = { .n = 0 };
+	struct ranking r;
+	uint32_t any_over = 0;
 
-	for (uint32_t over = 0; over < 2; over++)
+	r.n = 0; /* its arrays are read up to there */
+	r.rank = 0;
+	r.work_ns = 0;
+	r.deadline_ns = NO_DEADLINE;
+	r.latest_ns = INT64_MAX;
+	for (uint32_t over = 0; over <= any_over; over++)
 		for (uint32_t i = 0; i < n_classes; i++) {
 			const struct edf_queue *q = &queues[i];
-			enum drop_reason lost;
+			enum drop_reason lost = DROP_NONE;
 
-			if (q->waiting_pkts == 0 || (q->over_share != 0) != (over != 0))
+			if (q->waiting_pkts == 0)
 				continue;
-			lost = is_lost(rules, q, now);
-			if (lost != DROP_NONE && afford_ns == UINT64_MAX)
+			any_over |= q->over_share;
+			if (q->over_share != over)
+				continue;
+			if ((q->lost != DROP_NONE) | is_hopeless(now, q->deadline_ns, q->service_ns, q->margin_ns))
+				lost = q->lost != DROP_NONE ? (enum drop_reason)q->lost : DROP_LATE;
+			if (lost != DROP_NONE && q->cost_ns > 0 && afford_ns == UINT64_MAX)
 				afford_ns = affordable_ns(now, queues, n_classes);
 			if (lost != DROP_NONE && !goes_on(rules, now, q, afford_ns))
 				return (struct edf_choice){ .class = (int)i, .drop = lost };
@@ -220,7 +243,8 @@ struct edf_choice edf_interrupt(const struct edf_rules *rules, uint64_t now, con
 		uint64_t margin = margin_ns(rules, q);
 		enum drop_reason lost;
 
-		if (i == class || !ranks_above(queues, i, class) || q->waiting_pkts == 0 || q->room_pkts == 0)
+		if (i == class || !ranks_above(queues, i, class) || q->waiting_pkts == 0 || q->room_pkts == 0 ||
+		    q->started)
 			continue;
 		lost = is_lost(rules, q, now);
 		if (lost != DROP_NONE && !goes_on(rules, now, q, affordable_ns(now, queues, n_classes)))

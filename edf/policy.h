@@ -22,10 +22,13 @@
 #ifndef ONTIME_EDF_H
 #define ONTIME_EDF_H
 
-#include "shm/account.h"
+#include <stdalign.h>
+
 #include "config/config.h"
+#include "shm/account.h"
 
 #define NO_DEADLINE UINT64_MAX
+#define CACHE_LINE 64 /* bytes */
 
 struct edf_rules {
 	enum policy policy;
@@ -33,24 +36,27 @@ struct edf_rules {
 	enum late late;
 };
 
-/* One class as the policy sees it: its oldest packet, what waits behind it, and room behind edf. */
+/* One class as the policy sees it: its oldest packet, what waits behind it, and room behind edf. Each decision reads the first line. */
 struct edf_queue {
-	uint64_t deadline_ns; /* of the head; NO_DEADLINE: none */
+	alignas(CACHE_LINE) uint64_t deadline_ns; /* of the head; NO_DEADLINE: none */
 	uint64_t service_ns; /* predicted work on the head */
 	uint32_t waiting_pkts; /* 0: empty */
 	uint32_t room_pkts; /* before the edf_to_egress limit */
-	enum drop_reason lost; /* DROP_LATE, DROP_EVICTED: the head was given up before; DROP_NONE: it was not */
+	uint16_t
+		lost; /* enum drop_reason: DROP_LATE, DROP_EVICTED: the head was given up before; DROP_NONE: it was not */
 	/* for guarded */
+	uint16_t over_share; /* 1: the class has used up its share */
+	uint32_t load_permille; /* part of the time that was spent on the class lately */
+	uint64_t last_deadline_ns; /* of the newest packet */
+	uint64_t work_ns; /* predicted work on all that wait and are not evicted */
+	uint64_t budget_ns;
+	uint64_t margin_ns; /* time a packet needs after edf */
+	/* read only where something is lost, or interrupted */
 	uint64_t cost_ns; /* what the head takes from all others: its service, and its time on a shaped way out */
 	uint64_t fresh_deadline_ns, fresh_service_ns; /* of the oldest that is not lost; NO_DEADLINE: none */
 	int64_t begin_by_ns; /* when work on those not lost must begin for each of them to be in time; INT64_MAX: any time */
-	uint64_t last_deadline_ns; /* of the newest packet */
-	uint64_t work_ns; /* predicted work on all that wait and are not evicted */
-	uint64_t late_ns; /* the part of it that is for those in front that cannot be in time any more */
-	uint64_t budget_ns;
-	uint64_t margin_ns; /* time a packet needs after edf */
-	uint32_t over_share; /* 1: the class has used up its share */
-	uint32_t load_permille; /* part of the time that was spent on the class lately */
+	uint64_t late_ns; /* the part of work_ns that is for those in front that cannot be in time any more */
+	uint32_t started; /* 1: work on the head has begun; if others interrupted it, it goes on after them */
 };
 
 struct edf_choice {
@@ -62,6 +68,10 @@ struct edf_choice {
 int edf_is_hopeless(const struct edf_rules *rules, const struct edf_queue *q, uint64_t now, uint64_t deadline_ns,
 		    uint64_t service_ns);
 
+/* edf_hopeless_from - the first instant at which edf_is_hopeless(); UINT64_MAX: it never is. */
+uint64_t edf_hopeless_from(const struct edf_rules *rules, const struct edf_queue *q, uint64_t deadline_ns,
+			   uint64_t service_ns);
+
 /* edf_choose - one decision. */
 struct edf_choice edf_choose(const struct edf_rules *rules, uint64_t now, const struct edf_queue *queues,
 			     uint32_t n_classes);
@@ -69,7 +79,8 @@ struct edf_choice edf_choose(const struct edf_rules *rules, uint64_t now, const 
 /*
  * edf_interrupt - while a packet of `class` is worked on and needs remaining_ns more: which class above it must go first? One
  * whose packets (the first, or the newest with all before it) would be late if they waited, but are not if they do not.
- * A lost head in front of those goes first, or is dropped. Returns -1: none.
+ * A lost head in front of those goes first, or is dropped. A started head waits further down the stack: it cannot go before what
+ * interrupted it, even if shares have changed the ranks since. Returns -1: none.
  */
 struct edf_choice edf_interrupt(const struct edf_rules *rules, uint64_t now, const struct edf_queue *queues,
 				uint32_t n_classes, uint32_t class, uint64_t remaining_ns);

@@ -12,15 +12,15 @@
 #include "log.h"
 #include "stage/stage.h"
 
-#define MOST_ERRORS 64 /* taken from a queue at once: more may be coming in as fast */
+#define MOST_ERRORS 64 /* taken from a queue at once, because more may come in as fast */
 #define FIRST_PAUSE_NS (50 * NS_PER_US)
 #define LONGEST_PAUSE_NS (2 * NS_PER_MS)
 #define FIRST_MEND_NS NS_PER_MS
 #define LONGEST_MEND_NS (100 * NS_PER_MS)
 #define FORGET_NS NS_PER_S /* a refusal that long ago says nothing about now */
-#define SAY_AGAIN_NS (10 * NS_PER_S) /* a slow link has and has no room several times a second */
+#define SAY_AGAIN_NS (10 * NS_PER_S) /* a slow link runs out of room several times a second */
 
-/* Errors that another address, route or interface ends. */
+/* Errors that may be over with another address, route or interface. */
 static int is_no_way(int err)
 {
 	return err == ENETUNREACH || err == EHOSTUNREACH || err == EADDRNOTAVAIL || err == ENODEV || err == ENETDOWN ||
@@ -83,7 +83,7 @@ static int is_same_host(const struct sockaddr_storage *a, const struct sockaddr_
 		 IN6_IS_ADDR_MC_NODELOCAL(&a6.sin6_addr));
 }
 
-/* The local address that a fresh socket gets on its way there: 0; or why there is none. */
+/* The local address that a new socket gets on the way to a destination. 0, or why there is none. */
 static int ask_way(const struct sockaddr_storage *to, socklen_t len, struct sockaddr_storage *local)
 {
 	int fd = socket(to->ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err = 0;
@@ -98,7 +98,7 @@ static int ask_way(const struct sockaddr_storage *to, socklen_t len, struct sock
 	return err;
 }
 
-/* In place, on the same port if that can be: a peer may know us by it. */
+/* In place, and on the same port if possible, because a peer may know us by it. */
 static int connect_again(const struct output *o, const struct sockaddr_storage *to)
 {
 	struct address was = end_of(o->fd, getsockname);
@@ -109,7 +109,7 @@ static int connect_again(const struct output *o, const struct sockaddr_storage *
 	connect(o->fd, &none, sizeof(none));
 	memcpy(to->ss_family == AF_INET ? (void *)&v4.sin_port : (void *)&v6.sin6_port,
 	       (const uint8_t *)&was.at + offsetof(struct sockaddr_in, sin_port), sizeof(v4.sin_port));
-	/* Refused from the second time on: then it has kept its port. */
+	/* The kernel refuses this from the second time on, when the socket has kept its port. */
 	if (to->ss_family == AF_INET)
 		bind(o->fd, (const struct sockaddr *)&v4, v4.sin_port ? sizeof(v4) : 0);
 	else
@@ -117,7 +117,7 @@ static int connect_again(const struct output *o, const struct sockaddr_storage *
 	return connect(o->fd, (const struct sockaddr *)to, o->to->len) < 0 ? -errno : 0;
 }
 
-/* It has a destination now. was: its earlier end; len 0: it had none. Returns 1 if that has changed. */
+/* The socket has a destination now. was: its earlier local address; len 0: it had none. Returns 1 if that has changed. */
 static int tell_change(struct output *o, const struct address *was)
 {
 	struct address now = end_of(o->fd, getsockname);
@@ -145,7 +145,7 @@ static int tell_no_way(struct output *o, int err)
 {
 	char to[ADDRESS_BYTES];
 
-	if (!is_no_way(-err)) /* no descriptor, no memory: that says nothing about the way */
+	if (!is_no_way(-err)) /* a lack of descriptors or memory says nothing about the way */
 		return err;
 	if (o->has_way)
 		log_warn("class %s: no way to %s: %s: its packets are counted send_error until there is one", o->class,
@@ -154,7 +154,7 @@ static int tell_no_way(struct output *o, int err)
 	return err;
 }
 
-/* One that has no destination yet. */
+/* The socket has no destination yet. */
 static int connect_first(struct output *o)
 {
 	struct sockaddr_storage to;
@@ -211,7 +211,7 @@ static int repair(struct output *o)
 	return err ? tell_no_way(o, err) : tell_change(o, &was);
 }
 
-/* This host's own: whatever changes, there is one way, from that address. */
+/* An address of this host: whatever changes, there is one way to it, from itself. */
 static int is_loopback(const struct address *a)
 {
 	struct sockaddr_in v4;

@@ -30,14 +30,14 @@ struct output {
 	uint32_t gso_below_bytes; /* packets of this size or more go singly; 0: all */
 	uint64_t gso_again_at_ns; /* until then all go singly */
 	uint32_t refusals; /* in a row, without an ICMP error in between, and without a datagram sent */
-	/* For want of room; refused_since_ns 0: the last datagram was taken. */
+	/* Refused for lack of room; refused_since_ns 0: the last datagram was taken. */
 	uint64_t refused_since_ns, refused_at_ns; /* the first refusal of this row, and the last */
 	uint64_t pause_ns; /* doubles while there is no room */
 	uint64_t said_at_ns;
 	int gives_up; /* no packet waits any more */
 	/* The way. */
 	int has_way; /* as of the last look */
-	uint32_t n_remade; /* times it was connected anew, and got another end; whoever counts them takes them away */
+	uint32_t n_remade; /* reconnections to another local address; sender_count_remade() resets it */
 	int is_retried; /* the packet at the head has had its second try */
 	uint64_t mend_at_ns, mend_pause_ns; /* after errors: not before; doubles while nothing helps */
 };
@@ -49,7 +49,7 @@ int output_make(struct output *o, const struct class_config *c, uint32_t i, int 
 uint32_t output_drain_errors(int fd);
 
 /*
- * output_look - is it still the way that a fresh socket would get? If not it is connected again. 20 to 40 us; to a loopback
+ * output_look - is the way still the one that a new socket would get? If not, the socket is connected again. 20 to 40 us; to a loopback
  * address there is but one way, and no look.
  */
 void output_look(struct output *o);

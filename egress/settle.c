@@ -1,4 +1,4 @@
-/* settle.c - count what left. */
+/* settle.c - count what leaves. */
 #include "settle.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 
 #define BUCKET_SHIFT 48 /* an update is bucket << 48 | count; 2^48 packets in one bucket take 8 years at 1M/s */
 
-static void apply_updates(struct sender *s, uint32_t class)
+static void apply_updates(struct settled *s, uint32_t class)
 {
 	struct lane *l = s->stage->seg.views[class].lane;
 	const struct egress_tally *t = &s->tally[class];
@@ -22,11 +22,11 @@ static void apply_updates(struct sender *s, uint32_t class)
 	}
 }
 
-void settle_load(struct sender *s, uint32_t class)
+void settle_load(struct settled *s, uint32_t class)
 {
 	struct lane *l = s->stage->seg.views[class].lane;
 
-	lane_read_bank(&l->sent, l->egress[0], &s->tally[class], TALLY_WORDS(s->tally[class]), &s->word[class]);
+	lane_read_bank(&l->sent, l->egress[0], &s->tally[class], TALLY_WORDS(s->tally[class]), &s->sent[class]);
 	if (!mutant_is("no-updates"))
 		apply_updates(s, class);
 	for (uint32_t b = 0; b < HISTOGRAM_BUCKETS; b++) /* relaxed: this process is the only writer now */
@@ -49,7 +49,7 @@ static enum span measure_spans(const struct arrival *a, const struct result *r, 
 	return worst;
 }
 
-static void count_sent(struct sender *s, uint32_t class, uint32_t index, uint64_t sent_at_ns)
+static void count_sent(struct settled *s, uint32_t class, uint32_t index, uint64_t sent_at_ns)
 {
 	const struct lane_view *v = &s->stage->seg.views[class];
 	const struct arrival *a = &v->arrivals[index];
@@ -80,26 +80,32 @@ static void count_sent(struct sender *s, uint32_t class, uint32_t index, uint64_
 	t->late_span_pkts[worst]++;
 }
 
-static void count_error(struct egress_tally *t, uint32_t err)
+/* The place of an errno: its own, or else the first free one, or else the last, which takes the rest. */
+static uint32_t errno_place(const struct egress_tally *t, uint32_t err)
 {
-	for (uint32_t i = 0; i < SEND_ERRNOS; i++) {
-		if (i + 1 < SEND_ERRNOS && t->send_errno[i] != err && t->send_errno[i] != 0)
-			continue;
-		if (i + 1 < SEND_ERRNOS)
-			t->send_errno[i] = err;
-		t->send_errno_pkts[i]++;
-		return;
-	}
+	for (uint32_t i = 0; i < SEND_ERRNOS - 1; i++)
+		if (t->send_errno[i] == err || t->send_errno[i] == 0)
+			return i;
+	return SEND_ERRNOS - 1;
 }
 
-void settle(struct sender *s, uint32_t class, uint32_t n, uint64_t sent_at_ns)
+static void count_error(struct egress_tally *t, uint32_t err)
+{
+	uint32_t place = errno_place(t, err);
+
+	if (place < SEND_ERRNOS - 1)
+		t->send_errno[place] = err;
+	t->send_errno_pkts[place]++;
+}
+
+void settle(struct settled *s, uint32_t class, uint32_t n, uint64_t sent_at_ns)
 {
 	const struct lane_view *v = &s->stage->seg.views[class];
 	struct egress_tally *t = &s->tally[class];
 
 	t->n_updates = 0;
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t index = lane_index(v, s->word[class], i);
+		uint32_t index = lane_index(v, s->sent[class], i);
 
 		if (v->results[index].drop != DROP_NONE)
 			t->passed_dropped_pkts++;
@@ -111,11 +117,8 @@ void settle(struct sender *s, uint32_t class, uint32_t n, uint64_t sent_at_ns)
 			count_sent(s, class, index, sent_at_ns);
 	}
 	if (n)
-		probe_commit(&s->stage->probes, class, s->word[class], n, sent_at_ns);
-	s->word[class] = lane_release(v->lane, s->word[class], n, t);
+		probe_commit(&s->stage->probes, class, s->sent[class], n, sent_at_ns);
+	s->sent[class] = lane_release(v->lane, s->sent[class], n, t);
 	apply_updates(s, class);
-	if (n == 0)
-		return;
-	stage_ring(s->stage, STAGE_EDF, PARKED_FOR_SPACE);
-	stage_ring(s->stage, STAGE_INGRESS, PARKED_FOR_SPACE);
+	s->unrung_pkts += n;
 }

@@ -1,20 +1,33 @@
 /*
- * settle.h - count what left: the end of a packet's way, for egress and for its successor alike.
+ * settle.h - count what leaves: the end of a packet's way, for egress and for its successor alike.
  *
- * Rules:   each slot released is counted once: sent (with its latency and, if late, the span to blame), dropped here, or passed
- *          because a stage before dropped and counted it.
- * Crash:   counters, histogram updates and the count commit in one store (layout.h); the updates are absolute, so applying
- *          them again after a crash changes nothing.
+ * Memory:  struct settled is private to egress: its own counts, which the lanes hold for a successor.
+ * Rules:   each released slot is counted once: sent (with its latency and, if it was late, the span to blame), dropped here,
+ *          or passed through, because an earlier stage already dropped and counted it. Counting does not ring: the loop
+ *          rings once per step, if there are `unrung_pkts`.
+ * Crash:   counters, histogram updates and the count commit in one store (layout.h). The updates are absolute, so a successor
+ *          that applies them again changes nothing.
  */
 #ifndef ONTIME_SETTLE_H
 #define ONTIME_SETTLE_H
 
-#include "send.h"
+#include "stage/stage.h"
 
-/* settle - release the next n slots of a class: commit, then update the histogram, then ring who waits for room. */
-void settle(struct sender *s, uint32_t class, uint32_t n, uint64_t sent_at_ns);
+struct settled {
+	struct stage *stage;
+	uint64_t sent[MAX_CLASSES]; /* the commit word of each lane, as egress stored it last */
+	struct egress_tally tally[MAX_CLASSES];
+	uint64_t latency[MAX_CLASSES][HISTOGRAM_BUCKETS]; /* the lane's histogram gets absolute values from this copy */
+	uint32_t unrung_pkts; /* slots released since the neighbours were last rung for room */
+};
 
-/* settle_load - a new process takes over counters and histogram. */
-void settle_load(struct sender *s, uint32_t class);
+/* settle_load - a new process takes over the counters and the histogram of a class. */
+void settle_load(struct settled *s, uint32_t class);
+
+/*
+ * settle - release the next n slots of a class: commit, then update the histogram. sent_at_ns: when the call that sent them
+ * returned. n = 0 commits the counters alone.
+ */
+void settle(struct settled *s, uint32_t class, uint32_t n, uint64_t sent_at_ns);
 
 #endif

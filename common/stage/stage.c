@@ -291,8 +291,9 @@ static void postpone_reload(struct stage *s, const char *why)
 	s->reload_due_ns = now_ns() + NS_PER_S;
 }
 
-int stage_reload_asked(struct stage *s, struct config *fresh)
+int stage_reload_asked(struct stage *s)
 {
+	struct config fresh;
 	char why[WHY_BYTES];
 	int err;
 
@@ -301,7 +302,7 @@ int stage_reload_asked(struct stage *s, struct config *fresh)
 		return 0;
 	atomic_store_explicit(&reload_asked, 0, memory_order_relaxed);
 	log_reopen();
-	err = config_load(fresh, s->file, s->argc, s->argv, why, sizeof(why));
+	err = config_load(&fresh, s->file, s->argc, s->argv, why, sizeof(why));
 	if (config_may_pass(err)) {
 		postpone_reload(s, why);
 		return 0;
@@ -311,13 +312,13 @@ int stage_reload_asked(struct stage *s, struct config *fresh)
 		log_error("%s: nothing was changed", why);
 		return 0;
 	}
-	if (config_explain_changes(&s->config, fresh, stderr)) {
+	if (config_explain_changes(&s->config, &fresh, stderr)) {
 		log_error("reload %s: some changes need a relaunch: nothing was changed",
-			  s->file ? fresh->file : "defaults");
+			  s->file ? fresh.file : "defaults");
 		return 0;
 	}
-	s->config = *fresh;
-	log_info("reloaded %s", s->file ? fresh->file : "the defaults");
+	s->config = fresh;
+	log_info("reloaded %s", s->file ? s->config.file : "the defaults");
 	return 1;
 }
 

@@ -1,7 +1,7 @@
 /*
  * stage.h - the life of a stage: attach, placing, signals, ready, heartbeat, sleep, end.
  *
- * Memory:  struct stage is the process's one big private object, static in main.c.
+ * Memory:  struct stage is the process's one big private object, the first member of its loop (run.h).
  * Rules:   a stage is one thread; the only asynchronous things are the signal flags.
  * Exit:    0 asked to stop; 1 temporary (a restart may help); 2 usage or configuration (it will not); 3 this binary has
  *          another layout than the segment (the binary that made it would do); a signal: crash.
@@ -66,8 +66,8 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv);
 /* stage_ready - tell the supervisor and systemd, and ring all bells. */
 void stage_ready(struct stage *s);
 
-/* stage_reload_asked - SIGHUP came: the new config is in *fresh and is valid; apply it. Returns 1 then. */
-int stage_reload_asked(struct stage *s, struct config *fresh);
+/* stage_reload_asked - returns 1 when SIGHUP came and s->config has become the new config: apply it. */
+int stage_reload_asked(struct stage *s);
 
 /* stage_beat - call on progress, and at least once per heartbeat when idle. Cheap when called often. */
 void stage_beat(struct stage *s, uint64_t now, int has_work);

@@ -1,6 +1,8 @@
 /*
  * decide.c - what a packet costs in the plan: told of its arrival, chosen, taken off, and learned from.
  *
+ * usage: bench_decide [PACKETS]      4000000, for each line; fewer under a tool that counts instructions
+ *
  * All classes are backlogged all the time, with deadlines that make the guarded policy look at each. CPU nanoseconds.
  */
 #include <stdio.h>
@@ -11,7 +13,6 @@
 #include "random.h"
 
 #define SLOTS 1024u
-#define N_PKTS 4000000u
 #define BACKLOG_PKTS 8
 
 static struct plan_entry entries[MAX_CLASSES][SLOTS];
@@ -23,7 +24,7 @@ static void arrive(struct plan *p, uint32_t class, uint64_t now, uint64_t *rando
 	plan_arrive(p, class, now, now + budget_ns, (uint32_t)(random_next(random) % 1400), 0);
 }
 
-static void measure(uint32_t n_classes, enum policy policy, enum evict evict)
+static void measure(uint32_t n_pkts, uint32_t n_classes, enum policy policy, enum evict evict)
 {
 	struct config c = { .policy = policy, .evict = evict, .n_classes = n_classes, .payload_bytes = 1536 };
 	struct plan_entry *each[MAX_CLASSES];
@@ -42,7 +43,7 @@ static void measure(uint32_t n_classes, enum policy policy, enum evict evict)
 		for (uint32_t i = 0; i < n_classes; i++)
 			arrive(&p, i, now, &random);
 	began_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
-	for (uint32_t k = 0; k < N_PKTS; k++) {
+	for (uint32_t k = 0; k < n_pkts; k++) {
 		struct edf_choice choice = plan_choose(&p, now, rooms);
 		uint32_t class = (uint32_t)choice.class;
 
@@ -54,20 +55,22 @@ static void measure(uint32_t n_classes, enum policy policy, enum evict evict)
 	}
 	began_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - began_ns;
 	choose_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
-	for (uint32_t k = 0; k < N_PKTS; k++)
+	for (uint32_t k = 0; k < n_pkts; k++)
 		chosen += (uint32_t)plan_choose(&p, now, rooms).class;
 	choose_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - choose_ns;
 	printf("%-10s %-8s %2u classes: %6.1f ns a decision, %6.1f ns with arrival, removal and learning%s\n",
 	       policy_name(policy), evict == EVICT_LARGEST ? "largest" : "newest", n_classes,
-	       (double)choose_ns / N_PKTS, (double)began_ns / N_PKTS, chosen == 1 ? "." : "");
+	       (double)choose_ns / n_pkts, (double)began_ns / n_pkts, chosen == 1 ? "." : "");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	uint32_t n_pkts = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 4000000;
+
 	for (int policy = 0; policy < N_POLICIES; policy++)
 		for (uint32_t n = 4; n <= MAX_CLASSES; n *= 4)
-			measure(n, (enum policy)policy, EVICT_NEWEST);
-	measure(4, POLICY_GUARDED, EVICT_LARGEST);
-	measure(16, POLICY_GUARDED, EVICT_LARGEST);
+			measure(n_pkts, n, (enum policy)policy, EVICT_NEWEST);
+	measure(n_pkts, 4, POLICY_GUARDED, EVICT_LARGEST);
+	measure(n_pkts, 16, POLICY_GUARDED, EVICT_LARGEST);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "hold/sockets.h"
+#include "mortal/mortal.h"
 #include "mortal/trap.h"
 #include "harness/harness.h"
 #include "shm/journal.h"
@@ -69,7 +70,7 @@ static int is_readable(int fd)
 	return poll(&p, 1, 0) > 0;
 }
 
-static int has_work(int id)
+static int has_work(enum stage_id id)
 {
 	for (uint32_t i = 0; i < config.n_classes; i++) {
 		const struct lane *l = seg.views[i].lane;
@@ -94,38 +95,38 @@ static int whose_turn(void)
 }
 
 /* Let a stage work off all that waits for it, and die before its die_at-th store. Returns 1 if it died. */
-static int step_until(int id, uint32_t die_at)
+static int step_until(enum stage_id id, uint32_t die_at)
 {
 	if (sigsetjmp(trap.death, 1)) {
-		mortals[id].die();
+		mortal_die(id);
 		deaths++;
 		return 1;
 	}
 	trap_arm(die_at);
 	while (has_work(id))
-		mortals[id].step();
+		mortal_step(id);
 	trap_disarm();
 	return 0;
 }
 
-static void must_open(const struct mortal *m)
+static void must_open(enum stage_id id)
 {
-	if (m->open(n_arguments, arguments)) {
-		log_error("%s does not open", m->name);
+	if (mortal_open(id, n_arguments, arguments)) {
+		log_error("%s does not open", stage_name(id));
 		exit(1);
 	}
 }
 
 /* Likewise its successor, in recovery. Returns 1 if it died. */
-static int open_until(const struct mortal *m, uint32_t die_at)
+static int open_until(enum stage_id id, uint32_t die_at)
 {
 	if (sigsetjmp(trap.death, 1)) {
-		m->die();
+		mortal_die(id);
 		recovery_deaths++;
 		return 1;
 	}
 	trap_arm(die_at);
-	must_open(m);
+	must_open(id);
 	trap_disarm();
 	return 0;
 }
@@ -150,15 +151,15 @@ static void send_one(uint32_t class)
 	}
 }
 
-static void complain(const char *what, const struct mortal *m, uint32_t die_at)
+static void complain(const char *what, enum stage_id dead, uint32_t die_at)
 {
 	violations++;
 	if (violations <= MOST_SHOWN)
-		printf("     %s: %s, dead before store %u\n", m->name, what, die_at);
+		printf("     %s: %s, dead before store %u\n", stage_name(dead), what, die_at);
 }
 
 /* What has arrived must be the next ones. Returns how many came. */
-static uint32_t look_at_sink(uint32_t class, const struct mortal *m, uint32_t die_at)
+static uint32_t look_at_sink(uint32_t class, enum stage_id dead, uint32_t die_at)
 {
 	uint32_t n = 0;
 
@@ -172,53 +173,53 @@ static uint32_t look_at_sink(uint32_t class, const struct mortal *m, uint32_t di
 		n++;
 		came_pkts[class]++;
 		if (number >= sent_pkts[class])
-			complain("a datagram too many", m, die_at);
+			complain("a datagram too many", dead, die_at);
 		else if ((uint32_t)got != bytes_of(number) || (got > 0 && payload[got - 1] != (uint8_t)(number & 0xff)))
-			complain("another datagram than the next", m, die_at);
+			complain("another datagram than the next", dead, die_at);
 	}
 }
 
-static void work_off(const struct mortal *m, uint32_t die_at)
+static void work_off(enum stage_id dead, uint32_t die_at)
 {
 	int id;
 
 	for (int steps = 0; (id = whose_turn()) >= 0; steps++) {
 		if (steps == MOST_STEPS) {
-			complain("something is stuck", m, die_at);
+			complain("something is stuck", dead, die_at);
 			break;
 		}
-		mortals[id].step();
+		mortal_step(id);
 	}
 }
 
-static int have_all_come(const struct mortal *m, uint32_t die_at)
+static int have_all_come(enum stage_id dead, uint32_t die_at)
 {
 	int all = 1;
 
 	for (uint32_t i = 0; i < config.n_classes; i++) {
-		look_at_sink(i, m, die_at);
+		look_at_sink(i, dead, die_at);
 		all &= came_pkts[i] >= sent_pkts[i];
 	}
 	return all;
 }
 
 /* Everything on its way arrives, and the books balance. A kernel that is short of time delivers a little later. */
-static void settle_all(const struct mortal *m, uint32_t die_at)
+static void settle_all(enum stage_id dead, uint32_t die_at)
 {
-	work_off(m, die_at);
-	for (int waits = 0; !have_all_come(m, die_at) && violations < MOST_SHOWN && waits < MOST_WAITS_MS; waits++) {
+	work_off(dead, die_at);
+	for (int waits = 0; !have_all_come(dead, die_at) && violations < MOST_SHOWN && waits < MOST_WAITS_MS; waits++) {
 		usleep(1000);
-		work_off(m, die_at);
+		work_off(dead, die_at);
 	}
 	for (uint32_t i = 0; i < config.n_classes; i++) {
 		struct account a;
 
 		if (came_pkts[i] != sent_pkts[i]) {
-			complain("a datagram is missing", m, die_at);
+			complain("a datagram is missing", dead, die_at);
 			came_pkts[i] = sent_pkts[i];
 		}
 		if (account_read(&seg, i, &a) || a.unbalanced_pkts || a.held_pkts || a.sent_pkts != sent_pkts[i]) {
-			complain("the account is wrong", m, die_at);
+			complain("the account is wrong", dead, die_at);
 			account_read(&seg, i, &a);
 			if (a.sent_pkts != sent_pkts[i] || a.held_pkts)
 				exit(1); /* all that follows would be wrong too */
@@ -227,21 +228,20 @@ static void settle_all(const struct mortal *m, uint32_t die_at)
 }
 
 /* Packets under way, up to the stage that is to die: n of each class. */
-static void bring(int id, uint32_t round)
+static void bring(enum stage_id id, uint32_t round)
 {
 	for (uint32_t k = 0; k < BATCH_PKTS; k++)
 		for (uint32_t class = 0; class < config.n_classes; class ++)
 			if ((round >> class & 1) == 0)
 				send_one(class);
-	for (int before = 0; before < id; before++)
+	for (enum stage_id before = 0; before < id; before++)
 		while (has_work(before))
-			mortals[before].step();
+			mortal_step(before);
 }
 
 /* Die before each store of a step; the successor dies too, at a place that goes through all of its recovery in time. */
-static uint32_t die_everywhere(int id)
+static uint32_t die_everywhere(enum stage_id id)
 {
-	const struct mortal *m = &mortals[id];
 	uint32_t k, in_recovery = 1;
 
 	for (k = 1; k < MOST_STORES; k++) {
@@ -250,11 +250,11 @@ static uint32_t die_everywhere(int id)
 		bring(id, k % 3);
 		died = step_until(id, k);
 		if (died) {
-			in_recovery = open_until(m, in_recovery) ? in_recovery + 1 : 1;
+			in_recovery = open_until(id, in_recovery) ? in_recovery + 1 : 1;
 			if (in_recovery > 1)
-				must_open(m);
+				must_open(id);
 		}
-		settle_all(m, k);
+		settle_all(id, k);
 		if (!died)
 			return k - 1;
 	}
@@ -262,27 +262,26 @@ static uint32_t die_everywhere(int id)
 }
 
 /* Die right after the system call, when there is most to recover, and then before each store of the recovery. */
-static uint32_t die_in_each_recovery(int id)
+static uint32_t die_in_each_recovery(enum stage_id id)
 {
-	const struct mortal *m = &mortals[id];
 	uint32_t k, called_at;
 
 	bring(id, 0);
 	step_until(id, MOST_STORES);
 	called_at = trap.called_at;
-	settle_all(m, 0);
+	settle_all(id, 0);
 	for (k = 1; k < MOST_STORES; k++) {
 		bring(id, 0);
 		if (!step_until(id, called_at + 1)) {
-			settle_all(m, k);
+			settle_all(id, k);
 			return 0;
 		}
-		if (!open_until(m, k)) {
-			settle_all(m, k);
+		if (!open_until(id, k)) {
+			settle_all(id, k);
 			return k - 1;
 		}
-		must_open(m);
-		settle_all(m, k);
+		must_open(id);
+		settle_all(id, k);
 	}
 	return k;
 }
@@ -330,8 +329,8 @@ static void set_up(char **more)
 		}
 	}
 	trap_set_up();
-	for (int i = 0; i < N_STAGES; i++)
-		must_open(&mortals[i]);
+	for (enum stage_id id = 0; id < N_STAGES; id++)
+		must_open(id);
 }
 
 int main(int argc, char **argv)
@@ -345,13 +344,13 @@ int main(int argc, char **argv)
 		return 77;
 	}
 	set_up(argv + 1);
-	for (int id = 0; id < N_STAGES; id++) {
+	for (enum stage_id id = 0; id < N_STAGES; id++) {
 		uint64_t before = violations;
 		uint32_t in_step = die_everywhere(id), in_recovery = die_in_each_recovery(id);
 
 		points += in_step + in_recovery;
 		printf("%s %s dies before each of %u stores of a step and %u of a recovery\n",
-		       violations == before ? "ok  " : "FAIL", mortals[id].name, in_step, in_recovery);
+		       violations == before ? "ok  " : "FAIL", stage_name(id), in_step, in_recovery);
 	}
 	printf("     %u crash points, %llu deaths in steps, %llu in recovery, %llu violations\n", points,
 	       (unsigned long long)deaths, (unsigned long long)recovery_deaths, (unsigned long long)violations);

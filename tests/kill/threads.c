@@ -15,6 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "edf/loop.h"
+#include "egress/loop.h"
+#include "ingress/loop.h"
 #include "hold/sockets.h"
 #include "traffic/sink.h"
 #include "harness/harness.h"
@@ -25,9 +28,6 @@
 #define CATCH_UP_NS (10 * NS_PER_S)
 #define SMALLEST_MAPPING (64u << 10)
 
-int ingress_main(int argc, char **argv);
-int edf_main(int argc, char **argv);
-int egress_main(int argc, char **argv);
 void *__real_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset);
 void *__wrap_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset);
 int __real_munmap(void *at, size_t bytes);
@@ -58,11 +58,18 @@ int __wrap_munmap(void *at, size_t bytes)
 	return at == mapping ? 0 : __real_munmap(at, bytes);
 }
 
-static void *run_stage(void *stage_main)
+/* A stage, for its thread. */
+struct runner {
+	const struct stage_ops *ops;
+	struct stage *stage;
+};
+
+static void *run_stage(void *arg)
 {
 	static int failed = 1;
+	const struct runner *r = arg;
 
-	return ((int (*)(int, char **))stage_main)(n_arguments, arguments) ? &failed : NULL;
+	return stage_run(r->ops, r->stage, n_arguments, arguments) ? &failed : NULL;
 }
 
 static void *observe(void *arg)
@@ -116,7 +123,12 @@ static uint64_t judge(const struct segment *seg, const struct flow *flows)
 
 int main(void)
 {
-	static int (*const stages[N_STAGES])(int, char **) = { ingress_main, edf_main, egress_main };
+	static struct ingress_loop ingress_loop;
+	static struct edf_loop edf_loop;
+	static struct egress_loop egress_loop;
+	static struct runner stages[N_STAGES] = { { &ingress_ops, &ingress_loop.stage },
+						  { &edf_ops, &edf_loop.stage },
+						  { &egress_ops, &egress_loop.stage } };
 	static struct config config;
 	static struct flow flows[MAX_CLASSES];
 	static struct sockets sockets;
@@ -148,7 +160,7 @@ int main(void)
 	sink_start(&sink, flows, config.n_classes, &sink_thread);
 	pthread_create(&observer, NULL, observe, &seg);
 	for (int i = 0; i < N_STAGES; i++)
-		pthread_create(&threads[i], NULL, run_stage, (void *)stages[i]);
+		pthread_create(&threads[i], NULL, run_stage, &stages[i]);
 	for (int i = 0; i < N_STAGES; i++)
 		while (atomic_load_explicit(&seg.shared->stages[i].state, memory_order_relaxed) != STATE_READY)
 			pass_time(NS_PER_MS);

@@ -1,4 +1,4 @@
-/* trap.c - a segment whose stores are counted, and the stages that die at one of them. */
+/* trap.c - a segment whose stores are counted, until the one at which its writer dies. */
 #include "trap.h"
 
 #include <signal.h>
@@ -6,8 +6,6 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
-
-#include "mortal.h"
 
 #define TRAP_FLAG 0x100 /* of x86-64 */
 #define BREAKPOINT 0xd4200000u /* of AArch64: brk #0 */
@@ -23,12 +21,6 @@ struct trap trap;
 static uint8_t *open_pages[MOST_PAGES]; /* writable for one instruction */
 static int n_open;
 static uintptr_t page_bytes; /* 4, 16 or 64 KiB on AArch64 */
-
-const struct mortal mortals[N_STAGES] = {
-	{ "ingress", ingress_open, ingress_step, ingress_die },
-	{ "edf", edf_open, edf_step, edf_die },
-	{ "egress", egress_open, egress_step, egress_die },
-};
 
 void *__wrap_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset)
 {

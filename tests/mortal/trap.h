@@ -13,23 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config/config.h"
-
 #if defined(__x86_64__) || defined(__aarch64__)
 #define TRAP_WORKS 1
 #else
 #define TRAP_WORKS 0 /* nobody has written down how to let one store through */
 #endif
-
-/* A stage as it is driven here: open (with recovery), one step, and death. */
-struct mortal {
-	const char *name;
-	int (*open)(int argc, char **argv);
-	void (*step)(void);
-	void (*die)(void);
-};
-
-extern const struct mortal mortals[N_STAGES];
 
 struct trap {
 	uint8_t *at; /* the one mapping */

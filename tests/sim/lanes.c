@@ -159,7 +159,7 @@ void check_lanes(void)
 			if (word == l->word[id])
 				continue;
 			if (lane_distance_pkts(word, l->word[id]) > sim.seg.views[class].slots) {
-				sim_complain("class %u: the count of %s jumped", class, mortals[id].name);
+				sim_complain("class %u: the count of %s jumped", class, stage_name((enum stage_id)id));
 				abort(); /* nothing that follows would mean anything */
 			}
 			check[id](class, l, word);

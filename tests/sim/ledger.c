@@ -195,7 +195,7 @@ void check_slept(enum stage_id id, uint64_t since_ns)
 	for (uint32_t class = 0; class < sim.config.n_classes; class ++)
 		if (ledgers[class].servable_since_ns[id] < now - WAKE_NS &&
 		    (id != STAGE_INGRESS || input_has_waited(class, now - WAKE_NS)))
-			sim_complain("%s slept on while class %u waited for it", mortals[id].name, class);
+			sim_complain("%s slept on while class %u waited for it", stage_name(id), class);
 }
 
 /* Has it read, or sent, what its count does not show? */

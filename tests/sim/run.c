@@ -38,7 +38,6 @@
 enum task_state { TASK_DEAD, TASK_READY, TASK_ASLEEP };
 
 struct task {
-	const struct mortal *mortal;
 	enum task_state state;
 	uint64_t at_ns; /* its clock; asleep: when the sleep ends; dead: when the successor starts */
 	uint64_t slept_at_ns, step_ns, read_ns; /* read_ns: what it read from its clock last */
@@ -145,7 +144,7 @@ static void become_dead(struct task *t)
 	sim.result.deaths++;
 	sim.result.recovery_deaths += !t->is_open;
 	check_died((enum stage_id)(t - tasks));
-	t->mortal->die();
+	mortal_die((enum stage_id)(t - tasks));
 	t->state = TASK_DEAD;
 	t->at_ns = now + RESTART_NS + sim_below(&sim.random, RESTART_SPREAD_NS);
 	t->is_open = t->is_locked = t->dies_after_call = 0;
@@ -255,8 +254,8 @@ static void live(void)
 	enum stage_id id = (enum stage_id)(t - tasks);
 
 	ARRIVE(NULL, &scheduler_stack, &scheduler_stack_bytes);
-	if (t->mortal->open(3, arguments)) {
-		log_error("%s does not open", t->mortal->name);
+	if (mortal_open(id, 3, arguments)) {
+		log_error("%s does not open", stage_name(id));
 		exit(1);
 	}
 	t->is_open = 1;
@@ -265,7 +264,7 @@ static void live(void)
 		if (watcher)
 			watcher(id);
 		t->step_ns = 0;
-		t->mortal->step();
+		mortal_step(id);
 		sim.result.steps++;
 	}
 }
@@ -377,9 +376,7 @@ static void begin(void)
 		struct task *t = &tasks[i];
 		uint8_t *stack = t->stack ? t->stack : malloc(STACK_BYTES);
 
-		*t = (struct task){
-			.mortal = &mortals[i], .at_ns = SIM_BEGIN_NS + (uint32_t)i, .stack = stack, .die_in = t->die_in
-		};
+		*t = (struct task){ .at_ns = SIM_BEGIN_NS + (uint32_t)i, .stack = stack, .die_in = t->die_in };
 		if (!stack) {
 			log_error("no memory for the stack of a stage");
 			exit(1);
@@ -417,7 +414,7 @@ void sim_run(void)
 	check_end();
 	for (int i = 0; i < N_STAGES; i++) {
 		if (tasks[i].state != TASK_DEAD)
-			tasks[i].mortal->die();
+			mortal_die((enum stage_id)i);
 		tasks[i].die_in = 0;
 	}
 }

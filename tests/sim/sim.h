@@ -23,6 +23,7 @@
 
 #include "clock.h"
 #include "config/config.h"
+#include "mortal/mortal.h"
 #include "mortal/trap.h"
 #include "random.h"
 #include "shm/segment.h"

@@ -85,7 +85,7 @@ static void wait_for(pid_t pid)
 		return;
 	if (report->violations++ < MOST_COMPLAINTS)
 		printf("     seed %llu: %s died at %llu ns, and all went wrong\n", (unsigned long long)sim.setup.seed,
-		       mortals[sim_stage()].name, (unsigned long long)(sim_now_ns() - SIM_BEGIN_NS));
+		       stage_name((enum stage_id)sim_stage()), (unsigned long long)(sim_now_ns() - SIM_BEGIN_NS));
 }
 
 /* Called before a store, from the signal handler that counts it. Returns 1 where the stage dies. */
@@ -159,7 +159,7 @@ static void run_world(const struct sim_setup *setup)
 	report->recovery_deaths += level == GRANDCHILD;
 	if (sim.result.violations)
 		printf("     seed %llu: %s died, and then all this\n", (unsigned long long)setup->seed,
-		       mortals[dead].name);
+		       stage_name(dead));
 	report->violations += sim.result.violations;
 	fflush(stdout);
 	_exit(0);

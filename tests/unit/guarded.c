@@ -240,6 +240,9 @@ static void a_packet_above_interrupts_only_what_would_make_it_late(void)
 	interrupts(q, 200 * US + 1, POLICY_EDF_DROP, -1, DROP_NONE); /* margins are guarded's */
 	interrupts(q, 250 * US + 1, POLICY_EDF_DROP, 0, DROP_NONE);
 	interrupts(q, 250 * US + 1, POLICY_EDF, 0, DROP_NONE);
+	q[0].started = 1; /* it waits further down the stack */
+	interrupts(q, 250 * US + 1, POLICY_EDF, -1, DROP_NONE);
+	q[0].started = 0;
 	q[0].room_pkts = 0;
 	interrupts(q, 1 * MS, POLICY_GUARDED, -1, DROP_NONE);
 	q[0].room_pkts = 1;

@@ -11,15 +11,15 @@
 #define MS NS_PER_MS
 
 static struct stage stage;
-static struct sender sender;
+static struct settled settled;
 
 /* One class of the defaults (high: 1 ms), and a segment without a name. */
-static void open_sender(void)
+static void open_settled(void)
 {
 	char why[WHY_BYTES];
 
 	memset(&stage, 0, sizeof(stage));
-	memset(&sender, 0, sizeof(sender));
+	memset(&settled, 0, sizeof(settled));
 	config_defaults(&stage.config);
 	snprintf(stage.config.instance, sizeof(stage.config.instance), "unit-settle-%d", getpid());
 	CU_ASSERT_EQUAL_FATAL(segment_create(&stage.seg, &stage.config, NULL, 0, why), 0);
@@ -27,9 +27,8 @@ static void open_sender(void)
 	stage.blocks = stage.seg.shared->stages;
 	stage.self = &stage.blocks[STAGE_EGRESS];
 	stage.space_fd = -1;
-	sender.stage = &stage;
-	sender.journal = &stage.seg.shared->egress_journal;
-	settle_load(&sender, 0);
+	settled.stage = &stage;
+	settle_load(&settled, 0);
 }
 
 /* A packet that spends `spans[]` ns in each span, from 1 s on; returns when it is sent. */
@@ -49,14 +48,14 @@ static uint64_t put_packet(uint32_t index, const uint64_t spans[N_SPANS])
 
 static void a_late_packet_is_blamed_on_its_longest_span(void)
 {
-	open_sender();
+	open_settled();
 	for (uint32_t worst = 0; worst < N_SPANS; worst++) {
 		uint64_t spans[N_SPANS] = { 1000, 1000, 1000, 1000, 1000, 1000 };
 
 		spans[worst] = 2 * MS;
-		settle(&sender, 0, 1, put_packet(worst, spans));
-		CU_ASSERT_EQUAL(sender.tally[0].late_span_pkts[worst], 1);
-		CU_ASSERT_EQUAL(sender.tally[0].sent_late_pkts, worst + 1);
+		settle(&settled, 0, 1, put_packet(worst, spans));
+		CU_ASSERT_EQUAL(settled.tally[0].late_span_pkts[worst], 1);
+		CU_ASSERT_EQUAL(settled.tally[0].sent_late_pkts, worst + 1);
 	}
 	segment_close(&stage.seg);
 }
@@ -65,12 +64,12 @@ static void the_spans_of_what_was_sent_add_up_to_its_latency(void)
 {
 	uint64_t spans[N_SPANS] = { 1, 20, 300, 4000, 50000, 600000 };
 
-	open_sender();
-	settle(&sender, 0, 1, put_packet(0, spans));
-	settle(&sender, 0, 1, put_packet(1, spans));
+	open_settled();
+	settle(&settled, 0, 1, put_packet(0, spans));
+	settle(&settled, 0, 1, put_packet(1, spans));
 	for (int i = 0; i < N_SPANS; i++)
-		CU_ASSERT_EQUAL(sender.tally[0].span_sum_ns[i], 2 * spans[i]);
-	CU_ASSERT_EQUAL(sender.tally[0].latency_sum_ns, 2 * 654321);
+		CU_ASSERT_EQUAL(settled.tally[0].span_sum_ns[i], 2 * spans[i]);
+	CU_ASSERT_EQUAL(settled.tally[0].latency_sum_ns, 2 * 654321);
 	segment_close(&stage.seg);
 }
 
@@ -78,15 +77,15 @@ static void a_packet_just_in_time_is_not_late(void)
 {
 	uint64_t spans[N_SPANS] = { 0, 0, 0, MS, 0, 0 };
 
-	open_sender();
-	settle(&sender, 0, 1, put_packet(0, spans));
-	CU_ASSERT_EQUAL(sender.tally[0].sent_late_pkts, 0);
+	open_settled();
+	settle(&settled, 0, 1, put_packet(0, spans));
+	CU_ASSERT_EQUAL(settled.tally[0].sent_late_pkts, 0);
 	spans[SPAN_SOCKET] = 1;
-	settle(&sender, 0, 1, put_packet(1, spans));
-	CU_ASSERT_EQUAL(sender.tally[0].sent_late_pkts, 1);
-	CU_ASSERT_EQUAL(sender.tally[0].sent_pkts, 2);
-	CU_ASSERT_EQUAL(sender.tally[0].latency_max_ns, MS + 1);
-	CU_ASSERT_EQUAL(sender.tally[0].latency_sum_ns, 2 * MS + 1);
+	settle(&settled, 0, 1, put_packet(1, spans));
+	CU_ASSERT_EQUAL(settled.tally[0].sent_late_pkts, 1);
+	CU_ASSERT_EQUAL(settled.tally[0].sent_pkts, 2);
+	CU_ASSERT_EQUAL(settled.tally[0].latency_max_ns, MS + 1);
+	CU_ASSERT_EQUAL(settled.tally[0].latency_sum_ns, 2 * MS + 1);
 	segment_close(&stage.seg);
 }
 
@@ -95,7 +94,7 @@ static void each_slot_is_counted_once_under_its_own_name(void)
 	uint64_t none[N_SPANS] = { 0 };
 	const struct lane_view *v;
 
-	open_sender();
+	open_settled();
 	v = &stage.seg.views[0];
 	for (uint32_t i = 0; i < 4; i++)
 		put_packet(i, none);
@@ -104,12 +103,12 @@ static void each_slot_is_counted_once_under_its_own_name(void)
 	v->departures[2].drop = DROP_LATE_EGRESS;
 	v->departures[3].drop = DROP_SEND_ERROR;
 	v->departures[3].send_errno = EMSGSIZE;
-	settle(&sender, 0, 4, NS_PER_S);
-	CU_ASSERT_EQUAL(sender.tally[0].sent_pkts, 1);
-	CU_ASSERT_EQUAL(sender.tally[0].passed_dropped_pkts, 1);
-	CU_ASSERT_EQUAL(sender.tally[0].late_egress_pkts, 1);
-	CU_ASSERT_EQUAL(sender.tally[0].send_errno[0], EMSGSIZE);
-	CU_ASSERT_EQUAL(sender.tally[0].send_errno_pkts[0], 1);
+	settle(&settled, 0, 4, NS_PER_S);
+	CU_ASSERT_EQUAL(settled.tally[0].sent_pkts, 1);
+	CU_ASSERT_EQUAL(settled.tally[0].passed_dropped_pkts, 1);
+	CU_ASSERT_EQUAL(settled.tally[0].late_egress_pkts, 1);
+	CU_ASSERT_EQUAL(settled.tally[0].send_errno[0], EMSGSIZE);
+	CU_ASSERT_EQUAL(settled.tally[0].send_errno_pkts[0], 1);
 	CU_ASSERT_EQUAL(lane_sent(v->lane) >> COUNT_SHIFT, 4);
 	segment_close(&stage.seg);
 }
@@ -118,18 +117,18 @@ static void more_errnos_than_places_share_the_last(void)
 {
 	uint64_t none[N_SPANS] = { 0 };
 
-	open_sender();
+	open_settled();
 	for (uint32_t i = 0; i < SEND_ERRNOS + 3; i++) {
 		put_packet(i, none);
 		stage.seg.views[0].departures[i].drop = DROP_SEND_ERROR;
 		stage.seg.views[0].departures[i].send_errno = 100 + i;
-		settle(&sender, 0, 1, NS_PER_S);
+		settle(&settled, 0, 1, NS_PER_S);
 	}
 	for (uint32_t i = 0; i + 1 < SEND_ERRNOS; i++) {
-		CU_ASSERT_EQUAL(sender.tally[0].send_errno[i], 100 + i);
-		CU_ASSERT_EQUAL(sender.tally[0].send_errno_pkts[i], 1);
+		CU_ASSERT_EQUAL(settled.tally[0].send_errno[i], 100 + i);
+		CU_ASSERT_EQUAL(settled.tally[0].send_errno_pkts[i], 1);
 	}
-	CU_ASSERT_EQUAL(sender.tally[0].send_errno_pkts[SEND_ERRNOS - 1], 4);
+	CU_ASSERT_EQUAL(settled.tally[0].send_errno_pkts[SEND_ERRNOS - 1], 4);
 	segment_close(&stage.seg);
 }
 
@@ -148,25 +147,44 @@ static void the_histogram_outlives_a_death_between_commit_and_update(void)
 	struct lane *l;
 	uint32_t bucket = histogram_bucket(5000);
 
-	open_sender();
+	open_settled();
 	l = stage.seg.views[0].lane;
 	for (uint32_t i = 0; i < 10; i++)
-		settle(&sender, 0, 1, put_packet(i, spans));
+		settle(&settled, 0, 1, put_packet(i, spans));
 	CU_ASSERT_EQUAL(l->latency[bucket], 10);
 	/* The stage died after the commit of the tenth, before the update: the bank tells the successor. */
 	atomic_store_explicit(&l->latency[bucket], 9, memory_order_relaxed);
-	memset(&sender.tally, 0, sizeof(sender.tally));
-	memset(&sender.latency, 0, sizeof(sender.latency));
-	settle_load(&sender, 0);
+	memset(&settled.tally, 0, sizeof(settled.tally));
+	memset(&settled.latency, 0, sizeof(settled.latency));
+	settle_load(&settled, 0);
 	CU_ASSERT_EQUAL(l->latency[bucket], 10);
-	CU_ASSERT_EQUAL(sender.tally[0].sent_pkts, 10);
-	settle_load(&sender, 0); /* and a successor that dies right there changes nothing */
-	settle(&sender, 0, 1, put_packet(10, spans));
+	CU_ASSERT_EQUAL(settled.tally[0].sent_pkts, 10);
+	settle_load(&settled, 0); /* and a successor that dies right there changes nothing */
+	settle(&settled, 0, 1, put_packet(10, spans));
 	CU_ASSERT_EQUAL(l->latency[bucket], 11);
-	CU_ASSERT_EQUAL(histogram_total(), sender.tally[0].sent_pkts);
+	CU_ASSERT_EQUAL(histogram_total(), settled.tally[0].sent_pkts);
+	segment_close(&stage.seg);
+}
+
+/* Both neighbours wait for room: the loop wakes them, once for all that a step released. */
+static void counting_says_how_many_slots_to_ring_for_and_rings_for_none(void)
+{
+	uint64_t none[N_SPANS] = { 0 };
+
+	open_settled();
+	for (uint32_t i = 0; i < 3; i++)
+		put_packet(i, none);
+	atomic_store_explicit(&stage.blocks[STAGE_EDF].parked, PARKED_FOR_SPACE, memory_order_relaxed);
+	atomic_store_explicit(&stage.blocks[STAGE_INGRESS].parked, PARKED_FOR_SPACE, memory_order_relaxed);
+	settle(&settled, 0, 1, NS_PER_S);
+	settle(&settled, 0, 2, NS_PER_S);
+	CU_ASSERT_EQUAL(stage.blocks[STAGE_EDF].parked, PARKED_FOR_SPACE);
+	CU_ASSERT_EQUAL(stage.blocks[STAGE_INGRESS].parked, PARKED_FOR_SPACE);
+	CU_ASSERT_EQUAL(settled.unrung_pkts, 3);
 	segment_close(&stage.seg);
 }
 
 SUITE(settle, TEST(a_late_packet_is_blamed_on_its_longest_span), TEST(the_spans_of_what_was_sent_add_up_to_its_latency),
       TEST(a_packet_just_in_time_is_not_late), TEST(each_slot_is_counted_once_under_its_own_name),
-      TEST(more_errnos_than_places_share_the_last), TEST(the_histogram_outlives_a_death_between_commit_and_update))
+      TEST(more_errnos_than_places_share_the_last), TEST(counting_says_how_many_slots_to_ring_for_and_rings_for_none),
+      TEST(the_histogram_outlives_a_death_between_commit_and_update))

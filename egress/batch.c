@@ -1,0 +1,131 @@
+/* batch.c - collect packets for one system call, and mark runs for UDP_SEGMENT. */
+#include "batch.h"
+
+#include <netinet/udp.h>
+#include <string.h>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+static_assert(LONGEST_SCAN <= UINT16_MAX, "released[] holds as many");
+
+static int is_late(const struct sender *s, uint32_t class, uint32_t index, uint64_t now)
+{
+	uint64_t budget_ns = s->stage->config.classes[class].budget_ns;
+
+	return s->stage->config.late == LATE_DROP && budget_ns != BUDGET_NONE &&
+	       now > s->stage->seg.views[class].arrivals[index].arrived_at_ns + budget_ns;
+}
+
+int batch_admits(struct sender *s, uint32_t class, uint32_t index, uint64_t now)
+{
+	const struct lane_view *v = &s->stage->seg.views[class];
+
+	if (v->results[index].drop != DROP_NONE)
+		return 0;
+	v->departures[index].drop = is_late(s, class, index, now) ? DROP_LATE_EGRESS : DROP_NONE;
+	return v->departures[index].drop == DROP_NONE;
+}
+
+static int joins_run(const struct batch *b, uint32_t len_bytes)
+{
+	return b->n_msgs > 0 && b->run_len_bytes > 0 && len_bytes > 0 && len_bytes <= b->run_len_bytes &&
+	       b->run_len_bytes < b->gso_below_bytes && b->run_total_bytes + len_bytes <= GSO_MOST_BYTES;
+}
+
+static void write_segment_size(struct egress_journal *j, uint32_t i, uint32_t len_bytes)
+{
+	struct msghdr *m = &j->msgs[i].msg_hdr;
+	uint16_t size = (uint16_t)len_bytes;
+	struct cmsghdr *c = (struct cmsghdr *)j->control[i]; /* not m->msg_control, which others can write to */
+
+	m->msg_control = c;
+	m->msg_controllen = CMSG_SPACE(sizeof(size));
+	c->cmsg_level = SOL_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(size));
+	memcpy(CMSG_DATA(c), &size, sizeof(size));
+}
+
+static void extend_run(struct batch *b, struct egress_journal *j, uint32_t len_bytes)
+{
+	j->msgs[b->n_msgs - 1].msg_hdr.msg_iovlen++;
+	if (b->run_pkts == 1)
+		write_segment_size(j, b->n_msgs - 1, b->run_len_bytes);
+	b->run_total_bytes += len_bytes;
+	b->run_pkts++;
+	if (len_bytes < b->run_len_bytes)
+		b->run_len_bytes = 0; /* a shorter packet ends the run */
+}
+
+static void begin_message(struct batch *b, struct egress_journal *j, struct iovec *vector, uint32_t len_bytes)
+{
+	if (b->n_msgs == 0)
+		b->first_len_bytes = len_bytes;
+	b->pkts[b->n_msgs] = 0;
+	j->msgs[b->n_msgs++].msg_hdr = (struct msghdr){ .msg_iov = vector, .msg_iovlen = 1 };
+	b->run_len_bytes = b->run_total_bytes = len_bytes;
+	b->run_pkts = 1;
+}
+
+static void add_packet(struct batch *b, struct sender *s, uint32_t index, uint64_t now)
+{
+	const struct lane_view *v = &s->stage->seg.views[b->class];
+	const struct result *r = &v->results[index];
+	struct iovec *vector = &s->journal->vectors[b->n_pkts];
+
+	stage_check_length(s->stage, b->class, r->len_bytes);
+	v->departures[index].handed_at_ns = now;
+	vector->iov_base = lane_payload(v, index) + (r->second ? v->second_offset : 0);
+	vector->iov_len = r->len_bytes;
+	if (joins_run(b, r->len_bytes))
+		extend_run(b, s->journal, r->len_bytes);
+	else
+		begin_message(b, s->journal, vector, r->len_bytes);
+	b->pkts[b->n_msgs - 1]++;
+	b->n_pkts++;
+	b->wire_bytes += r->len_bytes + b->to->overhead_bytes;
+}
+
+/* Once the last message is sent, all slots judged so far are released: by this process or by a successor. */
+static void note_released(struct batch *b, struct egress_journal *j)
+{
+	j->released[b->n_msgs - 1] = b->released[b->n_msgs - 1] = (uint16_t)(b->scanned + 1);
+}
+
+static int fits(const struct batch *b, struct sender *s, uint32_t index, uint32_t most_bytes)
+{
+	uint32_t len_bytes = s->stage->seg.views[b->class].results[index].len_bytes;
+
+	return sender_output(s, b->class, index) == b->to &&
+	       b->wire_bytes + len_bytes + b->to->overhead_bytes <= most_bytes;
+}
+
+void batch_build(struct batch *b, struct sender *s, uint32_t class, uint32_t most_bytes, uint64_t now)
+{
+	uint32_t n = sender_waiting_pkts(s, class), index = sender_index(s, class, 0);
+
+	*b = (struct batch){ .class = class, .to = sender_output(s, class, index) };
+	b->gso_below_bytes = now < b->to->gso_again_at_ns ? 0 : b->to->gso_below_bytes;
+	add_packet(b, s, index, now);
+	note_released(b, s->journal);
+	for (b->scanned = 1; b->scanned < n && b->n_pkts < BATCH; b->scanned++) {
+		index = sender_index(s, class, b->scanned);
+		if (batch_admits(s, class, index, now)) {
+			if (!fits(b, s, index, most_bytes))
+				break;
+			add_packet(b, s, index, now);
+		}
+		note_released(b, s->journal);
+	}
+}
+
+uint32_t batch_wire_bytes(const struct batch *b, const struct egress_journal *j, uint32_t n_msgs)
+{
+	uint32_t bytes = 0;
+
+	for (uint32_t i = 0; i < n_msgs; i++)
+		bytes += j->msgs[i].msg_len + b->pkts[i] * b->to->overhead_bytes;
+	return bytes;
+}

@@ -1,0 +1,43 @@
+/*
+ * batch.h - the packets of one system call: of one class, to one destination, in order.
+ *
+ * Memory:  the vector of messages lies in the journal, where the kernel marks it and a successor reads it. What this process
+ *          believes of it is kept apart, in struct batch, because others can write to the segment.
+ * Rules:   packets of equal size form a run, which goes as one message (a super-datagram, UDP_SEGMENT) whose last part
+ *          may be shorter. Dropped packets between them are released with the message before them.
+ * Source:  udp(7) UDP_SEGMENT.
+ */
+#ifndef ONTIME_BATCH_H
+#define ONTIME_BATCH_H
+
+#include "sender.h"
+
+#define GSO_MOST_BYTES 65000 /* of one super-datagram; the kernel's limit is 65535 with headers */
+
+struct batch {
+	uint32_t class, n_msgs, n_pkts, wire_bytes;
+	struct output *to; /* one of the sender's */
+	uint32_t gso_below_bytes; /* of `to`, as of now */
+	uint32_t scanned; /* slots judged: packets to send and dropped ones */
+	uint32_t run_len_bytes, run_total_bytes, run_pkts; /* of the last message, while it can take more */
+	uint32_t first_len_bytes; /* length of the packets of the first message */
+	uint16_t released[BATCH]; /* slots released once message i is sent; as in the journal */
+	uint8_t pkts[BATCH]; /* packets of message i */
+};
+
+/*
+ * batch_admits - is the packet in a slot to be sent? Not if an earlier stage dropped it. With `late = drop` not if its deadline
+ * has passed, which is noted in its departure.
+ */
+int batch_admits(struct sender *s, uint32_t class, uint32_t index, uint64_t now);
+
+/*
+ * batch_build - collect packets from the head of a class on, at most most_bytes on the wire. The head itself was admitted
+ * before, and goes whatever most_bytes is.
+ */
+void batch_build(struct batch *b, struct sender *s, uint32_t class, uint32_t most_bytes, uint64_t now);
+
+/* batch_wire_bytes - what the first n messages were on the wire, by what the kernel noted. */
+uint32_t batch_wire_bytes(const struct batch *b, const struct egress_journal *j, uint32_t n_msgs);
+
+#endif

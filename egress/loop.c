@@ -1,0 +1,201 @@
+/* loop.c - the egress stage: one step, its sleep, and what it does between start and end. */
+#include "loop.h"
+
+#include <string.h>
+
+#include "log.h"
+#include "mutant.h"
+
+static struct egress_loop *loop_of(struct stage *s)
+{
+	return (struct egress_loop *)s;
+}
+
+/* Shed what is dropped, then look at what is left. Returns how many classes have something to send. */
+static uint32_t shed_and_look(struct egress_loop *l, uint64_t now)
+{
+	uint32_t backlogged = 0;
+
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++) {
+		send_shed(&l->sender, class, now);
+		l->head_bytes[class] = send_head_bytes(&l->sender, class, now);
+		backlogged += l->head_bytes[class] > 0;
+	}
+	return backlogged;
+}
+
+/* Has a class a packet now that had none in this step? */
+static int has_news(const struct egress_loop *l, uint64_t now)
+{
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++)
+		if (l->head_bytes[class] == 0 && send_head_bytes(&l->sender, class, now) > 0)
+			return 1;
+	return 0;
+}
+
+static int has_input(void *arg)
+{
+	return has_news(arg, now_ns());
+}
+
+/* Wake the stages that wait for the room that this step made. A death before it costs them one bounded park (bell.h). */
+static void ring_neighbours(struct egress_loop *l)
+{
+	if (l->sender.settled.unrung_pkts == 0)
+		return;
+	l->sender.settled.unrung_pkts = 0;
+	stage_ring(&l->stage, STAGE_EDF, PARKED_FOR_SPACE);
+	stage_ring(&l->stage, STAGE_INGRESS, PARKED_FOR_SPACE);
+}
+
+/* When the next thing happens that nobody rings for: a retry, or the shaper. */
+static uint64_t next_event_ns(const struct egress_loop *l, uint64_t now, uint64_t shaped_until_ns)
+{
+	uint64_t at_ns = now + l->stage.config.heartbeat_ms * NS_PER_MS;
+
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++)
+		if (l->sender.retry_at_ns[class] > now && l->sender.retry_at_ns[class] < at_ns)
+			at_ns = l->sender.retry_at_ns[class];
+	return shaped_until_ns > now && shaped_until_ns < at_ns ? shaped_until_ns : at_ns;
+}
+
+/*
+ * Sleep until a packet comes. No ring may be owed: the neighbours would wait for room as long as this stage sleeps.
+ * shaped_until_ns: 0 when there is nothing to send, else when the shaper lets the next packet go.
+ */
+static void park(struct egress_loop *l, uint64_t shaped_until_ns)
+{
+	struct stage *s = &l->stage;
+	uint64_t now;
+
+	assert(l->sender.settled.unrung_pkts == 0);
+	if (!shaped_until_ns && stage_spin(s, has_input, l))
+		return;
+	bell_announce(&s->self->parked, PARKED);
+	now = now_ns();
+	if (!has_news(l, now) && (shaped_until_ns == 0 || shaped_until_ns > now)) {
+		s->parks++;
+		stage_sleep(s, PARKED, next_event_ns(l, now, shaped_until_ns) - now);
+	}
+	bell_awake(&s->self->parked);
+}
+
+/* For a successor. Before a call the worst case is noted: killed in it, the bound still holds. */
+static void note_shaper(struct egress_loop *l, uint64_t empty_at_ns)
+{
+	/* relaxed, here and below: read when this process is gone */
+	if (l->shaper.rate_bits_per_s)
+		atomic_store_explicit(&l->sender.journal->shaped_until_ns, empty_at_ns, memory_order_relaxed);
+}
+
+/* At start, and when a reload may have changed the rate. Killed between two of the stores, it errs on the slow side. */
+static void start_shaper(struct egress_loop *l)
+{
+	struct egress_journal *j = l->sender.journal;
+	uint64_t before_ns = atomic_load_explicit(&j->shaped_until_ns, memory_order_relaxed), after_ns, rescued_ns;
+
+	shaper_init_shares(&l->drr, &l->stage.config);
+	shaper_init(&l->shaper, &l->stage.config);
+	/* before_ns counts the rescued packets from the time the predecessor noted; they may have left just now. */
+	rescued_ns = shaper_after_ns(&l->shaper, l->sender.rescued_wire_bytes, now_ns());
+	l->sender.rescued_wire_bytes = 0;
+	shaper_resume(&l->shaper, before_ns, atomic_load_explicit(&j->shaped_rate_bits_per_s, memory_order_relaxed),
+		      now_ns());
+	if (l->shaper.empty_at_ns < rescued_ns)
+		l->shaper.empty_at_ns = rescued_ns;
+	after_ns = l->shaper.empty_at_ns;
+	atomic_store_explicit(&j->shaped_until_ns, before_ns > after_ns ? before_ns : after_ns, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&j->shaped_rate_bits_per_s, l->stage.config.rate_bits_per_s, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&j->shaped_until_ns, after_ns, memory_order_relaxed);
+}
+
+/* What a class may send now. The packet at its head goes in any case. */
+static uint32_t allowed_bytes(const struct egress_loop *l, int class, uint64_t now)
+{
+	uint32_t most_bytes = drr_allowance_bytes(&l->drr, class);
+	uint32_t shaped_bytes = shaper_allows_bytes(&l->shaper, now);
+
+	if (shaped_bytes < most_bytes)
+		most_bytes = shaped_bytes;
+	return most_bytes > l->head_bytes[class] ? most_bytes : l->head_bytes[class];
+}
+
+static void send_class(struct egress_loop *l, int class, uint64_t now)
+{
+	uint32_t most_bytes = allowed_bytes(l, class, now), bytes;
+
+	if (!mutant_is("no-note"))
+		note_shaper(l, shaper_after_ns(&l->shaper, most_bytes, now));
+	bytes = send_batch(&l->sender, (uint32_t) class, most_bytes, now);
+	drr_charge(&l->drr, class, bytes);
+	/* Charge at the current time: if the stage was preempted before the call, the packets left late, and the next must
+	   not leave early. */
+	shaper_charge(&l->shaper, bytes, now_ns());
+	note_shaper(l, l->shaper.empty_at_ns);
+}
+
+static void step(struct stage *s)
+{
+	struct egress_loop *l = loop_of(s);
+	uint64_t now = now_ns(), next_ns = 0;
+	uint32_t backlogged = shed_and_look(l, now);
+	int class = backlogged ? drr_pick(&l->drr, l->head_bytes) : -1, is_free;
+
+	stage_beat(s, now, backlogged > 0);
+	send_look_at_ways(&l->sender, now);
+	if (class >= 0)
+		next_ns = shaper_next_ns(&l->shaper, l->head_bytes[class], now);
+	is_free = class >= 0 && next_ns <= now;
+	if (is_free)
+		send_class(l, class, now);
+	ring_neighbours(l);
+	if (!is_free)
+		park(l, next_ns);
+}
+
+/* For observers: what each class is held to now. */
+static void tell_terms(const struct egress_loop *l)
+{
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++) {
+		const struct class_config *c = &l->stage.config.classes[class];
+		struct lane *lane = l->stage.seg.views[class].lane;
+
+		/* relaxed: each stands alone */
+		atomic_store_explicit(&lane->budget_ns, c->budget_ns, memory_order_relaxed);
+		atomic_store_explicit(&lane->ingress_to_edf_pkts, c->ingress_to_edf_pkts, memory_order_relaxed);
+		atomic_store_explicit(&lane->edf_to_egress_pkts, c->edf_to_egress_pkts, memory_order_relaxed);
+	}
+}
+
+static void reload(struct stage *s)
+{
+	struct egress_loop *l = loop_of(s);
+
+	tell_terms(l);
+	start_shaper(l);
+	if (l->gso != s->config.gso)
+		send_use_gso(&l->sender, (int)s->config.gso);
+	l->gso = s->config.gso;
+}
+
+static int open_loop(struct stage *s)
+{
+	struct egress_loop *l = loop_of(s);
+	int status = send_init(&l->sender, s);
+
+	if (status)
+		return status;
+	l->gso = s->config.gso;
+	start_shaper(l);
+	tell_terms(l);
+	return 0;
+}
+
+static int is_drained(struct stage *s)
+{
+	return send_is_idle(&loop_of(s)->sender);
+}
+
+const struct stage_ops egress_ops = { STAGE_EGRESS, open_loop, reload, step, is_drained, NULL };

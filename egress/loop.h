@@ -1,0 +1,26 @@
+/*
+ * loop.h - the egress stage: finished packets of all lanes to the kernel, in the shares and at the rate that shaper.h allows.
+ *
+ * Memory:  one per process, static in main.c; tests have theirs. `stage` is its first member, and stands for all of it (stage/run.h).
+ */
+#ifndef ONTIME_EGRESS_LOOP_H
+#define ONTIME_EGRESS_LOOP_H
+
+#include "send.h"
+#include "shaper.h"
+#include "stage/run.h"
+
+struct egress_loop {
+	struct stage stage;
+	struct drr drr; /* whose turn it is */
+	struct shaper shaper;
+	struct sender sender;
+	uint32_t head_bytes[MAX_CLASSES]; /* send_head_bytes() as of this step */
+	uint32_t gso; /* the option, as it was before a reload */
+};
+
+static_assert(offsetof(struct egress_loop, stage) == 0, "stage_run() hands the loop its stage only");
+
+extern const struct stage_ops egress_ops;
+
+#endif

@@ -1,0 +1,111 @@
+/* refusal.c - what each errno of a send means, and what follows from it. */
+#include "refusal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+#define GSO_PAUSE_NS (100 * NS_PER_MS)
+#define MOST_REFUSALS 8 /* without an ICMP error in between, and without a datagram sent */
+
+/* Does a packet to another destination wait behind those of the batch? */
+static int delays_others(struct sender *s, const struct batch *b)
+{
+	const struct lane_view *v = &s->stage->seg.views[b->class];
+	uint32_t n = s->stage->config.classes[b->class].n_dests > 1 ? sender_waiting_pkts(s, b->class) : 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t index = sender_index(s, b->class, i);
+
+		if (v->results[index].drop == DROP_NONE && sender_output(s, b->class, index) != b->to)
+			return 1;
+	}
+	return 0;
+}
+
+/* How long the packet at the head is worth a try. */
+static uint64_t left_ns(const struct sender *s, uint32_t class, uint64_t now)
+{
+	uint64_t budget_ns = s->stage->config.classes[class].budget_ns, until_ns;
+
+	if (s->stage->config.late != LATE_DROP || budget_ns == BUDGET_NONE)
+		return UINT64_MAX;
+	until_ns = s->stage->seg.views[class].arrivals[sender_index(s, class, 0)].arrived_at_ns + budget_ns;
+	return until_ns > now ? until_ns - now : 0;
+}
+
+/* Returns 1 if the packet may be tried again later. */
+static int wait_for_room(struct sender *s, const struct batch *b, int err, uint64_t now)
+{
+	uint64_t most_ns = delays_others(s, b) ? ROOM_SHARED_NS : ROOM_ALONE_NS;
+	uint64_t wait_ns = output_room_wait_ns(b->to, err, now, most_ns, left_ns(s, b->class, now));
+
+	if (wait_ns == 0)
+		return 0;
+	s->retry_at_ns[b->class] = now + wait_ns;
+	s->settled.tally[b->class].send_waits++;
+	settle(&s->settled, b->class, 0, now); /* observers see the wait while it lasts */
+	return 1;
+}
+
+/* Returns 1 if the packet at the head is to be tried again, now or at retry_at_ns; else *err is what to drop it under. */
+static int may_try_again(struct sender *s, const struct batch *b, int *err, uint64_t now)
+{
+	uint32_t icmp = output_drain_errors(b->to->fd);
+
+	s->settled.tally[b->class].refused_events += icmp;
+	if (icmp)
+		return 1;
+	/* An ICMP error too, but the queue had no room for it. If it comes again and again, it is about this datagram. */
+	if (*err == ECONNREFUSED && b->to->refusals++ < MOST_REFUSALS) {
+		s->settled.tally[b->class].refused_events++;
+		return 1;
+	}
+	if (*err == EAGAIN || *err == ENOBUFS || *err == ENOMEM || *err == EINTR)
+		return wait_for_room(s, b, *err, now);
+	*err = output_mend(b->to, *err, now);
+	sender_count_remade(s, b->to);
+	return *err == 0;
+}
+
+/*
+ * If the packet at the head was part of a super-datagram, the next try goes without. That lasts where the errno may be about the
+ * super-datagram itself; a missing route and its like are over soon. Returns 1 if there is a next try.
+ */
+static int give_up_gso(struct sender *s, const struct batch *b, int err, uint64_t now)
+{
+	if (b->pkts[0] < 2)
+		return 0;
+	if (err != EMSGSIZE && err != EINVAL && err != EIO && err != EOPNOTSUPP && err != ENOPROTOOPT) {
+		b->to->gso_again_at_ns = now + GSO_PAUSE_NS;
+		return 1;
+	}
+	b->to->gso_below_bytes = err == EMSGSIZE || err == EINVAL ? b->first_len_bytes : 0;
+	log_info("class %s: UDP_SEGMENT of %u bytes refused: %s: sending those singly",
+		 s->stage->config.classes[b->class].name, b->first_len_bytes, strerror(err));
+	return 1;
+}
+
+static void drop_head(struct sender *s, const struct batch *b, int err, uint64_t now)
+{
+	struct departure *d = &s->stage->seg.views[b->class].departures[sender_index(s, b->class, 0)];
+
+	d->send_errno = (uint32_t)err;
+	d->drop = DROP_SEND_ERROR;
+	output_dropped(b->to);
+	settle(&s->settled, b->class, 1, now);
+}
+
+void refusal_handle(struct sender *s, const struct batch *b, int err, uint64_t now)
+{
+	if (may_try_again(s, b, &err, now))
+		return;
+	if (err == EBADF || err == ENOTSOCK || err == EFAULT) {
+		log_error("sendmmsg for class %s: %s", s->stage->config.classes[b->class].name, strerror(err));
+		abort();
+	}
+	if (!give_up_gso(s, b, err, now))
+		drop_head(s, b, err, now);
+}

@@ -1,0 +1,61 @@
+/*
+ * sender.h - what the files of the way out share: the outputs, what waits for them, and the journal of the call.
+ *
+ * Memory:  struct sender is private to egress, a part of its loop.
+ * Rules:   send.h says what may be done with it; batch.h and refusal.h are parts of that.
+ */
+#ifndef ONTIME_SENDER_H
+#define ONTIME_SENDER_H
+
+#include "output.h"
+#include "settle.h"
+
+#define LONGEST_SCAN 512 /* slots judged at once, dropped ones included; must fit egress_journal.released[] */
+
+struct sender {
+	struct stage *stage;
+	struct egress_journal *journal;
+	struct settled settled;
+	struct output outputs[MAX_CLASSES][MAX_DESTS];
+	uint64_t retry_at_ns[MAX_CLASSES]; /* the kernel had no room: the class is not tried before this */
+	uint32_t n_outputs, next_output;
+	struct output *all_outputs[MAX_CLASSES * MAX_DESTS];
+	uint64_t look_at_ns; /* when the way of the next output is looked at */
+	uint32_t rescued_wire_bytes; /* sent by a predecessor's last call, at an unknown time */
+};
+
+/* sender_index - the slot of the packet that is `ahead` places behind the head of a class. */
+static inline uint32_t sender_index(const struct sender *s, uint32_t class, uint32_t ahead)
+{
+	return lane_index(&s->stage->seg.views[class], s->settled.sent[class], ahead);
+}
+
+/* sender_waiting_pkts - packets that edf has passed on and egress has not released; LONGEST_SCAN at most. */
+static inline uint32_t sender_waiting_pkts(const struct sender *s, uint32_t class)
+{
+	uint64_t n = lane_distance_pkts(lane_processed(s->stage->seg.views[class].lane), s->settled.sent[class]);
+
+	stage_check_counts(s->stage, class, n);
+	return n < LONGEST_SCAN ? (uint32_t)n : LONGEST_SCAN;
+}
+
+/* sender_output_number - which output of the class the packet in a slot goes to: all packets of a source to the same one. */
+static inline uint32_t sender_output_number(const struct sender *s, uint32_t class, uint32_t index)
+{
+	return s->stage->seg.views[class].arrivals[index].source % s->stage->config.classes[class].n_dests;
+}
+
+static inline struct output *sender_output(struct sender *s, uint32_t class, uint32_t index)
+{
+	return &s->outputs[class][sender_output_number(s, class, index)];
+}
+
+/* sender_count_remade - for observers: how often an output was connected again. */
+static inline void sender_count_remade(struct sender *s, struct output *o)
+{
+	if (o->n_remade) /* relaxed: stands alone */
+		atomic_fetch_add_explicit(&s->stage->self->remade_sockets, o->n_remade, memory_order_relaxed);
+	o->n_remade = 0;
+}
+
+#endif
