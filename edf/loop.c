@@ -108,7 +108,7 @@ static uint64_t let_others_go_first(void *arg, uint64_t worked_ns)
 	uint64_t began_ns = now_ns(), now = began_ns;
 
 	plan_progress(&l->plan, mine.class, mine.predicted_ns > worked_ns ? mine.predicted_ns - worked_ns : 0);
-	while (!stage_return_asked()) {
+	while (!asked_to_return()) {
 		struct edf_choice choice;
 
 		look(l, now);

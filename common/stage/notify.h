@@ -1,0 +1,12 @@
+/*
+ * notify.h - what systemd is told of a stage.
+ *
+ * Source:  sd_notify(3): one datagram to the socket that NOTIFY_SOCKET names, so no library.
+ */
+#ifndef ONTIME_STAGE_NOTIFY_H
+#define ONTIME_STAGE_NOTIFY_H
+
+/* notify_send - a line such as READY=1. Without NOTIFY_SOCKET, and when nobody listens there, nothing happens. */
+void notify_send(const char *text);
+
+#endif
