@@ -100,7 +100,10 @@ static void guard(struct edf_loop *l)
 		work_guard(&l->work, l->at_work.class, l->at_work.word);
 }
 
-/* Between two slices of work: packets that must not wait go first, each with a count of its own. Returns how long that took. */
+/*
+ * Between two slices of work: packets that must not wait go first, each with a count of its own. Their work may be interrupted
+ * likewise, as deep as there are classes (work.h). Returns how long that took.
+ */
 static uint64_t let_others_go_first(void *arg, uint64_t worked_ns)
 {
 	struct edf_loop *l = arg;
