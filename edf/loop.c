@@ -1,6 +1,7 @@
 /* loop.c - the edf stage: one step, its sleep, and what it does between start and end. */
 #include "loop.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -268,7 +269,8 @@ static int open_plan(struct edf_loop *l)
 		entries[class] = calloc(slots[class], sizeof(*entries[class]));
 		if (entries[class])
 			continue;
-		log_error("no memory for %u entries of class %s", slots[class], l->stage.config.classes[class].name);
+		log_error("allocate %u entries of the plan for class %s: %s: make room, or use smaller queue limits",
+			  slots[class], l->stage.config.classes[class].name, strerror(ENOMEM));
 		return EXIT_TEMPORARY;
 	}
 	plan_init(&l->plan, &l->stage.config, entries, slots);

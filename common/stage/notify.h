@@ -6,7 +6,10 @@
 #ifndef ONTIME_STAGE_NOTIFY_H
 #define ONTIME_STAGE_NOTIFY_H
 
-/* notify_send - a line such as READY=1. Without NOTIFY_SOCKET, and when nobody listens there, nothing happens. */
-void notify_send(const char *text);
+/*
+ * notify_send - a line such as READY=1. Without NOTIFY_SOCKET nothing happens. 0, or -errno: what waits for that line must be
+ * sent it again.
+ */
+int notify_send(const char *text);
 
 #endif

@@ -26,12 +26,15 @@ static int join_segment(struct stage *s)
 		return err == -ESTALE ? EXIT_LAYOUT : err == -EPROTO ? EXIT_CONFIG : EXIT_TEMPORARY;
 	}
 	err = mutant_is("no-lock") ? 0 : segment_lock_stage(&s->seg, s->id, LOCK_WAIT_NS);
-	if (err) {
-		log_error("start in instance '%s': %s (pid %d): stop that one first, or use run/restart.sh %s",
-			  s->config.instance, err == -EBUSY ? "this stage is already running" : strerror(-err),
-			  segment_stage_pid(&s->seg, s->id), stage_name(s->id));
+	if (err == -EBUSY)
+		log_error("start in instance '%s': this stage is already running (pid %d): stop that one first, or use "
+			  "run/restart.sh %s",
+			  s->config.instance, segment_stage_pid(&s->seg, s->id), stage_name(s->id));
+	else if (err)
+		log_error("start in instance '%s': lock a byte of segment %s, so that no second %s starts: %s",
+			  s->config.instance, s->seg.name, stage_name(s->id), strerror(-err));
+	if (err)
 		return EXIT_TEMPORARY;
-	}
 	err = handed_check(&s->seg);
 	return err == -EBADF ? EXIT_CONFIG : err ? EXIT_TEMPORARY : 0;
 }
@@ -126,7 +129,7 @@ void stage_ready(struct stage *s)
 {
 	ring_all(s);
 	announce(s, STATE_READY);
-	notify_send("READY=1");
+	s->must_tell_ready = notify_send("READY=1") != 0;
 	log_info("ready (pid %d, start %u)", getpid(),
 		 atomic_load_explicit(&s->self->generation, memory_order_relaxed));
 }
@@ -182,6 +185,8 @@ void stage_beat(struct stage *s, uint64_t now, int has_work)
 	atomic_store_explicit(&s->self->rings, s->rings, memory_order_relaxed);
 	atomic_store_explicit(&s->self->beat_at_ns, now, memory_order_relaxed);
 	probe_beat(&s->probes, now);
+	if (s->must_tell_ready) /* systemd ends what never says it */
+		s->must_tell_ready = notify_send("READY=1") != 0;
 	notify_send("WATCHDOG=1");
 }
 

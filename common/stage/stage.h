@@ -41,6 +41,7 @@ struct stage {
 	char *argv[MAX_ARGUMENTS]; /* the overrides, for reload */
 	int space_fd; /* what wakes ingress when room is made; -1: none, it polls */
 	uint64_t beat_due_ns;
+	int must_tell_ready; /* systemd has not been told yet: no descriptor, or no memory, for that */
 	uint64_t reload_due_ns; /* a reload could not read the config: try again then; 0: none is due */
 	uint64_t parks, rings;
 	struct failing failing;
