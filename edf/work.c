@@ -212,17 +212,22 @@ uint64_t work_do(struct work *w, const struct lane_view *v, uint32_t index, stru
 	return others_ns;
 }
 
+/* One packet among all, as the journal keeps it: its class and count, packed as a call of one packet would be. */
+static uint64_t packet_id(uint32_t class, uint64_t word)
+{
+	return journal_pack(class, 1, word >> COUNT_SHIFT);
+}
+
 int work_is_poison(const struct work *w, uint32_t class, uint64_t word)
 {
+	/* relaxed: stored by this process at its start, or by one that is gone */
 	return w->kind == WORK_PLUGIN &&
 	       atomic_load_explicit(&w->journal->crashes, memory_order_relaxed) >= CRASHES_UNTIL_POISON &&
-	       atomic_load_explicit(&w->journal->crashed_on, memory_order_relaxed) ==
-		       journal_pack(class, 1, word >> COUNT_SHIFT);
+	       atomic_load_explicit(&w->journal->crashed_on, memory_order_relaxed) == packet_id(class, word);
 }
 
 void work_guard(struct work *w, uint32_t class, uint64_t word)
 {
 	/* relaxed: read by this process's own handlers, and by a successor */
-	atomic_store_explicit(&w->journal->working, word ? journal_pack(class, 1, word >> COUNT_SHIFT) : 0,
-			      memory_order_relaxed);
+	atomic_store_explicit(&w->journal->working, word ? packet_id(class, word) : 0, memory_order_relaxed);
 }

@@ -131,7 +131,7 @@ void stage_ready(struct stage *s)
 	announce(s, STATE_READY);
 	s->must_tell_ready = notify_send("READY=1") != 0;
 	log_info("ready (pid %d, start %u)", getpid(),
-		 atomic_load_explicit(&s->self->generation, memory_order_relaxed));
+		 atomic_load_explicit(&s->self->generation, memory_order_relaxed)); /* relaxed: this process's own */
 }
 
 /* A config that cannot be read just now is read again until it can: the other stages may have read it. */

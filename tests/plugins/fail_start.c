@@ -103,7 +103,9 @@ int getpeername(int fd, struct sockaddr *restrict at, socklen_t *restrict len)
 
 int getrlimit(__rlimit_resource_t which, struct rlimit *limit)
 {
-	return fails("getrlimit") ? -1 : (int)syscall(SYS_prlimit64, 0, which, NULL, limit);
+	const struct rlimit *as_it_is = NULL;
+
+	return fails("getrlimit") ? -1 : (int)syscall(SYS_prlimit64, 0, which, as_it_is, limit);
 }
 
 int open(const char *file, int flags, ...)
