@@ -92,6 +92,7 @@ static void open_loop(uint32_t n_classes)
 	segment_remove(s->config.instance);
 	s->id = STAGE_EDF;
 	s->blocks = s->place.blocks = s->seg.shared->stages;
+	s->place.n_cpus = 1;
 	s->self = &s->blocks[STAGE_EDF];
 	s->space_fd = -1;
 	probe_init(&s->probes, &s->seg, STAGE_EDF);

@@ -26,6 +26,7 @@ static void open_stage(void)
 	CU_ASSERT_EQUAL_FATAL(segment_create(&stage.seg, &stage.config, NULL, 0, why), 0);
 	segment_remove(stage.config.instance);
 	stage.blocks = stage.place.blocks = stage.seg.shared->stages;
+	stage.place.n_cpus = 1;
 	stage.self = &stage.blocks[STAGE_INGRESS];
 	stage.space_fd = -1;
 	probe_init(&stage.probes, &stage.seg, STAGE_INGRESS);
