@@ -1,6 +1,7 @@
 /* loop.c - the edf stage: one step, its sleep, and what it does between start and end. */
 #include "loop.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,7 +101,10 @@ static void guard(struct edf_loop *l)
 		work_guard(&l->work, l->at_work.class, l->at_work.word);
 }
 
-/* Between two slices of work: packets that must not wait go first, each with a count of its own. Returns how long that took. */
+/*
+ * Between two slices of work: packets that must not wait go first, each with a count of its own. Their work may be interrupted
+ * likewise, as deep as there are classes (work.h). Returns how long that took.
+ */
 static uint64_t let_others_go_first(void *arg, uint64_t worked_ns)
 {
 	struct edf_loop *l = arg;
@@ -108,7 +112,7 @@ static uint64_t let_others_go_first(void *arg, uint64_t worked_ns)
 	uint64_t began_ns = now_ns(), now = began_ns;
 
 	plan_progress(&l->plan, mine.class, mine.predicted_ns > worked_ns ? mine.predicted_ns - worked_ns : 0);
-	while (!stage_return_asked()) {
+	while (!asked_to_return()) {
 		struct edf_choice choice;
 
 		look(l, now);
@@ -265,7 +269,8 @@ static int open_plan(struct edf_loop *l)
 		entries[class] = calloc(slots[class], sizeof(*entries[class]));
 		if (entries[class])
 			continue;
-		log_error("no memory for %u entries of class %s", slots[class], l->stage.config.classes[class].name);
+		log_error("allocate %u entries of the plan for class %s: %s: make room, or use smaller queue limits",
+			  slots[class], l->stage.config.classes[class].name, strerror(ENOMEM));
 		return EXIT_TEMPORARY;
 	}
 	plan_init(&l->plan, &l->stage.config, entries, slots);

@@ -1,6 +1,7 @@
 /* work.c - the work done per packet. */
 #include "work.h"
 
+#include <assert.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -89,6 +90,7 @@ int work_open(struct work *w, struct stage *s)
 {
 	memset(w, 0, sizeof(*w));
 	w->kind = s->config.work;
+	w->n_classes = s->config.n_classes;
 	w->journal = &s->seg.shared->edf_journal;
 	ending_recall(w->journal, w->kind == WORK_PLUGIN ? getenv("ONTIME_LAST_END") : NULL);
 	return w->kind == WORK_PLUGIN ? open_plugin(w, s->config.plugin) : 0;
@@ -193,27 +195,39 @@ static uint64_t run_plugin(const struct work *w, const struct lane_view *v, uint
 uint64_t work_do(struct work *w, const struct lane_view *v, uint32_t index, struct ontime_packet *packet,
 		 struct result *result, uint64_t started_at_ns)
 {
+	uint64_t others_ns;
+
 	result->len_bytes = packet->in_bytes;
 	result->drop = DROP_NONE;
 	result->second = 0;
+	if (w->kind == WORK_NONE)
+		return 0;
+	assert(w->depth < w->n_classes);
+	w->depth++;
 	if (w->kind == WORK_SIMULATE)
-		return simulate(w, started_at_ns, work_simulated_ns(packet->in_bytes));
-	if (w->kind == WORK_PLUGIN)
-		return run_plugin(w, v, index, packet, result, started_at_ns);
-	return 0;
+		others_ns = simulate(w, started_at_ns, work_simulated_ns(packet->in_bytes));
+	else
+		others_ns = run_plugin(w, v, index, packet, result, started_at_ns);
+	w->depth--;
+	return others_ns;
+}
+
+/* One packet among all, as the journal keeps it: its class and count, packed as a call of one packet would be. */
+static uint64_t packet_id(uint32_t class, uint64_t word)
+{
+	return journal_pack(class, 1, word >> COUNT_SHIFT);
 }
 
 int work_is_poison(const struct work *w, uint32_t class, uint64_t word)
 {
+	/* relaxed: stored by this process at its start, or by one that is gone */
 	return w->kind == WORK_PLUGIN &&
 	       atomic_load_explicit(&w->journal->crashes, memory_order_relaxed) >= CRASHES_UNTIL_POISON &&
-	       atomic_load_explicit(&w->journal->crashed_on, memory_order_relaxed) ==
-		       journal_pack(class, 1, word >> COUNT_SHIFT);
+	       atomic_load_explicit(&w->journal->crashed_on, memory_order_relaxed) == packet_id(class, word);
 }
 
 void work_guard(struct work *w, uint32_t class, uint64_t word)
 {
 	/* relaxed: read by this process's own handlers, and by a successor */
-	atomic_store_explicit(&w->journal->working, word ? journal_pack(class, 1, word >> COUNT_SHIFT) : 0,
-			      memory_order_relaxed);
+	atomic_store_explicit(&w->journal->working, word ? packet_id(class, word) : 0, memory_order_relaxed);
 }

@@ -4,6 +4,9 @@
  * Rules:   `simulate` takes 0.2 ms + 0.2 ms * bytes / 1400, at most 0.4 ms: it sleeps for what is long and spins only for
  *          the last stretch that a timer cannot hit. The plugin runs on a copy (plugin.h).
  *          Long work is done in slices when work_slice() says so: between two of them others may go first.
+ * Depth:   work on one packet may be interrupted by work on another, and that again, each on the stack of the one before.
+ *          It goes as deep as there are classes and no deeper, since a class whose packet is at work has no other one begun
+ *          (plan_interrupt() overlooks it). work_do() asserts that.
  * Crash:   work is redone for a packet whose count was not stored; the poison rule ends endless redoing: however the plugin
  *          ends the stage, the packet at work is noted in the segment (ending.h).
  * Start:   a plugin's file that is missing, half-written or open to others, and an open() that fails, pass: exit status 1,
@@ -29,6 +32,7 @@ struct work {
 	uint64_t slice_ns; /* 0: work is never interrupted */
 	uint64_t (*between)(void *arg, uint64_t worked_ns);
 	void *arg;
+	uint32_t n_classes, depth; /* depth: packets at work now, each but the last one interrupted */
 };
 
 /* work_open - 0, or the exit status, after one line. */

@@ -173,7 +173,7 @@ int output_make(struct output *o, const struct class_config *c, uint32_t i, int 
 	*o = (struct output){ .to = to, .class = c->name, .has_way = 1 };
 	o->overhead_bytes = family == AF_INET ? IPV4_UDP_BYTES : IPV6_UDP_BYTES;
 	o->gso_below_bytes = gso ? GSO_NO_LIMIT : 0;
-	o->fd = stage_socket(c->name, "out", i);
+	o->fd = handed_socket(c->name, "out", i);
 	if (o->fd >= 0) {
 		o->has_way = end_of(o->fd, getpeername).len != 0; /* if not, hold has said so */
 		return 0;

@@ -49,7 +49,7 @@ static int open_sockets(struct ingress_loop *l)
 	for (uint32_t flow = 0; flow < l->ingress.n_flows; flow++) {
 		const char *class = l->stage.config.classes[l->ingress.class_of[flow]].name;
 
-		l->receiver.fd[flow] = stage_socket(class, "in", l->ingress.listen_of[flow]);
+		l->receiver.fd[flow] = handed_socket(class, "in", l->ingress.listen_of[flow]);
 		/* hold has switched it on; systemd has no word for it */
 		setsockopt(l->receiver.fd[flow], SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
 		event.data.u32 = flow;

@@ -275,6 +275,7 @@ static void recover(struct receiver *r, const struct ingress *in)
 
 			stage_check_counts(r->stage, class, lane_distance_pkts(r->word[class], sent) + done);
 			accept_batch(r, in, (int)flow, done);
+			/* relaxed: for observers */
 			atomic_fetch_add_explicit(&r->stage->self->rescued_pkts, done, memory_order_relaxed);
 		}
 	}

@@ -21,10 +21,22 @@ struct search {
 	size_t want_len;
 	int (*look)(struct search *s, pid_t pid, int fd, const char *link); /* 1: enough of this process */
 	int flags, fd; /* of segment_find() */
+	int err; /* a process could not be asked for want of something that may be there the next time; else 0 */
 	int n_found;
 	void (*found)(void *arg, pid_t pid);
 	void *arg;
 };
+
+int find_is_shortage(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -ENOBUFS || err == -EAGAIN;
+}
+
+static void note_shortage(struct search *s, int has_worked)
+{
+	if (!has_worked && find_is_shortage(-errno))
+		s->err = -errno;
+}
 
 static pid_t number(const char *text)
 {
@@ -50,6 +62,7 @@ static void look_into(struct search *s, pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	dir = opendir(path);
+	note_shortage(s, dir != NULL);
 	while (dir && (e = readdir(dir))) {
 		ssize_t n = readlinkat(dirfd(dir), e->d_name, link, sizeof(link) - 1);
 
@@ -73,6 +86,7 @@ static void search_all(struct search *s, const char *instance)
 	DIR *dir = opendir("/proc");
 	struct dirent *e;
 
+	note_shortage(s, dir != NULL);
 	want(s, instance);
 	while (dir && (e = readdir(dir))) {
 		pid_t pid = number(e->d_name);
@@ -122,6 +136,7 @@ static int open_it(struct search *s, pid_t pid, int fd, const char *link)
 	if (!is_ours(path) || !is_writer(pid, fd)) /* what it is now is looked at once more when it is open */
 		return 0;
 	s->fd = open(path, s->flags | O_NONBLOCK);
+	note_shortage(s, s->fd >= 0);
 	return s->fd >= 0;
 }
 
@@ -130,7 +145,7 @@ int segment_find(const char *instance, int flags)
 	struct search s = { .look = open_it, .flags = flags, .fd = -1 };
 
 	search_all(&s, instance);
-	return s.fd < 0 ? -ENOENT : s.fd;
+	return s.fd >= 0 ? s.fd : s.err ? s.err : -ENOENT;
 }
 
 static int report_writer(struct search *s, pid_t pid, int fd, const char *link)

@@ -12,8 +12,11 @@
 #include <sys/types.h>
 
 /* segment_find - open the instance's segment of this layout although its name is gone; but not one that only observers have
-   open still, for that is of an instance that is no more. A descriptor, or -ENOENT. */
+   open still, for that is of an instance that is no more. A descriptor; or -ENOENT; or the shortage for which a process could not be asked. */
 int segment_find(const char *instance, int flags);
+
+/* find_is_shortage - does this -errno say that a descriptor or memory was missing, so that nothing is known of what was asked for? */
+int find_is_shortage(int err);
 
 /*
  * segment_each_user - call found() once for each process that has a segment of the instance, of whatever layout, open for

@@ -127,18 +127,22 @@ int name_open(const char *instance, const char *name, int handed, int flags)
 {
 	char path[32];
 	struct stat st;
-	int fd = -1, found;
+	int fd = -1, found, err = 0;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", handed);
 	if (handed >= 0) /* a description of its own, so that locks are its own too */
 		fd = open(path, flags);
 	if (fd >= 0)
 		return fd;
+	err = handed >= 0 ? -errno : 0;
 	fd = shm_open(name, flags | O_NONBLOCK, 0); /* a pipe of that name must not be waited for */
 	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid())
 		return fd;
 	fd = fd < 0 ? -errno : fd;
 	found = segment_find(instance, flags);
+	if (found < 0 &&
+	    fd == -ENOENT) /* without a name, and the others could perhaps not be asked: that it is gone is not known */
+		return find_is_shortage(err) ? err : found;
 	if (found < 0)
 		return fd;
 	if (fd >= 0)

@@ -200,8 +200,12 @@ static int open_and_map(struct segment *seg, const char *instance, int writable,
 	seg->fd = name_open(instance, seg->name, handed, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 	if (seg->fd < 0)
 		return name_explain_missing(seg, instance, seg->fd, why);
-	if (fstat(seg->fd, &st) < 0)
-		memset(&st, 0, sizeof(st));
+	if (fstat(seg->fd, &st) < 0) {
+		err = -errno;
+		snprintf(why, WHY_BYTES, "ask segment %s for its size and owner: %s", seg->name, strerror(-err));
+		segment_close(seg);
+		return err;
+	}
 	wrong = name_check_owner(&st, writable, &err);
 	if (wrong)
 		return refuse_segment(seg, wrong, err, st.st_uid, why);

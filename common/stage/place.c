@@ -190,7 +190,10 @@ static void explain(const struct place *p, enum fifo fifo, int err)
 		 TOP_PRIORITY, TOP_PRIORITY);
 	if (may_raise())
 		snprintf(allows, sizeof(allows), "a cgroup that has real time (cpu.rt_runtime_us)");
-	if (fifo == FIFO_ON)
+	if (err == -EAGAIN || err == -ENOMEM)
+		log_warn("no real time: no timer to bound it by: %s: %s instead, until this stage starts again",
+			 strerror(-err), instead[p->may]);
+	else if (fifo == FIFO_ON)
 		log_warn("no real time: SCHED_FIFO: %s: %s instead; it needs %s", strerror(-err), instead[p->may],
 			 allows);
 	else if (speaks(p))

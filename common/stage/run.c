@@ -16,7 +16,7 @@ int stage_begin(const struct stage_ops *ops, struct stage *s, int argc, char **a
 
 static int must_end(const struct stage_ops *ops, struct stage *s)
 {
-	return stage_stop_asked() || (stage_drain_asked() && ops->is_drained(s));
+	return asked_to_stop() || (asked_to_drain() && ops->is_drained(s));
 }
 
 int stage_run(const struct stage_ops *ops, struct stage *s, int argc, char **argv)

@@ -5,30 +5,27 @@
  * Rules:   a stage is one thread; the only asynchronous things are the signal flags.
  * Exit:    0 asked to stop; 1 temporary (a restart may help); 2 usage or configuration (it will not); 3 this binary has
  *          another layout than the segment (the binary that made it would do); a signal: crash.
- * Crash:   nothing a stage holds privately is worth anything. Its successor waits for the stage's lock (the kernel
- *          frees it when the dead one's last system call is over), reads the counts and the journal, and goes on.
- *          It rings every bell first: the dead one may have owed a wake.
- * Sockets: come as LISTEN_FDS from hold or systemd, named in LISTEN_FDNAMES: CLASS.in.0, CLASS.out.0, space. hold adds
- *          `segment` and `config`, so that a stage needs no name in any file system to start again.
- * Source:  sd_listen_fds(3), sd_notify(3): both are two lines of protocol, so no library.
+ * Crash:   no private state has to survive. A stage's successor waits for the stage's lock (the kernel frees it when the
+ *          dead one's last system call is over), reads the counts and the journal, and goes on.
+ *          It rings every bell first, since the dead stage may have owed a wake.
  */
 #ifndef ONTIME_STAGE_H
 #define ONTIME_STAGE_H
 
-#include <signal.h>
-
-#include "shm/bell.h"
+#include "asked.h"
 #include "clock.h"
 #include "config/config.h"
+#include "damage.h"
 #include "failing.h"
+#include "handed.h"
 #include "place.h"
 #include "probe.h"
+#include "shm/bell.h"
 #include "shm/segment.h"
 
 #define EXIT_TEMPORARY 1
 #define EXIT_CONFIG 2
 #define EXIT_LAYOUT 3
-#define LISTEN_FIRST_FD 3
 #define MAX_ARGUMENTS 64
 
 struct stage {
@@ -44,18 +41,12 @@ struct stage {
 	char *argv[MAX_ARGUMENTS]; /* the overrides, for reload */
 	int space_fd; /* what wakes ingress when room is made; -1: none, it polls */
 	uint64_t beat_due_ns;
+	int must_tell_ready; /* systemd has not been told yet: no descriptor, or no memory, for that */
 	uint64_t reload_due_ns; /* a reload could not read the config: try again then; 0: none is due */
 	uint64_t parks, rings;
 	struct failing failing;
 	uint64_t spin_ns; /* how long the next sleep spins first: adapts between 1/16 of the limit and the limit */
 };
-
-/* stage_stop_asked, stage_drain_asked - SIGTERM or SIGINT; SIGUSR1: stop when nothing waits for this stage. */
-int stage_stop_asked(void);
-int stage_drain_asked(void);
-
-/* stage_return_asked - a stop or a reload waits for the stage's loop: long work should let nothing else go first. */
-int stage_return_asked(void);
 
 /*
  * stage_open - everything before the first packet: options, config, segment, lock, pinning, signals.
@@ -107,18 +98,6 @@ static inline void stage_sleep(struct stage *s, uint32_t how, uint64_t timeout_n
 	else
 		stage_call_works(s, "futex");
 }
-
-/* stage_handed_fd - the descriptor that was handed on by that name (LISTEN_FDNAMES), or -1. Any program may ask. */
-int stage_handed_fd(const char *name);
-
-/* stage_socket - the fd of that name, e.g. "high.in.0", or -1 if none was handed on. */
-int stage_socket(const char *class, const char *direction, uint32_t i);
-
-/* stage_check_counts - abort with one line if a foreign count breaks the lane's invariant. */
-void stage_check_counts(const struct stage *s, uint32_t class, uint64_t ahead_pkts);
-
-/* stage_check_length - abort with one line if a packet would not fit its slot. */
-void stage_check_length(const struct stage *s, uint32_t class, uint32_t bytes);
 
 /* stage_close - say goodbye; returns the exit status 0. */
 int stage_close(struct stage *s);

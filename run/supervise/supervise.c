@@ -155,9 +155,9 @@ static int take_arguments(struct supervisor *s, int argc, char **argv)
 static int open_instance(struct supervisor *s)
 {
 	char why[WHY_BYTES];
-	int segment_fd = stage_handed_fd("segment"), err;
+	int segment_fd = handed_fd("segment"), err;
 
-	s->config_fd = stage_handed_fd("config");
+	s->config_fd = handed_fd("config");
 	if (segment_fd < 0 || s->config_fd < 0) {
 		log_error("no segment or no configuration was handed on (LISTEN_FDNAMES): start with run/launch.sh");
 		return EXIT_CONFIG;

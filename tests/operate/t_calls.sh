@@ -1,5 +1,5 @@
 #!/bin/sh
-# t_calls.sh - one failing call at a stage's start is temporary: status 1, one line, and the next start gets on.
+# t_calls.sh - what is short at a stage's start is temporary: status 1 and one line, or the stage goes on without; never status 2.
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/harness/check.sh
@@ -44,6 +44,42 @@ passes() { # CALL ERROR TEXT STAGE...: each of them ends with 1, and says why
 	done
 }
 
+text_of() { # ERROR: as strerror(3) has it
+	case $1 in
+	EMFILE) echo 'Too many open files' ;;
+	ENFILE) echo 'Too many open files in system' ;;
+	ENOMEM) echo 'Cannot allocate memory' ;;
+	ENOBUFS) echo 'No buffer space available' ;;
+	EAGAIN) echo 'Resource temporarily unavailable' ;;
+	ENOLCK) echo 'No locks available' ;;
+	esac
+}
+
+outcome_is() { # ends|goes-on CALL ERROR STAGE: with 1 after one line that gives the error as the reason, or it gets ready
+	# shellcheck disable=SC2086 # one word, or three
+	start "$4" timeout 10 ${nameless:-env} LD_PRELOAD="$fail" FAIL_START="$2 $3" >"$work/out" 2>&1 && status=0 || status=$?
+	case $1:$status in
+	ends:1) [ "$(grep -c . "$work/out")" = 1 ] && grep -q "^$4: .*$(text_of "$3")" "$work/out" && return ;;
+	goes-on:0) grep -q "^$4: ready (" "$work/out" && return ;;
+	esac
+	echo "$4: $2 fails with $3, and it should be: $1 (status $status)"
+	cat "$work/out"
+	return 1
+}
+
+shortages="EMFILE ENFILE ENOMEM ENOBUFS EAGAIN"
+
+survives() { # ends|goes-on CALL STAGE...: whatever is short
+	outcome=$1
+	call=$2
+	shift 2
+	for each in "$@"; do
+		for error in $shortages; do
+			outcome_is "$outcome" "$call" "$error" "$each" || return 1
+		done
+	done
+}
+
 nameless() { # COMMAND...: with nothing handed on but by number
 	nameless="env -u LISTEN_FDNAMES"
 	"$@"
@@ -63,6 +99,16 @@ config_is_away() {
 	mv "$work/away.conf" "$conf"
 	cat "$work/out"
 	[ "$status" = 1 ] && grep -q 'cannot be opened: No such file' "$work/out"
+}
+
+# The descriptor that was handed on cannot be opened just now, and the name is gone: that says nothing about another layout's.
+# shellcheck disable=SC2016 # for the shell in there
+segment_is_nameless() {
+	start ingress sh -c 'rm "/dev/shm/ontime.$1".v*; : >"/dev/shm/ontime.$1.v9999"; shift; exec "$@"' sh "$instance" \
+		env LD_PRELOAD="$fail" FAIL_START="open EMFILE" >"$work/out" 2>&1 && status=0 || status=$?
+	rm -f "/dev/shm/ontime.$instance.v9999"
+	cat "$work/out"
+	[ "$status" = 1 ] && grep -q 'segment .*Too many open files' "$work/out"
 }
 
 # shellcheck disable=SC2016 # for the shell in there
@@ -115,24 +161,37 @@ loops_are_refused() { # behind a wildcard: through an address of this machine, w
 
 sed "s|^work = .*|work = plugin:$work/none.so|" "$conf" >"$work/none-test.conf"
 check "a stage starts where no call fails" starts
-for error in EMFILE ENFILE ENOMEM EIO EACCES ENOENT; do
+for error in EIO EACCES ENOENT; do
 	check "a config that cannot be opened with $error is temporary" passes fopen $error 'cannot be opened' ingress edf egress
 done
 check "a config that is away is temporary" config_is_away
 check "a config that is wrong is not" config_is_wrong
-for error in EMFILE ENFILE ENOMEM EACCES; do
-	check "a segment that cannot be opened with $error is temporary" nameless passes shm_open $error 'segment' ingress edf egress
+check "a segment that cannot be opened with EACCES is temporary" nameless passes shm_open EACCES 'segment' ingress edf egress
+check "a socket that cannot be watched with ENOSPC is temporary" passes epoll_ctl ENOSPC '' ingress
+for call in fopen mmap fstat getsockopt; do
+	check "where $call is short, a start is put off" survives ends $call ingress edf egress
 done
-check "a segment that cannot be mapped is temporary" passes mmap ENOMEM 'segment' ingress edf egress
-for error in EMFILE ENFILE ENOMEM; do
-	check "an epoll instance refused with $error is temporary" passes epoll_create1 $error '' ingress
+check "where shm_open is short, a start is put off" nameless survives ends shm_open ingress edf egress
+for call in epoll_create1 epoll_ctl; do
+	check "where $call is short, a start of ingress is put off" survives ends $call ingress
 done
-for error in ENOMEM ENOSPC; do
-	check "a socket that cannot be watched with $error is temporary" passes epoll_ctl $error '' ingress
+for call in socket connect; do
+	check "where $call is short, a start of egress without sockets is put off" nameless survives ends $call egress
 done
-for error in ENOBUFS ENOMEM; do
-	check "a socket that does not answer with $error is temporary" passes getsockopt $error '' ingress edf egress
+check "where open is short, a start of edf with a plugin is put off" survives ends open edf
+check "where open is short, the segment is found by its name" survives goes-on open ingress egress
+check "where open is short and the segment has no name, a start is put off" segment_is_nameless
+for call in socket opendir stat mlock2 setsockopt timer_create timer_settime sched_getaffinity sched_setaffinity sched_setattr getrlimit prctl \
+	if_nametoindex; do
+	check "where $call is short, a start goes on" survives goes-on $call ingress edf egress
 done
+check "where getsockname is short, ingress goes on" survives goes-on getsockname ingress
+check "where getpeername is short, egress goes on" survives goes-on getpeername egress
+shortages="EMFILE ENFILE ENOMEM ENOBUFS ENOLCK"
+check "where locks are short, a start is put off" survives ends fcntl ingress edf egress
+shortages=ENOMEM
+check "where memory is short for the plan, a start of edf is put off" survives ends calloc edf
+check "where memory is short for a plugin, a start of edf is put off" survives ends dlopen edf
 check "a launch without its plugin is refused" launch_is_refused "$work/none-test.conf"
 if [ "${1:-}" = --in-namespace ]; then
 	check "a loop through an address of this machine is refused" loops_are_refused

@@ -149,7 +149,9 @@ static void what_a_plugin_refuses_or_overfills_is_dropped(void)
 	struct work w;
 
 	open_stage(WORK_PLUGIN, "");
-	w = (struct work){ .kind = WORK_PLUGIN, .plugin = &plugin, .journal = &stage.seg.shared->edf_journal };
+	w = (struct work){
+		.kind = WORK_PLUGIN, .plugin = &plugin, .journal = &stage.seg.shared->edf_journal, .n_classes = 1
+	};
 	CU_ASSERT_EQUAL(work_on(&w, "abc").drop, DROP_POISON);
 	plugin.work = write_too_much;
 	CU_ASSERT_EQUAL(work_on(&w, "abc").drop, DROP_POISON);

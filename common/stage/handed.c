@@ -1,0 +1,60 @@
+/* handed.c - the descriptors that a program was started with, by name. */
+#include "handed.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "log.h"
+
+int handed_fd(const char *name)
+{
+	const char *names = getenv("LISTEN_FDNAMES");
+	size_t len = strlen(name);
+
+	for (int fd = LISTEN_FIRST_FD; names && *names; fd++) {
+		size_t n = strcspn(names, ":");
+
+		if (n == len && strncmp(names, name, n) == 0)
+			return fd;
+		names += n + (names[n] == ':');
+	}
+	return -1;
+}
+
+int handed_socket(const char *class, const char *direction, uint32_t i)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s.%s.%u", class, direction, i);
+	return handed_fd(name);
+}
+
+int handed_check(const struct segment *seg)
+{
+	const struct header *h = &seg->header;
+	const char *count = getenv("LISTEN_FDS");
+	uint32_t handed = count ? (uint32_t)strtoul(count, NULL, 10) : 0;
+
+	for (uint32_t i = 0; i < h->n_sockets && i < handed; i++) {
+		uint64_t cookie = 0;
+		socklen_t len = sizeof(cookie);
+
+		/* Of no socket, and where sockets have no cookies, it is 0. */
+		if (getsockopt(LISTEN_FIRST_FD + (int)i, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 && errno != EBADF &&
+		    errno != ENOTSOCK && errno != EINVAL && errno != ENOPROTOOPT) {
+			int err = -errno;
+
+			log_error("ask fd %u which socket it is: %s", LISTEN_FIRST_FD + i, strerror(-err));
+			return err;
+		}
+		if (cookie == h->socket_cookies[i])
+			continue;
+		log_error("fd %u is not the socket that segment %s was made for: run/stop.sh, then run/launch.sh",
+			  LISTEN_FIRST_FD + i, seg->name);
+		return -EBADF;
+	}
+	return 0;
+}

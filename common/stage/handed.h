@@ -1,0 +1,30 @@
+/*
+ * handed.h - the descriptors that a program was started with, by name.
+ *
+ * Rules:   hold or systemd hands them on: LISTEN_FDS says how many there are from descriptor 3 on, and LISTEN_FDNAMES their names, in
+ *          order: CLASS.in.0, CLASS.out.0, space. hold adds `segment` and `config`, so that a stage needs no name in any file
+ *          system to start again.
+ * Source:  sd_listen_fds(3): two variables, so no library.
+ */
+#ifndef ONTIME_STAGE_HANDED_H
+#define ONTIME_STAGE_HANDED_H
+
+#include <stdint.h>
+
+#include "shm/segment.h"
+
+#define LISTEN_FIRST_FD 3
+
+/* handed_fd - the descriptor of that name, or -1 if none was handed on. */
+int handed_fd(const char *name);
+
+/* handed_socket - the i-th socket of a class, e.g. "high.in.0", or -1 if none was handed on. */
+int handed_socket(const char *class, const char *direction, uint32_t i);
+
+/*
+ * handed_check - are the sockets those that the segment was made for? Their cookies say so.
+ * 0, or after one line: -EBADF if one is another, or why one could not be asked.
+ */
+int handed_check(const struct segment *seg);
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * notify.h - what systemd is told of a stage.
+ *
+ * Source:  sd_notify(3): one datagram to the socket that NOTIFY_SOCKET names, so no library.
+ */
+#ifndef ONTIME_STAGE_NOTIFY_H
+#define ONTIME_STAGE_NOTIFY_H
+
+/*
+ * notify_send - a line such as READY=1. Without NOTIFY_SOCKET nothing happens. 0, or -errno: what waits for that line must be
+ * sent it again.
+ */
+int notify_send(const char *text);
+
+#endif
