@@ -259,7 +259,7 @@ int main(int argc, char **argv)
 	int status = open_loop(&l, argc, argv);
 
 	if (status)
-		return status - 1;
+		return stage_fail(&l.stage, status - 1);
 	while (!stage_stop_asked() && !is_drained(&l)) {
 		reload(&l);
 		step(&l);

@@ -17,6 +17,7 @@
 #include "version.h"
 
 #define LOCK_WAIT_NS (2 * NS_PER_S)
+#define LONGEST_PAUSE_NS NS_PER_S
 
 static _Atomic int stop_asked, drain_asked, reload_asked; /* relaxed, all of them: flags set by a signal handler */
 
@@ -221,12 +222,14 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	place_open(&s->place, &s->config, id, s->blocks);
 	probe_init(&s->probes, &s->seg, id);
 	s->space_fd = stage_handed_fd("space");
+	s->opened_at_ns = now_ns();
 	/* relaxed, all of them: for observers */
 	atomic_store_explicit(&s->self->pid, (uint32_t)getpid(), memory_order_relaxed);
 	atomic_store_explicit(&s->self->generation,
 			      atomic_load_explicit(&s->self->generation, memory_order_relaxed) + 1,
 			      memory_order_relaxed);
-	atomic_store_explicit(&s->self->started_at_ns, now_ns(), memory_order_relaxed);
+	if (atomic_load_explicit(&s->self->state, memory_order_relaxed) != STATE_STARTING) /* else it goes on trying */
+		atomic_store_explicit(&s->self->started_at_ns, s->opened_at_ns, memory_order_relaxed);
 	atomic_store_explicit(&s->self->failing_since_ns, 0, memory_order_relaxed); /* the predecessor's */
 	s->parks = atomic_load_explicit(&s->self->parks, memory_order_relaxed);
 	s->rings = atomic_load_explicit(&s->self->rings, memory_order_relaxed);
@@ -236,6 +239,31 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	if (file_stamp(s->file) != stamp)
 		atomic_store_explicit(&reload_asked, 1, memory_order_relaxed);
 	return 0;
+}
+
+/* How long to wait before the end: as long as it has been tried already, so ever longer, or at most a second. */
+static uint64_t pause_before_end_ns(const struct stage *s)
+{
+	uint64_t since_ns, now = now_ns();
+
+	if (!s->self) /* no segment, so nothing is known of the lives before this one */
+		return LONGEST_PAUSE_NS;
+	since_ns = atomic_load_explicit(&s->self->started_at_ns, memory_order_relaxed); /* relaxed: our own word */
+	return now - since_ns < LONGEST_PAUSE_NS ? now - since_ns : LONGEST_PAUSE_NS;
+}
+
+int stage_fail(struct stage *s, int status)
+{
+	struct timespec t;
+	uint64_t pause_ns;
+
+	if ((status != EXIT_TEMPORARY && status != EXIT_LAYOUT) || !getenv("NOTIFY_SOCKET"))
+		return status;
+	catch_signals();
+	pause_ns = pause_before_end_ns(s);
+	t = (struct timespec){ .tv_sec = (time_t)(pause_ns / NS_PER_S), .tv_nsec = (long)(pause_ns % NS_PER_S) };
+	nanosleep(&t, NULL); /* a stop or a reload ends it */
+	return stage_stop_asked() || stage_drain_asked() ? 0 : status;
 }
 
 /* sd_notify(3): one datagram to the socket named by the environment, if it is. */
@@ -277,6 +305,8 @@ static void ring_all(struct stage *s)
 void stage_ready(struct stage *s)
 {
 	ring_all(s);
+	atomic_store_explicit(&s->self->started_at_ns, s->opened_at_ns,
+			      memory_order_relaxed); /* relaxed: for observers */
 	announce(s, STATE_READY);
 	notify("READY=1");
 	log_info("ready (pid %d, start %u)", getpid(),
