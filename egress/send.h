@@ -10,7 +10,7 @@
  *                                         this datagram tried once more
  *            an ICMP error (error queue)  tells of an EARLIER datagram: counted as an event, this one is sent
  *            anything else, or again      this datagram cannot be sent: dropped, counted send_error by errno
- * Crash:   send_recover() releases what the predecessor's last call had sent (journal.h).
+ * Crash:   send_init() releases what the predecessor's last call had sent (journal.h).
  * Source:  sendmmsg(2), udp(7) UDP_SEGMENT, ip(7) IP_RECVERR. Without IP_RECVERR the kernel hides ENOBUFS.
  */
 #ifndef ONTIME_SEND_H
