@@ -35,6 +35,7 @@ self_test() {
 	plant run/stat/bad_include.c '#include "load/options.h"'
 	plant run/load/options.h ''
 	plant run/unknown/one.c '#include "log.h"'
+	plant edf/loop.c ''
 	plant tests/bad/taking.c '#include "edf/policy.c"\n#define main other_main'
 	plant edf/policy.c 'int puts(const char *);\nint bad_pure(void);\nint bad_pure(void)\n{\n\treturn puts("");\n}'
 	plant edf/bad_order.c '/* ORDER one_end: release; pairs with the acquire in edf_pick(). */\n/* ORDER other: sloppy */'

@@ -30,10 +30,10 @@ skip() { # REASON NAME
 	printf 'skip %s: %s\n' "$2" "$1"
 }
 
-# The units as they are, but for where the programs and the config are.
-copy_units() { # BUILD RUN
-	for unit in run/systemd/*; do
-		sed "s|/usr/local/lib/ontime/build|$1|; s|/usr/local/lib/ontime/run|$2|" "$unit" >"$units/${unit##*/}"
+# The units, with where the programs and the config are filled in as make install does it.
+copy_units() { # BUILD CONFIG-DIRECTORY
+	for unit in run/systemd/ontime*; do
+		sed "s|@LIBEXECDIR@/ontime|$1|g; s|@SYSCONFDIR@/ontime|$2|g" "$unit" >"$units/${unit##*/}"
 	done
 }
 
@@ -72,7 +72,7 @@ started_by_activation() {
 	names=$(awk '/^\[class /{printf "%s%s.in.0", sep, substr($2, 1, length($2) - 1); sep = ":"}' "$conf")
 	addresses=$(sed -n 's/^listen = /-l /p' "$conf")
 	line=$(sed -n 's/^ExecStart=//p' run/systemd/ontime-ingress.service)
-	line=$(printf '%s\n' "$line" | sed "s|/usr/local/lib/ontime/build|$build|; s|/usr/local/lib/ontime/run/ontime.conf|$conf|")
+	line=$(printf '%s\n' "$line" | sed "s|@LIBEXECDIR@/ontime|$build|; s|@SYSCONFDIR@/ontime/ontime.conf|$conf|")
 	"$build/hold" --segment -c "$conf" || return 1
 	systemd-socket-activate -d -l "$work/notify" sh -c "exec dd bs=4096 count=1 status=none <&3 >'$work/ready'" &
 	started="$started $!"
