@@ -89,7 +89,7 @@ check_relaxed()
 		sub(/.*[^A-Za-z0-9_]/, "", s)
 		return s
 	}
-	FNR == 1 { above = inside = 0 }
+	FNR == 1 { above = inside = before = 0 }
 	{ comment = /\/\*|^[ \t]+\* / }
 	(comment || before) && match($0, /_Atomic[^;=(){]*/) {
 		for (i = split(substr($0, RSTART, RLENGTH), names, ","); i > 0; i--)
