@@ -1,53 +1,26 @@
-# The whole build: `make help` lists the targets. Built files go to build/ only.
+# The whole build. `make help` lists the targets; built files go to build/ only.
+#
 #   SAN=address,undefined | SAN=thread   sanitizers, into build/san-address-undefined, build/san-thread
 #   MUTANT=1                             stages whose crash protocol can be broken on purpose, into build/mutant (tests only)
 #   NO_PROBES=1                          stages without probe points, into build/no-probes (tests/bench.sh probes)
 #   V=1                                  show the commands
-#   CC, CFLAGS, CPPFLAGS, LDFLAGS        as usual
+#   CC, CFLAGS, CPPFLAGS, LDFLAGS        as usual; what another value changes is built again
+#   PREFIX, BINDIR, LIBEXECDIR, SYSCONFDIR, MANDIR, INCLUDEDIR, SYSTEMDUNITDIR, DESTDIR   where `make install` puts things
 #
-# New files are found by their place and name; only what one of them needs beyond common/ is said here:
-#   LIBS_NAME    libraries
-#   PARTS_NAME   sources that are parts of another program; below run/ only pure ones (tests/lint.sh)
+# A file is found by its place:
+#   STAGE/*.c                        the program build/STAGE
+#   run/NAME/NAME.c                  the program build/NAME; the rest of its folder is part of it, NAME.bpf.c its kernel side
+#   tests/NAME/NAME.c                the program build/tests/NAME, with the rest of its folder
+#   tests/FOLDER/FILE.c              where no file is named after the folder: the program build/tests/FILE
+#   edf/plugins/*.c tests/plugins/*.c   shared objects
+#   common/                          linked into every program; tests/harness/ into every test
+# Only what one program needs beyond that is said, below: LIBS_NAME and PARTS_NAME.
 comma := ,
-LOAD_SINK := run/traffic/sink.c run/traffic/flow.c run/traffic/short.c
-LOOPS := $(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
-MORTAL := $(wildcard tests/mortal/*.c) $(LOOPS)
-LOOK := $(wildcard run/look/*.c)
-LIBS_latency := -lbpf -lelf
-LIBS_stat := -lncursesw
-PARTS_unit += $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen)
-PARTS_unit += $(LOAD_SINK) run/load/schedule.c run/check/feasible.c
-PARTS_supervise := run/hold/directory.c run/hold/process.c
-PARTS_storm := run/hold/sockets.c $(LOAD_SINK)
-PARTS_reference := run/hold/sockets.c
-PARTS_decide := edf/policy.c edf/plan.c
-PARTS_gap := $(LOAD_SINK)
-PARTS_pipeline := run/hold/sockets.c
-PARTS_plugin := run/hold/sockets.c
-PARTS_crash := $(MORTAL) run/hold/sockets.c
-LIBS_crash := -Wl,--wrap=mmap -Wl,--wrap=munmap -Wl,--wrap=recvmmsg -Wl,--wrap=sendmmsg
-PARTS_threads := $(LOOPS) run/hold/sockets.c $(LOAD_SINK)
-PARTS_sim := $(MORTAL)
-LIBS_sim := $(patsubst %,-Wl$(comma)--wrap=%,mmap munmap mlock2 shm_open shm_unlink fcntl clock_gettime clock_nanosleep nanosleep \
-	syscall recvmmsg sendmmsg recvmsg socket bind connect getsockname getpeername \
-	setsockopt getsockopt close epoll_create1 epoll_ctl epoll_wait read write)
-LIBS_threads := -Wl,--wrap=mmap -Wl,--wrap=munmap
-PARTS_simulate := edf/policy.c edf/plan.c run/traffic/trace.c
-PARTS_dash := $(LOOK)
-PARTS_stat := $(LOOK)
-PARTS_load := $(LOAD_SINK) run/traffic/trace.c
-LIBS_dash := -lmicrohttpd
-
 ifeq ($(origin CC),default)
 CC := gcc
 endif
 BUILD := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))$(if $(MUTANT),/mutant)$(if $(NO_PROBES),/no-probes)
 OBJ := $(BUILD)/obj
-Q := $(if $(V),,@)
-silent = $(findstring s,$(firstword -$(MAKEFLAGS)))
-say = $(if $(V)$(silent),,@printf '  %-7s %s\n' $(1) $(2))
-objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
-
 CFLAGS ?= -O2 -g
 ALL_CPPFLAGS = -D_GNU_SOURCE -Icommon -I. -Irun -Itests $(if $(MUTANT),-DONTIME_MUTANT) $(if $(NO_PROBES),-DONTIME_NO_PROBES) $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu17 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -fno-omit-frame-pointer $(SAN_FLAGS) \
@@ -58,64 +31,90 @@ ifneq ($(SAN),)
 SAN_FLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=all $(if $(findstring thread,$(SAN)),-Wno-tsan -Wno-unknown-warning-option)
 endif
 
+# What there is.
+folders = $(patsubst $(1)/%/,%,$(wildcard $(1)/*/))
+with_program = $(foreach d,$(filter-out $(2),$(call folders,$(1))),$(if $(wildcard $(1)/$(d)/$(d).c),$(d)))
+objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 STAGES := ingress edf egress
+STAGE_PARTS := $(filter-out %/main.c,$(wildcard $(STAGES:%=%/*.c)))
+RUN_PROGRAMS := $(call with_program,run)
+TEST_LIBRARIES := harness mortal plugins
+TEST_FOLDERS := $(call with_program,tests,$(TEST_LIBRARIES))
+TEST_FILES := $(filter-out $(foreach d,$(TEST_LIBRARIES) $(TEST_FOLDERS),tests/$(d)/%),$(wildcard tests/*/*.c))
+TEST_PROGRAMS := $(TEST_FOLDERS) $(basename $(notdir $(TEST_FILES)))
 COMMON := $(call objects,$(wildcard common/*.c common/*/*.c))
-STAGE_PARTS := $(call objects,$(LOOPS))
+TEST_SHARED := $(call objects,$(wildcard tests/harness/*.c))
 PLUGINS := $(patsubst edf/plugins/%.c,$(BUILD)/plugins/%.so,$(wildcard edf/plugins/*.c))
 TEST_PLUGINS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/plugins/*.c))
-
-# run/NAME/NAME.c is a program, and the rest of its folder its parts. A folder without one holds what several programs share.
-RUN_PROGRAMS := $(foreach d,$(patsubst run/%/,%,$(wildcard run/*/)),$(if $(wildcard run/$(d)/$(d).c),$(d)))
-parts_of = $(filter-out %.bpf.c,$(wildcard run/$(1)/*.c))
-
-# tests/NAME/NAME.c is a program, and the rest of its folder its parts; in a folder without one each file is a program. harness/
-# goes into all of them, mortal/ into those that drive a stage step by step.
-TEST_LIBRARIES := harness mortal plugins
-WHOLE_TESTS := $(filter-out $(TEST_LIBRARIES),$(foreach d,$(patsubst tests/%/,%,$(wildcard tests/*/)),$(if $(wildcard tests/$(d)/$(d).c),$(d))))
-SINGLE_TESTS := $(filter-out $(foreach d,$(TEST_LIBRARIES) $(WHOLE_TESTS),$(wildcard tests/$(d)/*.c)),\
-	$(wildcard tests/*/*.c))
-TEST_PROGRAMS := $(filter-out unit,$(WHOLE_TESTS)) $(basename $(notdir $(SINGLE_TESTS)))
-TEST_SHARED := $(call objects,$(wildcard tests/harness/*.c))
-UNIT := $(call objects,$(wildcard tests/unit/*.c))
-tests_of = $(if $(filter $(1),$(WHOLE_TESTS)),$(wildcard tests/$(1)/*.c),$(filter %/$(1).c,$(SINGLE_TESTS)))
-
-# run/NAME/NAME.bpf.c is the kernel side of run/NAME/NAME.c; both need clang and libbpf.
 BPF := $(foreach f,$(wildcard run/*/*.bpf.c),$(BUILD)/$(notdir $(f:.c=.o)))
-ifneq ($(BPF),)
-have_bpf := $(shell command -v clang >/dev/null && \
-	printf '\043include <bpf/libbpf.h>\n\043include <gelf.h>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo yes)
-ifeq ($(have_bpf),)
-$(info make: without $(patsubst $(BUILD)/%.bpf.o,%,$(BPF)): to have it, apt-get install clang libbpf-dev)
-RUN_PROGRAMS := $(filter-out $(patsubst $(BUILD)/%.bpf.o,%,$(BPF)),$(RUN_PROGRAMS))
+run_files = $(filter-out %.bpf.c,$(wildcard run/$(1)/*.c))
+test_files = $(if $(filter $(1),$(TEST_FOLDERS)),$(wildcard tests/$(1)/*.c),$(filter %/$(1).c,$(TEST_FILES)))
+
+# LIBS_NAME: libraries and linker options. PARTS_NAME: sources of other folders; of another program's only pure ones (tests/lint.sh).
+wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
+LOOK := $(wildcard run/look/*.c)
+SINK := run/traffic/sink.c run/traffic/flow.c run/traffic/short.c
+MORTAL := $(wildcard tests/mortal/*.c)
+LIBS_dash := -lmicrohttpd
+PARTS_dash := $(LOOK)
+LIBS_latency := -lbpf -lelf
+PARTS_load := $(SINK) run/traffic/trace.c
+PARTS_simulate := edf/policy.c edf/plan.c run/traffic/trace.c
+LIBS_stat := -lncursesw
+PARTS_stat := $(LOOK)
+PARTS_supervise := run/hold/directory.c run/hold/process.c
+LIBS_unit := -lcunit
+PARTS_unit := $(STAGE_PARTS) $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen) $(SINK) run/load/schedule.c run/check/feasible.c
+LIBS_crash := $(call wrap,mmap munmap recvmmsg sendmmsg)
+PARTS_crash := $(MORTAL) $(STAGE_PARTS) run/hold/sockets.c
+LIBS_sim := $(call wrap,mmap munmap mlock2 shm_open shm_unlink fcntl clock_gettime clock_nanosleep nanosleep \
+	syscall recvmmsg sendmmsg recvmsg socket bind connect getsockname getpeername \
+	setsockopt getsockopt close epoll_create1 epoll_ctl epoll_wait read write)
+PARTS_sim := $(MORTAL) $(STAGE_PARTS)
+LIBS_threads := $(call wrap,mmap munmap)
+PARTS_threads := $(STAGE_PARTS) run/hold/sockets.c $(SINK)
+PARTS_storm := run/hold/sockets.c $(SINK)
+PARTS_reference := run/hold/sockets.c
+PARTS_pipeline := run/hold/sockets.c
+PARTS_plugin := run/hold/sockets.c
+PARTS_decide := edf/policy.c edf/plan.c
+PARTS_gap := $(SINK)
+
+# Nothing below runs a compiler for these.
+COMPILING := $(filter-out help clean lint format check quick uninstall,$(or $(MAKECMDGOALS),all))
+self := $(shell echo $$PPID)# this make, among several at once
+
+# $(1): header, $(2): compiler options. `yes` if it is there.
+has = $(shell printf '\043include <%s>\n' $(1) | $(CC) $(2) -E -x c - >/dev/null 2>&1 && echo yes)
+# $(1): programs, $(2): packages
+without = $(info make: without $(1): to have it, apt-get install $(2))$(eval RUN_PROGRAMS := $(filter-out $(1),$(RUN_PROGRAMS)))
+ifneq ($(COMPILING),)
+ifeq ($(and $(BPF),$(or $(if $(shell command -v clang),,no),$(if $(and $(call has,bpf/libbpf.h),$(call has,gelf.h)),,no))),no)
+$(call without,$(patsubst $(BUILD)/%.bpf.o,%,$(BPF)),clang libbpf-dev)
 BPF :=
 endif
+ifeq ($(call has,microhttpd.h,$(CPPFLAGS)),)
+$(call without,dash,libmicrohttpd-dev)
 endif
-
-# dash needs libmicrohttpd.
-ifeq ($(shell printf '\043include <microhttpd.h>\n' | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 && echo yes),)
-$(info make: without dash: to have it, apt-get install libmicrohttpd-dev)
-RUN_PROGRAMS := $(filter-out dash,$(RUN_PROGRAMS))
 endif
-
-# gcc says x86_64-linux-gnu, clang x86_64-pc-linux-gnu. What bpf_tracing.h calls it: x86, arm64
-machine := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
-bpf_arch := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(machine)))
-
 PROGRAMS := $(STAGES:%=$(BUILD)/%) $(RUN_PROGRAMS:%=$(BUILD)/%)
 
+Q := $(if $(V),,@)
+silent = $(findstring s,$(firstword -$(MAKEFLAGS)))
+say = $(if $(V)$(silent),,@printf '  %-7s %s\n' $(1) $(2))
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests check quick unit bench lint format install can-install clean help have-inih have-ncurses have-cunit
+.PHONY: all tests check quick unit bench lint format install uninstall can-install clean help
 
 all: $(PROGRAMS) $(PLUGINS) $(BPF) ## build everything an operator runs
 
-tests: all $(BUILD)/tests/unit $(TEST_PROGRAMS:%=$(BUILD)/tests/%) $(TEST_PLUGINS) ## build the tests too
+tests: all $(TEST_PROGRAMS:%=$(BUILD)/tests/%) $(TEST_PLUGINS) ## build the tests too
 
-check: ## run every test; installs what is missing
-	tests/run.sh
+check: ## run every test; installs nothing (run/deps.sh test does)
+	tests/run.sh --no-install
 
 quick: ## run lint and the unit tests only
-	tests/run.sh quick
+	tests/run.sh --no-install quick
 
 unit: all $(BUILD)/tests/unit ## run the unit tests
 	$(BUILD)/tests/unit
@@ -123,99 +122,125 @@ unit: all $(BUILD)/tests/unit ## run the unit tests
 bench: tests ## measure every number in README.md
 	tests/bench.sh
 
-lint: ## format, shellcheck, cppcheck, include rules, purity, two-ended ORDER edges
+lint: ## all that can be checked without running anything
 	tests/lint.sh
 
-format: ## let clang-format rewrite the sources
-	clang-format -i $$(find . -path ./build -prune -o -name '*.[ch]' -print)
-
-PREFIX ?= /usr/local
-LIB_DIR = $(abspath $(PREFIX)/lib/ontime)# where it is found at last, which DESTDIR is no part of
-HOME_DIR = $(DESTDIR)$(LIB_DIR)
-install: can-install all ## install below $(DESTDIR)$(PREFIX)/lib/ontime, in the tree's own layout
-	install -d $(HOME_DIR)/build/plugins $(patsubst %,$(HOME_DIR)/run/%,dash/vendor stress supervise systemd)
-	install $(PROGRAMS) $(HOME_DIR)/build
-	$(if $(PLUGINS),install -m 644 $(PLUGINS) $(HOME_DIR)/build/plugins)
-	$(if $(BPF),install -m 644 $(BPF) $(HOME_DIR)/build)
-	install run/*.sh $(HOME_DIR)/run
-	install run/stress/*.sh $(HOME_DIR)/run/stress
-	install -m 644 run/supervise/lib.sh $(HOME_DIR)/run/supervise
-	install -m 644 LICENSE run/stress.conf $(HOME_DIR)/run
-	install -m 644 run/dash/grafana.json $(HOME_DIR)/run/dash
-	install -m 644 run/dash/vendor/LICENSE $(HOME_DIR)/run/dash/vendor # of what dash embeds
-	[ -e $(HOME_DIR)/run/ontime.conf ] || install -m 644 run/ontime.conf $(HOME_DIR)/run # the operator's own is kept
-	for unit in run/systemd/*; do sed 's|/usr/local/lib/ontime|$(LIB_DIR)|g' $$unit | \
-		install -m 644 /dev/stdin $(HOME_DIR)/$$unit || exit 1; done
-	@case $(LIB_DIR) in /home/* | /root/* | /run/user/* | /tmp/* | /var/tmp/*) \
-		echo "make: the units cannot start what is in $(LIB_DIR): they hide it (ProtectHome, PrivateTmp); use another PREFIX for systemd";; esac
-
-# A name that the units, the shell and this file read as it is written.
-can-install: export WHERE = $(DESTDIR)$(PREFIX)
-can-install:
-	@[ -z "$$(printf '%s' "$$WHERE" | LC_ALL=C tr -d 'A-Za-z0-9/._+@:,=~\200-\377-')" ] || \
-		{ echo "make: install below '$$WHERE': PREFIX and DESTDIR may have letters, digits and /._+@:,=~- only, no blanks" >&2; exit 1; }
+format: ## rewrite the sources as lint wants them
+	tests/format.sh
 
 clean: ## remove build/
 	rm -rf build
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while read -r target text; do \
-		printf '  make %-8s %s\n' "$$target" "$$text"; done
-	@sed -n 's/^#   \(SAN=\|MUTANT=\|NO_PROBES=\|V=\)/  \1/p' Makefile
+		printf '  make %-9s %s\n' "$$target" "$$text"; done
+	@sed -n '/^#   PREFIX/p; s/^#   \(SAN=\|MUTANT=\|NO_PROBES=\|V=\|CC,\)/  \1/p' Makefile | sed 's/^#   /  /'
 
-# $(1): the program's path below $(BUILD), $(2): its own objects, $(3): its name
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBEXECDIR ?= $(PREFIX)/libexec
+SYSCONFDIR ?= $(if $(filter / /usr /usr/local,$(abspath $(PREFIX))),/etc,$(PREFIX)/etc)
+MANDIR ?= $(PREFIX)/share/man
+INCLUDEDIR ?= $(PREFIX)/include
+SYSTEMDUNITDIR ?= $(PREFIX)/lib/systemd/system
+INSTALL_DIRS := BINDIR LIBEXECDIR SYSCONFDIR MANDIR INCLUDEDIR SYSTEMDUNITDIR
+MANPAGES ?= $(wildcard run/man/*.[1-9])
+install uninstall can-install: export WHERE = DESTDIR=$(DESTDIR)|$(foreach d,$(INSTALL_DIRS),$(d)=$($(d))|)
+install uninstall can-install: export INTO = $(foreach d,$(INSTALL_DIRS),$(d)=$(abspath $($(d))))
+install: export WHAT = $(PROGRAMS) $(PLUGINS) $(BPF) $(MANPAGES)
+
+install: can-install all ## install the programs, or below DESTDIR for a package
+	@run/install.sh install
+
+uninstall: can-install ## remove what install put there; a config that was changed stays
+	@run/install.sh uninstall
+
+can-install:
+	@run/install.sh check
+
+# Whatever writes a file that a target names, writes to a name of its own first: at no time can another make see half a file.
+new = $@.$(self).new
+done = mv $(new) $@
+
+# $(1): file, $(2): the command that made, or will make, what depends on the file. Rewrites it when the command is another.
+same = $(and $(findstring x$(1)x,x$(2)x),$(findstring x$(2)x,x$(1)x))
+record = $(if $(findstring n,$(firstword -$(MAKEFLAGS))),,$(if $(call same,$(file <$(1)),$(2)),,$(call rewrite,$(1),$(2))))
+rewrite = $(shell mkdir -p $(dir $(1)))$(file >$(1).$(self).new,$(2))$(shell mv $(1).$(self).new $(1))
+
+# $(1): the program's path below $(BUILD), $(2): its sources, $(3): its name
+$(OBJ)/%.link: ; # written when the Makefile is read, but not by make -n
+$(OBJ)/compile $(OBJ)/bpf.compile: ;
 define program
-$(BUILD)/$(1): $(2) $(call objects,$(PARTS_$(3))) $(COMMON)
+$(BUILD)/$(1): $(call objects,$(sort $(2) $(PARTS_$(3)))) $(COMMON) $(OBJ)/$(1).link
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
-	$(Q)$(CC) $$(ALL_LDFLAGS) $$^ $(LIBS) $(LIBS_$(3)) -o $$@
+	$(Q)$(CC) $$(ALL_LDFLAGS) $$(filter %.o,$$^) $(LIBS) $(LIBS_$(3)) -o $$(new) && $$(done)
+ifneq ($(COMPILING),)
+$$(call record,$(OBJ)/$(1).link,$$(CC) $$(ALL_LDFLAGS) $(2) $(PARTS_$(3)) $(COMMON) $$(LIBS) $$(LIBS_$(3)))
+endif
 endef
-$(foreach s,$(STAGES),$(eval $(call program,$(s),$(call objects,$(wildcard $(s)/*.c)),$(s))))
-$(foreach p,$(RUN_PROGRAMS),$(eval $(call program,$(p),$(call objects,$(call parts_of,$(p))),$(p))))
-$(foreach p,$(TEST_PROGRAMS),$(eval $(call program,tests/$(p),$(call objects,$(call tests_of,$(p))) $(TEST_SHARED),$(p))))
-LIBS_unit += -lcunit
-$(eval $(call program,tests/unit,$(UNIT) $(TEST_SHARED) $(STAGE_PARTS),unit))
-
-$(UNIT): | have-cunit
-$(OBJ)/run/stat/live.o: | have-ncurses
+$(foreach s,$(STAGES),$(eval $(call program,$(s),$(wildcard $(s)/*.c),$(s))))
+$(foreach p,$(RUN_PROGRAMS),$(eval $(call program,$(p),$(call run_files,$(p)),$(p))))
+$(foreach p,$(TEST_PROGRAMS),$(eval $(call program,tests/$(p),$(call test_files,$(p)) $(wildcard tests/harness/*.c),$(p))))
 
 $(PLUGINS): $(BUILD)/plugins/%.so: $(OBJ)/edf/plugins/%.o
 $(TEST_PLUGINS): $(BUILD)/%.so: $(OBJ)/%.o
-$(PLUGINS) $(TEST_PLUGINS):
+$(PLUGINS) $(TEST_PLUGINS): $(OBJ)/plugins.link
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -shared $(SAN_FLAGS) $(LDFLAGS) $< -o $@
+	$(Q)$(CC) -shared $(SAN_FLAGS) $(LDFLAGS) $(filter %.o,$^) -o $(new) && $(done)
 
-$(BUILD)/latency.bpf.o: run/latency/latency.bpf.c $(wildcard run/latency/*.h common/*.h common/*/*.h)
-	$(call say,BPF,$<)
+$(OBJ)/%.o: %.c $(OBJ)/compile | $(OBJ)/have-inih
+	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)clang -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -O2 -g -Wall -Icommon -I. -Irun \
-		-I/usr/include/$(machine)-linux-gnu -c $< -o $@
-
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_CPPFLAGS) -MMD -MP -MT $@ -MF $(new)-d -c $< -o $(new) && mv $(new)-d $(@:.o=.d) && $(done)
+$(OBJ)/edf/plugins/%.o $(OBJ)/tests/plugins/%.o: ALL_CFLAGS += -fPIC
+# An example is built as a user's own plugin is: against the header that make install puts into INCLUDEDIR, and no other of ours.
+$(OBJ)/edf/plugins/%.o: ALL_CPPFLAGS = -I$(OBJ)/include $(CPPFLAGS)
+$(patsubst %.c,$(OBJ)/%.o,$(wildcard edf/plugins/*.c)): $(OBJ)/include/ontime/plugin.h
+$(OBJ)/include/ontime/plugin.h: edf/plugin.h
+	@mkdir -p $(@D)
+	$(Q)cp $< $(new) && $(done)
+$(OBJ)/run/stat/live.o: | $(OBJ)/have-ncurses
+$(call objects,$(wildcard tests/unit/*.c)): | $(OBJ)/have-cunit
 $(OBJ)/run/dash/files.o: $(wildcard run/dash/page/* run/dash/vendor/*)
 
 # What a segment is made of: a build that declares it otherwise is told from this one, whatever LAYOUT_VERSION says.
-layout_hash := $(shell $(CC) -E -std=gnu17 -D_GNU_SOURCE -Icommon $(CPPFLAGS) common/shm/layout.h | \
-	awk '/^\# [0-9]+ "/ {keep = /"common\//; next} keep' | sha256sum | cut -c1-16)
-$(OBJ)/common/shm/header.o: ALL_CPPFLAGS += -DLAYOUT_HASH=0x$(layout_hash)ULL
-
-$(OBJ)/edf/plugins/%.o $(OBJ)/tests/plugins/%.o: ALL_CFLAGS += -fPIC
-$(OBJ)/%.o: %.c Makefile | have-inih
-	$(call say,CC,$<)
+$(OBJ)/layout-hash.h: common/shm/layout.h $(OBJ)/compile
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_CPPFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) -E -std=gnu17 -D_GNU_SOURCE -Icommon $(CPPFLAGS) -MMD -MP -MT $@ -MF $(new)-d $< -o $(new)-i && \
+		{ printf '#define LAYOUT_HASH 0x' && awk '/^# [0-9]+ "/ {keep = /"common\//; next} keep' $(new)-i | sha256sum | \
+		sed 's/^\(.\{16\}\).*/\1ULL/'; } >$(new) && rm $(new)-i && mv $(new)-d $(@:.h=.d) && $(done)
+HASHED := $(call objects,$(shell grep -ls LAYOUT_HASH common/shm/*.c))
+$(HASHED): ALL_CPPFLAGS += -include $(OBJ)/layout-hash.h
+$(HASHED): $(OBJ)/layout-hash.h
+
+# gcc says x86_64-linux-gnu, clang x86_64-pc-linux-gnu; bpf_tracing.h calls it x86, and AArch64 arm64.
+machine = $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+BPF_FLAGS = -target bpf -mcpu=v3 -D__TARGET_ARCH_$(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(machine))) -O2 -g -Wall \
+	-Icommon -I. -Irun -I/usr/include/$(machine)-linux-gnu
+$(BUILD)/%.bpf.o: $(OBJ)/bpf.compile
+	$(call say,BPF,$(filter %.c,$^))
+	@mkdir -p $(@D)
+	$(Q)clang $(BPF_FLAGS) -MMD -MP -MT $@ -MF $(new)-d -c $(filter %.c,$^) -o $(new) && mv $(new)-d $(OBJ)/$*.bpf.d && $(done)
+$(foreach f,$(wildcard run/*/*.bpf.c),$(eval $(BUILD)/$(notdir $(f:.c=.o)): $(f)))
 
 # $(1): header, $(2): what it is called, $(3): which dependencies bring it
 need = @printf '\043include <%s>\n' $(1) | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 || \
-	{ echo "make: $(2) is missing: run/deps.sh $(3) installs it" >&2; exit 1; }
+	{ echo "make: $(2) is missing: run/deps.sh $(3) installs it" >&2; exit 1; }; mkdir -p $(@D); touch $@
 
-have-inih:
+$(OBJ)/have-inih:
 	$(call need,ini.h,libinih,build)
 
-have-ncurses:
+$(OBJ)/have-ncurses:
 	$(call need,ncurses.h,ncurses,build)
 
-have-cunit:
+$(OBJ)/have-cunit:
 	$(call need,CUnit/CUnit.h,CUnit,test)
 
+ifneq ($(COMPILING),)
+$(call record,$(OBJ)/compile,$(CC) $(ALL_CFLAGS) $(ALL_CPPFLAGS))
+$(call record,$(OBJ)/plugins.link,$(CC) $(SAN_FLAGS) $(LDFLAGS))
+$(call record,$(OBJ)/bpf.compile,$(CC))
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
+endif

@@ -4,7 +4,7 @@
  * Memory:  datagrams land in their lane slot at once; the vector the kernel writes to is the journal's.
  * Rules:   a datagram longer than payload_bytes is marked oversize, never forwarded cut. With `full = drop` the newest
  *          of a batch that does not fit the queue limit is counted ingress_full.
- * Crash:   receive_recover() publishes what the predecessor's last call had received (journal.h).
+ * Crash:   receive_init() publishes what the predecessor's last call had received (journal.h).
  * Source:  recvmmsg(2), socket(7) SO_TIMESTAMPNS and SO_RXQ_OVFL (cumulative, so deltas are counted).
  */
 #ifndef ONTIME_RECEIVE_H

@@ -20,7 +20,7 @@ takes_file=
 for word in "$@"; do
 	shift
 	case $takes_file$word in
-	-h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" && exit 0 ;;
+	-h | --help) show_help && exit 0 ;;
 	--foreground) foreground=1 ;;
 	-c) takes_file="-c " ;;
 	"-c "*) # as it is named, for links on the way may lead elsewhere at the next reload
@@ -56,10 +56,10 @@ if [ "$status" = 0 ]; then
 	while supervisor=$("$build/hold" --supervisor -i "$instance"); do
 		tries=$((tries - 1))
 		[ "$tries" -gt 0 ] ||
-			die 1 "instance '$instance' is running already (supervisor $supervisor): run/stop.sh stops it, run/status.sh shows it"
+			die 1 "instance '$instance' is running already (supervisor $supervisor): $(typed stop) stops it, $(typed status) shows it"
 		sleep 0.05
 	done
-	printf '%s\n' "$found" | grep -q ' 1$' || die 1 "instance '$instance' was not stopped cleanly: run/stop.sh removes what is left"
+	printf '%s\n' "$found" | grep -q ' 1$' || die 1 "instance '$instance' was not stopped cleanly: $(typed stop) removes what is left"
 	mode=--adopt
 fi
 "$build/hold" --run-dir "$dir" >/dev/null || exit 1 # no link of somebody else's
@@ -133,13 +133,13 @@ exec 9<&-
 
 attach_histograms() { # says so, or in one line why not
 	if [ "${ONTIME_HISTOGRAMS:-on}" = off ]; then
-		say "without latency histograms, as ONTIME_HISTOGRAMS says: build/latency attaches them"
+		say "without latency histograms, as ONTIME_HISTOGRAMS says: $(typed latency) attaches them"
 	elif [ -x "$build/latency" ]; then
 		[ "$(id -u)" != 0 ] || grep -q ' /sys/fs/bpf bpf ' /proc/mounts || ! mount -t bpf -o mode=700 bpf /sys/fs/bpf 2>/dev/null ||
 			say "mounted the bpffs at /sys/fs/bpf, for the latency histograms"
 		"$build/latency" -i "$instance" 2>&1 || true
 	else
-		say "without latency histograms: as root, apt-get install clang libbpf-dev bpftool, then make and build/latency"
+		say "without latency histograms: as root, apt-get install clang libbpf-dev bpftool, then make and $(typed latency)"
 	fi
 }
 
@@ -173,11 +173,11 @@ in=
 		}
 		NR == 1 {for (i = 2; $i != "->"; i++); print "try:  nc -u -l " at($(i + 1)) " &  echo hello | nc -u -w1 " at($2)}'
 	cat <<END
-      build/stat$in                 live: what came, went, was late or dropped, and why (--once: a table)
-      build/dash$in                 http://127.0.0.1:9999/: the same in a browser, over time
-      run/status.sh$in              what runs, since when, how often restarted
-      run/restart.sh egress$in      restart one stage; nothing is lost
-      run/stop.sh$in                drain and stop        log: $log
+      $(typed stat)$in                 live: what came, went, was late or dropped, and why (--once: a table)
+      $(typed dash)$in                 http://127.0.0.1:9999/: the same in a browser, over time
+      $(typed status)$in              what runs, since when, how often restarted
+      $(typed restart) egress$in      restart one stage; nothing is lost
+      $(typed stop)$in                drain and stop        log: $log
 END
 } 2>/dev/null || true # it runs, whether or not anybody reads this
 [ -n "$foreground" ] || exit 0
@@ -186,4 +186,4 @@ tail=$!
 wait "$tail" || true
 lock_instances # stop.sh, from elsewhere, may be at work
 [ "$("$build/hold" --stages -i "$instance" 2>/dev/null | grep -c ' 1$')" = 0 ] ||
-	die 1 "the supervisor was killed; the stages run on: run/launch.sh starts another"
+	die 1 "the supervisor was killed; the stages run on: $(typed launch) starts another"

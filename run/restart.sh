@@ -10,10 +10,10 @@ here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 . "$here/supervise/lib.sh"
 
 case ${1:-} in
--h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" && exit 0 ;;
+-h | --help) show_help && exit 0 ;;
 ingress | edf | egress) stages=$1 ;;
 all) stages="ingress edf egress" ;;
-*) die 2 "restart which stage? usage: run/restart.sh ingress|edf|egress|all [-i INSTANCE]" ;;
+*) die 2 "restart which stage? usage: $(typed restart) ingress|edf|egress|all [-i INSTANCE]" ;;
 esac
 shift
 instance=$(instance_of "$@")

@@ -12,14 +12,14 @@ here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 . "$here/supervise/lib.sh"
 
 case ${1:-} in
--h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" && exit 0 ;;
+-h | --help) show_help && exit 0 ;;
 esac
 pid_of=
 if [ "${1:-}" = --pid ]; then
 	case ${2:-} in ingress | edf | egress) pid_of=$2 ;; *) die 2 "--pid ${2:-}: which stage? ingress, edf or egress" ;; esac
 	shift 2
 fi
-[ -x "$build/hold" ] || die 1 "nothing is built, so nothing runs: run/launch.sh"
+[ -x "$build/hold" ] || die 1 "nothing is built, so nothing runs: $(typed launch)"
 instance=$(instance_of "$@")
 status=0
 
@@ -32,7 +32,7 @@ if supervisor=$("$build/hold" --supervisor -i "$instance"); then
 	[ "$supervisor" != - ] || supervisor="in another pid namespace"
 	say "instance '$instance', supervisor $supervisor"
 else
-	say "instance '$instance', NO supervisor: run/launch.sh starts one, which adopts the stages"
+	say "instance '$instance', NO supervisor: $(typed launch) starts one, which adopts the stages"
 	status=1
 fi
 printf '  %-8s %8s %-9s %12s %9s\n' stage pid state "up (s)" restarts

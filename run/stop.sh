@@ -12,7 +12,7 @@ here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 . "$here/supervise/lib.sh"
 
 case ${1:-} in
--h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" && exit 0 ;;
+-h | --help) show_help && exit 0 ;;
 esac
 [ -x "$build/hold" ] || die 0 "nothing is built, so nothing runs"
 instance=$(instance_of "$@")

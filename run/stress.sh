@@ -27,12 +27,12 @@ config=$ontime/run/stress.conf rates=high=938,medium=1876,low=3752 size=64-1400 
 seconds='' policies='' report=stress-report.md sweep='' quanta="16:4:1 4:2:1 1:1:1" queues="16 64 256" spins="0us 50us"
 while [ $# -gt 0 ]; do
 	case $1 in
-	-h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" && exit 0 ;;
+	-h | --help) show_help && exit 0 ;;
 	--sweep) sweep=1 && shift && continue ;;
 	-c | --rate | --size | --arrivals | --seed | --seconds | --policies | --report | --quanta | --queues | --spins) ;;
-	*) die 2 "stress: $1: unknown option; see run/stress.sh --help" ;;
+	*) die 2 "stress: $1: unknown option; see $(typed stress) --help" ;;
 	esac
-	[ -n "${2:-}" ] || die 2 "stress: $1: its value is missing; see run/stress.sh --help"
+	[ -n "${2:-}" ] || die 2 "stress: $1: its value is missing; see $(typed stress) --help"
 	case $1 in
 	-c) config=$2 ;;
 	--rate) rates=$2 ;;
@@ -58,7 +58,7 @@ if [ -e "$ontime/Makefile" ] && [ -z "${ONTIME_BUILD:-}" ]; then
 	"$here/deps.sh" stress
 	make -s -C "$ontime" all || die 1 "the build failed: see above"
 fi
-command -v jq >/dev/null || die 1 "stress: jq is missing: run/deps.sh stress installs it"
+command -v jq >/dev/null || die 1 "stress: jq is missing: $here/deps.sh stress installs it"
 ONTIME_BUILD=$build
 export ONTIME_BUILD
 work=$(mktemp -d)
@@ -77,7 +77,7 @@ trap 'exit 143' TERM HUP
 for policy in $policies; do
 	instance=$("$build/hold" --name -c "$config" "--policy=$policy") || exit 2
 done
-! "$build/hold" --stages -i "$instance" >/dev/null 2>&1 || die 1 "stress: instance '$instance' is running already: run/stop.sh -i $instance stops it"
+! "$build/hold" --stages -i "$instance" >/dev/null 2>&1 || die 1 "stress: instance '$instance' is running already: $(typed stop) -i $instance stops it"
 
 
 cpu_of_stages() { # "STAGE NANOSECONDS" a line

@@ -2,7 +2,7 @@
  * lane.h - one class's ring of packets: filled by ingress, worked on by edf, emptied by egress.
  *
  * Memory:  the lane lies in the shared segment (layout.h); struct lane_view is a private handle with
- *          this process's addresses, made by segment_view() and remade by a restarted process.
+ *          this process's addresses, made by segment_create() and segment_attach(), so a restarted process has a new one.
  * Rules:   three counts, one writer each; nobody waits here. The payload never moves: what travels is the
  *          right to touch it. A stage owns the slots between its own count and the one before it.
  * Order:   ingress                     edf                          egress

@@ -125,7 +125,7 @@ struct stage_block {
 	_Atomic uint32_t generation; /* starts so far */
 	_Atomic uint32_t state; /* enum stage_state */
 	_Atomic uint32_t has_work; /* 1: at the last beat something was waiting for this stage */
-	_Atomic uint64_t started_at_ns;
+	_Atomic uint64_t started_at_ns; /* of this life; until it is ready, of the first in a row that was not */
 	_Atomic uint64_t beat_at_ns; /* progress or an idle look; a busy stage that makes none does not beat */
 	_Atomic uint64_t parks, rings; /* system calls spent on sleeping and on waking others */
 	_Atomic uint64_t rescued_pkts; /* packets a predecessor had received or sent without counting them */

@@ -24,7 +24,7 @@ int stage_run(const struct stage_ops *ops, struct stage *s, int argc, char **arg
 	int status = stage_begin(ops, s, argc, argv);
 
 	if (status)
-		return status - 1;
+		return stage_fail(s, status - 1);
 	while (!must_end(ops, s)) {
 		if (stage_reload_asked(s))
 			ops->reload(s);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include "shm/lock.h"
 
 #define LOCK_WAIT_NS (2 * NS_PER_S)
+#define LONGEST_PAUSE_NS NS_PER_S
 
 static int join_segment(struct stage *s)
 {
@@ -64,7 +66,9 @@ static void take_over(struct stage *s)
 	atomic_store_explicit(&s->self->generation,
 			      atomic_load_explicit(&s->self->generation, memory_order_relaxed) + 1,
 			      memory_order_relaxed);
-	atomic_store_explicit(&s->self->started_at_ns, now_ns(), memory_order_relaxed);
+	s->opened_at_ns = now_ns();
+	if (atomic_load_explicit(&s->self->state, memory_order_relaxed) != STATE_STARTING) /* else it goes on trying */
+		atomic_store_explicit(&s->self->started_at_ns, s->opened_at_ns, memory_order_relaxed);
 	atomic_store_explicit(&s->self->failing_since_ns, 0, memory_order_relaxed);
 	s->parks = atomic_load_explicit(&s->self->parks, memory_order_relaxed);
 	s->rings = atomic_load_explicit(&s->self->rings, memory_order_relaxed);
@@ -109,6 +113,31 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	return 0;
 }
 
+/* How long to wait before the end: as long as it has been tried already, so ever longer, or at most a second. */
+static uint64_t pause_before_end_ns(const struct stage *s)
+{
+	uint64_t since_ns, now = now_ns();
+
+	if (!s->self) /* no segment, so nothing is known of the lives before this one */
+		return LONGEST_PAUSE_NS;
+	since_ns = atomic_load_explicit(&s->self->started_at_ns, memory_order_relaxed); /* relaxed: our own word */
+	return now - since_ns < LONGEST_PAUSE_NS ? now - since_ns : LONGEST_PAUSE_NS;
+}
+
+int stage_fail(struct stage *s, int status)
+{
+	struct timespec t;
+	uint64_t pause_ns;
+
+	if ((status != EXIT_TEMPORARY && status != EXIT_LAYOUT) || !getenv("NOTIFY_SOCKET"))
+		return status;
+	asked_catch();
+	pause_ns = pause_before_end_ns(s);
+	t = (struct timespec){ .tv_sec = (time_t)(pause_ns / NS_PER_S), .tv_nsec = (long)(pause_ns % NS_PER_S) };
+	nanosleep(&t, NULL); /* a stop or a reload ends it */
+	return asked_to_stop() || asked_to_drain() ? 0 : status;
+}
+
 static void wake_ingress(struct stage *s)
 {
 	uint64_t one = 1;
@@ -128,6 +157,8 @@ static void ring_all(struct stage *s)
 void stage_ready(struct stage *s)
 {
 	ring_all(s);
+	atomic_store_explicit(&s->self->started_at_ns, s->opened_at_ns,
+			      memory_order_relaxed); /* relaxed: for observers */
 	announce(s, STATE_READY);
 	s->must_tell_ready = notify_send("READY=1") != 0;
 	log_info("ready (pid %d, start %u)", getpid(),

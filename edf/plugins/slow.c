@@ -1,6 +1,16 @@
 /* slow.c - an example plugin whose work is long, 1 us per byte, and can be interrupted: to see what `slice` does. */
-#include "clock.h"
-#include "edf/plugin.h"
+#include <ontime/plugin.h>
+#include <time.h>
+
+#define NS_PER_BYTE 1000
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
 
 static int work(void *state, struct ontime_packet *p)
 {
@@ -11,7 +21,7 @@ static int work(void *state, struct ontime_packet *p)
 		uint64_t began_ns = now_ns();
 
 		p->out[i] = p->in[i];
-		while (now_ns() - began_ns < NS_PER_US)
+		while (now_ns() - began_ns < NS_PER_BYTE)
 			continue;
 		p->checkpoint(p); /* may work on another packet; this one's state is all in `p` and on our stack */
 	}

@@ -1,7 +1,5 @@
 /* upper.c - an example plugin: turns ASCII letters into capitals, so that `nc` shows it at work. */
-#include <stddef.h>
-
-#include "edf/plugin.h"
+#include <ontime/plugin.h>
 
 static int work(void *state, struct ontime_packet *p)
 {

@@ -7,7 +7,6 @@
 
 #include "clock.h"
 #include "report.h"
-#include "log.h"
 
 #define LEAST_PPS 1.0
 #define MOST_PPS 1e7

@@ -8,9 +8,15 @@
 { : >&2; } 2>/dev/null || exec 2>/dev/null
 
 ontime=$(cd "$here/.." && pwd)
-build=${ONTIME_BUILD:-$ontime/build}
-case $build in /*) ;; *) build=$ontime/$build ;; esac
+build=$ontime/build
 config=$ontime/run/ontime.conf
+installed=
+if [ -r "$here/supervise/paths.sh" ]; then
+	# shellcheck source=/dev/null
+	. "$here/supervise/paths.sh" # written by make install: build, config and installed as they are there
+fi
+build=${ONTIME_BUILD:-$build}
+case $build in /*) ;; *) build=$ontime/$build ;; esac
 
 if [ "$(id -u)" = 0 ]; then
 	run_root=${ONTIME_RUN_DIR:-/run/ontime}
@@ -30,6 +36,24 @@ die() { # STATUS MESSAGE
 	shift
 	printf 'ontime: %s\n' "$*" >&2 2>/dev/null || true
 	exit "$status"
+}
+
+typed() { # NAME: what one types for it: run/NAME.sh or build/NAME in the tree, ontime-NAME once installed
+	if [ "$installed" ]; then
+		echo "ontime-$1"
+	elif [ -e "$here/$1.sh" ]; then
+		echo "run/$1.sh"
+	else
+		echo "build/$1"
+	fi
+}
+
+show_help() { # of the script that sources this: its first comment, with the names that one types here
+	sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" | if [ "$installed" ]; then
+		sed "s|run/\([a-z]*\)\.sh|ontime-\1|g; s|build/\([a-z]\)|ontime-\1|g; s|run/ontime\.conf|$config|g"
+	else
+		cat
+	fi
 }
 
 pid_in() { # FILE: the pid in it, or nothing; to show, never to act on

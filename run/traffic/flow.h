@@ -49,7 +49,7 @@ struct flow {
 	uint64_t timed_pkts,
 		on_time_pkts; /* received with a time; of these within the budget of the scheduled send time */
 	uint64_t next_sequence, order_next[MAX_SOURCES];
-	_Atomic uint64_t last_at_ns;
+	_Atomic uint64_t last_at_ns; /* when the newest arrived */
 	_Atomic uint64_t gap_max_ns; /* longest time between two arrivals; may be set back to 0 by others */
 	_Atomic uint64_t gap_end_at_ns; /* when it ended */
 	uint64_t latency_max_ns;

@@ -10,6 +10,7 @@ build=${ONTIME_BUILD:-build}
 case $build in /*) ;; *) build=$home/$build ;; esac
 work=$(mktemp -d)
 units=$work/units
+plugin=$work/run/plugin.so
 outer=
 started=
 instance=
@@ -29,10 +30,10 @@ skip() { # REASON NAME
 	printf 'skip %s: %s\n' "$2" "$1"
 }
 
-# The units as they are, but for where the programs and the config are.
-copy_units() { # BUILD RUN
-	for unit in run/systemd/*; do
-		sed "s|/usr/local/lib/ontime/build|$1|; s|/usr/local/lib/ontime/run|$2|" "$unit" >"$units/${unit##*/}"
+# The units, with where the programs and the config are filled in as make install does it.
+copy_units() { # BUILD CONFIG-DIRECTORY
+	for unit in run/systemd/ontime*; do
+		sed "s|@LIBEXECDIR@/ontime|$1|g; s|@SYSCONFDIR@/ontime|$2|g" "$unit" >"$units/${unit##*/}"
 	done
 }
 
@@ -71,7 +72,7 @@ started_by_activation() {
 	names=$(awk '/^\[class /{printf "%s%s.in.0", sep, substr($2, 1, length($2) - 1); sep = ":"}' "$conf")
 	addresses=$(sed -n 's/^listen = /-l /p' "$conf")
 	line=$(sed -n 's/^ExecStart=//p' run/systemd/ontime-ingress.service)
-	line=$(printf '%s\n' "$line" | sed "s|/usr/local/lib/ontime/build|$build|; s|/usr/local/lib/ontime/run/ontime.conf|$conf|")
+	line=$(printf '%s\n' "$line" | sed "s|@LIBEXECDIR@/ontime|$build|; s|@SYSCONFDIR@/ontime/ontime.conf|$conf|")
 	"$build/hold" --segment -c "$conf" || return 1
 	systemd-socket-activate -d -l "$work/notify" sh -c "exec dd bs=4096 count=1 status=none <&3 >'$work/ready'" &
 	started="$started $!"
@@ -196,25 +197,68 @@ socket_alone_is_refused() { # it could not come back: the segment it would start
 	! inside systemctl restart ontime-high.socket && inside systemctl is-active ontime-high.socket
 }
 
+all_ready() {
+	inside "$build/hold" --stages -i default 2>/dev/null | grep -c ' ready .* 1$' | grep -qx 3
+}
+
 restarts_whole() {
-	inside systemctl restart ontime.target || return 1
-	tries=50
-	until inside "$build/hold" --stages -i default 2>/dev/null | grep -c ' ready .* 1$' | grep -qx 3; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
+	inside systemctl restart ontime.target && eventually all_ready && inside systemctl is-active ontime-high.socket
+}
+
+# From here on edf has a plugin that can go away. Nothing sends, so nothing is lost meanwhile.
+starts_with_plugin() {
+	inside systemctl stop ontime.target && eventually has_stopped || return 1
+	cp "$build/tests/plugins/crash.so" "$plugin"
+	sed -i 's|^work = .*|work = plugin:/run/tree/run/plugin.so|' "$work/run/ontime.conf"
+	inside systemctl start ontime.target && eventually all_ready
+}
+
+kill_without_plugin() { # edf, which then ends with status 1 before it is ready, again and again
+	mv "$plugin" "$plugin.away"
+	restarts=$(inside systemctl show -p NRestarts --value ontime-edf.service)
+	inside systemctl kill -s KILL ontime-edf.service
+}
+
+has_restarted() { # TIMES
+	[ $(($(inside systemctl show -p NRestarts --value ontime-edf.service) - restarts)) -ge "$1" ]
+}
+
+row_seconds() { # how long edf has been trying
+	inside "$build/hold" --stages -i default | awk '$1 == "edf" {print int($5)}'
+}
+
+waits_mostly() { # before it exits
+	there=0
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		! inside "$build/hold" --stages -i default | grep -q '^edf .* starting .* 1$' || there=$((there + 1))
 		sleep 0.1
 	done
-	inside systemctl is-active ontime-high.socket
+	echo "there at $there of 10 looks"
+	[ "$there" -ge 5 ]
+}
+
+waits_ever_longer() { # without pauses there are more than 100 starts in 4 s
+	kill_without_plugin && sleep 4 && ! has_restarted 17 && eventually has_restarted 4 && [ "$(row_seconds)" -ge 3 ] && waits_mostly
+}
+
+comes_back() { # and that ends the row
+	began_s=$(date +%s)
+	mv "$plugin.away" "$plugin"
+	eventually all_ready && [ "$(row_seconds)" -le $(($(date +%s) - began_s + 1)) ] || return 1
+	began_s=$(date +%s)
+	kill_without_plugin && eventually has_restarted 3 && [ "$(row_seconds)" -le $(($(date +%s) - began_s)) ]
+}
+
+stops_cleanly() {
+	inside systemctl stop ontime-edf.service && [ "$(inside systemctl is-failed ontime-edf.service)" = inactive ]
+}
+
+has_stopped() {
+	! inside sh -c 'ls /dev/shm/ontime* /run/ontime-space' 2>/dev/null | grep .
 }
 
 stops_clean() { # systemctl waits for the target only, not for what is part of it
-	inside systemctl stop ontime.target || return 1
-	tries=50
-	while inside sh -c 'ls /dev/shm/ontime* /run/ontime-space' 2>/dev/null | grep .; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
-		sleep 0.1
-	done
+	inside systemctl stop ontime.target && eventually has_stopped
 }
 
 run_by_systemd() {
@@ -227,6 +271,11 @@ run_by_systemd() {
 	check "a socket unit alone is not restarted" socket_alone_is_refused
 	check "systemctl restart of the target starts all again" restarts_whole
 	check "systemctl stop leaves nothing" stops_clean
+	check "a plugin is found where the unit finds it" starts_with_plugin
+	check "a stage that cannot start is started ever more seldom" waits_ever_longer
+	check "it comes back when it can, and the next row begins with short pauses" comes_back
+	check "it stops cleanly while it cannot start" stops_cleanly
+	check "systemctl stop leaves nothing then, too" stops_clean
 }
 
 check "each class has its socket unit" units_match_config

@@ -21,7 +21,9 @@ for tool in gcc gcov; do
 	exit 77
 done
 
-make -s -j2 CC=gcc BUILD=build/coverage CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage build/coverage/tests/unit \
+# The counts go by the names of the finished objects, whatever make calls them on the way.
+# shellcheck disable=SC2016  # they are for make
+make -s -j2 CC=gcc BUILD=build/coverage CFLAGS='-O0 -g --coverage -dumpdir $(@D)/ -dumpbase $(*F).c -dumpbase-ext .c' LDFLAGS=--coverage build/coverage/tests/unit \
 	build/coverage/plugins/upper.so build/coverage/plugins/slow.so
 find build/coverage -name '*.gcda' -exec rm {} +
 build/coverage/tests/unit >build/coverage/unit.log 2>&1 || { cat build/coverage/unit.log; exit 1; }
