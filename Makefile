@@ -193,10 +193,10 @@ $(BUILD)/latency.bpf.o: run/latency/latency.bpf.c $(wildcard run/latency/*.h com
 
 $(OBJ)/run/dash/files.o: $(wildcard run/dash/page/* run/dash/vendor/*)
 
-# What a segment is made of: a build that declares it otherwise is told from this one, whatever LAYOUT_VERSION says.
+# The declarations of the segment as the compiler sees them, without comments and blanks: see layout_hash().
 layout_hash := $(shell $(CC) -E -std=gnu17 -D_GNU_SOURCE -Icommon $(CPPFLAGS) common/shm/layout.h | \
-	awk '/^\# [0-9]+ "/ {keep = /"common\//; next} keep' | sha256sum | cut -c1-16)
-$(OBJ)/common/shm/segment.o: ALL_CPPFLAGS += -DLAYOUT_HASH=0x$(layout_hash)ULL
+	awk '/^\# [0-9]+ "/ {keep = /"common\/shm\/layout\.h"/; next} keep' | tr -d '[:space:]' | sha256sum | cut -c1-16)
+$(OBJ)/common/shm/layout.o: ALL_CPPFLAGS += -DLAYOUT_HASH=0x$(layout_hash)ULL
 
 $(OBJ)/edf/plugins/%.o $(OBJ)/tests/plugins/%.o: ALL_CFLAGS += -fPIC
 $(OBJ)/%.o: %.c Makefile | have-inih

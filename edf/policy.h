@@ -22,8 +22,8 @@
 #ifndef ONTIME_EDF_H
 #define ONTIME_EDF_H
 
-#include "shm/account.h"
 #include "config/config.h"
+#include "fate.h"
 
 #define NO_DEADLINE UINT64_MAX
 

@@ -6,7 +6,10 @@
  * Memory:  POSIX shared memory /ontime.<instance>.v<LAYOUT_VERSION>, created by hold, mapped by all.
  * Rules:   fixed-width types, no bool, no enum; no pointers but those inside the mmsghdr vectors, which
  *          mean something to the kernel and to the process that wrote them, never to another.
- *          Every field names its one writer. A new layout gets a new LAYOUT_VERSION.
+ *          Every field names its one writer. Sizes, and what must hold of them, are asserted in layout.c: when one of those
+ *          fails, the layout is another one and gets a new LAYOUT_VERSION. Builds whose declarations differ refuse each
+ *          other's segments whatever the version says: layout_hash() covers this file's declarations, the sizes that
+ *          follow from them, and the names and order of drop reasons and spans. Comments, blanks and other files do not count.
  *
  * Commit word. Counters stored apart from the count they belong to would drift when a stage is killed
  * between the two stores. So each stage keeps its counters of a class in two banks, writes the spare
@@ -14,12 +17,12 @@
  *
  *   bits 63..16  packets ever passed on, modulo 2^48 (8 years at 1M/s)    bits 15..0  commits; bit 0: the bank
  *
- * The commits are there for those that pass no packet: an observer must see that a bank was overwritten under its eyes.
+ * A commit that passes no packet leaves the count unchanged; the commit number lets an observer detect that the bank it was
+ * copying was rewritten.
  */
 #ifndef ONTIME_LAYOUT_H
 #define ONTIME_LAYOUT_H
 
-#include <assert.h>
 #include <netinet/in.h>
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -27,8 +30,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "account.h"
 #include "config/config.h"
+#include "fate.h"
 #include "histogram.h"
 
 #define LAYOUT_VERSION 2
@@ -68,21 +71,34 @@ struct departure {
 	uint32_t send_errno; /* with DROP_SEND_ERROR */
 };
 
+/*
+ * DROP_COUNTERS - one counter for each reason of a list in fate.h, as a field of its own (late_pkts) and as an array in the
+ * order of enum drop_reason.
+ */
+#define DROP_COUNTER(NAME, name, ...) uint64_t name##_pkts;
+#define DROP_COUNTERS(LIST, n)                                                                                         \
+	union {                                                                                                        \
+		struct {                                                                                               \
+			LIST(DROP_COUNTER)                                                                             \
+		};                                                                                                     \
+		uint64_t dropped_pkts[n];                                                                              \
+	}
+
 /* Counters of ingress, per class, private copy; a bank holds the same as words. */
 struct ingress_tally {
 	uint64_t read_pkts, read_bytes; /* all that recvmmsg returned */
-	uint64_t kernel_pkts, oversize_pkts, ingress_full_pkts;
+	DROP_COUNTERS(INGRESS_DROPS, N_INGRESS_DROPS);
 	uint64_t socket_drops_seen[MAX_LISTEN]; /* last SO_RXQ_OVFL (cumulative u32) per listen socket */
 };
 
 struct edf_tally {
 	uint64_t worked_pkts, worked_bytes, work_ns;
-	uint64_t evicted_pkts, late_pkts, poison_pkts, egress_full_pkts;
+	DROP_COUNTERS(EDF_DROPS, N_EDF_DROPS);
 };
 
 struct egress_tally {
 	uint64_t sent_pkts, sent_bytes, sent_late_pkts;
-	uint64_t late_egress_pkts;
+	DROP_COUNTERS(EGRESS_DROPS, N_EGRESS_DROPS);
 	uint64_t passed_dropped_pkts; /* released without sending: dropped, and counted, by a stage before */
 	uint64_t send_errno[SEND_ERRNOS], send_errno_pkts[SEND_ERRNOS];
 	uint64_t refused_events, send_waits;
@@ -178,7 +194,7 @@ struct header {
 	_Atomic uint64_t magic; /* LAYOUT_MAGIC, stored last */
 	uint32_t layout; /* LAYOUT_VERSION */
 	uint32_t n_classes;
-	uint64_t layout_hash; /* of the declarations this segment was built with: a forgotten LAYOUT_VERSION shows */
+	uint64_t layout_hash; /* layout_hash() of the build that made the segment */
 	uint64_t size_bytes;
 	uint64_t config_digest;
 	uint64_t created_at_ns;
@@ -199,17 +215,7 @@ struct shared {
 	alignas(LINE) struct egress_journal egress_journal;
 };
 
-static_assert(sizeof(struct arrival) == 32, "two arrivals a line");
-static_assert(sizeof(struct result) == 24, "packed array");
-static_assert(sizeof(struct departure) == 16, "four departures a line");
-static_assert(offsetof(struct lane, processed) == LINE, "two writers must not share a line");
-static_assert(offsetof(struct lane, sent) == 2 * LINE, "two writers must not share a line");
-static_assert(offsetof(struct lane, edf) % LINE == 0, "two writers must not share a line");
-static_assert(offsetof(struct lane, egress) % LINE == 0, "two writers must not share a line");
-static_assert(offsetof(struct stage_block, pid) == LINE, "ringers must not share the stage's line");
-static_assert(sizeof(struct stage_block) % LINE == 0, "stages must not share a line");
-static_assert(sizeof(struct lane) % LINE == 0, "lanes must not share a line");
-static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LLONG_LOCK_FREE == 2, "counts need plain 64-bit stores");
-static_assert(MAX_FLOWS <= 64, "a journal word has 6 bits for the flow");
+/* layout_hash - tells builds apart whose segments differ in anything that a reader relies on. */
+uint64_t layout_hash(void);
 
 #endif

@@ -18,9 +18,6 @@
 
 #define PAGE 4096u
 #define SHM "/dev/shm"
-#ifndef LAYOUT_HASH /* the Makefile gives it: a hash of what the layout is declared in */
-#define LAYOUT_HASH 0
-#endif
 
 void segment_name(const char *instance, char name[SEGMENT_NAME_BYTES])
 {
@@ -112,7 +109,7 @@ static void fill_header(struct segment *seg, const struct config *c, const uint6
 
 	plan(h, c);
 	h->layout = LAYOUT_VERSION;
-	h->layout_hash = LAYOUT_HASH;
+	h->layout_hash = layout_hash();
 	h->size_bytes = seg->size_bytes;
 	h->config_digest = config_digest(c);
 	h->created_at_ns = now_ns();
@@ -231,7 +228,7 @@ static const char *check_header(struct segment *seg, int *err)
 	if (atomic_load_explicit(&seg->shared->header.magic, memory_order_acquire) != LAYOUT_MAGIC)
 		return "it is not an ontime segment, or its creation was cut short";
 	memcpy(&seg->header, &seg->shared->header, sizeof(seg->header));
-	if (h->layout != LAYOUT_VERSION || h->layout_hash != LAYOUT_HASH) {
+	if (h->layout != LAYOUT_VERSION || h->layout_hash != layout_hash()) {
 		*err = -ESTALE;
 		return "it was made by a build with another layout of the segment";
 	}

@@ -3,10 +3,10 @@
  *
  * Memory:  maps, pinned in the instance's directory of the bpffs. Row r of `rows` and of `histograms` is span r % LATENCY_SPANS of
  *          class r / LATENCY_SPANS; behind those of all classes come the wake-up delays, one row per stage.
- * Rules:   what a span counts: the packets the stage that ends it passed on, not those it, or one before it, dropped. So with
- *          nothing held and no packet missed (struct latency_progress), by the names of common/shm/account.h:
- *            socket, ingress                    received - kernel - oversize - ingress_full
- *            edf_wait, edf_work                 those - evicted - late - poison - egress_full
+ * Rules:   a span counts the packets that the stage that ends it passed on, and none that this stage, or one before it, dropped.
+ *          So with nothing held and no packet missed (struct latency_progress), with the drop reasons of common/fate.h:
+ *            socket, ingress                    received - what the kernel and ingress dropped
+ *            edf_wait, edf_work                 those - what edf dropped
  *            egress_wait, egress_send, total    sent
  */
 #ifndef ONTIME_LATENCY_H

@@ -10,8 +10,6 @@
 
 #include "view.h"
 
-enum percentile { P50, P95, P99, P999, PMAX, N_PERCENTILES };
-
 struct class_change {
 	double received_pps, sent_pps, sent_bits_per_s, dropped_pps, late_pps;
 	double reason_pps[N_DROP_REASONS];

@@ -18,7 +18,7 @@ struct lost {
 	char what[CELL_BYTES];
 	double per_s;
 	uint64_t total;
-	enum look look; /* when it grows */
+	enum style style; /* when it grows */
 };
 
 struct lost_lists {

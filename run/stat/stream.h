@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-struct stream {
+struct recorder {
 	const char *instance;
 	const char *file; /* appended to; NULL: standard output */
 	uint64_t interval_ns;
@@ -17,6 +17,6 @@ struct stream {
 };
 
 /* stat_stream - 0: asked to end, or the reader is gone. 1: it cannot be written; one line says why. */
-int stat_stream(const struct stream *s);
+int stat_stream(const struct recorder *s);
 
 #endif

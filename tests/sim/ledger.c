@@ -15,6 +15,7 @@
 #include "egress/shaper.h"
 #include "egress/output.h"
 #include "log.h"
+#include "shm/account.h"
 #include "sim.h"
 
 #define MOST_COMPLAINTS 5
