@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "describe.h"
 #include "host.h"
 #include "metrics.h"
 #include "peer.h"
@@ -104,21 +105,52 @@ static int wants_open(struct MHD_Connection *c)
 	return open > 0 && open >= wish(accept, "text/plain");
 }
 
-static struct MHD_Response *make_metrics(const struct server *s, int open)
-{
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
+/* A text in memory, to be printed and then made an answer of. */
+struct text {
+	char *bytes;
+	size_t len;
+	FILE *out; /* NULL: there is no memory */
+};
 
-	if (!out)
-		return NULL;
-	metrics_print(out, s->feed, s->events.n_streams, open);
-	if (ferror(out) | fclose(out)) {
-		free(text);
+static void text_open(struct text *t)
+{
+	t->bytes = NULL;
+	t->len = 0;
+	t->out = open_memstream(&t->bytes, &t->len);
+}
+
+/* NULL: there was not memory enough. */
+static struct MHD_Response *text_answer(struct text *t, const char *type)
+{
+	int failed = ferror(t->out);
+
+	if (fclose(t->out) || failed) {
+		free(t->bytes);
 		return NULL;
 	}
-	return dress(MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE),
-		     open ? OPEN_METRICS_TYPE : PLAIN_METRICS_TYPE);
+	return dress(MHD_create_response_from_buffer(t->len, t->bytes, MHD_RESPMEM_MUST_FREE), type);
+}
+
+static struct MHD_Response *make_metrics(const struct server *s, int open)
+{
+	struct text text;
+
+	text_open(&text);
+	if (!text.out)
+		return NULL;
+	metrics_print(text.out, s->feed, s->events.n_streams, open);
+	return text_answer(&text, open ? OPEN_METRICS_TYPE : PLAIN_METRICS_TYPE);
+}
+
+static struct MHD_Response *make_description(void)
+{
+	struct text text;
+
+	text_open(&text);
+	if (!text.out)
+		return NULL;
+	describe_print(text.out);
+	return text_answer(&text, DESCRIPTION_TYPE);
 }
 
 static enum MHD_Result send_metrics(struct server *s, struct MHD_Connection *c)
@@ -173,6 +205,8 @@ static enum MHD_Result route(struct server *s, struct MHD_Connection *c, const c
 		return send_health(s, c);
 	if (strcmp(path, "/events") == 0)
 		return is_head ? send_text(c, MHD_HTTP_OK, "") : send_events(s, c);
+	if (strcmp(path, DESCRIPTION_PATH) == 0)
+		return MHD_queue_response(c, MHD_HTTP_OK, s->description);
 	for (int i = 0; i < DASH_FILES; i++)
 		if (strcmp(path, dash_files[i].path) == 0)
 			return MHD_queue_response(c, MHD_HTTP_OK, s->files[i]);
@@ -258,7 +292,8 @@ static int make_files(struct server *s)
 		if (!s->files[i])
 			return -ENOMEM;
 	}
-	return 0;
+	s->description = make_description();
+	return s->description ? 0 : -ENOMEM;
 }
 
 /* How many connections there are descriptors for, at most MAX_PEERS. */
@@ -348,6 +383,8 @@ void server_stop(struct server *s)
 		MHD_stop_daemon(s->daemon);
 	}
 	forget_metrics(s);
+	if (s->description)
+		MHD_destroy_response(s->description);
 	for (int i = 0; i < DASH_FILES; i++)
 		if (s->files[i])
 			MHD_destroy_response(s->files[i]);

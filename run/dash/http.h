@@ -41,6 +41,7 @@ struct server {
 	const char *allowed[MAX_ALLOWED]; /* host names */
 	uint32_t n_allowed;
 	struct MHD_Response *files[DASH_FILES];
+	struct MHD_Response *description; /* describe.h */
 	struct MHD_Response *metrics[2]; /* of the last look, made when asked for: plain, OpenMetrics */
 };
 

@@ -130,7 +130,7 @@ async function follows_overload() {
 	);
 	await page.until(`Math.min(...last_of(class_of('low').ontime, 8)) < 90`, 'less of low is on time', 8);
 	await page.until(
-		`/\\/s/.test(legend_of('#drops', 'ingress full').innerText) && painted('#drops', 'ingress-1') > 200`,
+		`/\\/s/.test(legend_of('#drops', 'ingress full').innerText) && painted('#drops', 'ingress-2') > 200`,
 		'drops for a full lane are drawn',
 		8,
 	);
@@ -139,14 +139,17 @@ async function follows_overload() {
 		'the lane of low is full',
 		8,
 	);
-	const names = await page.evaluate(
-		`[...document.querySelectorAll('#drops .group')].map((g) => g.querySelector('i').textContent + ':' + [...g.querySelectorAll('em')].map((e) => e.textContent)).join(' ')`,
+	const known = Object.keys(JSON.parse(run(`${build}/stat`, '-i', instance, '--json')).classes[0].dropped);
+	const named = await page.evaluate(
+		`[...document.querySelectorAll('#drops .legend em')].map((e) => e.textContent.replaceAll(' ', '_')).join()`,
 	);
-	demand(
-		names ===
-			'kernel:buffer full ingress:oversize,ingress full edf:evicted,late,poison,egress full egress:late egress,send error',
-		names,
+	demand(named === known.join().replace(/^kernel/, 'buffer_full'), `the legend has ${named}, and stat ${known}`);
+	const explained = await page.evaluate(`document.querySelectorAll('#drops .legend span[title]').length`);
+	demand(explained === known.length, `${explained} of ${known.length} reasons are explained`);
+	const groups = await page.evaluate(
+		`[...document.querySelectorAll('#drops .group')].map((g) => g.querySelector('i').textContent).join()`,
 	);
+	demand(groups === 'kernel,ingress,edf,egress', groups);
 	demand(
 		await page.evaluate(
 			`legend_of('#drops', 'oversize').classList.contains('none') && legend_of('#drops', 'poison').classList.contains('none')`,
