@@ -17,21 +17,21 @@
 /* clang-format off */
 #define INGRESS_DROPS(REASON) \
 	REASON(KERNEL, kernel, BY_KERNEL, 0, "the socket's receive buffer was full (SO_RXQ_OVFL)") \
-	REASON(OVERSIZE, oversize, BY_INGRESS, 1, "longer than payload_bytes; never forwarded cut") \
-	REASON(INGRESS_FULL, ingress_full, BY_INGRESS, 0, "full = drop, and ingress_to_edf packets were waiting")
+	REASON(OVERSIZE, oversize, BY_INGRESS, 1, "longer than payload_bytes; a packet is never forwarded cut") \
+	REASON(INGRESS_FULL, ingress_full, BY_INGRESS, 0, "full = drop, and the queue to edf was full")
 
 #define EDF_DROPS(REASON) \
-	REASON(EVICTED, evicted, BY_EDF, 1, "the policy gave up a queued packet for others") \
-	REASON(LATE, late, BY_EDF, 1, "it could not finish before its deadline") \
-	REASON(POISON, poison, BY_EDF, 1, "the plugin crashed on it, or refused it") \
-	REASON(EGRESS_FULL, egress_full, BY_EDF, 1, "full = drop, and edf_to_egress packets were waiting")
+	REASON(EVICTED, evicted, BY_EDF, 1, "the queue of its class was too long in time, and serving it later would have cost others (guarded)") \
+	REASON(LATE, late, BY_EDF, 1, "it could not finish before its deadline (edf-drop, late = drop), or would have cost others (guarded)") \
+	REASON(POISON, poison, BY_EDF, 1, "the plugin crashed on it, or ended the stage, three times, or refused it") \
+	REASON(EGRESS_FULL, egress_full, BY_EDF, 1, "full = drop, and the queue to egress was full")
 
 #define EGRESS_DROPS(REASON) \
 	REASON(LATE_EGRESS, late_egress, BY_EGRESS, 0, "late = drop, and its deadline passed after edf")
 
 /* Counted by errno instead of in one counter. */
 #define ERRNO_DROPS(REASON) \
-	REASON(SEND_ERROR, send_error, BY_EGRESS, 0, "the kernel refused to send it")
+	REASON(SEND_ERROR, send_error, BY_EGRESS, 0, "the kernel refused it; counted by errno")
 
 /* Where a packet's time goes, in the order of its path: SPAN(NAME, name, by, title of a narrow column, help). */
 #define SPANS(SPAN) \

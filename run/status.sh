@@ -1,9 +1,11 @@
 #!/bin/sh
 # status.sh - what runs, since when, how often it was started.
 #
-# usage: run/status.sh [-i INSTANCE | -c FILE]
+# usage: run/status.sh [--pid STAGE] [-i INSTANCE | -c FILE]
 #
-# Exit status: 0 all three stages and the supervisor run, 1 not all of them.
+#   --pid STAGE    only the pid of ingress, edf or egress, for scripts: kill -9 $(run/status.sh --pid egress)
+#
+# Exit status: 0 all three stages and the supervisor run (with --pid: that stage runs), 1 not, 2 usage.
 set -eu
 here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 # shellcheck source=run/supervise/lib.sh
@@ -12,11 +14,20 @@ here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 case ${1:-} in
 -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" && exit 0 ;;
 esac
+pid_of=
+if [ "${1:-}" = --pid ]; then
+	case ${2:-} in ingress | edf | egress) pid_of=$2 ;; *) die 2 "--pid ${2:-}: which stage? ingress, edf or egress" ;; esac
+	shift 2
+fi
 [ -x "$build/hold" ] || die 1 "nothing is built, so nothing runs: run/launch.sh"
 instance=$(instance_of "$@")
 status=0
 
 found=$("$build/hold" --stages -i "$instance" 2>&1) || die 1 "${found#hold: }"
+if [ -n "$pid_of" ]; then
+	printf '%s\n' "$found" | sed -n "s/^$pid_of \([1-9][0-9]*\) .* 1\$/\1/p" | grep . || die 1 "$pid_of of instance '$instance' does not run"
+	exit 0
+fi
 if supervisor=$("$build/hold" --supervisor -i "$instance"); then
 	[ "$supervisor" != - ] || supervisor="in another pid namespace"
 	say "instance '$instance', supervisor $supervisor"

@@ -141,6 +141,13 @@ other_layout() {
 	return "$status"
 }
 
+pid_by_status() {
+	for stage in ingress edf egress; do
+		pid=$(run/status.sh --pid $stage -i "$instance") && [ "$pid" = "$(pid_of $stage)" ] || return 1
+	done
+	fails_with 2 'which stage' run/status.sh --pid hold && fails_with 1 'not running' run/status.sh --pid edf -i "${instance}none"
+}
+
 port_in_use() {
 	build/load -c "$conf" --rate 10 --seconds 3 >/dev/null 2>&1 &
 	load=$!
@@ -168,6 +175,7 @@ skip() { # REASON NAME
 
 check "launch starts all three stages" run/launch.sh -c "$conf"
 check "status says what runs" run/status.sh -c "$conf"
+check "status --pid prints the pid of that stage of this instance, and nothing else" pid_by_status
 check "a second launch is refused and harms nothing" fails_with 1 'running already' run/launch.sh -c "$conf"
 check "a second copy of a stage is refused" fails_with 1 'already running' build/edf -c "$conf"
 check "restarting each stage under load loses nothing" restart_under_load
