@@ -1,10 +1,10 @@
 /*
  * fate.h - what can become of a packet: the reasons to drop it, and the spans its time goes to.
  *
- * Rules:   knows nothing of the program, so that the shared segment (shm/layout.h), the stages and the observers can all build on it.
- *          A new drop reason is one line in one of the three lists below, and the line in its stage that counts it. From the
- *          lists are made: the enum, the counters in the segment, the account and its identity, JSON, metrics, table, page.
- *          Each list is of the reasons that one stage counts. Their order is the order in which a packet can meet them.
+ * Rules:   knows nothing of the program, so that the segment (shm/layout.h), the stages and the observers can build on it.
+ *          A new drop reason is one line in one of the lists below, and the line in its stage that drops for it. From the
+ *          lists are made: the enum, the counters in the segment, the account and its identity, JSON, metrics, table and
+ *          page. Each list has the reasons that one stage counts, in the order in which a packet can meet them.
  *
  *          REASON(NAME, name, by, travels, help)
  *            by       who drops the packet: the kernel, or a stage
@@ -21,8 +21,10 @@
 	REASON(INGRESS_FULL, ingress_full, BY_INGRESS, 0, "full = drop, and the queue to edf was full")
 
 #define EDF_DROPS(REASON) \
-	REASON(EVICTED, evicted, BY_EDF, 1, "the queue of its class was too long in time, and serving it later would have cost others (guarded)") \
-	REASON(LATE, late, BY_EDF, 1, "it could not finish before its deadline (edf-drop, late = drop), or would have cost others (guarded)") \
+	REASON(EVICTED, evicted, BY_EDF, 1, \
+	       "the queue of its class was too long in time, and serving it later would have cost others (guarded)") \
+	REASON(LATE, late, BY_EDF, 1, \
+	       "it could not finish before its deadline (edf-drop, late = drop), or would have cost others (guarded)") \
 	REASON(POISON, poison, BY_EDF, 1, "the plugin crashed on it, or ended the stage, three times, or refused it") \
 	REASON(EGRESS_FULL, egress_full, BY_EDF, 1, "full = drop, and the queue to egress was full")
 
@@ -72,7 +74,7 @@ enum {
 
 enum drop_by { BY_KERNEL, BY_INGRESS, BY_EDF, BY_EGRESS, N_DROPPERS };
 
-/* drop_reason_name, span_name - as in JSON and metrics: "ingress_full", "edf_wait". drop_by_name - "kernel", "ingress", ... */
+/* drop_reason_name, span_name, drop_by_name - as in JSON and metrics: "ingress_full", "edf_wait", "kernel". */
 const char *drop_reason_name(enum drop_reason reason);
 const char *span_name(enum span span);
 const char *drop_by_name(enum drop_by by);

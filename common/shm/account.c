@@ -55,7 +55,10 @@ static void copy_drops(const struct snapshot *s, struct account *a)
 		a->dropped_pkts[DROP_SEND_ERROR] += a->send_errno_pkts[i];
 }
 
-/* received = sent + dropped + held. Some packets in the lane are dropped and counted already: they only wait for egress to pass them. */
+/*
+ * received = sent + dropped + held. Some packets in the lane are dropped and counted already: they only wait for egress to
+ * pass them.
+ */
 static void balance(const struct snapshot *s, struct account *a)
 {
 	uint64_t travelled_pkts = 0;

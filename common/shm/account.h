@@ -2,8 +2,9 @@
  * account.h - one class's counts, read at one instant, and the identity they satisfy.
  *
  * Rules:   received = sent + dropped (by reason) + held, per class, at any instant an observer looks;
- *          `received` includes what the kernel dropped at our sockets. One writer per counter: the stage that counter.c names.
- *          Counters never go back and outlive their stage. What each field is called, and where it comes from, is in counter.c.
+ *          `received` includes what the kernel dropped at our sockets. One writer per counter: the stage that
+ *          counter.c names. Counters never go back and outlive their stage. What each field is called, and where it
+ *          comes from, is in counter.c.
  * Crash:   a counter commits in the same 64-bit store as the packets it counts (layout.h, "commit word").
  */
 #ifndef ONTIME_ACCOUNT_H

@@ -1,8 +1,8 @@
 /*
  * counter.h - the one description of what an observer can read of a class: names, unit, help, and where it lies.
  *
- * Rules:   the account is copied by it, and JSON, metrics, the dashboard's page and the tables are printed by it: a counter that is
- *          added to counter.c is in all of them. Names are for ever: they are in recordings and in other people's queries.
+ * Rules:   the account is copied by it, JSON and metrics are printed by it: a counter that is added to counter.c is in them.
+ *          Names are for ever: they are in recordings and in other people's queries.
  */
 #ifndef ONTIME_COUNTER_H
 #define ONTIME_COUNTER_H
