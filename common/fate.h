@@ -1,10 +1,11 @@
 /*
  * fate.h - what can become of a packet: the reasons to drop it, and the spans its time goes to.
  *
- * Rules:   knows nothing of the program, so that the segment (shm/layout.h), the stages and the observers can build on it.
- *          A new drop reason is one line in one of the lists below, and the line in its stage that drops for it. From the
- *          lists are made: the enum, the counters in the segment, the account and its identity, JSON, metrics, table and
- *          page. Each list has the reasons that one stage counts, in the order in which a packet can meet them.
+ * Rules:   knows nothing of the program, so that the segment (shm/layout.h), the stages and the observers can build on
+ *          it. A new drop reason is one line in one of the lists below, and the line in its stage that drops for it.
+ *          From the lists are made: the enum, the counters in the segment, the account and its identity, JSON, metrics,
+ *          table and page. Each list has the reasons that one stage counts, in the order in which a packet can meet
+ *          them.
  *
  *          REASON(NAME, name, by, travels, help)
  *            by       who drops the packet: the kernel, or a stage

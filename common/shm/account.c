@@ -56,8 +56,8 @@ static void copy_drops(const struct snapshot *s, struct account *a)
 }
 
 /*
- * received = sent + dropped + held. Some packets in the lane are dropped and counted already: they only wait for egress to
- * pass them.
+ * received = sent + dropped + held. Some packets in the lane are dropped and counted already: they only wait for egress
+ * to pass them.
  */
 static void balance(const struct snapshot *s, struct account *a)
 {

@@ -1,8 +1,8 @@
 /*
  * counter.h - the one description of what an observer can read of a class: names, unit, help, and where it lies.
  *
- * Rules:   the account is copied by it, JSON and metrics are printed by it: a counter that is added to counter.c is in them.
- *          Names are for ever: they are in recordings and in other people's queries.
+ * Rules:   the account is copied by it, JSON and metrics are printed by it: a counter that is added to counter.c is in
+ *          them. Names are for ever: they are in recordings and in other people's queries.
  */
 #ifndef ONTIME_COUNTER_H
 #define ONTIME_COUNTER_H
@@ -42,7 +42,10 @@ struct counter {
 /* counter_next - the one after `c`; NULL begins with the first, and is what comes after the last. */
 const struct counter *counter_next(const struct counter *c);
 
-/* counter_values - how many it has, DROP_NONE not counted; counter_values_of - its values in an account, the first one real. */
+/*
+ * counter_values - how many it has, DROP_NONE not counted; counter_values_of - its values in an account, the first one
+ * real.
+ */
 int counter_values(const struct counter *c);
 const uint64_t *counter_values_of(const struct counter *c, const struct account *a);
 

@@ -1,9 +1,9 @@
 /*
  * layout.c - what must hold of the layout, checked when it is compiled, and the hash that tells builds apart.
  *
- * Rules:   an assert that says CHANGED names a size that readers rely on: give the segment a new LAYOUT_VERSION, then write the
- *          new size here. A new drop reason makes a bank a word longer, and the asserts count with that: the hash tells
- *          such a build from the one before it.
+ * Rules:   an assert that says CHANGED names a size that readers rely on: give the segment a new LAYOUT_VERSION, then
+ *          write the new size here. A new drop reason makes a bank a word longer, and the asserts count with that: the
+ *          hash tells such a build from the one before it.
  */
 #include "layout.h"
 

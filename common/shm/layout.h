@@ -6,10 +6,11 @@
  * Memory:  POSIX shared memory /ontime.<instance>.v<LAYOUT_VERSION>, created by hold, mapped by all.
  * Rules:   fixed-width types, no bool, no enum; no pointers but those inside the mmsghdr vectors, which
  *          mean something to the kernel and to the process that wrote them, never to another.
- *          Every field names its one writer. Sizes, and what must hold of them, are asserted in layout.c: when one of those
- *          fails, the layout is another one and gets a new LAYOUT_VERSION. Builds whose declarations differ refuse each
- *          other's segments whatever the version says: layout_hash() covers this file's declarations, the sizes that
- *          follow from them, and the names and order of drop reasons and spans. Comments, blanks and other files do not count.
+ *          Every field names its one writer. Sizes, and what must hold of them, are asserted in layout.c: when one of
+ *          those fails, the layout is another one and gets a new LAYOUT_VERSION. Builds whose declarations differ
+ *          refuse each other's segments under one version too: layout_hash() covers this file's declarations, the
+ *          sizes that follow from them, and the names and order of drop reasons and spans. Comments, blanks and other
+ *          files do not count.
  *
  * Commit word. Counters stored apart from the count they belong to would drift when a stage is killed
  * between the two stores. So each stage keeps its counters of a class in two banks, writes the spare
@@ -17,8 +18,8 @@
  *
  *   bits 63..16  packets ever passed on, modulo 2^48 (8 years at 1M/s)    bits 15..0  commits; bit 0: the bank
  *
- * A commit that passes no packet leaves the count unchanged; the commit number lets an observer detect that the bank it was
- * copying was rewritten.
+ * A commit that passes no packet leaves the count unchanged; the commit number lets an observer detect that the bank it
+ * was copying was rewritten.
  */
 #ifndef ONTIME_LAYOUT_H
 #define ONTIME_LAYOUT_H
@@ -43,7 +44,7 @@
 #define SEND_CONTROL_BYTES 32 /* UDP_SEGMENT (24), rounded up */
 #define CRASHES_UNTIL_POISON 3
 
-/* What ingress says of a packet. One per slot; writer: ingress, before the packet is published. */
+/* Written about a packet by ingress. One per slot; writer: ingress, before the packet is published. */
 struct arrival {
 	uint64_t arrived_at_ns; /* kernel receive time */
 	uint64_t read_at_ns;
@@ -54,17 +55,17 @@ struct arrival {
 	uint8_t spare;
 };
 
-/* What edf says of it. One per slot; writer: edf, before it passes the packet on. */
+/* Written about it by edf. One per slot; writer: edf, before it passes the packet on. */
 struct result {
 	uint64_t started_at_ns;
 	uint64_t done_at_ns;
 	uint32_t len_bytes; /* to send */
-	uint8_t drop; /* enum drop_reason; whatever is set here is never sent */
+	uint8_t drop; /* enum drop_reason; a packet with a reason here is never sent */
 	uint8_t second; /* 1: the bytes to send are in the slot's second half */
 	uint16_t spare;
 };
 
-/* What egress says of it. One per slot; writer: egress. */
+/* Written about it by egress. One per slot; writer: egress. */
 struct departure {
 	uint64_t handed_at_ns; /* start of the send call */
 	uint32_t drop; /* enum drop_reason: LATE_EGRESS or SEND_ERROR, decided before the call */
@@ -72,8 +73,8 @@ struct departure {
 };
 
 /*
- * DROP_COUNTERS - one counter for each reason of a list in fate.h, as a field of its own (late_pkts) and as an array in the
- * order of enum drop_reason.
+ * DROP_COUNTERS - one counter for each reason of a list in fate.h, as a field of its own (late_pkts) and as an array in
+ * the order of enum drop_reason.
  */
 #define DROP_COUNTER(NAME, name, ...) uint64_t name##_pkts;
 #define DROP_COUNTERS(LIST, n)                                                                                         \
@@ -122,7 +123,7 @@ struct lane {
 	alignas(LINE) _Atomic uint64_t edf[2][TALLY_WORDS(struct edf_tally)]; /* writer: edf */
 	alignas(LINE) _Atomic uint64_t egress[2][TALLY_WORDS(struct egress_tally)]; /* writer: egress */
 	alignas(LINE) _Atomic uint64_t latency[HISTOGRAM_BUCKETS]; /* arrived -> sent; writer: egress */
-	/* What the class is held to, for observers; writer: egress, at its start and after a reload. */
+	/* The limits of the class, for observers; writer: egress, at its start and after a reload. */
 	alignas(LINE) _Atomic uint64_t budget_ns; /* BUDGET_NONE: no deadline */
 	_Atomic uint32_t ingress_to_edf_pkts, edf_to_egress_pkts;
 };
@@ -154,7 +155,7 @@ struct stage_block {
 	_Atomic uint64_t cpu_ns; /* CPU time used by the stage's thread, as of 25 ms ago while it is busy */
 };
 
-/* What recvmmsg did, told to the successor. Writers: ingress, and the kernel on its behalf. See journal.h. */
+/* The results of recvmmsg, for the successor. Writers: ingress, and the kernel on its behalf. See journal.h. */
 struct ingress_journal {
 	alignas(LINE) _Atomic uint64_t word; /* 0: no call under way */
 	alignas(LINE) struct mmsghdr msgs[BATCH];
@@ -163,7 +164,7 @@ struct ingress_journal {
 	struct sockaddr_in6 names[BATCH];
 };
 
-/* What sendmmsg did. Writers: egress, and the kernel on its behalf. */
+/* The results of sendmmsg, for the successor. Writers: egress, and the kernel on its behalf. */
 struct egress_journal {
 	alignas(LINE) _Atomic uint64_t word;
 	/* When the shaper's bucket would be empty of what was sent, at the latest: stored before each shaped call. */

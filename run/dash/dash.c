@@ -1,5 +1,6 @@
 /*
- * dash.c - the web dashboard: one look at the instance per interval, served to any number of browsers and to Prometheus.
+ * dash.c - the web dashboard: one look at the instance per interval, served to any number of browsers and to
+ * Prometheus.
  *
  * Rules:   one thread: look, serve, sleep. Maps the segment read-only. The instance may come, go and come again.
  */

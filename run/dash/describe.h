@@ -1,8 +1,8 @@
 /*
  * describe.h - what the page must know to name what it shows: drop reasons, spans, percentiles, stages.
  *
- * Rules:   the page imports it as the module counters.js, so that it has no list of its own: all of it is read off common/fate.h
- *          and run/look/view.h.
+ * Rules:   the page imports it as the module counters.js, so that it has no list of its own: all of it is read off
+ *          common/fate.h and run/look/view.h.
  */
 #ifndef ONTIME_DASH_DESCRIBE_H
 #define ONTIME_DASH_DESCRIBE_H

@@ -1,4 +1,4 @@
-/* http.c - the web server: who may ask, and for what. */
+/* http.c - the web server: requests, answers, and limits on both. */
 #include "http.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@
 #define METHODS "GET, HEAD, OPTIONS"
 #define BACKLOG 128
 
-/* What every answer says: load from here only, run no inline code, be framed and guessed at by nobody. */
+/* In every answer: load from here only, run no inline code, be framed and guessed at by nobody. */
 static const char *const headers[][2] = {
 	{ "Content-Security-Policy",
 	  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -76,7 +76,9 @@ static double quality(char *range)
 	return 1;
 }
 
-/* How much a client wants a type, 0 to 1; -1: it does not name it. Of several ranges of that type the best one counts. */
+/*
+ * How much a client wants a type, 0 to 1; -1: it does not name it. Of several ranges of that type the best one counts.
+ */
 static double wish(const char *accept, const char *type)
 {
 	double best = -1;
@@ -249,7 +251,7 @@ static void request_done(void *cls, struct MHD_Connection *c, void **seen, enum 
 	peer_set(cls, c, PEER_ASKING);
 }
 
-/* What the library has to say is about single clients: for a person who looks for it. */
+/* The library reports on single clients: at level debug, so that a person can look for it. */
 static __attribute__((format(printf, 2, 0))) void log_library(void *cls, const char *format, va_list args)
 {
 	char text[LOG_LINE_BYTES];
@@ -267,7 +269,7 @@ int server_listen(const struct address *at, int *out)
 
 	if (fd < 0)
 		return -errno;
-	/* Connections of a dash before do not keep the port. What is accepted inherits the buffer. */
+	/* Connections of a dash before do not keep the port. Accepted connections inherit the buffer. */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	if (bind(fd, (const struct sockaddr *)&at->at, at->len) || listen(fd, BACKLOG)) {
@@ -355,7 +357,10 @@ void server_run(struct server *s)
 	int was_full = s->n_peers >= s->max_peers;
 
 	MHD_run(s->daemon);
-	/* Being full, the library listens no more until its next run, and does not ask for one when there is room again. */
+	/*
+	 * Being full, the library listens no more until its next run, and does not ask for one when there is room
+	 * again.
+	 */
 	s->has_room_again = was_full && s->n_peers < s->max_peers;
 }
 

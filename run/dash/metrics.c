@@ -194,7 +194,7 @@ static void print_health(const struct answer *to)
 	}
 }
 
-/* Of the dashboard's own process: its CPU time, for whoever asks what watching costs. */
+/* Of the dashboard's own process: its CPU time tells what watching costs. */
 static void print_self(const struct answer *to, uint32_t n_streams)
 {
 	struct rusage used;

@@ -100,7 +100,7 @@ static struct waits waits_of(const struct stage_view *s)
 	return (struct waits){ s->cpu_ns, s->queued_ns, (int)s->is_ready };
 }
 
-/* What it waited, less what the other stages ran: they may have been on the same CPU. */
+/* The time it waited, less the time the other stages ran: they may have been on the same CPU. */
 static double starved(const struct view *now, const struct view *before, uint64_t ns, int id,
 		      const struct stage_change change[N_STAGES])
 {

@@ -3,7 +3,8 @@
  *
  * Rules:   pure. With view_launch() as the earlier look, everything is since launch.
  *          On time: of the packets whose fate was decided in between (sent or dropped), the share sent before their
- *          deadline. What waits is not decided yet, so the share lies in 0..1 even while a backlog grows or drains.
+ *          deadline. The fate of a waiting packet is not decided yet, so the share lies in 0..1 even while a backlog
+ *          grows or drains.
  */
 #ifndef ONTIME_STAT_CHANGE_H
 #define ONTIME_STAT_CHANGE_H

@@ -28,8 +28,8 @@ void viewer_close(struct viewer *v)
 }
 
 /*
- * Is the mapped segment still the one that the name stands for? A name that was taken away while a stage is alive (by a
- * logout, or a cleaner of /dev/shm) stands for none: that instance goes on.
+ * Is the mapped segment still the one with this name? The name may have been removed while a stage is alive (by a
+ * logout, or a cleaner of /dev/shm): that instance goes on.
  */
 static int is_current(const struct viewer *v)
 {
@@ -86,7 +86,7 @@ static struct stage_view look_at_stage(const struct segment *seg, enum stage_id 
 {
 	const struct stage_block *b = &seg->shared->stages[id];
 	int alive = segment_stage_is_alive(seg, id);
-	/* relaxed, all of them: each field stands alone */
+	/* relaxed, all of them: each field is read by itself */
 	uint64_t started_ns = atomic_load_explicit(&b->started_at_ns, memory_order_relaxed);
 	uint64_t beat_ns = atomic_load_explicit(&b->beat_at_ns, memory_order_relaxed);
 	uint64_t failing_ns = atomic_load_explicit(&b->failing_since_ns, memory_order_relaxed);

@@ -1,7 +1,8 @@
 /*
  * view.h - one look at a running instance: what the observers see of each class and each stage.
  *
- * Memory:  struct viewer is private; it maps the segment read-only. struct view is a plain copy (120 KB: keep it static).
+ * Memory:  struct viewer is private; it maps the segment read-only. struct view is a plain copy (120 KB: keep it
+ *          static).
  * Rules:   each class is read at one instant (account.h); nothing is written, so an observer costs the stages nothing.
  *          Each look notices that the instance was stopped, or launched anew, and then maps the new segment.
  * Errors:  -errno, and in `why` one line: not running, damaged, or counts that never held still.
@@ -72,10 +73,16 @@ const char *sched_name(uint32_t policy);
 /* view_is_balanced - does the identity hold in every class? */
 int view_is_balanced(const struct view *v);
 
-/* view_follows - is `now` a later look at the same launch with the same classes as `before`, so that differences mean something? */
+/*
+ * view_follows - is `now` a later look at the same launch with the same classes as `before`, so that differences mean
+ * something?
+ */
 int view_follows(const struct view *now, const struct view *before);
 
-/* class_latency_since - the latency histogram of what was sent between two looks; before: NULL for all. Returns its packets. */
+/*
+ * class_latency_since - the latency histogram of what was sent between two looks; before: NULL for all. Returns its
+ * packets.
+ */
 uint64_t class_latency_since(const struct class_view *now, const struct class_view *before,
 			     uint64_t latency[HISTOGRAM_BUCKETS]);
 

@@ -1,4 +1,4 @@
-/* columns.c - what stands in which column of the monitor's tables. */
+/* columns.c - the columns of the monitor's tables. */
 #include "columns.h"
 
 #include <stddef.h>

@@ -61,7 +61,9 @@ int grid_put_wrapped(struct grid *g, int row, enum style style, const char *text
 /* grid_style_row - all of a row. */
 void grid_style_row(struct grid *g, int row, enum style style);
 
-/* table_fit - choose the columns; the first one is a name, `longest` characters at most, and gets what it needs last. */
+/*
+ * table_fit - choose the columns; the first one is a name, `longest` characters at most, and gets what it needs last.
+ */
 void table_fit(struct table *t, const struct column *columns, int n_columns, int longest, int cols);
 
 void table_put_titles(const struct table *t, struct grid *g, int row);

@@ -30,7 +30,7 @@ static void add(struct lost *list, int *n, const char *class, const char *what, 
 	(*n)++;
 }
 
-/* What the kernel said: indented, since these are counted as send_error already, or are no drops at all. */
+/* The errors the kernel reported: indented, since these are counted as send_error already, or are no drops at all. */
 static void add_errors(struct lost_lists *l, const struct class_view *c, const struct class_change *change)
 {
 	char name[ERRNO_NAME_BYTES], text[CELL_BYTES];

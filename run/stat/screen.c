@@ -9,7 +9,7 @@
 #include "lost.h"
 #include "look/number.h"
 
-#define ROOMY_ROWS 20 /* a terminal of 22: from here on four reasons have a place whatever else there is, below two */
+#define ROOMY_ROWS 20 /* a terminal of 22: from here on four reasons always have a place, below two */
 #define MOST_CAUSES 4 /* of those that tell what is wrong, in view */
 #define FEWEST_CLASSES 3 /* with fewer in view, the queues make room for more */
 
@@ -78,7 +78,10 @@ static void draw_title(const struct drawing *d)
 		grid_put(d->g, 0, d->g->cols - (int)strlen(s->clock), STYLE_STRONG, s->clock);
 }
 
-/* How many rows the verdict takes: each cause has its own while there are rows enough, and the keys are in the last one. */
+/*
+ * How many rows the verdict takes: each cause has its own while there are rows enough, and the keys are in the last
+ * one.
+ */
 static int verdict_rows(const struct drawing *d)
 {
 	int n = d->s->trouble ? 0 : d->s->health->n_causes, most = d->g->rows > ROOMY_ROWS ? MOST_CAUSES : 1;

@@ -1,7 +1,8 @@
 /*
  * stat.c - watch a running instance: live, as a table, as JSON, as a recording.
  *
- * Rules:   maps the segment read-only; each class is read at one instant (account.h). What is wrong is run/look/health.h's word.
+ * Rules:   maps the segment read-only; each class is read at one instant (account.h). run/look/health.h
+ *          decides what is wrong.
  */
 #include <errno.h>
 #include <signal.h>

@@ -1,8 +1,9 @@
 /*
- * stream.h - looks at an instance as lines of JSON, one an interval, until asked to end: `--record`, `--json --interval`.
+ * stream.h - looks at an instance as lines of JSON, one an interval, until asked to end: `--record`, `--json
+ * --interval`.
  *
- * Rules:   a line is written whole, or taken back: a reader finds no torn one. While the instance does not run nothing is
- *          written; a line on standard error says so, once. `recent` is absent in the first line after each launch.
+ * Rules:   a line is written whole, or taken back: a reader finds no torn one. While the instance does not run nothing
+ *          is written; a line on standard error says so, once. `recent` is absent in the first line after each launch.
  */
 #ifndef ONTIME_STAT_STREAM_H
 #define ONTIME_STAT_STREAM_H

@@ -53,7 +53,7 @@ static void print_stages(FILE *out, const struct view *v)
 	}
 }
 
-/* What is wrong, and the last line: `balanced`, or which class is off by how much. */
+/* The causes, and the last line: `balanced`, or by how many packets which class is off. */
 static void print_verdict(FILE *out, const struct view *v, const struct health *h)
 {
 	const char *before = "NOT balanced:";

@@ -199,7 +199,10 @@ static void the_identity_holds_whenever_one_looks(void)
 	segment_close(&b.seg);
 }
 
-/* One packet for each reason of a list: each is dropped as its stage would count it, and passed by egress if it travels. */
+/*
+ * One packet for each reason of a list: each is dropped as its stage would count it, and passed by egress if it
+ * travels.
+ */
 static void every_reason_satisfies_the_identity(void)
 {
 	uint64_t in_lane_pkts = 0, travelled_pkts = 0, ended_pkts = 0;

@@ -1,6 +1,7 @@
 /*
- * counter.c - whatever is described is shown: each drop reason, span and counter is in JSON, metrics, table, screen and the page's
- * description. All of it is driven off the descriptions, so that one who keeps a list of their own is found out.
+ * counter.c - whatever is described is shown: each drop reason, span and counter is in JSON, metrics, table, screen and
+ * the page's description. All of it is driven off the descriptions, so that a printer with a list of its own is found
+ * out.
  */
 #include "shm/counter.h"
 
