@@ -5,10 +5,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "accept.h"
 #include "clock.h"
 #include "describe.h"
 #include "host.h"
@@ -61,50 +61,12 @@ static enum MHD_Result send_text(struct MHD_Connection *c, unsigned int status, 
 	return result;
 }
 
-/* The q parameter of a media range, 0 to 1; 1 if it has none, 0 if that is no number. */
-static double quality(char *range)
-{
-	double value;
-
-	for (char *at = strchr(range, ';'); at; at = strchr(at, ';')) {
-		at += 1 + strspn(at + 1, " \t");
-		if (strncasecmp(at, "q=", 2) != 0)
-			continue;
-		at[2 + strspn(at + 2, "0123456789.")] = '\0';
-		return decimal_real(at + 2, 0, 1, &value) ? 0 : value;
-	}
-	return 1;
-}
-
-/*
- * How much a client wants a type, 0 to 1; -1: it does not name it. Of several ranges of that type the best one counts.
- */
-static double wish(const char *accept, const char *type)
-{
-	double best = -1;
-
-	for (const char *at = accept; *at; at += strspn(at, ", \t")) {
-		size_t len = strcspn(at, ",");
-		char range[128];
-		double value;
-
-		snprintf(range, sizeof(range), "%.*s", (int)(len < sizeof(range) ? len : sizeof(range) - 1), at);
-		at += len;
-		if (strncasecmp(range, type, strlen(type)) != 0)
-			continue;
-		value = quality(range);
-		best = value > best ? value : best;
-	}
-	return best;
-}
-
 /* OpenMetrics where it is asked for, else what every scraper and `promtool check metrics` reads. */
 static int wants_open(struct MHD_Connection *c)
 {
 	const char *accept = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Accept");
-	double open = accept ? wish(accept, "application/openmetrics-text") : -1;
 
-	return open > 0 && open >= wish(accept, "text/plain");
+	return accept_prefers(accept, "application/openmetrics-text", "text/plain");
 }
 
 /* A text in memory, to be printed and then made an answer of. */
