@@ -55,40 +55,42 @@ static void family_of(const struct answer *to, const struct counter *c)
 
 static void print_value(FILE *out, const struct counter *c, uint64_t value)
 {
-	if (c->unit == UNIT_NS)
+	if (c->unit == UNIT_NS) {
 		print_seconds(out, value);
-	else if (c->kind == KIND_OFF)
-		fprintf(out, "%" PRId64, (int64_t)value);
+		fputc('\n', out);
+	} else if (c->kind == KIND_OFF)
+		fprintf(out, "%" PRId64 "\n", (int64_t)value);
 	else
-		fprintf(out, "%" PRIu64, value);
-	fputc('\n', out);
+		fprintf(out, "%" PRIu64 "\n", value);
 }
 
-/* The label that tells a value from the others of its class. */
-static void print_label(FILE *out, const struct counter *c, const struct account *a, int i)
+/* A sample's name and its labels: the class, and what tells a value from the others of its class. */
+static void print_name(FILE *out, const struct counter *c, const struct class_view *class, int i)
 {
+	const char *total = c->kind == KIND_COUNT ? "_total" : "";
 	char text[ERRNO_NAME_BYTES];
-	const char *name = counter_value_name(c, a, i, text);
+	const char *name = counter_value_name(c, &class->account, i, text);
 
 	if (c->by == BY_REASON)
-		fprintf(out, ",stage=\"%s\",reason=\"%s\"",
+		fprintf(out, "%s%s{class=\"%s\",stage=\"%s\",reason=\"%s\"} ", c->metric, total, class->name,
 			drop_by_name(drop_reason_by((enum drop_reason)(DROP_NONE + 1 + i))), name);
 	else if (c->by != BY_NOTHING)
-		fprintf(out, ",%s=\"%s\"", c->by == BY_ERRNO ? "errno" : "span", name);
-	else if (c->label)
-		fprintf(out, ",%s", c->label);
+		fprintf(out, "%s%s{class=\"%s\",%s=\"%s\"} ", c->metric, total, class->name,
+			c->by == BY_ERRNO ? "errno" : "span", name);
+	else
+		fprintf(out, "%s%s{class=\"%s\"%s%s} ", c->metric, total, class->name, c->label ? "," : "",
+			c->label ? c->label : "");
 }
 
 static void print_class(FILE *out, const struct counter *c, const struct class_view *class)
 {
 	const uint64_t *values = counter_values_of(c, &class->account);
+	int n = counter_values(c);
 
-	for (int i = 0; i < counter_values(c); i++) {
+	for (int i = 0; i < n; i++) {
 		if (counter_is_absent(c, values[i]) || (c->by == BY_ERRNO && values[i] == 0))
 			continue;
-		fprintf(out, "%s%s{class=\"%s\"", c->metric, c->kind == KIND_COUNT ? "_total" : "", class->name);
-		print_label(out, c, &class->account, i);
-		fputs("} ", out);
+		print_name(out, c, class, i);
 		print_value(out, c, values[i]);
 	}
 }

@@ -20,34 +20,33 @@ void json_string(FILE *out, const char *text)
 	fputc('"', out);
 }
 
-static void print_value(FILE *out, const struct counter *c, uint64_t value)
+static void print_value(FILE *out, const char *comma, const char *key, const struct counter *c, uint64_t value)
 {
 	if (counter_is_absent(c, value))
-		fputs("null", out);
+		fprintf(out, "%s\"%s\":null", comma, key);
 	else if (c->kind == KIND_OFF)
-		fprintf(out, "%" PRId64, (int64_t)value);
+		fprintf(out, "%s\"%s\":%" PRId64, comma, key, (int64_t)value);
 	else
-		fprintf(out, "%" PRIu64, value);
+		fprintf(out, "%s\"%s\":%" PRIu64, comma, key, value);
 }
 
 /* One value, or an object of one for each reason, errno (of those that came) or span. */
 static void print_counter(FILE *out, const struct counter *c, const struct account *a)
 {
 	const uint64_t *values = counter_values_of(c, a);
+	int n = counter_values(c);
 	char text[ERRNO_NAME_BYTES];
 	const char *comma = "";
 
-	fprintf(out, ",\"%s\":", c->key);
 	if (c->by == BY_NOTHING) {
-		print_value(out, c, values[0]);
+		print_value(out, ",", c->key, c, values[0]);
 		return;
 	}
-	fputc('{', out);
-	for (int i = 0; i < counter_values(c); i++) {
+	fprintf(out, ",\"%s\":{", c->key);
+	for (int i = 0; i < n; i++) {
 		if (c->by == BY_ERRNO && values[i] == 0)
 			continue;
-		fprintf(out, "%s\"%s\":", comma, counter_value_name(c, a, i, text));
-		print_value(out, c, values[i]);
+		print_value(out, comma, counter_value_name(c, a, i, text), c, values[i]);
 		comma = ",";
 	}
 	fputc('}', out);
@@ -102,10 +101,8 @@ static void print_stage(FILE *out, const struct stage_view *s, const char *name)
 
 	fprintf(out, "{\"stage\":\"%s\",\"pid\":%u,\"state\":\"%s\",\"sched\":\"%s\"", name, s->pid, s->state,
 		sched_name(s->sched_policy));
-	for (const struct counter *c = stage_counter_next(NULL); c; c = stage_counter_next(c)) {
-		fprintf(out, ",\"%s\":", c->key);
-		print_value(out, c, stage_counter_value(c, s));
-	}
+	for (const struct counter *c = stage_counter_next(NULL); c; c = stage_counter_next(c))
+		print_value(out, ",", c->key, c, stage_counter_value(c, s));
 	fprintf(out, ",\"failing_errno\":%s%s%s}", failing ? "\"" : "", failing ? failing : "null",
 		failing ? "\"" : "");
 }
