@@ -64,7 +64,7 @@ LIBS_stat := -lncursesw
 PARTS_stat := $(LOOK)
 PARTS_supervise := run/hold/directory.c run/hold/process.c
 LIBS_unit := -lcunit
-PARTS_unit := $(STAGE_PARTS) $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen) $(SINK) run/load/schedule.c run/check/feasible.c
+PARTS_unit := $(STAGE_PARTS) $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen table) $(patsubst %,run/dash/%.c,accept describe feed metrics) $(SINK) run/load/schedule.c run/check/feasible.c
 LIBS_crash := $(call wrap,mmap munmap recvmmsg sendmmsg)
 PARTS_crash := $(MORTAL) $(STAGE_PARTS) run/hold/sockets.c
 LIBS_sim := $(call wrap,mmap munmap mlock2 shm_open shm_unlink fcntl clock_gettime clock_nanosleep nanosleep \
@@ -209,7 +209,7 @@ $(OBJ)/run/dash/files.o: $(wildcard run/dash/page/* run/dash/vendor/*)
 $(OBJ)/layout-hash.h: common/shm/layout.h $(OBJ)/compile
 	@mkdir -p $(@D)
 	$(Q)$(CC) -E -std=gnu17 -D_GNU_SOURCE -Icommon $(CPPFLAGS) -MMD -MP -MT $@ -MF $(new)-d $< -o $(new)-i && \
-		{ printf '#define LAYOUT_HASH 0x' && awk '/^# [0-9]+ "/ {keep = /"common\//; next} keep' $(new)-i | sha256sum | \
+		{ printf '#define LAYOUT_HASH 0x' && awk '/^# [0-9]+ "/ {keep = /"common\/shm\/layout\.h"/; next} keep' $(new)-i | tr -d '[:space:]' | sha256sum | \
 		sed 's/^\(.\{16\}\).*/\1ULL/'; } >$(new) && rm $(new)-i && mv $(new)-d $(@:.h=.d) && $(done)
 HASHED := $(call objects,$(shell grep -ls LAYOUT_HASH common/shm/*.c))
 $(HASHED): ALL_CPPFLAGS += -include $(OBJ)/layout-hash.h

@@ -10,9 +10,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#define NS_PER_US 1000ULL
-#define NS_PER_MS 1000000ULL
-#define NS_PER_S 1000000000ULL
+#include "units.h"
 
 static inline uint64_t clock_read_ns(clockid_t id)
 {

@@ -57,14 +57,6 @@ static uint32_t look(struct edf_loop *l, uint64_t now)
 	return servable;
 }
 
-static void count_drop(struct edf_tally *t, uint32_t reason)
-{
-	t->evicted_pkts += reason == DROP_EVICTED;
-	t->late_pkts += reason == DROP_LATE;
-	t->poison_pkts += reason == DROP_POISON;
-	t->egress_full_pkts += reason == DROP_EGRESS_FULL;
-}
-
 /* Pass one class's finished packets on, with their counters. */
 static void commit(struct edf_loop *l, uint32_t class, uint64_t now)
 {
@@ -179,7 +171,7 @@ static void finish_head(struct edf_loop *l, struct edf_choice choice, uint64_t n
 			l->tally[class].worked_pkts++;
 			l->tally[class].worked_bytes += result.len_bytes;
 		} else {
-			count_drop(&l->tally[class], result.drop);
+			l->tally[class].dropped_pkts[result.drop - FIRST_EDF_DROP]++;
 		}
 	}
 	v->results[index] = result;

@@ -6,6 +6,9 @@
 #ifndef ONTIME_EDF_LOOP_H
 #define ONTIME_EDF_LOOP_H
 
+#include <assert.h>
+#include <stddef.h>
+
 #include "plan.h"
 #include "stage/run.h"
 #include "work.h"

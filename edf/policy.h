@@ -25,7 +25,7 @@
 #include <stdalign.h>
 
 #include "config/config.h"
-#include "shm/account.h"
+#include "fate.h"
 
 #define NO_DEADLINE UINT64_MAX
 #define CACHE_LINE 64 /* bytes */

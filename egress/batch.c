@@ -1,6 +1,7 @@
 /* batch.c - collect packets for one system call, and mark runs for UDP_SEGMENT. */
 #include "batch.h"
 
+#include <assert.h>
 #include <netinet/udp.h>
 #include <string.h>
 

@@ -6,6 +6,9 @@
 #ifndef ONTIME_EGRESS_LOOP_H
 #define ONTIME_EGRESS_LOOP_H
 
+#include <assert.h>
+#include <stddef.h>
+
 #include "send.h"
 #include "shaper.h"
 #include "stage/run.h"

@@ -6,6 +6,9 @@
 #ifndef ONTIME_INGRESS_LOOP_H
 #define ONTIME_INGRESS_LOOP_H
 
+#include <assert.h>
+#include <stddef.h>
+
 #include "inputs.h"
 #include "pick.h"
 #include "receive.h"

@@ -1,30 +1,13 @@
-/* account.c - drop reasons, counters, and the identity they must satisfy. */
+/* account.c - one class read at one instant, by the descriptions in counter.c, and the identity. */
 #include "account.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "counter.h"
 #include "segment.h"
 
 #define TRIES 10000 /* a commit comes every microsecond at most; a copy takes a tenth of that */
-
-static const char *const reason_names[N_DROP_REASONS] = {
-	[DROP_NONE] = "none",
-	[DROP_KERNEL] = "kernel",
-	[DROP_OVERSIZE] = "oversize",
-	[DROP_INGRESS_FULL] = "ingress_full",
-	[DROP_EVICTED] = "evicted",
-	[DROP_LATE] = "late",
-	[DROP_POISON] = "poison",
-	[DROP_EGRESS_FULL] = "egress_full",
-	[DROP_LATE_EGRESS] = "late_egress",
-	[DROP_SEND_ERROR] = "send_error",
-};
-
-static const char *const span_names[N_SPANS] = {
-	[SPAN_SOCKET] = "socket",     [SPAN_INGRESS] = "ingress",	  [SPAN_EDF_WAIT] = "edf_wait",
-	[SPAN_EDF_WORK] = "edf_work", [SPAN_EGRESS_WAIT] = "egress_wait", [SPAN_EGRESS_SEND] = "egress_send",
-};
 
 struct snapshot {
 	struct ingress_tally ingress;
@@ -47,24 +30,63 @@ static int read_together(const struct lane *l, struct snapshot *s)
 	return -EAGAIN;
 }
 
+/* What counter.c says lies in a tally. */
+static void copy_counters(const struct snapshot *s, struct account *a)
+{
+	const void *const tallies[] = {
+		[TALLY_INGRESS] = &s->ingress, [TALLY_EDF] = &s->edf, [TALLY_EGRESS] = &s->egress
+	};
+
+	for (const struct counter *c = counter_next(NULL); c; c = counter_next(c))
+		if (c->tally != TALLY_NONE)
+			memcpy((char *)a + c->at, (const char *)tallies[c->tally] + c->from,
+			       (size_t)counter_values(c) * sizeof(uint64_t));
+	memcpy(a->send_errno, s->egress.send_errno, sizeof(a->send_errno));
+	a->latency_sum_ns = s->egress.latency_sum_ns;
+}
+
+/* By the lists of fate.h: the counters of each stage are in the order of enum drop_reason. */
 static void copy_drops(const struct snapshot *s, struct account *a)
 {
-	uint64_t errors = 0;
+	memcpy(&a->dropped_pkts[FIRST_INGRESS_DROP], s->ingress.dropped_pkts, sizeof(s->ingress.dropped_pkts));
+	memcpy(&a->dropped_pkts[FIRST_EDF_DROP], s->edf.dropped_pkts, sizeof(s->edf.dropped_pkts));
+	memcpy(&a->dropped_pkts[FIRST_EGRESS_DROP], s->egress.dropped_pkts, sizeof(s->egress.dropped_pkts));
+	for (int i = 0; i < SEND_ERRNOS; i++)
+		a->dropped_pkts[DROP_SEND_ERROR] += a->send_errno_pkts[i];
+}
 
-	for (int i = 0; i < SEND_ERRNOS; i++) {
-		a->send_errno[i] = s->egress.send_errno[i];
-		a->send_errno_pkts[i] = s->egress.send_errno_pkts[i];
-		errors += a->send_errno_pkts[i];
+/*
+ * received = sent + dropped + held. Some packets in the lane are dropped and counted already: they only wait for egress
+ * to pass them.
+ */
+static void balance(const struct snapshot *s, struct account *a)
+{
+	uint64_t travelled_pkts = 0;
+
+	a->received_pkts = s->ingress.read_pkts;
+	for (int r = DROP_NONE + 1; r < N_DROP_REASONS; r++) {
+		if (drop_reason_by((enum drop_reason)r) == BY_KERNEL)
+			a->received_pkts += a->dropped_pkts[r];
+		if (drop_reason_travels((enum drop_reason)r))
+			travelled_pkts += a->dropped_pkts[r];
 	}
-	a->dropped_pkts[DROP_KERNEL] = s->ingress.kernel_pkts;
-	a->dropped_pkts[DROP_OVERSIZE] = s->ingress.oversize_pkts;
-	a->dropped_pkts[DROP_INGRESS_FULL] = s->ingress.ingress_full_pkts;
-	a->dropped_pkts[DROP_EVICTED] = s->edf.evicted_pkts;
-	a->dropped_pkts[DROP_LATE] = s->edf.late_pkts;
-	a->dropped_pkts[DROP_POISON] = s->edf.poison_pkts;
-	a->dropped_pkts[DROP_EGRESS_FULL] = s->edf.egress_full_pkts;
-	a->dropped_pkts[DROP_LATE_EGRESS] = s->egress.late_egress_pkts;
-	a->dropped_pkts[DROP_SEND_ERROR] = errors;
+	a->waiting_edf_pkts = lane_distance_pkts(s->received, s->processed);
+	a->waiting_egress_pkts = lane_distance_pkts(s->processed, s->sent);
+	a->held_pkts = lane_distance_pkts(s->received, s->sent) - (travelled_pkts - s->egress.passed_dropped_pkts);
+	a->unbalanced_pkts = (int64_t)(a->received_pkts - a->sent_pkts - account_dropped_pkts(a) - a->held_pkts);
+}
+
+/* relaxed, all of them: each bucket only grows, and each limit stands alone */
+static void read_lane(const struct lane_view *v, struct account *a)
+{
+	const struct lane *l = v->lane;
+
+	for (uint32_t b = 0; b < HISTOGRAM_BUCKETS; b++)
+		a->latency[b] = atomic_load_explicit(&l->latency[b], memory_order_relaxed);
+	a->budget_ns = atomic_load_explicit(&l->budget_ns, memory_order_relaxed);
+	a->to_edf_limit_pkts = atomic_load_explicit(&l->ingress_to_edf_pkts, memory_order_relaxed);
+	a->to_egress_limit_pkts = atomic_load_explicit(&l->edf_to_egress_pkts, memory_order_relaxed);
+	a->slots = v->slots;
 }
 
 int account_read(const struct segment *seg, uint32_t class, struct account *a)
@@ -76,27 +98,10 @@ int account_read(const struct segment *seg, uint32_t class, struct account *a)
 	if (err)
 		return err;
 	memset(a, 0, sizeof(*a));
-	a->received_pkts = s.ingress.read_pkts + s.ingress.kernel_pkts;
-	a->sent_pkts = s.egress.sent_pkts;
-	a->sent_bytes = s.egress.sent_bytes;
-	a->sent_late_pkts = s.egress.sent_late_pkts;
+	copy_counters(&s, a);
 	copy_drops(&s, a);
-	a->waiting_edf_pkts = lane_distance_pkts(s.received, s.processed);
-	a->waiting_egress_pkts = lane_distance_pkts(s.processed, s.sent);
-	/* Some packets in the lane are dropped and counted already: they only wait for egress to pass them. */
-	a->held_pkts = lane_distance_pkts(s.received, s.sent) -
-		       (s.ingress.oversize_pkts + s.edf.evicted_pkts + s.edf.late_pkts + s.edf.poison_pkts +
-			s.edf.egress_full_pkts - s.egress.passed_dropped_pkts);
-	a->unbalanced_pkts = (int64_t)(a->received_pkts - a->sent_pkts - account_dropped_pkts(a) - a->held_pkts);
-	a->refused_events = s.egress.refused_events;
-	a->send_waits = s.egress.send_waits;
-	memcpy(a->late_span_pkts, s.egress.late_span_pkts, sizeof(a->late_span_pkts));
-	memcpy(a->span_sum_ns, s.egress.span_sum_ns, sizeof(a->span_sum_ns));
-	a->latency_sum_ns = s.egress.latency_sum_ns;
-	a->latency_max_ns = s.egress.latency_max_ns;
-	a->work_ns = s.edf.work_ns;
-	for (uint32_t b = 0; b < HISTOGRAM_BUCKETS; b++) /* relaxed: each bucket only grows */
-		a->latency[b] = atomic_load_explicit(&v->lane->latency[b], memory_order_relaxed);
+	balance(&s, a);
+	read_lane(v, a);
 	return 0;
 }
 
@@ -107,14 +112,4 @@ uint64_t account_dropped_pkts(const struct account *a)
 	for (int r = DROP_NONE + 1; r < N_DROP_REASONS; r++)
 		sum += a->dropped_pkts[r];
 	return sum;
-}
-
-const char *drop_reason_name(enum drop_reason reason)
-{
-	return reason < N_DROP_REASONS ? reason_names[reason] : "unknown";
-}
-
-const char *span_name(enum span span)
-{
-	return span < N_SPANS ? span_names[span] : "unknown";
 }

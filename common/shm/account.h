@@ -1,43 +1,19 @@
 /*
- * account.h - where a packet can be dropped, what counts it, and the identity all counts satisfy.
+ * account.h - one class's counts, read at one instant, and the identity they satisfy.
  *
  * Rules:   received = sent + dropped (by reason) + held, per class, at any instant an observer looks;
- *          `received` includes what the kernel dropped at our sockets. One writer per counter:
- *          the stage named below. Counters never go back and outlive their stage.
+ *          `received` includes what the kernel dropped at our sockets. One writer per counter: the stage that
+ *          counter.c names. Counters never go back and outlive their stage. What each field is called, and where it
+ *          comes from, is in counter.c.
  * Crash:   a counter commits in the same 64-bit store as the packets it counts (layout.h, "commit word").
  */
 #ifndef ONTIME_ACCOUNT_H
 #define ONTIME_ACCOUNT_H
 
-#include "config/config.h"
+#include <stdint.h>
+
+#include "fate.h"
 #include "histogram.h"
-
-enum drop_reason {
-	DROP_NONE,
-	DROP_KERNEL, /* ingress: the socket's receive buffer was full (SO_RXQ_OVFL) */
-	DROP_OVERSIZE, /* ingress: longer than payload_bytes; never forwarded cut */
-	DROP_INGRESS_FULL, /* ingress: full = drop and ingress_to_edf packets are waiting */
-	DROP_EVICTED, /* edf: a policy gave up a queued packet for others */
-	DROP_LATE, /* edf: could not finish before its deadline */
-	DROP_POISON, /* edf: the plugin crashed on it, or refused it */
-	DROP_EGRESS_FULL, /* edf: full = drop and edf_to_egress packets are waiting */
-	DROP_LATE_EGRESS, /* egress: late = drop and its deadline has passed */
-	DROP_SEND_ERROR, /* egress: the kernel refused to send it; counted by errno */
-	N_DROP_REASONS
-};
-
-/* Where a packet's time goes, in the order of its path. */
-enum span {
-	SPAN_SOCKET, /* arrived in the kernel -> read by ingress */
-	SPAN_INGRESS, /* read -> published to edf */
-	SPAN_EDF_WAIT, /* published -> work started */
-	SPAN_EDF_WORK, /* work started -> done */
-	SPAN_EGRESS_WAIT, /* done -> handed to the send call */
-	SPAN_EGRESS_SEND, /* in the send call */
-	N_SPANS
-};
-
-#define SEND_ERRNOS 8 /* errno values told apart per class; the last one takes the rest */
 
 struct segment;
 
@@ -57,6 +33,9 @@ struct account {
 	uint64_t latency_sum_ns, latency_max_ns;
 	uint64_t work_ns;
 	uint64_t latency[HISTOGRAM_BUCKETS]; /* arrived -> sent */
+	/* What the class is held to now. */
+	uint64_t budget_ns; /* BUDGET_NONE: no deadline */
+	uint64_t to_edf_limit_pkts, to_egress_limit_pkts, slots;
 };
 
 /* account_read - the account of one class, consistent, while the stages run. 0, or -EAGAIN if they never held still. */
@@ -64,8 +43,5 @@ int account_read(const struct segment *seg, uint32_t class, struct account *a);
 
 /* account_dropped_pkts - all reasons together. */
 uint64_t account_dropped_pkts(const struct account *a);
-
-const char *drop_reason_name(enum drop_reason reason);
-const char *span_name(enum span span);
 
 #endif

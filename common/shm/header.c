@@ -3,15 +3,6 @@
 
 #include <errno.h>
 
-#ifndef LAYOUT_HASH /* the Makefile gives it: a hash of what the layout is declared in */
-#define LAYOUT_HASH 0
-#endif
-
-uint64_t header_layout_hash(void)
-{
-	return LAYOUT_HASH;
-}
-
 /* FNV-1a over the header behind the magic word, up to the checksum. */
 uint64_t header_checksum(const struct header *h)
 {
@@ -57,7 +48,7 @@ const char *header_check(struct segment *seg, int *err)
 	if (atomic_load_explicit(&seg->shared->header.magic, memory_order_acquire) != LAYOUT_MAGIC)
 		return "it is not an ontime segment, or its creation was cut short";
 	memcpy(&seg->header, &seg->shared->header, sizeof(seg->header));
-	if (h->layout != LAYOUT_VERSION || h->layout_hash != header_layout_hash()) {
+	if (h->layout != LAYOUT_VERSION || h->layout_hash != layout_hash()) {
 		*err = -ESTALE;
 		return "it was made by a build with another layout of the segment";
 	}

@@ -9,9 +9,6 @@
 
 #include "segment.h"
 
-/* header_layout_hash - of the declarations this build was made from: a build that declares the layout otherwise has another. */
-uint64_t header_layout_hash(void);
-
 /* header_checksum - FNV-1a over the header behind the magic word, up to the checksum. */
 uint64_t header_checksum(const struct header *h);
 

@@ -6,7 +6,11 @@
  * Memory:  POSIX shared memory /ontime.<instance>.v<LAYOUT_VERSION>, created by hold, mapped by all.
  * Rules:   fixed-width types, no bool, no enum; no pointers but those inside the mmsghdr vectors, which
  *          mean something to the kernel and to the process that wrote them, never to another.
- *          Every field names its one writer. A new layout gets a new LAYOUT_VERSION.
+ *          Every field names its one writer. Sizes, and what must hold of them, are asserted in layout.c: when one of
+ *          those fails, the layout is another one and gets a new LAYOUT_VERSION. Builds whose declarations differ
+ *          refuse each other's segments under one version too: layout_hash() covers this file's declarations, the
+ *          sizes that follow from them, and the names and order of drop reasons and spans. Comments, blanks and other
+ *          files do not count.
  *
  * Commit word. Counters stored apart from the count they belong to would drift when a stage is killed
  * between the two stores. So each stage keeps its counters of a class in two banks, writes the spare
@@ -14,12 +18,12 @@
  *
  *   bits 63..16  packets ever passed on, modulo 2^48 (8 years at 1M/s)    bits 15..0  commits; bit 0: the bank
  *
- * The commits are there for those that pass no packet: an observer must see that a bank was overwritten under its eyes.
+ * A commit that passes no packet leaves the count unchanged; the commit number lets an observer detect that the bank it
+ * was copying was rewritten.
  */
 #ifndef ONTIME_LAYOUT_H
 #define ONTIME_LAYOUT_H
 
-#include <assert.h>
 #include <netinet/in.h>
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -27,8 +31,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "account.h"
 #include "config/config.h"
+#include "fate.h"
 #include "histogram.h"
 
 #define LAYOUT_VERSION 2
@@ -40,7 +44,7 @@
 #define SEND_CONTROL_BYTES 32 /* UDP_SEGMENT (24), rounded up */
 #define CRASHES_UNTIL_POISON 3
 
-/* What ingress says of a packet. One per slot; writer: ingress, before the packet is published. */
+/* Written about a packet by ingress. One per slot; writer: ingress, before the packet is published. */
 struct arrival {
 	uint64_t arrived_at_ns; /* kernel receive time */
 	uint64_t read_at_ns;
@@ -51,38 +55,51 @@ struct arrival {
 	uint8_t spare;
 };
 
-/* What edf says of it. One per slot; writer: edf, before it passes the packet on. */
+/* Written about it by edf. One per slot; writer: edf, before it passes the packet on. */
 struct result {
 	uint64_t started_at_ns;
 	uint64_t done_at_ns;
 	uint32_t len_bytes; /* to send */
-	uint8_t drop; /* enum drop_reason; whatever is set here is never sent */
+	uint8_t drop; /* enum drop_reason; a packet with a reason here is never sent */
 	uint8_t second; /* 1: the bytes to send are in the slot's second half */
 	uint16_t spare;
 };
 
-/* What egress says of it. One per slot; writer: egress. */
+/* Written about it by egress. One per slot; writer: egress. */
 struct departure {
 	uint64_t handed_at_ns; /* start of the send call */
 	uint32_t drop; /* enum drop_reason: LATE_EGRESS or SEND_ERROR, decided before the call */
 	uint32_t send_errno; /* with DROP_SEND_ERROR */
 };
 
+/*
+ * DROP_COUNTERS - one counter for each reason of a list in fate.h, as a field of its own (late_pkts) and as an array in
+ * the order of enum drop_reason.
+ */
+#define DROP_COUNTER(NAME, name, ...) uint64_t name##_pkts;
+#define DROP_COUNTERS(LIST, n)                                                                                         \
+	union {                                                                                                        \
+		struct {                                                                                               \
+			LIST(DROP_COUNTER)                                                                             \
+		};                                                                                                     \
+		uint64_t dropped_pkts[n];                                                                              \
+	}
+
 /* Counters of ingress, per class, private copy; a bank holds the same as words. */
 struct ingress_tally {
 	uint64_t read_pkts, read_bytes; /* all that recvmmsg returned */
-	uint64_t kernel_pkts, oversize_pkts, ingress_full_pkts;
+	DROP_COUNTERS(INGRESS_DROPS, N_INGRESS_DROPS);
 	uint64_t socket_drops_seen[MAX_LISTEN]; /* last SO_RXQ_OVFL (cumulative u32) per listen socket */
 };
 
 struct edf_tally {
 	uint64_t worked_pkts, worked_bytes, work_ns;
-	uint64_t evicted_pkts, late_pkts, poison_pkts, egress_full_pkts;
+	DROP_COUNTERS(EDF_DROPS, N_EDF_DROPS);
 };
 
 struct egress_tally {
 	uint64_t sent_pkts, sent_bytes, sent_late_pkts;
-	uint64_t late_egress_pkts;
+	DROP_COUNTERS(EGRESS_DROPS, N_EGRESS_DROPS);
 	uint64_t passed_dropped_pkts; /* released without sending: dropped, and counted, by a stage before */
 	uint64_t send_errno[SEND_ERRNOS], send_errno_pkts[SEND_ERRNOS];
 	uint64_t refused_events, send_waits;
@@ -106,7 +123,7 @@ struct lane {
 	alignas(LINE) _Atomic uint64_t edf[2][TALLY_WORDS(struct edf_tally)]; /* writer: edf */
 	alignas(LINE) _Atomic uint64_t egress[2][TALLY_WORDS(struct egress_tally)]; /* writer: egress */
 	alignas(LINE) _Atomic uint64_t latency[HISTOGRAM_BUCKETS]; /* arrived -> sent; writer: egress */
-	/* What the class is held to, for observers; writer: egress, at its start and after a reload. */
+	/* The limits of the class, for observers; writer: egress, at its start and after a reload. */
 	alignas(LINE) _Atomic uint64_t budget_ns; /* BUDGET_NONE: no deadline */
 	_Atomic uint32_t ingress_to_edf_pkts, edf_to_egress_pkts;
 };
@@ -138,7 +155,7 @@ struct stage_block {
 	_Atomic uint64_t cpu_ns; /* CPU time used by the stage's thread, as of 25 ms ago while it is busy */
 };
 
-/* What recvmmsg did, told to the successor. Writers: ingress, and the kernel on its behalf. See journal.h. */
+/* The results of recvmmsg, for the successor. Writers: ingress, and the kernel on its behalf. See journal.h. */
 struct ingress_journal {
 	alignas(LINE) _Atomic uint64_t word; /* 0: no call under way */
 	alignas(LINE) struct mmsghdr msgs[BATCH];
@@ -147,7 +164,7 @@ struct ingress_journal {
 	struct sockaddr_in6 names[BATCH];
 };
 
-/* What sendmmsg did. Writers: egress, and the kernel on its behalf. */
+/* The results of sendmmsg, for the successor. Writers: egress, and the kernel on its behalf. */
 struct egress_journal {
 	alignas(LINE) _Atomic uint64_t word;
 	/* When the shaper's bucket would be empty of what was sent, at the latest: stored before each shaped call. */
@@ -178,7 +195,7 @@ struct header {
 	_Atomic uint64_t magic; /* LAYOUT_MAGIC, stored last */
 	uint32_t layout; /* LAYOUT_VERSION */
 	uint32_t n_classes;
-	uint64_t layout_hash; /* of the declarations this segment was built with: a forgotten LAYOUT_VERSION shows */
+	uint64_t layout_hash; /* layout_hash() of the build that made the segment */
 	uint64_t size_bytes;
 	uint64_t config_digest;
 	uint64_t created_at_ns;
@@ -199,17 +216,7 @@ struct shared {
 	alignas(LINE) struct egress_journal egress_journal;
 };
 
-static_assert(sizeof(struct arrival) == 32, "two arrivals a line");
-static_assert(sizeof(struct result) == 24, "packed array");
-static_assert(sizeof(struct departure) == 16, "four departures a line");
-static_assert(offsetof(struct lane, processed) == LINE, "two writers must not share a line");
-static_assert(offsetof(struct lane, sent) == 2 * LINE, "two writers must not share a line");
-static_assert(offsetof(struct lane, edf) % LINE == 0, "two writers must not share a line");
-static_assert(offsetof(struct lane, egress) % LINE == 0, "two writers must not share a line");
-static_assert(offsetof(struct stage_block, pid) == LINE, "ringers must not share the stage's line");
-static_assert(sizeof(struct stage_block) % LINE == 0, "stages must not share a line");
-static_assert(sizeof(struct lane) % LINE == 0, "lanes must not share a line");
-static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LLONG_LOCK_FREE == 2, "counts need plain 64-bit stores");
-static_assert(MAX_FLOWS <= 64, "a journal word has 6 bits for the flow");
+/* layout_hash - tells builds apart whose segments differ in anything that a reader relies on. */
+uint64_t layout_hash(void);
 
 #endif

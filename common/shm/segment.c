@@ -86,7 +86,7 @@ static void fill_header(struct segment *seg, const struct config *c, const uint6
 
 	plan(h, c);
 	h->layout = LAYOUT_VERSION;
-	h->layout_hash = header_layout_hash();
+	h->layout_hash = layout_hash();
 	h->size_bytes = seg->size_bytes;
 	h->config_digest = config_digest(c);
 	h->created_at_ns = now_ns();

@@ -11,12 +11,14 @@
 
 #include <stdint.h>
 
+#include "units.h"
+
 #define ROOM_FULL 800 /* permille of the CPU: the rest is for others */
 #define ROOM_AGAIN 600
-#define ROOM_SMOOTH_NS 100000000ULL /* a flood from idle is seen after 1.6 of these */
-#define ROOM_QUIET_NS 1000000000ULL
-#define ROOM_MOST_QUIET_NS 16000000000ULL
-#define ROOM_LASTED_NS 10000000000ULL
+#define ROOM_SMOOTH_NS (100 * NS_PER_MS) /* a flood from idle is seen after 1.6 of these */
+#define ROOM_QUIET_NS NS_PER_S
+#define ROOM_MOST_QUIET_NS (16 * NS_PER_S)
+#define ROOM_LASTED_NS (10 * NS_PER_S)
 
 struct room {
 	uint32_t used; /* permille, smoothed */

@@ -3,9 +3,11 @@
 
 #include <string.h>
 
+#include "units.h"
+
 #define MOST_POINTS 2000000u /* a tenth of a second */
 #define MOST_ROUNDS 100000u
-#define LONGEST_NS 3600000000000ULL /* deadlines and periods up to an hour */
+#define LONGEST_NS (3600 * NS_PER_S) /* deadlines and periods up to an hour */
 
 static int counts(const struct feasible_class *c)
 {

@@ -1,5 +1,6 @@
 /*
- * dash.c - the web dashboard: one look at the instance per interval, served to any number of browsers and to Prometheus.
+ * dash.c - the web dashboard: one look at the instance per interval, served to any number of browsers and to
+ * Prometheus.
  *
  * Rules:   one thread: look, serve, sleep. Maps the segment read-only. The instance may come, go and come again.
  */
@@ -21,7 +22,7 @@
 #define EXIT_USAGE 2
 #define DEFAULT_LISTEN "127.0.0.1:9999"
 
-struct options {
+struct dash_options {
 	const char *instance;
 	struct address listen;
 	uint64_t interval_ns;
@@ -67,7 +68,7 @@ static int parse_interval(const char *text, uint64_t *ns)
 }
 
 /* One option with its value. 0, or -1 after one line. */
-static int take_option(struct options *o, struct server *s, const char *name, const char *value)
+static int take_option(struct dash_options *o, struct server *s, const char *name, const char *value)
 {
 	char reason[REASON_BYTES];
 
@@ -106,9 +107,9 @@ static int is_flag(const char *word, const char *name)
 }
 
 /* Returns 0, or 1 + the exit status when there is nothing to serve. */
-static int read_options(struct options *o, struct server *s, int argc, char **argv)
+static int read_options(struct dash_options *o, struct server *s, int argc, char **argv)
 {
-	*o = (struct options){ .instance = "default", .interval_ns = NS_PER_S };
+	*o = (struct dash_options){ .instance = "default", .interval_ns = NS_PER_S };
 	address_parse(DEFAULT_LISTEN, strlen(DEFAULT_LISTEN), &o->listen);
 	for (int i = 1; i < argc; i += 2) {
 		if (is_flag(argv[i], "--help") || is_flag(argv[i], "-h")) {
@@ -137,7 +138,7 @@ static int is_loopback(const struct address *a)
 	return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)&a->at)->sin6_addr);
 }
 
-static int start(const struct options *o, struct server *s, struct feed *f)
+static int start(const struct dash_options *o, struct server *s, struct feed *f)
 {
 	char text[ADDRESS_BYTES];
 	int fd, err = server_listen(&o->listen, &fd);
@@ -194,7 +195,7 @@ int main(int argc, char **argv)
 	static struct server server;
 	static struct feed feed;
 	struct sigaction action = { .sa_handler = on_signal };
-	struct options options;
+	struct dash_options options;
 	sigset_t stops, asleep;
 	int done;
 

@@ -24,7 +24,10 @@ struct events {
 	int ended;
 };
 
-/* events_response - a new stream: what is kept, then what comes; last_id: what the client has already, or 0. NULL: too many. */
+/*
+ * events_response - a new stream: what is kept, then what comes; last_id: what the client has already, or 0. NULL: too
+ * many.
+ */
 struct MHD_Response *events_response(struct events *e, struct MHD_Connection *connection, uint64_t last_id);
 
 void events_wake(struct events *e);

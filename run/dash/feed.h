@@ -2,7 +2,7 @@
  * feed.h - what the dashboard knows: one look at the instance per interval, and the lines of the last looks.
  *
  * Memory:  struct feed is static (two views). A line is shared by all who send it and freed with its last user, so
- *          memory is bounded by FEED_LINES lines and one per stream, whatever the clients do.
+ *          memory is bounded by FEED_LINES lines and one per stream; clients cannot raise that.
  * Rules:   one thread. However many clients there are, the segment is read once per interval.
  */
 #ifndef ONTIME_DASH_FEED_H

@@ -1,15 +1,16 @@
-/* http.c - the web server: who may ask, and for what. */
+/* http.c - the web server: requests, answers, and limits on both. */
 #include "http.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "accept.h"
 #include "clock.h"
+#include "describe.h"
 #include "host.h"
 #include "metrics.h"
 #include "peer.h"
@@ -20,7 +21,7 @@
 #define METHODS "GET, HEAD, OPTIONS"
 #define BACKLOG 128
 
-/* What every answer says: load from here only, run no inline code, be framed and guessed at by nobody. */
+/* In every answer: load from here only, run no inline code, be framed and guessed at by nobody. */
 static const char *const headers[][2] = {
 	{ "Content-Security-Policy",
 	  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -60,65 +61,60 @@ static enum MHD_Result send_text(struct MHD_Connection *c, unsigned int status, 
 	return result;
 }
 
-/* The q parameter of a media range, 0 to 1; 1 if it has none, 0 if that is no number. */
-static double quality(char *range)
-{
-	double value;
-
-	for (char *at = strchr(range, ';'); at; at = strchr(at, ';')) {
-		at += 1 + strspn(at + 1, " \t");
-		if (strncasecmp(at, "q=", 2) != 0)
-			continue;
-		at[2 + strspn(at + 2, "0123456789.")] = '\0';
-		return decimal_real(at + 2, 0, 1, &value) ? 0 : value;
-	}
-	return 1;
-}
-
-/* How much a client wants a type, 0 to 1; -1: it does not name it. Of several ranges of that type the best one counts. */
-static double wish(const char *accept, const char *type)
-{
-	double best = -1;
-
-	for (const char *at = accept; *at; at += strspn(at, ", \t")) {
-		size_t len = strcspn(at, ",");
-		char range[128];
-		double value;
-
-		snprintf(range, sizeof(range), "%.*s", (int)(len < sizeof(range) ? len : sizeof(range) - 1), at);
-		at += len;
-		if (strncasecmp(range, type, strlen(type)) != 0)
-			continue;
-		value = quality(range);
-		best = value > best ? value : best;
-	}
-	return best;
-}
-
 /* OpenMetrics where it is asked for, else what every scraper and `promtool check metrics` reads. */
 static int wants_open(struct MHD_Connection *c)
 {
 	const char *accept = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Accept");
-	double open = accept ? wish(accept, "application/openmetrics-text") : -1;
 
-	return open > 0 && open >= wish(accept, "text/plain");
+	return accept_prefers(accept, "application/openmetrics-text", "text/plain");
+}
+
+/* A text in memory, to be printed and then made an answer of. */
+struct text {
+	char *bytes;
+	size_t len;
+	FILE *out; /* NULL: there is no memory */
+};
+
+static void text_open(struct text *t)
+{
+	t->bytes = NULL;
+	t->len = 0;
+	t->out = open_memstream(&t->bytes, &t->len);
+}
+
+/* NULL: there was not memory enough. */
+static struct MHD_Response *text_answer(struct text *t, const char *type)
+{
+	int failed = ferror(t->out);
+
+	if (fclose(t->out) || failed) {
+		free(t->bytes);
+		return NULL;
+	}
+	return dress(MHD_create_response_from_buffer(t->len, t->bytes, MHD_RESPMEM_MUST_FREE), type);
 }
 
 static struct MHD_Response *make_metrics(const struct server *s, int open)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
+	struct text text;
 
-	if (!out)
+	text_open(&text);
+	if (!text.out)
 		return NULL;
-	metrics_print(out, s->feed, s->events.n_streams, open);
-	if (ferror(out) | fclose(out)) {
-		free(text);
+	metrics_print(text.out, s->feed, s->events.n_streams, open);
+	return text_answer(&text, open ? OPEN_METRICS_TYPE : PLAIN_METRICS_TYPE);
+}
+
+static struct MHD_Response *make_description(void)
+{
+	struct text text;
+
+	text_open(&text);
+	if (!text.out)
 		return NULL;
-	}
-	return dress(MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE),
-		     open ? OPEN_METRICS_TYPE : PLAIN_METRICS_TYPE);
+	describe_print(text.out);
+	return text_answer(&text, DESCRIPTION_TYPE);
 }
 
 static enum MHD_Result send_metrics(struct server *s, struct MHD_Connection *c)
@@ -173,6 +169,8 @@ static enum MHD_Result route(struct server *s, struct MHD_Connection *c, const c
 		return send_health(s, c);
 	if (strcmp(path, "/events") == 0)
 		return is_head ? send_text(c, MHD_HTTP_OK, "") : send_events(s, c);
+	if (strcmp(path, DESCRIPTION_PATH) == 0)
+		return MHD_queue_response(c, MHD_HTTP_OK, s->description);
 	for (int i = 0; i < DASH_FILES; i++)
 		if (strcmp(path, dash_files[i].path) == 0)
 			return MHD_queue_response(c, MHD_HTTP_OK, s->files[i]);
@@ -215,7 +213,7 @@ static void request_done(void *cls, struct MHD_Connection *c, void **seen, enum 
 	peer_set(cls, c, PEER_ASKING);
 }
 
-/* What the library has to say is about single clients: for a person who looks for it. */
+/* The library reports on single clients: at level debug, so that a person can look for it. */
 static __attribute__((format(printf, 2, 0))) void log_library(void *cls, const char *format, va_list args)
 {
 	char text[LOG_LINE_BYTES];
@@ -233,7 +231,7 @@ int server_listen(const struct address *at, int *out)
 
 	if (fd < 0)
 		return -errno;
-	/* Connections of a dash before do not keep the port. What is accepted inherits the buffer. */
+	/* Connections of a dash before do not keep the port. Accepted connections inherit the buffer. */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	if (bind(fd, (const struct sockaddr *)&at->at, at->len) || listen(fd, BACKLOG)) {
@@ -258,7 +256,8 @@ static int make_files(struct server *s)
 		if (!s->files[i])
 			return -ENOMEM;
 	}
-	return 0;
+	s->description = make_description();
+	return s->description ? 0 : -ENOMEM;
 }
 
 /* How many connections there are descriptors for, at most MAX_PEERS. */
@@ -320,7 +319,10 @@ void server_run(struct server *s)
 	int was_full = s->n_peers >= s->max_peers;
 
 	MHD_run(s->daemon);
-	/* Being full, the library listens no more until its next run, and does not ask for one when there is room again. */
+	/*
+	 * Being full, the library listens no more until its next run, and does not ask for one when there is room
+	 * again.
+	 */
 	s->has_room_again = was_full && s->n_peers < s->max_peers;
 }
 
@@ -348,6 +350,8 @@ void server_stop(struct server *s)
 		MHD_stop_daemon(s->daemon);
 	}
 	forget_metrics(s);
+	if (s->description)
+		MHD_destroy_response(s->description);
 	for (int i = 0; i < DASH_FILES; i++)
 		if (s->files[i])
 			MHD_destroy_response(s->files[i]);

@@ -1,12 +1,11 @@
 /*
- * http.h - the web server: who may ask, for what, and how long that may take.
+ * http.h - the web server: which requests it answers, and how long each may take.
  *
- * Memory:  MAX_PEERS connections of PEER_BYTES each, whatever is connected, and fewer where there are not descriptors enough
- *          (RLIMIT_NOFILE); answers are shared between clients.
- * Rules:   one thread, no file is opened, nothing is stored, nothing can be changed: GET, HEAD and OPTIONS only. By which
- *          names it may be asked: host.h.
- *          Who does not finish a request in time is disconnected; when too many are connected, the one that has
- *          been waiting longest goes, so that a good client always finds room.
+ * Memory:  MAX_PEERS connections of PEER_BYTES each, whatever is connected, and fewer where there are not descriptors
+ *          enough (RLIMIT_NOFILE); answers are shared between clients.
+ * Rules:   one thread, no file is opened, nothing is stored, nothing can be changed: GET, HEAD and OPTIONS only. By
+ *          which names it may be asked: host.h. A client that does not finish a request in time is disconnected; when
+ *          too many are connected, the one that has been waiting longest goes, so that a good client always finds room.
  */
 #ifndef ONTIME_DASH_HTTP_H
 #define ONTIME_DASH_HTTP_H
@@ -37,10 +36,11 @@ struct server {
 	struct events events;
 	struct peer *oldest, *newest;
 	uint32_t n_peers, max_peers;
-	int has_room_again; /* who waits to be accepted can be, by the next server_run() */
+	int has_room_again; /* the next server_run() can accept a waiting connection */
 	const char *allowed[MAX_ALLOWED]; /* host names */
 	uint32_t n_allowed;
 	struct MHD_Response *files[DASH_FILES];
+	struct MHD_Response *description; /* describe.h */
 	struct MHD_Response *metrics[2]; /* of the last look, made when asked for: plain, OpenMetrics */
 };
 

@@ -35,7 +35,10 @@ static void end(struct peer *p)
 	shutdown(p->fd, SHUT_RDWR);
 }
 
-/* Who has been waiting longest, of those that asked nothing yet; else of those that are still reading an answer. */
+/*
+ * End the connection that has waited longest, of those without a request; else of those that are still reading an
+ * answer.
+ */
 static void end_oldest(struct server *s)
 {
 	for (enum peer_state state = PEER_ASKING; state <= PEER_ANSWERED; state++)

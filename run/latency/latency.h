@@ -1,12 +1,14 @@
 /*
  * latency.h - what the BPF program and its loader agree on: maps, rows, and what a reader finds in them.
  *
- * Memory:  maps, pinned in the instance's directory of the bpffs. Row r of `rows` and of `histograms` is span r % LATENCY_SPANS of
- *          class r / LATENCY_SPANS; behind those of all classes come the wake-up delays, one row per stage.
- * Rules:   what a span counts: the packets the stage that ends it passed on, not those it, or one before it, dropped. So with
- *          nothing held and no packet missed (struct latency_progress), by the names of common/shm/account.h:
- *            socket, ingress                    received - kernel - oversize - ingress_full
- *            edf_wait, edf_work                 those - evicted - late - poison - egress_full
+ * Memory:  maps, pinned in the instance's directory of the bpffs. Row r of `rows` and of `histograms` is span r %
+ *          LATENCY_SPANS of class r / LATENCY_SPANS; behind those of all classes come the wake-up delays, one row per
+ *          stage.
+ * Rules:   a span counts the packets that the stage that ends it passed on, and none that this stage, or one before it,
+ *          dropped. So with nothing held and no packet missed (struct latency_progress), with the drop reasons of
+ *          common/fate.h:
+ *            socket, ingress                    received - what the kernel and ingress dropped
+ *            edf_wait, edf_work                 those - what edf dropped
  *            egress_wait, egress_send, total    sent
  */
 #ifndef ONTIME_LATENCY_H
@@ -25,7 +27,10 @@
 #define LATENCY_STAGE_SPANS 3 /* spans that one stage ends, at most */
 #define LATENCY_RUNS (LATENCY_BATCH * LATENCY_STAGE_SPANS) /* one per packet and span at most */
 
-/* What people read; `le_1ms`: packets in buckets up to the one that holds 1 ms. Writer: the program; the names: the loader. */
+/*
+ * The row that people read; `le_1ms`: packets in buckets up to the one that holds 1 ms. Writer: the program; the names:
+ * the loader.
+ */
 struct latency_row {
 	char class[LATENCY_NAME_BYTES];
 	char span[LATENCY_NAME_BYTES];
@@ -34,7 +39,7 @@ struct latency_row {
 	uint64_t le_1us, le_10us, le_100us, le_1ms, le_10ms, le_100ms, le_1s;
 };
 
-/* What it is computed from. Writer: the program, on behalf of the one process that is this row's stage. */
+/* The histogram a row is computed from. Writer: the program, on behalf of the one process that is this row's stage. */
 struct latency_histogram {
 	uint64_t count, sum_ns, max_ns;
 	uint64_t buckets[HISTOGRAM_BUCKETS];
@@ -48,9 +53,9 @@ struct latency_run {
 };
 
 /*
- * How far a stage is in a class, one per stage * LATENCY_CLASSES + class, and what its last batch added: a batch that begins
- * where the last one began is that one again, by the successor of a stage that was killed before the commit; then what
- * was added is taken back first. A packet is missed if it passed while nobody was attached.
+ * How far a stage is in a class, one per stage * LATENCY_CLASSES + class, and what its last batch added: a batch that
+ * begins where the last one began is that one again, by the successor of a stage that was killed before the commit;
+ * then what was added is taken back first. A packet is missed if it passed while nobody was attached.
  */
 struct latency_progress {
 	uint64_t since_pkts; /* number of the first packet seen */
@@ -74,7 +79,7 @@ struct latency_stage {
 	uint32_t spare;
 };
 
-/* What changes while loaded. Writer: the loader. */
+/* Settings that change while loaded. Writer: the loader. */
 struct latency_control {
 	uint64_t
 		generation; /* another one than a stage's own: what that has counted in a class is void, it begins anew */

@@ -1,6 +1,7 @@
 /* load.c - open, size, load, pin. */
 #include "load.h"
 
+#include <assert.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -11,7 +12,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "shm/account.h"
+#include "fate.h"
 #include "clock.h"
 #include "latency.h"
 #include "attach.h"
@@ -40,7 +41,7 @@ static const struct {
 	{ "switched", "parts/program-switched" },
 };
 
-static_assert(LATENCY_SPANS == N_SPANS + 1 && LATENCY_STAGES == N_STAGES, "the spans of account.h, and the total");
+static_assert(LATENCY_SPANS == N_SPANS + 1 && LATENCY_STAGES == N_STAGES, "the spans of fate.h, and the total");
 static_assert(LATENCY_CLASSES == MAX_CLASSES && LATENCY_NAME_BYTES == CLASS_NAME_BYTES, "as in config.h");
 static_assert(LATENCY_BATCH == BATCH, "as in layout.h");
 static_assert(64 - LATENCY_COUNT_BITS == COUNT_SHIFT, "as in lane.h");

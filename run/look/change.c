@@ -5,8 +5,6 @@
 
 #include "stage/waits.h"
 
-static const uint32_t per_million[N_PERCENTILES] = { 500000, 950000, 990000, 999000, 1000000 };
-
 void view_launch(const struct view *now, struct view *launch)
 {
 	memset(launch, 0, sizeof(*launch));
@@ -48,7 +46,7 @@ static void change_latency(const struct class_view *now, const struct class_view
 	if (longest_ns > now->account.latency_max_ns || now->account.latency_max_ns > before->account.latency_max_ns)
 		longest_ns = now->account.latency_max_ns;
 	for (int p = 0; p < N_PERCENTILES; p++) {
-		out->percentile_ns[p] = histogram_percentile(latency, per_million[p]);
+		out->percentile_ns[p] = histogram_percentile(latency, percentile_per_million((enum percentile)p));
 		if (out->percentile_ns[p] > longest_ns)
 			out->percentile_ns[p] = longest_ns;
 	}
@@ -78,7 +76,7 @@ void class_change(const struct class_view *now_class, const struct class_view *b
 	for (int s = 0; s < N_SPANS; s++)
 		out->late_span_pps[s] = rate(now->late_span_pkts[s], before->late_span_pkts[s], seconds);
 	out->on_time = -1;
-	if (now_class->budget_ns != BUDGET_NONE && out->sent_pkts + dropped > 0)
+	if (now->budget_ns != BUDGET_NONE && out->sent_pkts + dropped > 0)
 		out->on_time = (double)grown(out->sent_pkts, late) / (double)(out->sent_pkts + dropped);
 	change_spans(now, before, out);
 	change_latency(now_class, before_class, out);
@@ -102,7 +100,7 @@ static struct waits waits_of(const struct stage_view *s)
 	return (struct waits){ s->cpu_ns, s->queued_ns, (int)s->is_ready };
 }
 
-/* What it waited, less what the other stages ran: they may have been on the same CPU. */
+/* The time it waited, less the time the other stages ran: they may have been on the same CPU. */
 static double starved(const struct view *now, const struct view *before, uint64_t ns, int id,
 		      const struct stage_change change[N_STAGES])
 {

@@ -3,14 +3,13 @@
  *
  * Rules:   pure. With view_launch() as the earlier look, everything is since launch.
  *          On time: of the packets whose fate was decided in between (sent or dropped), the share sent before their
- *          deadline. What waits is not decided yet, so the share lies in 0..1 even while a backlog grows or drains.
+ *          deadline. The fate of a waiting packet is not decided yet, so the share lies in 0..1 even while a backlog
+ *          grows or drains.
  */
 #ifndef ONTIME_STAT_CHANGE_H
 #define ONTIME_STAT_CHANGE_H
 
 #include "view.h"
-
-enum percentile { P50, P95, P99, P999, PMAX, N_PERCENTILES };
 
 struct class_change {
 	double received_pps, sent_pps, sent_bits_per_s, dropped_pps, late_pps;

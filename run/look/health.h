@@ -1,17 +1,18 @@
 /*
- * health.h - is all well? What an observer can tell from looks at an instance, one cause a line.
+ * health.h - is all well? The judgement of an observer that looks at an instance, one cause a line.
  *
- * Memory:  struct health is private: what it remembers of each class and stage from look to look, and the last judgement.
- * Rules:   pure: the time is that of the looks. One look tells what is wrong with counts and stages; that a class stands still,
- *          or that all it sends is refused, takes looks over some time. Each cause ends by itself once it is over.
- *          A class stands still when it holds packets and none leaves it, sent or dropped, for STUCK_NS. All of it is refused
- *          when the kernel has refused to send some of its packets within REFUSED_NS, and has sent none since.
- *          "No supervisor" is said only of an instance that had one: under systemd it has none.
+ * Memory:  struct health is private: what it remembers of each class and stage from look to look, and the last
+ *          judgement.
+ * Rules:   pure: the time is that of the looks. One look tells what is wrong with counts and stages; that a class
+ *          stands still, or that all it sends is refused, takes looks over some time. Each cause ends by itself once it
+ *          is over. A class stands still when it holds packets and none leaves it, sent or dropped, for STUCK_NS. All
+ *          of it is refused when the kernel has refused to send some of its packets within REFUSED_NS, and has sent
+ *          none since. "No supervisor" is said only of an instance that had one: under systemd it has none.
  */
 #ifndef ONTIME_STAT_HEALTH_H
 #define ONTIME_STAT_HEALTH_H
 
-#include "clock.h"
+#include "units.h"
 #include "view.h"
 
 #define STUCK_NS (2 * NS_PER_S)
@@ -42,7 +43,7 @@ struct cause {
 
 #define MAX_CAUSES (3 * MAX_CLASSES + 3 * N_STAGES + 1)
 
-/* What is remembered of a class. */
+/* The state of a class as of the last look. */
 struct class_health {
 	uint64_t sent_pkts, dropped_pkts, refused_pkts, held_pkts; /* as of the last look */
 	uint64_t moved_at_ns; /* the last look at which something had left it, or nothing was held */
@@ -67,8 +68,8 @@ struct health {
 void health_note(struct health *h, const struct view *now);
 
 /*
- * health_is_undecided - would another look, soon, tell more? For one who wants an answer now: while traffic flows it is there
- * with the next look, and after STUCK_NS at the latest.
+ * health_is_undecided - would another look, soon, tell more? For a caller that wants an answer now: while traffic flows
+ * it is there with the next look, and after STUCK_NS at the latest.
  */
 int health_is_undecided(const struct health *h);
 

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "clock.h"
+#include "units.h"
 
 /* Three digits; what would round up to 1000 is for the next unit: the callers' limit is 999.5. */
 static const char *print_three(double value, const char *unit, char text[NUMBER_BYTES])
@@ -58,7 +58,10 @@ const char *number_of_ns(uint64_t ns, char text[NUMBER_BYTES])
 
 const char *number_of_share(double share, char text[NUMBER_BYTES])
 {
-	/* The nudge undoes what the division lost, so that 0.9712 is 97.12, not 97.11; it is far below one packet in 2^32. */
+	/*
+	 * The nudge undoes what the division lost, so that 0.9712 is 97.12, not 97.11; it is far below one packet in
+	 * 2^32.
+	 */
 	uint64_t hundredths = (uint64_t)(share * 10000 + 1e-8);
 
 	if (share < 0)

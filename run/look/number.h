@@ -1,8 +1,8 @@
 /*
  * number.h - quantities in the few columns a screen has: `12.3k`, `2.23ms`, `99.98%`.
  *
- * Rules:   pure; three digits, so that a figure errs by less than 0.5 %, below what a histogram's bucket does. A share is
- *          cut, never rounded up: 100% says that not one packet was missed.
+ * Rules:   pure; three digits, so that a figure errs by less than 0.5 %, below what a histogram's bucket does. A share
+ *          is cut, never rounded up: 100% says that not one packet was missed.
  */
 #ifndef ONTIME_STAT_NUMBER_H
 #define ONTIME_STAT_NUMBER_H

@@ -28,8 +28,8 @@ void viewer_close(struct viewer *v)
 }
 
 /*
- * Is the mapped segment still the one that the name stands for? A name that was taken away while a stage is alive (by a
- * logout, or a cleaner of /dev/shm) stands for none: that instance goes on.
+ * Is the mapped segment still the one with this name? The name may have been removed while a stage is alive (by a
+ * logout, or a cleaner of /dev/shm): that instance goes on.
  */
 static int is_current(const struct viewer *v)
 {
@@ -86,7 +86,7 @@ static struct stage_view look_at_stage(const struct segment *seg, enum stage_id 
 {
 	const struct stage_block *b = &seg->shared->stages[id];
 	int alive = segment_stage_is_alive(seg, id);
-	/* relaxed, all of them: each field stands alone */
+	/* relaxed, all of them: each field is read by itself */
 	uint64_t started_ns = atomic_load_explicit(&b->started_at_ns, memory_order_relaxed);
 	uint64_t beat_ns = atomic_load_explicit(&b->beat_at_ns, memory_order_relaxed);
 	uint64_t failing_ns = atomic_load_explicit(&b->failing_since_ns, memory_order_relaxed);
@@ -119,7 +119,6 @@ static struct stage_view look_at_stage(const struct segment *seg, enum stage_id 
 static int look_at_class(const struct segment *seg, uint32_t i, struct class_view *c, char why[WHY_BYTES])
 {
 	const struct class_entry *e = &seg->header.classes[i];
-	const struct lane *lane = seg->views[i].lane;
 	int err = account_read(seg, i, &c->account);
 
 	if (err) {
@@ -128,11 +127,6 @@ static int look_at_class(const struct segment *seg, uint32_t i, struct class_vie
 		return err;
 	}
 	memcpy(c->name, e->name, sizeof(c->name));
-	c->slots = e->slots;
-	/* relaxed, all of them: each field stands alone */
-	c->budget_ns = atomic_load_explicit(&lane->budget_ns, memory_order_relaxed);
-	c->ingress_to_edf_pkts = atomic_load_explicit(&lane->ingress_to_edf_pkts, memory_order_relaxed);
-	c->edf_to_egress_pkts = atomic_load_explicit(&lane->edf_to_egress_pkts, memory_order_relaxed);
 	return 0;
 }
 
@@ -186,6 +180,24 @@ uint64_t class_latency_since(const struct class_view *now, const struct class_vi
 		total += latency[b];
 	}
 	return total;
+}
+
+static const struct {
+	const char *name;
+	uint32_t per_million;
+} percentiles[N_PERCENTILES] = {
+	[P50] = { "p50", 500000 },   [P95] = { "p95", 950000 },	  [P99] = { "p99", 990000 },
+	[P999] = { "p999", 999000 }, [PMAX] = { "max", 1000000 },
+};
+
+const char *percentile_name(enum percentile p)
+{
+	return percentiles[p].name;
+}
+
+uint32_t percentile_per_million(enum percentile p)
+{
+	return percentiles[p].per_million;
 }
 
 uint64_t class_percentile_ns(const struct class_view *c, uint32_t per_million)

@@ -1,7 +1,8 @@
 /*
- * view.h - what the observers see: one look at a running instance, and what changed since the one before.
+ * view.h - one look at a running instance: what the observers see of each class and each stage.
  *
- * Memory:  struct viewer is private; it maps the segment read-only. struct view is a plain copy (120 KB: keep it static).
+ * Memory:  struct viewer is private; it maps the segment read-only. struct view is a plain copy (120 KB: keep it
+ *          static).
  * Rules:   each class is read at one instant (account.h); nothing is written, so an observer costs the stages nothing.
  *          Each look notices that the instance was stopped, or launched anew, and then maps the new segment.
  * Errors:  -errno, and in `why` one line: not running, damaged, or counts that never held still.
@@ -11,19 +12,18 @@
 
 #include <sys/types.h>
 
-#include "shm/account.h"
+#include "shm/counter.h"
 #include "shm/segment.h"
 
 struct class_view {
 	char name[CLASS_NAME_BYTES];
-	uint64_t budget_ns; /* BUDGET_NONE: no deadline */
-	uint32_t slots, ingress_to_edf_pkts, edf_to_egress_pkts;
 	struct account account;
 };
 
 struct stage_view {
 	const char *state; /* segment_stage_state() */
-	uint32_t pid, starts, has_work;
+	uint32_t pid;
+	uint64_t starts, has_work;
 	uint64_t up_ns; /* 0: not alive */
 	uint64_t beat_age_ns;
 	uint64_t cpu_ns; /* of this process, user and system; starts from 0 with each start */
@@ -60,18 +60,37 @@ int viewer_look(struct viewer *v, struct view *out, char why[WHY_BYTES]);
 
 void viewer_close(struct viewer *v);
 
+/*
+ * stage_counter_next - the descriptions of what is counted of a stage, with `at` in struct stage_view, by the rules of
+ * counter_next().
+ */
+const struct counter *stage_counter_next(const struct counter *c);
+uint64_t stage_counter_value(const struct counter *c, const struct stage_view *s);
+
 /* sched_name - "fifo", "other", ...; "-" for what has no name here. */
 const char *sched_name(uint32_t policy);
 
 /* view_is_balanced - does the identity hold in every class? */
 int view_is_balanced(const struct view *v);
 
-/* view_follows - is `now` a later look at the same launch with the same classes as `before`, so that differences mean something? */
+/*
+ * view_follows - is `now` a later look at the same launch with the same classes as `before`, so that differences mean
+ * something?
+ */
 int view_follows(const struct view *now, const struct view *before);
 
-/* class_latency_since - the latency histogram of what was sent between two looks; before: NULL for all. Returns its packets. */
+/*
+ * class_latency_since - the latency histogram of what was sent between two looks; before: NULL for all. Returns its
+ * packets.
+ */
 uint64_t class_latency_since(const struct class_view *now, const struct class_view *before,
 			     uint64_t latency[HISTOGRAM_BUCKETS]);
+
+enum percentile { P50, P95, P99, P999, PMAX, N_PERCENTILES };
+
+/* percentile_name - as in JSON: "p50", "max". percentile_per_million - of the packets, how many are at or below it. */
+const char *percentile_name(enum percentile p);
+uint32_t percentile_per_million(enum percentile p);
 
 /* class_percentile_ns - of all sent so far: a bucket's upper edge, but not above the longest there was. */
 uint64_t class_percentile_ns(const struct class_view *c, uint32_t per_million);

@@ -13,7 +13,10 @@ enum waited { WAITED_TIME, WAITED_INPUT, WAITED_RESIZE, WAITED_END };
 /* wait_begin - from here on SIGINT, SIGTERM and SIGHUP ask to end, and SIGPIPE is an error of write(2). */
 void wait_begin(void);
 
-/* wait_until - until `at_ns`, or until `fd` can be read (-1: none), the terminal changed its size, or the end was asked for. */
+/*
+ * wait_until - until `at_ns`, or until `fd` can be read (-1: none), the terminal changed its size, or the end was asked
+ * for.
+ */
 enum waited wait_until(uint64_t at_ns, int fd);
 
 #endif

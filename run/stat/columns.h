@@ -1,5 +1,5 @@
 /*
- * columns.h - what stands in which column of the monitor's tables: rates and latency, queues and time, stages.
+ * columns.h - the columns of the monitor's tables: rates and latency, queues and time, stages.
  *
  * Rules:   pure. `!` before a figure: over the class's budget, or a stage that is another process than before.
  */

@@ -1,4 +1,4 @@
-/* grid.c - a screen as an array of characters and looks. */
+/* grid.c - a screen as an array of characters and styles. */
 #include "grid.h"
 
 #include <stdarg.h>
@@ -14,22 +14,22 @@ void grid_clear(struct grid *g, int rows, int cols)
 	for (int r = 0; r < g->rows; r++) {
 		memset(g->text[r], ' ', (size_t)g->cols);
 		g->text[r][g->cols] = '\0';
-		memset(g->look[r], LOOK_PLAIN, (size_t)g->cols);
+		memset(g->style[r], STYLE_PLAIN, (size_t)g->cols);
 	}
 }
 
-int grid_put(struct grid *g, int row, int col, enum look look, const char *text)
+int grid_put(struct grid *g, int row, int col, enum style style, const char *text)
 {
 	for (; *text; text++, col++) {
 		if (row < 0 || row >= g->rows || col < 0 || col >= g->cols)
 			continue;
 		g->text[row][col] = *text >= ' ' && *text <= '~' ? *text : '?';
-		g->look[row][col] = (unsigned char)look;
+		g->style[row][col] = (unsigned char)style;
 	}
 	return col;
 }
 
-int grid_printf(struct grid *g, int row, int col, enum look look, const char *format, ...)
+int grid_printf(struct grid *g, int row, int col, enum style style, const char *format, ...)
 {
 	char text[GRID_COLS + 1];
 	va_list args;
@@ -37,10 +37,10 @@ int grid_printf(struct grid *g, int row, int col, enum look look, const char *fo
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	return grid_put(g, row, col, look, text);
+	return grid_put(g, row, col, style, text);
 }
 
-int grid_put_wrapped(struct grid *g, int row, enum look look, const char *text)
+int grid_put_wrapped(struct grid *g, int row, enum style style, const char *text)
 {
 	while (*text && row < g->rows && g->cols > 0) {
 		int len = (int)strlen(text), end = len;
@@ -50,17 +50,17 @@ int grid_put_wrapped(struct grid *g, int row, enum look look, const char *text)
 				end--;
 			end = end ? end : g->cols;
 		}
-		grid_printf(g, row++, 0, look, "%.*s", end, text);
+		grid_printf(g, row++, 0, style, "%.*s", end, text);
 		text += end;
 		text += *text == ' ';
 	}
 	return row;
 }
 
-void grid_look(struct grid *g, int row, enum look look)
+void grid_style_row(struct grid *g, int row, enum style style)
 {
 	if (row >= 0 && row < g->rows)
-		memset(g->look[row], (int)look, (size_t)g->cols);
+		memset(g->style[row], (int)style, (size_t)g->cols);
 }
 
 void shorten(const char *name, int width, char text[CELL_BYTES])
@@ -106,7 +106,7 @@ static void put_cell(struct grid *g, int row, int col, int width, int left, cons
 {
 	int len = (int)strlen(c->text);
 
-	grid_put(g, row, left ? col : col + (width > len ? width - len : 0), c->look, c->text);
+	grid_put(g, row, left ? col : col + (width > len ? width - len : 0), c->style, c->text);
 }
 
 void table_put_titles(const struct table *t, struct grid *g, int row)
@@ -115,13 +115,13 @@ void table_put_titles(const struct table *t, struct grid *g, int row)
 
 	for (int i = 0; i < t->n_columns; i++) {
 		const struct column *c = t->columns[i];
-		struct cell title = { .look = LOOK_HEAD };
+		struct cell title = { .style = STYLE_HEAD };
 
 		snprintf(title.text, sizeof(title.text), "%.*s", width_of(t, i), c->title);
 		put_cell(g, row, col + (c->left && i > 0), width_of(t, i), c->left, &title);
 		col += width_of(t, i);
 	}
-	grid_look(g, row, LOOK_HEAD);
+	grid_style_row(g, row, STYLE_HEAD);
 }
 
 void table_put_row(const struct table *t, struct grid *g, int row, const void *data)
@@ -130,9 +130,9 @@ void table_put_row(const struct table *t, struct grid *g, int row, const void *d
 
 	for (int i = 0; i < t->n_columns; i++) {
 		const struct column *c = t->columns[i];
-		struct cell cell = { .look = LOOK_PLAIN }, name;
+		struct cell cell = { .style = STYLE_PLAIN }, name;
 
-		c->fill(data, &cell);
+		c->fill(data, c, &cell);
 		if (i == 0) {
 			name = cell;
 			shorten(name.text, t->name_width, cell.text);

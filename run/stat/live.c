@@ -25,11 +25,11 @@ struct live {
 	struct grid grid;
 	struct screen screen;
 	char clock[16], why[WHY_BYTES];
-	attr_t attributes[N_LOOKS];
-	short pairs[N_LOOKS]; /* colours; 0: the terminal's own */
+	attr_t attributes[N_STYLES];
+	short pairs[N_STYLES]; /* colours; 0: the terminal's own */
 };
 
-static void look(struct live *l)
+static void take_look(struct live *l)
 {
 	struct screen *s = &l->screen;
 	time_t at;
@@ -52,15 +52,15 @@ static void look(struct live *l)
 		strftime(l->clock, sizeof(l->clock), "%H:%M:%S", &local);
 }
 
-/* Neighbours that look alike go out together. */
+/* Neighbours of one style go out together. */
 static void show_row(const struct live *l, int row)
 {
 	const struct grid *g = &l->grid;
 
 	for (int from = 0, to; from < g->cols; from = to) {
-		for (to = from + 1; to < g->cols && g->look[row][to] == g->look[row][from];)
+		for (to = from + 1; to < g->cols && g->style[row][to] == g->style[row][from];)
 			to++;
-		attr_set(l->attributes[g->look[row][from]], l->pairs[g->look[row][from]], NULL);
+		attr_set(l->attributes[g->style[row][from]], l->pairs[g->style[row][from]], NULL);
 		mvaddnstr(row, from, &g->text[row][from], to - from);
 	}
 }
@@ -125,16 +125,16 @@ static int read_keys(struct live *l)
 
 static void choose_attributes(struct live *l)
 {
-	static const attr_t plain[N_LOOKS] = { A_NORMAL, A_BOLD, A_REVERSE, A_NORMAL, A_BOLD, A_BOLD, A_NORMAL };
-	static const short colours[N_LOOKS] = {
-		[LOOK_WARN] = COLOR_YELLOW, [LOOK_BAD] = COLOR_RED, [LOOK_GOOD] = COLOR_GREEN
+	static const attr_t plain[N_STYLES] = { A_NORMAL, A_BOLD, A_REVERSE, A_NORMAL, A_BOLD, A_BOLD, A_NORMAL };
+	static const short colours[N_STYLES] = {
+		[STYLE_WARN] = COLOR_YELLOW, [STYLE_BAD] = COLOR_RED, [STYLE_GOOD] = COLOR_GREEN
 	};
 	const char *no_color = getenv("NO_COLOR");
 
 	memcpy(l->attributes, plain, sizeof(plain));
 	if ((no_color && *no_color) || !has_colors() || start_color() == ERR || use_default_colors() == ERR)
 		return;
-	for (short i = 0; i < N_LOOKS; i++)
+	for (short i = 0; i < N_STYLES; i++)
 		if (colours[i] && init_pair(i, colours[i], -1) == OK)
 			l->pairs[i] = i;
 }
@@ -182,7 +182,7 @@ static void run(struct live *l, uint64_t interval_ns)
 			if (next_ns < now_ns()) /* we were stopped for a while */
 				next_ns = now_ns() + interval_ns;
 			if (!l->screen.paused)
-				look(l);
+				take_look(l);
 		}
 		draw(l);
 	}

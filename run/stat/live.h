@@ -1,8 +1,8 @@
 /*
  * live.h - the monitor on a terminal: look, draw, wait, obey keys.
  *
- * Rules:   survives that stages, or the instance, end and come again. The terminal is restored on q, SIGINT, SIGTERM and
- *          SIGHUP. Without a keyboard (standard input elsewhere) it ends by a signal.
+ * Rules:   survives that stages, or the instance, end and come again. The terminal is restored on q, SIGINT, SIGTERM
+ *          and SIGHUP. Without a keyboard (standard input elsewhere) it ends by a signal.
  */
 #ifndef ONTIME_STAT_LIVE_H
 #define ONTIME_STAT_LIVE_H

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "look/json.h"
 #include "look/number.h"
 
 #define SIDE_BY_SIDE_COLS 78
@@ -20,29 +19,29 @@ struct area {
 };
 
 static void add(struct lost *list, int *n, const char *class, const char *what, double per_s, uint64_t total,
-		enum look look)
+		enum style style)
 {
 	struct lost *l = &list[*n];
 
 	if (total == 0)
 		return;
-	*l = (struct lost){ .class = class, .per_s = per_s, .total = total, .look = look };
+	*l = (struct lost){ .class = class, .per_s = per_s, .total = total, .style = style };
 	snprintf(l->what, sizeof(l->what), "%s", what);
 	(*n)++;
 }
 
-/* What the kernel said: indented, since these are counted as send_error already, or are no drops at all. */
+/* The errors the kernel reported: indented, since these are counted as send_error already, or are no drops at all. */
 static void add_errors(struct lost_lists *l, const struct class_view *c, const struct class_change *change)
 {
-	char name[16], text[CELL_BYTES];
+	char name[ERRNO_NAME_BYTES], text[CELL_BYTES];
 
 	for (int i = 0; i < SEND_ERRNOS; i++) {
 		snprintf(text, sizeof(text), " %s", send_errno_name(&c->account, i, name));
 		add(l->dropped, &l->n_dropped, c->name, text, change->errno_pps[i], c->account.send_errno_pkts[i],
-		    LOOK_PLAIN);
+		    STYLE_PLAIN);
 	}
 	add(l->dropped, &l->n_dropped, c->name, " ICMP errors", change->refused_per_s, c->account.refused_events,
-	    LOOK_PLAIN);
+	    STYLE_PLAIN);
 }
 
 void lost_collect(struct lost_lists *l, const struct view *now, const struct class_change *changes, uint32_t first)
@@ -53,11 +52,11 @@ void lost_collect(struct lost_lists *l, const struct view *now, const struct cla
 
 		for (int r = DROP_NONE + 1; r < N_DROP_REASONS; r++)
 			add(l->dropped, &l->n_dropped, c->name, drop_reason_name((enum drop_reason)r),
-			    changes[i].reason_pps[r], c->account.dropped_pkts[r], LOOK_BAD);
+			    changes[i].reason_pps[r], c->account.dropped_pkts[r], STYLE_BAD);
 		add_errors(l, c, &changes[i]);
 		for (int s = 0; s < N_SPANS; s++)
 			add(l->late, &l->n_late, c->name, span_name((enum span)s), changes[i].late_span_pps[s],
-			    c->account.late_span_pkts[s], LOOK_WARN);
+			    c->account.late_span_pkts[s], STYLE_WARN);
 	}
 }
 
@@ -84,9 +83,9 @@ int lost_rows(const struct lost_lists *l, int cols)
 	return 1 + (dropped > late ? dropped : late);
 }
 
-static void put_right(struct grid *g, int row, int end, enum look look, const char *text)
+static void put_right(struct grid *g, int row, int end, enum style style, const char *text)
 {
-	grid_put(g, row, end - (int)strlen(text), look, text);
+	grid_put(g, row, end - (int)strlen(text), style, text);
 }
 
 static int name_width(int width)
@@ -100,24 +99,24 @@ static void put_titles(struct grid *g, const struct area *a, int width)
 {
 	int end = a->col + name_width(width) + 1 + WHAT_WIDTH + RATE_WIDTH;
 
-	grid_put(g, a->row, a->col, LOOK_HEAD, a->name);
-	grid_put(g, a->row, a->col + name_width(width) + 1, LOOK_HEAD, a->what);
-	put_right(g, a->row, end, LOOK_HEAD, "/s");
-	put_right(g, a->row, end + TOTAL_WIDTH, LOOK_HEAD, "total");
+	grid_put(g, a->row, a->col, STYLE_HEAD, a->name);
+	grid_put(g, a->row, a->col + name_width(width) + 1, STYLE_HEAD, a->what);
+	put_right(g, a->row, end, STYLE_HEAD, "/s");
+	put_right(g, a->row, end + TOTAL_WIDTH, STYLE_HEAD, "total");
 }
 
 static void put_entry(struct grid *g, int row, int col, int width, const struct lost *e)
 {
 	char text[CELL_BYTES], number[NUMBER_BYTES];
-	enum look look = e->per_s > 0 ? e->look : LOOK_PLAIN;
+	enum style style = e->per_s > 0 ? e->style : STYLE_PLAIN;
 	int name = name_width(width), end;
 
 	shorten(e->class, name, text);
-	grid_put(g, row, col, LOOK_PLAIN, text);
-	grid_put(g, row, col + name + 1, look, e->what);
+	grid_put(g, row, col, STYLE_PLAIN, text);
+	grid_put(g, row, col + name + 1, style, e->what);
 	end = col + name + 1 + WHAT_WIDTH + RATE_WIDTH;
-	put_right(g, row, end, look, number_of(e->per_s, number));
-	put_right(g, row, end + TOTAL_WIDTH, LOOK_PLAIN, number_of_count(e->total, TOTAL_WIDTH - 1, number));
+	put_right(g, row, end, style, number_of(e->per_s, number));
+	put_right(g, row, end + TOTAL_WIDTH, STYLE_PLAIN, number_of_count(e->total, TOTAL_WIDTH - 1, number));
 }
 
 /* The order to show them in: as collected when all fit, else what grows first. */
@@ -142,7 +141,7 @@ static void draw_list(struct grid *g, struct area a, const struct lost *list, in
 	for (int i = 0; i < shown; i++)
 		put_entry(g, a.row + 1 + i / columns, a.col + i % columns * width, width - 1, order[i]);
 	if (shown >= 0 && shown < n && places > 0)
-		grid_printf(g, a.row + 1 + shown / columns, a.col + shown % columns * width, LOOK_WARN,
+		grid_printf(g, a.row + 1 + shown / columns, a.col + shown % columns * width, STYLE_WARN,
 			    "+%d more: key 4", n - shown);
 }
 
@@ -160,7 +159,7 @@ static void draw_below(const struct lost_lists *l, struct grid *g, struct area d
 	late.rows -= first;
 	if (l->n_late == 0 || late.rows < 2)
 		return;
-	grid_look(g, late.row, LOOK_HEAD);
+	grid_style_row(g, late.row, STYLE_HEAD);
 	draw_list(g, late, l->late, l->n_late);
 }
 
@@ -171,9 +170,9 @@ void lost_draw(const struct lost_lists *l, struct grid *g, int row, int rows)
 
 	if (rows <= 0)
 		return;
-	grid_look(g, row, LOOK_HEAD);
+	grid_style_row(g, row, STYLE_HEAD);
 	if (l->n_dropped + l->n_late == 0) {
-		grid_put(g, row, 0, LOOK_HEAD, "nothing dropped, nothing late since launch");
+		grid_put(g, row, 0, STYLE_HEAD, "nothing dropped, nothing late since launch");
 		return;
 	}
 	if (g->cols < SIDE_BY_SIDE_COLS) {

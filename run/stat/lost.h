@@ -1,8 +1,8 @@
 /*
  * lost.h - the monitor's two lists: what was dropped, by reason, and what was sent late, by where it lost its time.
  *
- * Rules:   pure. Side by side from 78 columns on, else one below the other. When not all fits, what grows now comes first,
- *          and the last place says how much is left out.
+ * Rules:   pure. Side by side from 78 columns on, else one below the other. When not all fits, what grows now comes
+ *          first, and the last place says how much is left out.
  */
 #ifndef ONTIME_STAT_LOST_H
 #define ONTIME_STAT_LOST_H
@@ -18,7 +18,7 @@ struct lost {
 	char what[CELL_BYTES];
 	double per_s;
 	uint64_t total;
-	enum look look; /* when it grows */
+	enum style style; /* when it grows */
 };
 
 struct lost_lists {

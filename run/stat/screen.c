@@ -9,7 +9,7 @@
 #include "lost.h"
 #include "look/number.h"
 
-#define ROOMY_ROWS 20 /* a terminal of 22: from here on four reasons have a place whatever else there is, below two */
+#define ROOMY_ROWS 20 /* a terminal of 22: from here on four reasons always have a place, below two */
 #define MOST_CAUSES 4 /* of those that tell what is wrong, in view */
 #define FEWEST_CLASSES 3 /* with fewer in view, the queues make room for more */
 
@@ -26,7 +26,7 @@ struct drawing {
 };
 
 /* How many rows each part gets; 0: it is left out. */
-struct plan {
+struct row_counts {
 	int classes, lost, gap;
 	int latency, queues, stages; /* 1: shown */
 };
@@ -53,7 +53,7 @@ static void draw_help(struct grid *g)
 	int row = 2;
 
 	for (size_t i = 0; i < sizeof(help) / sizeof(help[0]); i++)
-		grid_put(g, row++, 0, LOOK_PLAIN, help[i]);
+		grid_put(g, row++, 0, STYLE_PLAIN, help[i]);
 }
 
 static void draw_title(const struct drawing *d)
@@ -62,23 +62,26 @@ static void draw_title(const struct drawing *d)
 	char text[NUMBER_BYTES];
 	int col;
 
-	grid_look(d->g, 0, LOOK_STRONG);
-	col = grid_printf(d->g, 0, 0, LOOK_STRONG, "ontime %s", s->instance);
+	grid_style_row(d->g, 0, STYLE_STRONG);
+	col = grid_printf(d->g, 0, 0, STYLE_STRONG, "ontime %s", s->instance);
 	if (s->trouble)
-		col = grid_put(d->g, 0, col, LOOK_BAD,
+		col = grid_put(d->g, 0, col, STYLE_BAD,
 			       s->is_absent ? "  not running, waiting" : "  cannot be read, waiting");
 	else if (d->is_since_launch)
-		col = grid_printf(d->g, 0, col, LOOK_STRONG, "  since launch, %s", number_of_age(d->window_ns, text));
+		col = grid_printf(d->g, 0, col, STYLE_STRONG, "  since launch, %s", number_of_age(d->window_ns, text));
 	else
-		col = grid_printf(d->g, 0, col, LOOK_STRONG, "  last %.1f s  up %s", (double)d->window_ns / 1e9,
+		col = grid_printf(d->g, 0, col, STYLE_STRONG, "  last %.1f s  up %s", (double)d->window_ns / 1e9,
 				  number_of_age(s->now->at_ns - s->now->created_at_ns, text));
 	if (s->paused)
-		col = grid_put(d->g, 0, col, LOOK_WARN, "  PAUSED");
+		col = grid_put(d->g, 0, col, STYLE_WARN, "  PAUSED");
 	if (col + 2 + (int)strlen(s->clock) <= d->g->cols)
-		grid_put(d->g, 0, d->g->cols - (int)strlen(s->clock), LOOK_STRONG, s->clock);
+		grid_put(d->g, 0, d->g->cols - (int)strlen(s->clock), STYLE_STRONG, s->clock);
 }
 
-/* How many rows the verdict takes: each cause has its own while there are rows enough, and the keys are in the last one. */
+/*
+ * How many rows the verdict takes: each cause has its own while there are rows enough, and the keys are in the last
+ * one.
+ */
 static int verdict_rows(const struct drawing *d)
 {
 	int n = d->s->trouble ? 0 : d->s->health->n_causes, most = d->g->rows > ROOMY_ROWS ? MOST_CAUSES : 1;
@@ -95,11 +98,11 @@ static int draw_verdict(const struct drawing *d)
 	if (d->s->trouble)
 		return 0;
 	if (h->n_causes == 0)
-		return grid_put(d->g, row, 0, LOOK_GOOD, "balanced");
+		return grid_put(d->g, row, 0, STYLE_GOOD, "balanced");
 	for (int i = 0; i < n; i++)
-		col = grid_put(d->g, row - n + 1 + i, 0, LOOK_BAD, h->causes[i].text);
+		col = grid_put(d->g, row - n + 1 + i, 0, STYLE_BAD, h->causes[i].text);
 	if (h->n_causes > n)
-		col = grid_printf(d->g, row, col, LOOK_BAD, " (+%d)", h->n_causes - n);
+		col = grid_printf(d->g, row, col, STYLE_BAD, " (+%d)", h->n_causes - n);
 	return col;
 }
 
@@ -112,13 +115,13 @@ static void draw_footer(const struct drawing *d)
 	int row = g->rows - 1, col = draw_verdict(d), end = g->cols;
 
 	if (d->n > 0 && d->n < now->n_classes)
-		col = grid_printf(g, row, col + 2, LOOK_WARN, "classes %u-%u of %u: up, down", d->first + 1,
+		col = grid_printf(g, row, col + 2, STYLE_WARN, "classes %u-%u of %u: up, down", d->first + 1,
 				  d->first + d->n, now->n_classes);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		end -= (int)strlen(keys[i]) + (i > 0 ? 2 : 0);
 		if (end < col + 2)
 			return;
-		grid_put(g, row, end, LOOK_PLAIN, keys[i]);
+		grid_put(g, row, end, STYLE_PLAIN, keys[i]);
 	}
 }
 
@@ -153,10 +156,10 @@ static void measure(struct drawing *d)
 }
 
 /* Everything, as far as the rows go: stages and losses are always there, then latency, then queues. */
-static struct plan plan_all(int n, int rows, int lost_rows)
+static struct row_counts plan_all(int n, int rows, int lost_rows)
 {
 	int least = rows >= ROOMY_ROWS ? 5 : 3, lost = lost_rows < least ? lost_rows : least, stages = 1 + N_STAGES;
-	struct plan p = { .latency = 1, .queues = 1, .stages = 1 };
+	struct row_counts p = { .latency = 1, .queues = 1, .stages = 1 };
 
 	p.classes = (rows - stages - lost - 2) / 2;
 	if (p.classes < FEWEST_CLASSES && p.classes < n) {
@@ -176,17 +179,17 @@ static struct plan plan_all(int n, int rows, int lost_rows)
 	return p;
 }
 
-static struct plan make_plan(const struct drawing *d, int rows)
+static struct row_counts make_plan(const struct drawing *d, int rows)
 {
 	int n = (int)d->s->now->n_classes, fit = rows - 1 < n ? rows - 1 : n;
 
 	switch (d->s->part) {
 	case PART_LATENCY:
-		return (struct plan){ .latency = 1, .classes = fit };
+		return (struct row_counts){ .latency = 1, .classes = fit };
 	case PART_QUEUES:
-		return (struct plan){ .queues = 1, .classes = fit };
+		return (struct row_counts){ .queues = 1, .classes = fit };
 	case PART_LOST:
-		return (struct plan){ .lost = rows, .classes = n };
+		return (struct row_counts){ .lost = rows, .classes = n };
 	default:
 		return plan_all(n, rows, lost_rows(&d->lost, d->g->cols));
 	}
@@ -220,7 +223,7 @@ static int draw_stages(const struct drawing *d, int row)
 static void draw_parts(struct drawing *d)
 {
 	int row = 1, rows = d->g->rows - 1 - verdict_rows(d);
-	struct plan p = make_plan(d, rows);
+	struct row_counts p = make_plan(d, rows);
 	uint32_t n = d->s->now->n_classes;
 	struct table t;
 
@@ -248,10 +251,10 @@ uint32_t screen_draw(const struct screen *s, struct grid *g)
 	if (s->help) {
 		draw_help(g);
 	} else if (s->trouble) {
-		int row = grid_put_wrapped(g, 2, LOOK_PLAIN, s->trouble);
+		int row = grid_put_wrapped(g, 2, STYLE_PLAIN, s->trouble);
 
 		if (s->now->at_ns)
-			grid_printf(g, row + 1, 0, LOOK_PLAIN, "last seen at %s", s->clock);
+			grid_printf(g, row + 1, 0, STYLE_PLAIN, "last seen at %s", s->clock);
 	} else {
 		draw_parts(&d);
 	}

@@ -1,8 +1,9 @@
 /*
  * screen.h - the monitor's screen, drawn from two looks into a grid.
  *
- * Rules:   pure. What does not fit is left out in this order, and said: columns by their rank, the queues, classes (they
- *          scroll). Useful from 60 x 15 on; 80 x 24 shows four classes with everything that happens to them.
+ * Rules:   pure. Parts that do not fit are left out in this order, and the screen says so: columns by their rank, the
+ *          queues, classes (they scroll). Useful from 60 x 15 on; 80 x 24 shows four classes with everything that
+ *          happens to them.
  */
 #ifndef ONTIME_STAT_SCREEN_H
 #define ONTIME_STAT_SCREEN_H

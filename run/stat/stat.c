@@ -1,7 +1,8 @@
 /*
  * stat.c - watch a running instance: live, as a table, as JSON, as a recording.
  *
- * Rules:   maps the segment read-only; each class is read at one instant (account.h). What is wrong is run/look/health.h's word.
+ * Rules:   maps the segment read-only; each class is read at one instant (account.h). run/look/health.h
+ *          decides what is wrong.
  */
 #include <errno.h>
 #include <signal.h>
@@ -23,7 +24,7 @@
 #define EXIT_NOT_WELL 3
 #define LOOK_AGAIN_NS (50 * 1000 * 1000)
 
-struct options {
+struct stat_options {
 	const char *instance;
 	const char *record; /* NULL: no recording */
 	uint64_t interval_ns; /* 0: not given */
@@ -65,7 +66,7 @@ static int parse_interval(const char *text, uint64_t *out)
 }
 
 /* One option and its value; returns how many words it took, or -EINVAL after it said why. */
-static int parse_option(struct options *o, const char *word, const char *value)
+static int parse_option(struct stat_options *o, const char *word, const char *value)
 {
 	if (strcmp(word, "--once") == 0)
 		return o->once = 1;
@@ -93,7 +94,7 @@ static int parse_option(struct options *o, const char *word, const char *value)
 }
 
 /* -1: go on, else the exit status. */
-static int parse(struct options *o, int argc, char **argv)
+static int parse(struct stat_options *o, int argc, char **argv)
 {
 	for (int i = 1, took; i < argc; i += took) {
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
@@ -118,7 +119,7 @@ static int parse(struct options *o, int argc, char **argv)
 }
 
 /* A look, and more of them while they may tell of an illness: as a rule one does, and it takes 2 s at most. */
-static int look(const char *instance, struct view *view, struct health *health)
+static int look_until_decided(const char *instance, struct view *view, struct health *health)
 {
 	struct timespec pause = { .tv_nsec = LOOK_AGAIN_NS };
 	struct viewer viewer;
@@ -148,13 +149,13 @@ static int show(const char *instance, int json)
 	static struct health health;
 	const struct stat_line line = { .instance = instance, .now = &view, .health = &health, .buckets = 1 };
 
-	if (look(instance, &view, &health))
+	if (look_until_decided(instance, &view, &health))
 		return EXIT_CANNOT;
 	signal(SIGPIPE, SIG_IGN);
 	if (json)
 		stat_json(stdout, &line);
 	else
-		stat_table(&view, &health);
+		stat_table(stdout, &view, &health);
 	if (!view_is_balanced(&view))
 		return EXIT_CANNOT;
 	return health.n_causes ? EXIT_NOT_WELL : 0;
@@ -162,7 +163,7 @@ static int show(const char *instance, int json)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .instance = "default" };
+	struct stat_options o = { .instance = "default" };
 	int status;
 
 	log_set_name("stat");
@@ -170,7 +171,7 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (o.record || (o.json && o.interval_ns && !o.once)) {
-		struct stream s = { o.instance, o.record, o.interval_ns ? o.interval_ns : NS_PER_S, !o.record };
+		struct recorder s = { o.instance, o.record, o.interval_ns ? o.interval_ns : NS_PER_S, !o.record };
 
 		return stat_stream(&s);
 	}

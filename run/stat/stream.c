@@ -16,7 +16,7 @@
 
 #define DONE 1 /* the reader is gone: nothing is wrong, and nothing is left to do */
 
-static const char *name_of(const struct stream *s)
+static const char *name_of(const struct recorder *s)
 {
 	return s->file ? s->file : "standard output";
 }
@@ -52,7 +52,7 @@ static int write_line(int fd, const char *line, size_t bytes)
 	return 0;
 }
 
-static int write_look(const struct stream *s, int fd, const struct stat_line *content)
+static int write_look(const struct recorder *s, int fd, const struct stat_line *content)
 {
 	char *line = NULL;
 	size_t bytes = 0;
@@ -71,7 +71,7 @@ static int write_look(const struct stream *s, int fd, const struct stat_line *co
 }
 
 /* One look. 0, DONE, or -errno of writing it. */
-static int look(const struct stream *s, struct viewer *viewer, int fd, int *is_waiting)
+static int look_once(const struct recorder *s, struct viewer *viewer, int fd, int *is_waiting)
 {
 	static struct view now, before;
 	static struct health health;
@@ -94,7 +94,7 @@ static int look(const struct stream *s, struct viewer *viewer, int fd, int *is_w
 	return write_look(s, fd, &content);
 }
 
-int stat_stream(const struct stream *s)
+int stat_stream(const struct recorder *s)
 {
 	int fd = STDOUT_FILENO, is_waiting = 0, status;
 	uint64_t next_ns = now_ns();
@@ -110,7 +110,7 @@ int stat_stream(const struct stream *s)
 	}
 	viewer_open(&viewer, s->instance);
 	do {
-		status = look(s, &viewer, fd, &is_waiting);
+		status = look_once(s, &viewer, fd, &is_waiting);
 		next_ns += s->interval_ns;
 		if (next_ns < now_ns()) /* we were stopped for a while */
 			next_ns = now_ns() + s->interval_ns;

@@ -1,15 +1,16 @@
 /*
- * stream.h - looks at an instance as lines of JSON, one an interval, until asked to end: `--record`, `--json --interval`.
+ * stream.h - looks at an instance as lines of JSON, one an interval, until asked to end: `--record`, `--json
+ * --interval`.
  *
- * Rules:   a line is written whole, or taken back: a reader finds no torn one. While the instance does not run nothing is
- *          written; a line on standard error says so, once. `recent` is absent in the first line after each launch.
+ * Rules:   a line is written whole, or taken back: a reader finds no torn one. While the instance does not run nothing
+ *          is written; a line on standard error says so, once. `recent` is absent in the first line after each launch.
  */
 #ifndef ONTIME_STAT_STREAM_H
 #define ONTIME_STAT_STREAM_H
 
 #include <stdint.h>
 
-struct stream {
+struct recorder {
 	const char *instance;
 	const char *file; /* appended to; NULL: standard output */
 	uint64_t interval_ns;
@@ -17,6 +18,6 @@ struct stream {
 };
 
 /* stat_stream - 0: asked to end, or the reader is gone. 1: it cannot be written; one line says why. */
-int stat_stream(const struct stream *s);
+int stat_stream(const struct recorder *s);
 
 #endif

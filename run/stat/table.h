@@ -7,10 +7,11 @@
 #ifndef ONTIME_STAT_TABLE_H
 #define ONTIME_STAT_TABLE_H
 
+#include <stdio.h>
+
 #include "look/health.h"
 #include "look/view.h"
 
-/* stat_table - to standard output. */
-void stat_table(const struct view *v, const struct health *h);
+void stat_table(FILE *out, const struct view *v, const struct health *h);
 
 #endif

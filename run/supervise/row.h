@@ -10,10 +10,12 @@
 
 #include <stdint.h>
 
-#define ROW_LIFE_NS 1000000000ULL
+#include "units.h"
+
+#define ROW_LIFE_NS NS_PER_S
 #define ROW_FREE_STARTS 3
-#define ROW_FIRST_PAUSE_NS 10000000ULL
-#define ROW_LONGEST_PAUSE_NS 1000000000ULL
+#define ROW_FIRST_PAUSE_NS (10 * NS_PER_MS)
+#define ROW_LONGEST_PAUSE_NS NS_PER_S
 
 /* row_after_death - deaths in a row, this one included; 0: it ended a good life. */
 static inline uint32_t row_after_death(uint32_t row, uint64_t lived_ns, int passed_packets)

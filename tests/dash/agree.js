@@ -1,11 +1,12 @@
 /*
- * agree.js METRICS STAT_JSON - does /metrics (as get.js prints it) say what `stat --json` says? Every count must be
- * equal, every bucket the sum of stat's, the edge at the budget the packets that were in time.
+ * agree.js METRICS STAT_JSON COUNTERS_JS - does /metrics (as get.js prints it) say what `stat --json` says? Every count must be
+ * equal, every bucket the sum of stat's, the edge at the budget the packets that were in time. And does counters.js, which the
+ * page is made of, name each reason and span that stat names, and no other?
  */
 'use strict';
 const fs = require('fs');
 
-const [metrics_file, json_file] = process.argv.slice(2);
+const [metrics_file, json_file, counters_file] = process.argv.slice(2);
 const stat = JSON.parse(fs.readFileSync(json_file, 'utf8'));
 const metrics = new Map();
 for (const line of fs.readFileSync(metrics_file, 'utf8').split('\n')) {
@@ -20,13 +21,15 @@ function expect(key, want) {
 	if (metrics.get(key) === undefined || Number(metrics.get(key)) !== Number(want))
 		wrong.push(`${key}: ${metrics.get(key)}, and stat has ${want}`);
 }
-const stage_of = {
-	kernel: 'kernel',
-	oversize: 'ingress',
-	ingress_full: 'ingress',
-	late_egress: 'egress',
-	send_error: 'egress',
-};
+
+// What counters.js exports under a name.
+const counters_text = fs.readFileSync(counters_file, 'utf8');
+const described = (name) => JSON.parse(new RegExp(`^export const ${name} = (\\[[^]*?\\]);$`, 'm').exec(counters_text)[1]);
+const stage_of = Object.fromEntries(described('REASONS').map((r) => [r.name, r.by]));
+function expect_names(what, names, keys) {
+	compared++;
+	if (names.join() !== keys.join()) wrong.push(`counters.js has ${what} ${names}, and stat ${keys}`);
+}
 const EDGE_TOLERANCE_NS = 0.6; // seconds as a double are not whole nanoseconds
 
 function histogram(c) {
@@ -71,7 +74,7 @@ for (const c of stat.classes) {
 	if (c.budget_ns !== null) of('budget_seconds', c.budget_ns / 1e9);
 	for (const [reason, n] of Object.entries(c.dropped))
 		expect(
-			`ontime_dropped_packets_total{class="${c.class}",stage="${stage_of[reason] ?? 'edf'}",reason="${reason}"}`,
+			`ontime_dropped_packets_total{class="${c.class}",stage="${stage_of[reason]}",reason="${reason}"}`,
 			n,
 		);
 	for (const [errno, n] of Object.entries(c.send_errors))
@@ -85,9 +88,20 @@ for (const c of stat.classes) {
 		['edf_to_egress', c.edf_to_egress],
 	])
 		expect(`ontime_queue_limit_packets{class="${c.class}",queue="${queue}"}`, limit);
+	expect_names('REASONS', Object.keys(stage_of), Object.keys(c.dropped));
+	expect_names(
+		'SPANS',
+		described('SPANS').map((s) => s.name),
+		Object.keys(c.span_ns),
+	);
 	histogram(c);
 	packets += c.received;
 }
+expect_names(
+	'STAGES',
+	described('STAGES'),
+	stat.stages.map((s) => s.stage),
+);
 for (const s of stat.stages) {
 	expect(`ontime_stage_up{stage="${s.stage}"}`, 1);
 	expect(`ontime_stage_starts_total{stage="${s.stage}"}`, s.starts);

@@ -6,9 +6,9 @@
  */
 'use strict';
 const fs = require('fs');
-const http = require('http');
 const { execFileSync, spawn } = require('child_process');
 const { Browser } = require('./chromium.js');
+const { odd_looks } = require('./odd.js');
 
 const [url, build, conf, instance, dir] = process.argv.slice(2);
 const EASY = 900; // packets/s; three classes share some 3,000
@@ -130,7 +130,7 @@ async function follows_overload() {
 	);
 	await page.until(`Math.min(...last_of(class_of('low').ontime, 8)) < 90`, 'less of low is on time', 8);
 	await page.until(
-		`/\\/s/.test(legend_of('#drops', 'ingress full').innerText) && painted('#drops', 'ingress-1') > 200`,
+		`/\\/s/.test(legend_of('#drops', 'ingress full').innerText) && painted('#drops', 'ingress-2') > 200`,
 		'drops for a full lane are drawn',
 		8,
 	);
@@ -139,14 +139,17 @@ async function follows_overload() {
 		'the lane of low is full',
 		8,
 	);
-	const names = await page.evaluate(
-		`[...document.querySelectorAll('#drops .group')].map((g) => g.querySelector('i').textContent + ':' + [...g.querySelectorAll('em')].map((e) => e.textContent)).join(' ')`,
+	const known = Object.keys(JSON.parse(run(`${build}/stat`, '-i', instance, '--json')).classes[0].dropped);
+	const named = await page.evaluate(
+		`[...document.querySelectorAll('#drops .legend em')].map((e) => e.textContent.replaceAll(' ', '_')).join()`,
 	);
-	demand(
-		names ===
-			'kernel:buffer full ingress:oversize,ingress full edf:evicted,late,poison,egress full egress:late egress,send error',
-		names,
+	demand(named === known.join().replace(/^kernel/, 'buffer_full'), `the legend has ${named}, and stat ${known}`);
+	const explained = await page.evaluate(`document.querySelectorAll('#drops .legend span[title]').length`);
+	demand(explained === known.length, `${explained} of ${known.length} reasons are explained`);
+	const groups = await page.evaluate(
+		`[...document.querySelectorAll('#drops .group')].map((g) => g.querySelector('i').textContent).join()`,
 	);
+	demand(groups === 'kernel,ingress,edf,egress', groups);
 	demand(
 		await page.evaluate(
 			`legend_of('#drops', 'oversize').classList.contains('none') && legend_of('#drops', 'poison').classList.contains('none')`,
@@ -268,23 +271,14 @@ async function keeps_the_past() {
 	await page.until(`document.getElementById('events').innerText.includes('egress was restarted')`, 'with its events');
 }
 
-// As `stat --record` writes it; a stat that cannot record yet is replaced by /events, which has the same lines.
+// As `stat --record` writes it.
 async function record() {
 	const file = `${dir}/recording.jsonl`;
-	const help = run(`${build}/stat`, '--help');
-	if (help.includes('--record')) {
-		const recorder = spawn(`${build}/stat`, ['-i', instance, '--record', file], { stdio: 'ignore' });
-		await load(EASY, 5);
-		await sleep(1500);
-		recorder.kill('SIGTERM');
-		await new Promise((resolve) => recorder.on('exit', resolve));
-		return file;
-	}
-	let text = '';
-	const request = http.get(`${url}/events`, (answer) => answer.on('data', (d) => (text += d)));
-	await load(EASY, 3);
-	request.destroy();
-	fs.writeFileSync(file, [...text.matchAll(/^data: (.*\})$/gm)].map((m) => `${m[1]}\n`).join(''));
+	const recorder = spawn(`${build}/stat`, ['-i', instance, '--record', file], { stdio: 'ignore' });
+	await load(EASY, 5);
+	await sleep(1500);
+	recorder.kill('SIGTERM');
+	await new Promise((resolve) => recorder.on('exit', resolve));
 	return file;
 }
 
@@ -326,38 +320,11 @@ async function opens_a_recording() {
 	await page.evaluate(`document.getElementById('live').click()`);
 }
 
-// Every part of a look, as a path of keys.
-function paths_of(value, path = []) {
-	const inner = typeof value === 'object' && value !== null ? Object.keys(value) : [];
-	return [path, ...inner.flatMap((key) => paths_of(value[key], [...path, key]))];
-}
-
-const ODD = [undefined, null, 'x', '', -1, 1e300, true, [], {}, [null], { x: null }];
-
-// The look with one part of it replaced; undefined: left out.
-function with_odd(look, path, odd) {
-	if (!path.length) return odd === undefined ? 0 : odd;
-	const copy = structuredClone(look);
-	let at = copy;
-	for (const key of path.slice(0, -1)) at = at[key];
-	const key = path[path.length - 1];
-	if (odd !== undefined) at[key] = odd;
-	else if (Array.isArray(at)) at.splice(key, 1);
-	else delete at[key];
-	return copy;
-}
-
 // Each part of a look replaced by each odd value, every one of them between two good looks.
 async function skips_odd_looks() {
 	const good = JSON.parse(fs.readFileSync(`${dir}/recording.jsonl`, 'utf8').split('\n')[3]);
 	good.causes = [{ cause: 'stuck', text: 'class high' }];
-	good.classes.splice(1); // one class and one stage are like the others
-	good.stages.splice(1);
-	const paths = paths_of(good).filter((path) => path[0] !== 'at_unix_ms');
-	const odd = paths.flatMap((path) => ODD.map((value) => with_odd(good, path, value)));
-	odd.push({ ...good, classes: Array.from({ length: 100 }, (_, i) => ({ ...good.classes[0], class: `c${i}` })) });
-	odd.push({ ...good, classes: [good.classes[0], good.classes[0]] });
-	odd.push({ at_unix_ms: 1, error: '' }, { error: 'x' });
+	const odd = odd_looks(good);
 	const lines = odd.map((look, i) => ({ look, at: good.at_unix_ms + 1000 * (2 * i + 1) }));
 	const file = `${dir}/odd.jsonl`;
 	fs.writeFileSync(

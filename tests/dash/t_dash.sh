@@ -31,9 +31,9 @@ help_is_short() {
 	"$ONTIME_BUILD/dash" --help >"$work/help" && [ "$(wc -l <"$work/help")" -le 24 ]
 }
 
-is_json_and_metrics_alike() { # every count in `stat --json` is the one in /metrics
+is_json_and_metrics_alike() { # every count in `stat --json` is the one in /metrics, every name one that the page knows
 	get /metrics '' '' >"$work/metrics" && "$ONTIME_BUILD/stat" -i "$instance" --json >"$work/stat.json" &&
-		node tests/dash/agree.js "$work/metrics" "$work/stat.json"
+		get /counters.js '' '' >"$work/counters" && node tests/dash/agree.js "$work/metrics" "$work/stat.json" "$work/counters"
 }
 
 load() { # RATE SECONDS: what is lost is not the point here
@@ -43,7 +43,7 @@ load() { # RATE SECONDS: what is lost is not the point here
 metrics_agree() {
 	load 5000 2
 	eventually is_json_and_metrics_alike >/dev/null || true
-	node tests/dash/agree.js "$work/metrics" "$work/stat.json" | tee "$work/agreed"
+	node tests/dash/agree.js "$work/metrics" "$work/stat.json" "$work/counters" | tee "$work/agreed"
 	grep -q 'figures agree' "$work/agreed"
 }
 
@@ -55,7 +55,7 @@ plain_is_accepted() { # by what asks for nothing, as curl does
 open_is_well_formed() {
 	get /metrics 'Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5' '' >"$work/open"
 	grep -q '^content-type: application/openmetrics-text; version=1.0.0; charset=utf-8$' "$work/open" &&
-		[ "$(tail -n 1 "$work/open")" = "# EOF" ] && node tests/dash/agree.js "$work/open" "$work/stat.json"
+		[ "$(tail -n 1 "$work/open")" = "# EOF" ] && node tests/dash/agree.js "$work/open" "$work/stat.json" "$work/counters"
 }
 
 grafana_names_exist() {

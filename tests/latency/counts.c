@@ -76,13 +76,14 @@ static void must_equal(const char *class, const char *span, const char *what, ui
 /* What run/latency/latency.h says a span counts. */
 static uint64_t expected_pkts(const struct account *a, uint32_t span)
 {
-	uint64_t n = a->received_pkts - a->dropped_pkts[DROP_KERNEL] - a->dropped_pkts[DROP_OVERSIZE] -
-		     a->dropped_pkts[DROP_INGRESS_FULL];
+	enum drop_by ended_by = span == LATENCY_TOTAL ? BY_EGRESS : span_by((enum span)span);
+	uint64_t n = a->received_pkts;
 
-	if (span >= SPAN_EDF_WAIT)
-		n -= a->dropped_pkts[DROP_EVICTED] + a->dropped_pkts[DROP_LATE] + a->dropped_pkts[DROP_POISON] +
-		     a->dropped_pkts[DROP_EGRESS_FULL];
-	return span >= SPAN_EGRESS_WAIT ? a->sent_pkts : n;
+	if (ended_by < BY_INGRESS) /* the socket's span ends when ingress reads */
+		ended_by = BY_INGRESS;
+	for (int r = DROP_NONE + 1; r < N_DROP_REASONS; r++)
+		n -= drop_reason_by((enum drop_reason)r) <= ended_by ? a->dropped_pkts[r] : 0;
+	return ended_by == BY_EGRESS ? a->sent_pkts : n;
 }
 
 static void must_agree(const char *class, const struct account *a, const struct latency_row *r)

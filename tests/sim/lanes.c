@@ -1,6 +1,8 @@
 /* lanes.c - the lanes and the account against the ledger, whenever a count has moved. */
 #include "ledger.h"
 
+#include "shm/account.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -58,6 +60,15 @@ static void check_ingress(uint32_t class, struct ledger *l, uint64_t word)
 	must_equal("dropped by the kernel", class, l->ingress.kernel_pkts, input_told_drops(class));
 }
 
+static uint64_t sum_of(const uint64_t *counters, int n)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += counters[i];
+	return sum;
+}
+
 static void check_edf(uint32_t class, struct ledger *l, uint64_t word)
 {
 	const struct lane *lane = lane_of(class);
@@ -69,9 +80,7 @@ static void check_edf(uint32_t class, struct ledger *l, uint64_t word)
 		l->oversize_processed_pkts += record_at(l, l->processed + i)->d.len_bytes > sim.config.payload_bytes;
 	l->processed += n;
 	must_equal("processed", class,
-		   t->worked_pkts + t->evicted_pkts + t->late_pkts + t->poison_pkts + t->egress_full_pkts +
-			   l->oversize_processed_pkts,
-		   l->processed);
+		   t->worked_pkts + sum_of(t->dropped_pkts, N_EDF_DROPS) + l->oversize_processed_pkts, l->processed);
 }
 
 static uint64_t send_errors(const struct egress_tally *t)
@@ -118,7 +127,7 @@ static void check_egress(uint32_t class, struct ledger *l, uint64_t word)
 	must_equal("sent at once", class, t->sent_pkts - was.sent_pkts, left);
 	must_equal("sent", class, t->sent_pkts, l->left_pkts);
 	must_equal("sent bytes", class, t->sent_bytes, l->left_bytes);
-	must_equal("dropped", class, t->passed_dropped_pkts + t->late_egress_pkts + send_errors(t),
+	must_equal("dropped", class, t->passed_dropped_pkts + sum_of(t->dropped_pkts, N_EGRESS_DROPS) + send_errors(t),
 		   l->sent - l->left_pkts);
 	check_given_up(class, &was, t);
 	if (t->late_egress_pkts != was.late_egress_pkts)
@@ -130,7 +139,7 @@ static void check_limits(uint32_t class, const struct ledger *l)
 {
 	const struct class_config *c = &sim.config.classes[class];
 	uint64_t whole =
-		l->edf.worked_pkts - l->egress.sent_pkts - l->egress.late_egress_pkts - send_errors(&l->egress);
+		l->edf.worked_pkts - l->egress.sent_pkts - sum_of(l->egress.dropped_pkts, N_EGRESS_DROPS) - send_errors(&l->egress);
 
 	if (l->sent > l->processed || l->processed > l->published ||
 	    l->published > l->sent + sim.seg.views[class].slots)

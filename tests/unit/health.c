@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "shm/lock.h"
+#include "clock.h"
 #include "look/health.h"
 #include "suites.h"
 

@@ -26,6 +26,15 @@ export function make(tag, attributes = {}, ...children) {
 	return e;
 }
 
+// The first reason, or span, of a stage gets the first shade of its colour, and so on; after the last shade the first again.
+export function shade_of(list, i) {
+	const { by } = list[i];
+	const before = list.slice(0, i).filter((other) => other.by === by).length;
+	let shades = 1;
+	while (css(`${by}-${shades + 1}`)) shades++;
+	return `${by}-${1 + (before % shades)}`;
+}
+
 export function format_ns(ns) {
 	if (ns === null || ns === undefined) return '–';
 	for (const [unit, size] of [
@@ -97,7 +106,7 @@ const is_flat = (values, i) => !values[i] && !values[i - 1] && !values[i + 1];
 export class Chart {
 	/*
 	 * parent: the element to fill. spec:
-	 *   title, series: [{label, group, colour, width, dash, alpha, fill, values()}], format(value), ticks(value),
+	 *   title, series: [{label, help, group, colour, width, dash, alpha, fill, values()}], format(value), ticks(value),
 	 *   log, range(): [min, max] of y, limit(): a dashed line at that y and a tinted ground above it, stack, choice(element),
 	 *   empty(): what to say when nothing is drawn, legend: 'grouped' | undefined, sums(series): more to say in the legend
 	 * board: {data(): times, view(): [from, to], events(), zoom(from, to)}
@@ -122,7 +131,7 @@ export class Chart {
 		this.values = this.spec.series.map((s) => {
 			const key = make('canvas', { class: 'key', width: '18px' });
 			const value = make('b');
-			const entry = make('span', {}, key, make('em', {}, s.label), value);
+			const entry = make('span', s.help ? { title: s.help } : {}, key, make('em', {}, s.label), value);
 			let place = this.legend;
 			if (s.group) {
 				if (!groups.has(s.group)) {

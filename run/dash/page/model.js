@@ -1,24 +1,15 @@
 /*
  * model.js - what came over time: looks at an instance (run/look/json.h), live or recorded, as columns to draw.
  *
- * Rules:   pure: no page, no clock. Counts are cumulative in a look and become rates between two looks of the same launch;
+ * Rules:   pure: no page, no clock. Which reasons and spans there are, the server says (counters.js, run/dash/describe.c).
+ *          Counts are cumulative in a look and become rates between two looks of the same launch;
  *          where nothing can be said (no packet, a gap, a new launch) a column has null. All columns are as long as `t`.
  *          A look is a stranger's: complaint_of() checks its whole shape once, and all else relies on it.
  */
-export const REASONS = {
-	kernel: 'kernel',
-	oversize: 'ingress',
-	ingress_full: 'ingress',
-	evicted: 'edf',
-	late: 'edf',
-	poison: 'edf',
-	egress_full: 'edf',
-	late_egress: 'egress',
-	send_error: 'egress',
-};
-export const SPANS = ['socket', 'ingress', 'edf_wait', 'edf_work', 'egress_wait', 'egress_send'];
-export const PERCENTILES = ['p50', 'p95', 'p99', 'p999', 'max'];
-export const STAGES = ['ingress', 'edf', 'egress'];
+import { PERCENTILES, REASONS, SPANS } from './counters.js';
+
+const REASON_NAMES = REASONS.map((r) => r.name);
+const SPAN_NAMES = SPANS.map((s) => s.name);
 const GAP_INTERVALS = 3; // a pause of more intervals than that is not bridged by a line
 const GAP_SECONDS = 5;
 
@@ -48,8 +39,8 @@ const CLASS_SHAPE = {
 	unbalanced: is_number,
 	dropped: counts_by_name,
 	'send_errors?': counts_by_name,
-	late_span: all_counts(SPANS),
-	span_ns: all_counts(SPANS),
+	late_span: all_counts(SPAN_NAMES),
+	span_ns: all_counts(SPAN_NAMES),
 	'recent?': { sent: is_count, ...all_counts(PERCENTILES) },
 };
 const STAGE_SHAPE = {
@@ -155,11 +146,11 @@ export class Model {
 				'budget',
 			])
 				c[key] = this.column();
-			for (const reason of Object.keys(REASONS)) {
+			for (const reason of REASON_NAMES) {
 				c.drops[reason] = this.column();
 				c.drop_rates[reason] = this.column();
 			}
-			for (const span of SPANS) {
+			for (const span of SPAN_NAMES) {
 				c.spans[span] = this.column();
 				c.late_spans[span] = this.column();
 			}
@@ -250,11 +241,11 @@ export class Model {
 		c.in_time[i] = sent - c.late[i];
 		c.ended[i] = sent + dropped;
 		c.ontime[i] = share(c.in_time[i], c.ended[i]);
-		for (const reason of Object.keys(REASONS)) {
+		for (const reason of REASON_NAMES) {
 			c.drops[reason][i] = (now.dropped[reason] ?? 0) - (before.dropped[reason] ?? 0);
 			c.drop_rates[reason][i] = c.drops[reason][i] / seconds;
 		}
-		for (const span of SPANS) {
+		for (const span of SPAN_NAMES) {
 			c.spans[span][i] = now.span_ns[span] - before.span_ns[span];
 			c.late_spans[span][i] = now.late_span[span] - before.late_span[span];
 		}

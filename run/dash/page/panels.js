@@ -3,18 +3,10 @@
  *
  * Rules:   each panel is a function of the model and the time shown; it fills its element anew. Text only, never markup.
  */
-import { format_number, format_ns, format_percent, format_time, make, short } from './charts.js';
-import { SPANS } from './model.js';
+import { format_number, format_ns, format_percent, format_time, make, shade_of, short } from './charts.js';
+import { SPANS } from './counters.js';
 
 export const class_colour = (c) => `class-${c.index % 16}`;
-export const span_colour = {
-	socket: 'kernel',
-	ingress: 'ingress-1',
-	edf_wait: 'edf-2',
-	edf_work: 'edf-1',
-	egress_wait: 'egress-2',
-	egress_send: 'egress-1',
-};
 const NOW_SECONDS = 5; // what the cards call now
 const words = (name) => name.replaceAll('_', ' ');
 
@@ -82,7 +74,7 @@ export function show_meters(element, model, [from, to]) {
 }
 
 function late_words(model, c, from, to) {
-	const parts = SPANS.map((s) => [s, model.sum(c.late_spans[s], from, to)])
+	const parts = SPANS.map((s) => [s.name, model.sum(c.late_spans[s.name], from, to)])
 		.filter(([, n]) => n > 0)
 		.sort((a, b) => b[1] - a[1]);
 	const all = parts.reduce((sum, [, n]) => sum + n, 0);
@@ -96,20 +88,20 @@ function late_words(model, c, from, to) {
 
 function span_row(model, c, from, to) {
 	const sent = model.sum(c.sent, from, to);
-	const mean = SPANS.map((s) => (sent ? model.sum(c.spans[s], from, to) / sent : 0));
+	const mean = SPANS.map((s) => (sent ? model.sum(c.spans[s.name], from, to) / sent : 0));
 	const all = mean.reduce((a, b) => a + b, 0);
 	const piece = (s, i) =>
 		make('i', {
-			colour: `var(--${span_colour[s]})`,
+			colour: `var(--${shade_of(SPANS, i)})`,
 			width: `${(100 * mean[i]) / all}%`,
-			title: `${words(s)} ${format_ns(mean[i])}`,
+			title: `${words(s.name)} ${format_ns(mean[i])}: ${s.help}`,
 		});
 	const part = (s, i) =>
 		make(
 			'span',
-			{},
-			make('i', { class: 'dot', colour: `var(--${span_colour[s]})` }),
-			words(s),
+			{ title: s.help },
+			make('i', { class: 'dot', colour: `var(--${shade_of(SPANS, i)})` }),
+			words(s.name),
 			make('b', {}, format_ns(mean[i])),
 		);
 	return make(

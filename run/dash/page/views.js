@@ -3,23 +3,11 @@
  *
  * Rules:   one function a chart; how it is drawn is charts.js's business, where the values come from model.js's.
  */
-import { Chart, format_number, format_ns, format_percent, make, short } from './charts.js';
-import { REASONS, STAGES } from './model.js';
+import { Chart, format_number, format_ns, format_percent, make, shade_of, short } from './charts.js';
+import { REASONS, STAGES } from './counters.js';
 import { class_colour } from './panels.js';
 import { board, classes, page } from './state.js';
 
-const reason_colour = {
-	kernel: 'kernel',
-	oversize: 'ingress-2',
-	ingress_full: 'ingress-1',
-	evicted: 'edf-3',
-	late: 'edf-1',
-	poison: 'edf-4',
-	egress_full: 'edf-2',
-	late_egress: 'egress-1',
-	send_error: 'egress-2',
-};
-const group_colour = { kernel: 'kernel', ingress: 'ingress-1', edf: 'edf-1', egress: 'egress-1' };
 const $ = (id) => document.getElementById(id);
 
 const round_up = (x) => {
@@ -154,11 +142,12 @@ function drops_chart() {
 			ticks: format_number,
 			format: (v) => (v ? `${format_number(v)}/s` : ''),
 			range: (min, max) => [0, round_up(Math.max(max ?? 0, 1) * 1.05)],
-			series: Object.entries(REASONS).map(([reason, stage]) => ({
-				label: reason === 'kernel' ? 'buffer full' : reason.replaceAll('_', ' '),
-				group: stage,
-				group_colour: group_colour[stage],
-				colour: reason_colour[reason],
+			series: REASONS.map(({ name: reason, by, help }, i) => ({
+				label: reason === by ? 'buffer full' : reason.replaceAll('_', ' '), // the kernel has that one reason
+				help,
+				group: by,
+				group_colour: `${by}-1`,
+				colour: shade_of(REASONS, i),
 				values: () => drop_rates(reason),
 				seen: (from, to) => dropped_in(reason, from, to),
 				more: (from, to) => {

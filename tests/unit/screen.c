@@ -1,55 +1,16 @@
-/* stat.c - the monitor: numbers that fit, changes between two looks, and screens of any size. */
+/* screen.c - the monitor's screen, at any size. */
+#include "stat/screen.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "clock.h"
-#include "look/change.h"
-#include "look/number.h"
-#include "stat/screen.h"
+#include "looks.h"
+#include "units.h"
 #include "suites.h"
 
 static struct view before, now;
 static struct health health;
 static struct grid grid;
-static char number[NUMBER_BYTES];
-
-/* Two looks a second apart at n classes that send 1000/s, all on time within 100 us, of a budget of 1 ms each. */
-static void take_looks(uint32_t n)
-{
-	memset(&before, 0, sizeof(before));
-	before.at_ns = 10 * NS_PER_S;
-	before.created_at_ns = 5 * NS_PER_S;
-	before.n_classes = n;
-	for (uint32_t i = 0; i < n; i++) {
-		struct class_view *c = &before.classes[i];
-
-		snprintf(c->name, sizeof(c->name), "class%u", i);
-		c->budget_ns = NS_PER_MS;
-		c->ingress_to_edf_pkts = c->edf_to_egress_pkts = 256;
-	}
-	for (int i = 0; i < N_STAGES; i++)
-		before.stages[i] = (struct stage_view){ .state = "ready", .pid = 100 + (uint32_t)i, .starts = 1 };
-	now = before;
-	now.at_ns += NS_PER_S;
-	for (uint32_t i = 0; i < n; i++) {
-		struct account *a = &now.classes[i].account;
-
-		a->received_pkts = a->sent_pkts = 1000;
-		a->latency[histogram_bucket(100000)] = 1000;
-		a->latency_max_ns = 100000;
-		a->latency_sum_ns = 1000 * 90000;
-		a->span_sum_ns[SPAN_EDF_WAIT] = 750;
-		a->span_sum_ns[SPAN_SOCKET] = 250;
-	}
-}
-
-static struct class_change change_of(uint32_t i)
-{
-	struct class_change c;
-
-	class_change(&now.classes[i], &before.classes[i], now.at_ns - before.at_ns, &c);
-	return c;
-}
 
 static struct screen screen_of(void)
 {
@@ -83,143 +44,11 @@ static int row_with(const char *text)
 	return -1;
 }
 
-static void numbers_keep_three_digits_in_five_characters(void)
-{
-	static const struct {
-		double value;
-		const char *text;
-	} cases[] = { { 0, "0" },	  { 0.25, "0.25" },   { 1, "1" },	   { 12.34, "12.3" },
-		      { 999, "999" },	  { 999.6, "1.00k" }, { 1000, "1.00k" },   { 12345, "12.3k" },
-		      { 99949, "99.9k" }, { 99960, "100k" },  { 999600, "1.00M" }, { 1.5e9, "1.50G" } };
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		CU_ASSERT_STRING_EQUAL(number_of(cases[i].value, number), cases[i].text);
-	for (double v = 0.001; v < 1e17; v *= 1.01)
-		CU_ASSERT(strlen(number_of(v, number)) <= 5);
-	CU_ASSERT_STRING_EQUAL(number_of_count(123456, 6, number), "123456");
-	CU_ASSERT_STRING_EQUAL(number_of_count(1234567, 6, number), "1.23M");
-}
-
-static void times_keep_three_digits_in_six_characters(void)
-{
-	static const struct {
-		uint64_t ns;
-		const char *text;
-	} cases[] = { { 0, "0ns" },
-		      { 999, "999ns" },
-		      { 139264, "139us" },
-		      { 999499, "999us" },
-		      { 999500, "1.00ms" },
-		      { 1000000, "1ms" },
-		      { 2234567, "2.23ms" },
-		      { 10000000, "10ms" },
-		      { 68719476736, "68.7s" },
-		      { 3600000000000, "3600s" } };
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		CU_ASSERT_STRING_EQUAL(number_of_ns(cases[i].ns, number), cases[i].text);
-	for (uint64_t ns = 1; ns < 86400 * NS_PER_S; ns += 1 + ns / 97)
-		CU_ASSERT(strlen(number_of_ns(ns, number)) <= 6);
-	CU_ASSERT_STRING_EQUAL(number_of_age(3725 * NS_PER_S, number), "1h02m");
-}
-
-static void a_share_is_cut_and_never_rounded_up(void)
-{
-	CU_ASSERT_STRING_EQUAL(number_of_share(1, number), "100%");
-	CU_ASSERT_STRING_EQUAL(number_of_share(0.999999999, number), "99.99%");
-	CU_ASSERT_STRING_EQUAL(number_of_share(0.9712, number), "97.12%");
-	CU_ASSERT_STRING_EQUAL(number_of_share(0, number), "0%");
-	CU_ASSERT_STRING_EQUAL(number_of_share(-1, number), "-");
-}
-
-static void what_is_dropped_or_late_is_not_on_time_and_what_waits_is_undecided(void)
-{
-	struct account *a = &now.classes[0].account;
-
-	take_looks(1);
-	CU_ASSERT_DOUBLE_EQUAL(change_of(0).on_time, 1.0, 0);
-	a->received_pkts += 5000; /* all of them wait */
-	a->held_pkts = 5000;
-	CU_ASSERT_DOUBLE_EQUAL(change_of(0).on_time, 1.0, 0);
-	a->sent_late_pkts = 100;
-	CU_ASSERT_DOUBLE_EQUAL(change_of(0).on_time, 0.9, 1e-9);
-	a->dropped_pkts[DROP_KERNEL] = 1000;
-	CU_ASSERT_DOUBLE_EQUAL(change_of(0).on_time, 0.45, 1e-9);
-	now.classes[0].budget_ns = BUDGET_NONE;
-	CU_ASSERT(change_of(0).on_time < 0);
-	take_looks(1);
-	now.classes[0].account = before.classes[0].account;
-	CU_ASSERT(change_of(0).on_time < 0);
-}
-
-static void a_rate_is_the_difference_over_the_time_between(void)
-{
-	take_looks(1);
-	now.at_ns = before.at_ns + NS_PER_S / 2;
-	now.classes[0].account.dropped_pkts[DROP_OVERSIZE] = 7;
-	CU_ASSERT_DOUBLE_EQUAL(change_of(0).received_pps, 2000, 1e-9);
-	CU_ASSERT_DOUBLE_EQUAL(change_of(0).reason_pps[DROP_OVERSIZE], 14, 1e-9);
-	CU_ASSERT_DOUBLE_EQUAL(change_of(0).dropped_pps, 14, 1e-9);
-	CU_ASSERT_DOUBLE_EQUAL(change_of(0).span_share[SPAN_EDF_WAIT], 0.75, 1e-9);
-	CU_ASSERT_EQUAL(change_of(0).mean_ns, 90000);
-}
-
-static void percentiles_are_of_the_interval_and_never_above_its_longest(void)
-{
-	take_looks(1);
-	CU_ASSERT_EQUAL(change_of(0).percentile_ns[P50], 100000); /* the bucket ends above, but the record bounds it */
-	CU_ASSERT_EQUAL(change_of(0).percentile_ns[PMAX], 100000);
-	/* 50 ms were the longest before this interval: they do not show in it. */
-	before.classes[0].account.latency[histogram_bucket(50000000)] = 9;
-	now.classes[0].account.latency[histogram_bucket(50000000)] = 9;
-	before.classes[0].account.latency_max_ns = now.classes[0].account.latency_max_ns = 50000000;
-	CU_ASSERT_EQUAL(change_of(0).percentile_ns[PMAX], histogram_edge(histogram_bucket(100000) + 1));
-}
-
-static void the_cpu_of_a_new_process_counts_from_its_start(void)
-{
-	struct stage_view old = { .pid = 1, .starts = 1, .cpu_ns = 5 * NS_PER_S };
-	struct stage_view new = { .pid = 2, .starts = 2, .cpu_ns = NS_PER_S / 20, .up_ns = NS_PER_S / 10 };
-	struct stage_change c;
-
-	stage_change(&new, &old, NS_PER_S, &c);
-	CU_ASSERT(c.is_new);
-	CU_ASSERT_DOUBLE_EQUAL(c.cpu, 0.5, 1e-9);
-	old.pid = 2;
-	old.cpu_ns = 0;
-	stage_change(&new, &old, NS_PER_S, &c);
-	CU_ASSERT(!c.is_new);
-	CU_ASSERT_DOUBLE_EQUAL(c.cpu, 0.05, 1e-9);
-}
-
-/* edf waits 0.9 s of a second: 0.5 s of that egress runs, so for 0.4 s others have the CPU. */
-static void a_stage_is_starved_by_others_than_stages(void)
-{
-	static struct view was, is;
-	struct stage_change c[N_STAGES];
-
-	for (int i = 0; i < N_STAGES; i++)
-		was.stages[i] = is.stages[i] =
-			(struct stage_view){ .pid = 1, .starts = 1, .cpu_ns = 7, .queued_ns = 5 };
-	is.stages[STAGE_EDF].queued_ns += 9 * NS_PER_S / 10;
-	is.stages[STAGE_EDF].cpu_ns += NS_PER_S / 10;
-	is.stages[STAGE_EGRESS].cpu_ns += NS_PER_S / 2;
-	is.stages[STAGE_EGRESS].queued_ns += NS_PER_S / 20;
-	stages_change(&is, &was, NS_PER_S, c);
-	CU_ASSERT_DOUBLE_EQUAL(c[STAGE_EDF].starved, 0.4, 1e-9);
-	CU_ASSERT_DOUBLE_EQUAL(c[STAGE_EGRESS].starved, 0, 1e-9);
-	CU_ASSERT_DOUBLE_EQUAL(c[STAGE_INGRESS].starved, 0, 1e-9);
-	is = was;
-	is.stages[STAGE_INGRESS].is_ready = 1; /* a wait that has not ended is in no count */
-	stages_change(&is, &was, NS_PER_S, c);
-	CU_ASSERT_DOUBLE_EQUAL(c[STAGE_INGRESS].starved, 1, 1e-9);
-}
-
 static void without_an_earlier_look_all_is_since_launch(void)
 {
 	struct screen s = screen_of();
 
-	take_looks(2);
+	take_looks(&before, &now, 2);
 	draw(&s, 24, 80);
 	CU_ASSERT_PTR_NOT_NULL(strstr(grid.text[0], "last 1.0 s  up 6s"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(grid.text[2], " 1.00k"));
@@ -233,7 +62,7 @@ static void four_classes_and_all_that_happens_to_them_fit_80_by_24(void)
 {
 	struct screen s = screen_of();
 
-	take_looks(4);
+	take_looks(&before, &now, 4);
 	for (uint32_t i = 0; i < 4; i++)
 		for (int r = DROP_NONE + 1; r <= DROP_LATE; r++)
 			now.classes[i].account.dropped_pkts[r] = 5;
@@ -255,7 +84,7 @@ static void a_drop_stands_under_its_class_and_reason_with_rate_and_total(void)
 	struct screen s = screen_of();
 	int row;
 
-	take_looks(2);
+	take_looks(&before, &now, 2);
 	before.classes[1].account.dropped_pkts[DROP_INGRESS_FULL] = 1000;
 	now.classes[1].account.dropped_pkts[DROP_INGRESS_FULL] = 1025;
 	draw(&s, 24, 80);
@@ -270,7 +99,7 @@ static void what_grows_comes_first_when_not_all_reasons_fit(void)
 {
 	struct screen s = screen_of();
 
-	take_looks(16);
+	take_looks(&before, &now, 16);
 	for (uint32_t i = 0; i < 16; i++)
 		before.classes[i].account.dropped_pkts[DROP_KERNEL] = now.classes[i].account.dropped_pkts[DROP_KERNEL] =
 			3;
@@ -290,7 +119,7 @@ static void a_time_above_the_budget_is_marked_without_colour(void)
 {
 	struct screen s = screen_of();
 
-	take_looks(2);
+	take_looks(&before, &now, 2);
 	now.classes[0].account.latency[histogram_bucket(2500000)] = 10;
 	now.classes[0].account.latency_max_ns = 2500000;
 	draw(&s, 24, 80);
@@ -303,7 +132,7 @@ static void a_process_that_was_replaced_is_marked(void)
 {
 	struct screen s = screen_of();
 
-	take_looks(1);
+	take_looks(&before, &now, 1);
 	now.stages[STAGE_EDF].pid = 4711;
 	now.stages[STAGE_EDF].starts = 2;
 	draw(&s, 24, 80);
@@ -315,7 +144,7 @@ static void the_last_row_says_balanced_or_who_is_off_by_how_much(void)
 {
 	struct screen s = screen_of();
 
-	take_looks(4);
+	take_looks(&before, &now, 4);
 	draw(&s, 24, 80);
 	CU_ASSERT_NSTRING_EQUAL(grid.text[23], "balanced ", 9);
 	now.classes[2].account.unbalanced_pkts = -3;
@@ -327,7 +156,7 @@ static void each_cause_has_a_row_and_what_has_no_room_is_counted(void)
 {
 	struct screen s = screen_of();
 
-	take_looks(4);
+	take_looks(&before, &now, 4);
 	for (int i = 0; i < 4; i++)
 		now.classes[i].account.unbalanced_pkts = i + 1;
 	now.stages[STAGE_EDF].beat_age_ns = 9 * NS_PER_S;
@@ -346,7 +175,7 @@ static void classes_that_do_not_fit_can_be_scrolled_to(void)
 	char name[CLASS_NAME_BYTES + 1];
 	uint32_t first;
 
-	take_looks(16);
+	take_looks(&before, &now, 16);
 	for (uint32_t i = 0; i < 16; i++) {
 		s.first_class = i;
 		first = draw(&s, 24, 80);
@@ -371,7 +200,7 @@ static void a_long_name_keeps_its_end_where_it_is_cut(void)
 {
 	struct screen s = screen_of();
 
-	take_looks(2);
+	take_looks(&before, &now, 2);
 	strcpy(now.classes[0].name, "sensor-group-01");
 	strcpy(now.classes[1].name, "sensor-group-02");
 	draw(&s, 24, 80);
@@ -385,11 +214,11 @@ static void a_full_queue_has_a_full_bar(void)
 {
 	struct screen s = screen_of();
 
-	take_looks(3);
+	take_looks(&before, &now, 3);
 	now.classes[0].account.waiting_edf_pkts = 1;
 	now.classes[1].account.waiting_edf_pkts = 128;
 	now.classes[2].account.waiting_edf_pkts = 65536;
-	now.classes[2].ingress_to_edf_pkts = 65536;
+	now.classes[2].account.to_edf_limit_pkts = 65536;
 	draw(&s, 24, 80);
 	CU_ASSERT(row_with("[#.........] 1/256") > 0);
 	CU_ASSERT(row_with("[####....] 128/256") > 0);
@@ -400,7 +229,7 @@ static void while_the_instance_is_away_the_screen_says_so(void)
 {
 	struct screen s = screen_of();
 
-	take_looks(4);
+	take_looks(&before, &now, 4);
 	s.trouble = "instance 'test' is not running; run/launch.sh starts it";
 	s.is_absent = 1;
 	draw(&s, 24, 80);
@@ -423,7 +252,7 @@ static void every_size_of_screen_can_be_drawn(void)
 	for (int i = 0; i < 3 * N_PARTS * 2; i++) {
 		struct screen s = screen_of();
 
-		take_looks(counts[i % 3]);
+		take_looks(&before, &now, counts[i % 3]);
 		for (uint32_t c = 0; c < now.n_classes; c++) {
 			memset(now.classes[c].account.dropped_pkts, 0x7f, sizeof(now.classes[c].account.dropped_pkts));
 			memset(now.classes[c].account.late_span_pkts, 0x11,
@@ -439,20 +268,16 @@ static void every_size_of_screen_can_be_drawn(void)
 			memset(&grid, 'x', sizeof(grid));
 			draw(&s, rows, cols);
 			CU_ASSERT(rows == 0 || strlen(grid.text[rows - 1]) == (size_t)cols);
-			CU_ASSERT(grid.text[rows][0] == 'x' && grid.look[rows][0] == 'x' && grid.look[0][cols] == 'x');
+			CU_ASSERT(grid.text[rows][0] == 'x' && grid.style[rows][0] == 'x' &&
+				  grid.style[0][cols] == 'x');
 		}
 	}
 	grid_clear(&grid, 10000, 10000);
 	CU_ASSERT(grid.rows == GRID_ROWS && grid.cols == GRID_COLS);
 }
 
-SUITE(stat, TEST(numbers_keep_three_digits_in_five_characters), TEST(times_keep_three_digits_in_six_characters),
-      TEST(a_share_is_cut_and_never_rounded_up),
-      TEST(what_is_dropped_or_late_is_not_on_time_and_what_waits_is_undecided),
-      TEST(a_rate_is_the_difference_over_the_time_between),
-      TEST(percentiles_are_of_the_interval_and_never_above_its_longest),
-      TEST(the_cpu_of_a_new_process_counts_from_its_start), TEST(a_stage_is_starved_by_others_than_stages),
-      TEST(without_an_earlier_look_all_is_since_launch), TEST(four_classes_and_all_that_happens_to_them_fit_80_by_24),
+SUITE(screen, TEST(without_an_earlier_look_all_is_since_launch),
+      TEST(four_classes_and_all_that_happens_to_them_fit_80_by_24),
       TEST(a_drop_stands_under_its_class_and_reason_with_rate_and_total),
       TEST(what_grows_comes_first_when_not_all_reasons_fit), TEST(a_time_above_the_budget_is_marked_without_colour),
       TEST(a_process_that_was_replaced_is_marked), TEST(the_last_row_says_balanced_or_who_is_off_by_how_much),
