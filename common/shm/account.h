@@ -9,7 +9,7 @@
 #ifndef ONTIME_ACCOUNT_H
 #define ONTIME_ACCOUNT_H
 
-#include "config/config.h"
+#include "config/ids.h"
 #include "histogram.h"
 
 enum drop_reason {

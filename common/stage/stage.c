@@ -193,7 +193,7 @@ static uint64_t file_stamp(const char *file)
 
 int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 {
-	char why[WHY_BYTES];
+	char why[CONFIG_WHY_BYTES];
 	uint64_t stamp;
 	int status, err;
 
@@ -209,7 +209,7 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	stamp = file_stamp(s->file);
 	err = config_load(&s->config, s->file, s->argc, s->argv, why, sizeof(why));
 	if (err) {
-		log_error("%s", why);
+		config_log_refusals(why, "");
 		return 1 + (config_may_pass(err) ? EXIT_TEMPORARY : EXIT_CONFIG);
 	}
 	catch_signals();
@@ -287,13 +287,13 @@ void stage_ready(struct stage *s)
 static void postpone_reload(struct stage *s, const char *why)
 {
 	if (!s->reload_due_ns)
-		log_error("%s: nothing was changed, it is tried again", why);
+		config_log_refusals(why, ": nothing was changed, it is tried again");
 	s->reload_due_ns = now_ns() + NS_PER_S;
 }
 
 int stage_reload_asked(struct stage *s, struct config *fresh)
 {
-	char why[WHY_BYTES];
+	char why[CONFIG_WHY_BYTES];
 	int err;
 
 	if (!atomic_load_explicit(&reload_asked, memory_order_relaxed) &&
@@ -308,7 +308,7 @@ int stage_reload_asked(struct stage *s, struct config *fresh)
 	}
 	s->reload_due_ns = 0;
 	if (err) {
-		log_error("%s: nothing was changed", why);
+		config_log_refusals(why, ": nothing was changed");
 		return 0;
 	}
 	if (config_explain_changes(&s->config, fresh, stderr)) {
