@@ -161,48 +161,27 @@ bool address_is_same_host(const struct address *a, const struct address *b)
 	return is_same_address(&pa, &pb) && pa.scope_id == pb.scope_id;
 }
 
-bool address_is_wildcard(const struct address *a)
-{
-	struct parts p = parts_of(a);
-
-	return is_wildcard(&p);
-}
-
-bool address_is_group(const struct address *a)
-{
-	struct parts p = parts_of(a);
-
-	return IN_MULTICAST(p.v4) || IN6_IS_ADDR_MULTICAST(&p.v6);
-}
-
-bool address_is_broadcast(const struct address *a)
-{
-	return parts_of(a).v4 == INADDR_BROADCAST;
-}
-
-bool address_is_mapped(const struct address *a)
-{
-	struct parts p = parts_of(a);
-
-	return IN6_IS_ADDR_V4MAPPED(&p.v6);
-}
-
-bool address_comes_back(const struct address *a)
+uint32_t address_traits(const struct address *a)
 {
 	static const struct in6_addr nodes = { { { 0xff, 1, [15] = 1 } } };
 	struct parts p = parts_of(a);
+	struct in6_addr group = p.v6;
+	uint8_t reach = p.v6.s6_addr[1] & 0xf; /* of a group: 1, this interface; 2, this link */
+	bool is_v6_group = IN6_IS_ADDR_MULTICAST(&p.v6), has_scope = a->scope[0] || p.scope_id;
+	uint32_t traits = is_wildcard(&p) ? ADDRESS_IS_WILDCARD : 0;
 
-	if (IN6_IS_ADDR_MC_LINKLOCAL(&p.v6)) /* ff02::1 as ff01::1 */
-		p.v6.s6_addr[1] = 1;
-	return p.v4 >> 24 == IN_LOOPBACKNET || p.v4 == INADDR_ALLHOSTS_GROUP || IN6_IS_ADDR_LOOPBACK(&p.v6) ||
-	       IN6_ARE_ADDR_EQUAL(&p.v6, &nodes);
-}
-
-bool address_lacks_scope(const struct address *a)
-{
-	struct parts p = parts_of(a);
-	uint8_t scope = p.v6.s6_addr[1] & 0xf; /* of a group: 1, this interface; 2, this link */
-
-	return (IN6_IS_ADDR_LINKLOCAL(&p.v6) || (IN6_IS_ADDR_MULTICAST(&p.v6) && scope <= 2)) && !a->scope[0] &&
-	       !p.scope_id;
+	if (is_v6_group && reach == 2) /* ff02::1 as ff01::1 */
+		group.s6_addr[1] = 1;
+	if (is_v6_group || IN_MULTICAST(p.v4))
+		traits |= ADDRESS_IS_GROUP;
+	if (p.v4 == INADDR_BROADCAST)
+		traits |= ADDRESS_IS_BROADCAST;
+	if (IN6_IS_ADDR_V4MAPPED(&p.v6))
+		traits |= ADDRESS_IS_MAPPED;
+	if (p.v4 >> 24 == IN_LOOPBACKNET || p.v4 == INADDR_ALLHOSTS_GROUP || IN6_IS_ADDR_LOOPBACK(&p.v6) ||
+	    IN6_ARE_ADDR_EQUAL(&group, &nodes))
+		traits |= ADDRESS_COMES_BACK;
+	if (!has_scope && (IN6_IS_ADDR_LINKLOCAL(&p.v6) || (is_v6_group && reach <= 2)))
+		traits |= ADDRESS_LACKS_SCOPE;
+	return traits;
 }

@@ -42,11 +42,16 @@ bool address_overlap(const struct address *a, const struct address *b);
 /* address_is_same_host - the same address on the same link as of now, whatever the ports. */
 bool address_is_same_host(const struct address *a, const struct address *b);
 
-bool address_is_wildcard(const struct address *a); /* 0.0.0.0 or [::] */
-bool address_is_group(const struct address *a); /* multicast */
-bool address_is_broadcast(const struct address *a); /* 255.255.255.255 */
-bool address_is_mapped(const struct address *a); /* IPv4 in IPv6 form */
-bool address_comes_back(const struct address *a); /* loopback, or the group that every host is in */
-bool address_lacks_scope(const struct address *a); /* another one on each link, and no link is named */
+/* What an address is, as bits. */
+enum {
+	ADDRESS_IS_WILDCARD = 1, /* 0.0.0.0 or [::] */
+	ADDRESS_IS_GROUP = 2, /* multicast */
+	ADDRESS_IS_BROADCAST = 4, /* 255.255.255.255 */
+	ADDRESS_IS_MAPPED = 8, /* IPv4 in IPv6 form */
+	ADDRESS_COMES_BACK = 16, /* loopback, or the group that every host is in */
+	ADDRESS_LACKS_SCOPE = 32, /* another one on each link, and no link is named */
+};
+
+uint32_t address_traits(const struct address *a);
 
 #endif

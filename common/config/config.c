@@ -300,16 +300,15 @@ bool config_may_pass(int err)
 static void log_host(const struct class_config *class, const char *key, uint32_t i, const struct address *a,
 		     const struct hosts *hosts)
 {
-	const struct host *h = &hosts->all[a->host - 1];
-	const char *family = a->at.ss_family == AF_INET ? "IPv4" : "IPv6";
-	char text[ADDRESS_BYTES];
+	const struct host *h = a->host ? &hosts->all[a->host - 1] : NULL;
+	char text[ADDRESS_BYTES], others[48] = "";
 
-	address_format(a, text);
+	if (!h)
+		return;
 	if (h->n_addresses > 1)
-		log_info("%s.%s[%u]: %s -> %s (%s, the first of %u addresses)", class->name, key, i, h->name, text,
-			 family, h->n_addresses);
-	else
-		log_info("%s.%s[%u]: %s -> %s (%s)", class->name, key, i, h->name, text, family);
+		snprintf(others, sizeof(others), ", the first of %u addresses", h->n_addresses);
+	log_info("%s.%s[%u]: %s -> %s (%s%s)", class->name, key, i, h->name, address_format(a, text),
+		 a->at.ss_family == AF_INET ? "IPv4" : "IPv6", others);
 }
 
 void config_log_hosts(const struct config *c, const struct hosts *hosts)
@@ -318,10 +317,8 @@ void config_log_hosts(const struct config *c, const struct hosts *hosts)
 		const struct class_config *class = &c->classes[i];
 
 		for (uint32_t k = 0; k < class->n_listen; k++)
-			if (class->listen[k].host)
-				log_host(class, "listen", k, &class->listen[k], hosts);
+			log_host(class, "listen", k, &class->listen[k], hosts);
 		for (uint32_t k = 0; k < class->n_dests; k++)
-			if (class->dests[k].host)
-				log_host(class, "send", k, &class->dests[k], hosts);
+			log_host(class, "send", k, &class->dests[k], hosts);
 	}
 }

@@ -10,7 +10,7 @@ static bool receives(const struct address *listen, const struct address *dest, c
 {
 	if (!address_overlap(listen, dest))
 		return false;
-	if (!address_is_wildcard(listen) || address_comes_back(dest))
+	if (!(address_traits(listen) & ADDRESS_IS_WILDCARD) || address_traits(dest) & ADDRESS_COMES_BACK)
 		return true;
 	for (uint32_t i = 0; i < n_own; i++)
 		if (address_is_same_host(dest, &own[i]))

@@ -9,7 +9,6 @@
 
 #include "address.h"
 #include "decimal.h"
-#include "stages.h"
 #include "value.h"
 
 static_assert(sizeof(enum policy) == sizeof(uint32_t), "choices are stored as uint32_t");
@@ -201,21 +200,29 @@ static void format_cpus(const struct option *o, const void *base, char *text)
 	stages_join(piece, text);
 }
 
-/* Why nothing can be received at, or sent to, this address, and what to do; NULL: it is fine. */
+/* What cannot be received at, or sent to, and what to do about it. */
+static const struct {
+	const struct kind *kind; /* NULL: both */
+	uint32_t trait;
+	const char *reason;
+} unusable[] = {
+	{ NULL, ADDRESS_IS_MAPPED, "is an IPv4 address in IPv6 form; write it as IPv4 (for example 127.0.0.1:8080)" },
+	{ NULL, ADDRESS_LACKS_SCOPE, "is on each link another; add %INTERFACE (for example [fe80::1%eth0]:8080)" },
+	{ &kind_listen, ADDRESS_IS_GROUP,
+	  "multicast groups are not joined by this version; use an address of this machine" },
+	{ &kind_listen, ADDRESS_IS_BROADCAST,
+	  "broadcasts are not received by this version; use an address of this machine" },
+	{ &kind_send, ADDRESS_IS_WILDCARD, "stands for any address, which is none to send to; name the receiver's" },
+	{ &kind_send, ADDRESS_IS_BROADCAST,
+	  "broadcasts are not sent; name each receiver's address, or a multicast group" },
+};
+
+/* NULL: it is fine. */
 static const char *what_is_wrong(const struct option *o, const struct address *a)
 {
-	if (address_is_mapped(a))
-		return "is an IPv4 address in IPv6 form; write it as IPv4 (for example 127.0.0.1:8080)";
-	if (address_lacks_scope(a))
-		return "is on each link another; add %INTERFACE (for example [fe80::1%eth0]:8080)";
-	if (o->kind == &kind_listen && address_is_group(a))
-		return "multicast groups are not joined by this version; use an address of this machine";
-	if (o->kind == &kind_listen && address_is_broadcast(a))
-		return "broadcasts are not received by this version; use an address of this machine";
-	if (o->kind == &kind_send && address_is_wildcard(a))
-		return "stands for any address, which is none to send to; name the receiver's";
-	if (o->kind == &kind_send && address_is_broadcast(a))
-		return "broadcasts are not sent; name each receiver's address, or a multicast group";
+	for (size_t i = 0; i < sizeof(unusable) / sizeof(unusable[0]); i++)
+		if ((!unusable[i].kind || unusable[i].kind == o->kind) && address_traits(a) & unusable[i].trait)
+			return unusable[i].reason;
 	return NULL;
 }
 

@@ -11,7 +11,6 @@
 
 #include "clock.h"
 #include "decimal.h"
-#include "stages.h"
 
 int value_refuse(char *reason, const char *format, ...)
 {

@@ -74,7 +74,16 @@ const char *value_format_range(const struct option *o, char *text);
 /* value_check_name - 0 if text is [a-z0-9_-]+ with at most max_chars, else -EINVAL and the reason. */
 int value_check_name(const char *text, size_t max_chars, char *reason);
 
-/* For the kinds alone: value_refuse - write the reason; returns -EINVAL, so that a refusal is one statement. */
+/* For the kinds alone, from here on: one value for all stages, or one for each: "a" or "a,b,c". */
+#define STAGE_BYTES 32 /* of one value, with the final NUL */
+
+/* stages_split - into one piece per stage, without blanks around commas; false: neither one nor three, or one is too long. */
+bool stages_split(const char *text, char piece[N_STAGES][STAGE_BYTES]);
+
+/* stages_join - the same again, one if all are alike, into text[VALUE_BYTES]. */
+void stages_join(char piece[N_STAGES][STAGE_BYTES], char *text);
+
+/* value_refuse - write the reason; returns -EINVAL, so that a refusal is one statement. */
 int value_refuse(char *reason, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif
