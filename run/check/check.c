@@ -210,6 +210,16 @@ static void print_counterexample(const struct config *c, const struct feasible_c
 	}
 }
 
+static int decide_counterexample(const struct config *c, const struct feasible_class *classes, const struct feasible *f)
+{
+	if (f->verdict == VERDICT_MISSES || f->verdict == VERDICT_OVERLOAD)
+		print_counterexample(c, classes, f);
+	else
+		log_info(f->verdict == VERDICT_FITS ? "it fits: there is no counterexample"
+						    : "no counterexample was found");
+	return f->verdict == VERDICT_FITS ? 0 : EXIT_INFEASIBLE;
+}
+
 static int decide(const struct config *c, const struct feasible_class *classes, int counterexample)
 {
 	struct feasible f;
@@ -218,15 +228,8 @@ static int decide(const struct config *c, const struct feasible_class *classes, 
 	for (uint32_t i = 0; i < c->n_classes; i++)
 		said += classes[i].period_ns && classes[i].service_ns && classes[i].deadline_ns != NO_BOUND;
 	feasible_check(classes, c->n_classes, &f);
-	if (counterexample) {
-		if (f.verdict == VERDICT_MISSES || f.verdict == VERDICT_OVERLOAD) {
-			print_counterexample(c, classes, &f);
-			return EXIT_INFEASIBLE;
-		}
-		log_info(f.verdict == VERDICT_FITS ? "it fits: there is no counterexample"
-						   : "no counterexample was found");
-		return f.verdict == VERDICT_FITS ? 0 : EXIT_INFEASIBLE;
-	}
+	if (counterexample)
+		return decide_counterexample(c, classes, &f);
 	print_classes(c, classes, &f);
 	if (said == 0) {
 		puts("the config is right; no rates and service times of classes with a deadline are known: give "

@@ -38,43 +38,43 @@ static void an_unset_address_is_printed_as_such(void)
 	"use ADDRESS:PORT or NAME:PORT, several with blanks between (for example 127.0.0.1:8080 [::1]:8080 "           \
 	"sink.example:8080)"
 
+static const char *const no_addresses[] = { "localhost:0",
+					    "localhost",
+					    "-host:80",
+					    "host-:80",
+					    "a..b:80",
+					    ".a:80",
+					    "a.:80",
+					    "a.1:80",
+					    "a+b:80",
+					    "127.0.0.1",
+					    "127.0.0.1:",
+					    "127.0.0.1:0",
+					    "127.0.0.1:65536",
+					    "127.0.0.1:+1",
+					    "127.1:80",
+					    "::1:80",
+					    "[::1]80",
+					    "[]:80",
+					    ":80",
+					    "*:80",
+					    "[fe80::1%]:80",
+					    "[fe80::1%0]:80",
+					    "[fe80::1%sixteen_letters0]:80",
+					    "[fe80::1%a/b]:80",
+					    "1.2.3.4:80,",
+					    "[::1]:080808" };
+
 static void an_address_is_a_number_or_a_name_and_has_a_port(void)
 {
-	static const char *const wrong[] = { "localhost:0",
-					     "localhost",
-					     "-host:80",
-					     "host-:80",
-					     "a..b:80",
-					     ".a:80",
-					     "a.:80",
-					     "a.1:80",
-					     "a+b:80",
-					     "127.0.0.1",
-					     "127.0.0.1:",
-					     "127.0.0.1:0",
-					     "127.0.0.1:65536",
-					     "127.0.0.1:+1",
-					     "127.1:80",
-					     "::1:80",
-					     "[::1]80",
-					     "[]:80",
-					     ":80",
-					     "*:80",
-					     "[fe80::1%]:80",
-					     "[fe80::1%0]:80",
-					     "[fe80::1%sixteen_letters0]:80",
-					     "[fe80::1%a/b]:80",
-					     "1.2.3.4:80,",
-					     "[::1]:080808" };
-
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+	for (size_t i = 0; i < sizeof(no_addresses) / sizeof(no_addresses[0]); i++) {
 		char argument[128], line[512];
 
-		snprintf(argument, sizeof(argument), "--high.send=%s", wrong[i]);
+		snprintf(argument, sizeof(argument), "--high.send=%s", no_addresses[i]);
 		snprintf(line, sizeof(line),
 			 "command line: --high.send=\"%s\": \"%s\" is neither an address nor a host name with a "
 			 "port from 1 to 65535; " ADDRESS_USE,
-			 wrong[i], wrong[i]);
+			 no_addresses[i], no_addresses[i]);
 		argument_refused(argument, line);
 	}
 	refused("[class a]\nsend = 127.0.0.1:2\nlisten =\n", "FILE:3: listen = \"\": a value is missing; " ADDRESS_USE);

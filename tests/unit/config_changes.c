@@ -116,33 +116,34 @@ static void a_lane_holds_both_limits_and_a_batch(void)
 	CU_ASSERT_EQUAL(config_slots_pkts(&class), 262144);
 }
 
+static const char *const same[] = { "--policy=edf-drop",
+				    "--full=drop",
+				    "--late=drop",
+				    "--rate=1Gbit",
+				    "--burst=32KiB",
+				    "--gso=off",
+				    "--socket_buffer=1MiB",
+				    "--cpus=0",
+				    "--spin=1us",
+				    "--fifo=on",
+				    "--heartbeat=100ms",
+				    "--hung=3s",
+				    "--high.budget=2ms",
+				    "--high.ingress_quantum=8KiB",
+				    "--high.egress_quantum=8KiB",
+				    "--high.ingress_to_edf=257" };
+static const char *const other[] = { "--instance=x",
+				     "--payload_bytes=1500B",
+				     "--work=simulate",
+				     "--work=plugin:a.so",
+				     "--work=plugin:b.so",
+				     "--high.listen=127.0.0.1:7",
+				     "--high.send=127.0.0.1:7",
+				     "--low.send=127.0.0.1:7",
+				     "--high.ingress_to_edf=1024" };
+
 static void the_digest_changes_with_what_the_segment_is_made_of_and_with_nothing_else(void)
 {
-	static const char *const same[] = { "--policy=edf-drop",
-					    "--full=drop",
-					    "--late=drop",
-					    "--rate=1Gbit",
-					    "--burst=32KiB",
-					    "--gso=off",
-					    "--socket_buffer=1MiB",
-					    "--cpus=0",
-					    "--spin=1us",
-					    "--fifo=on",
-					    "--heartbeat=100ms",
-					    "--hung=3s",
-					    "--high.budget=2ms",
-					    "--high.ingress_quantum=8KiB",
-					    "--high.egress_quantum=8KiB",
-					    "--high.ingress_to_edf=257" };
-	static const char *const other[] = { "--instance=x",
-					     "--payload_bytes=1500B",
-					     "--work=simulate",
-					     "--work=plugin:a.so",
-					     "--work=plugin:b.so",
-					     "--high.listen=127.0.0.1:7",
-					     "--high.send=127.0.0.1:7",
-					     "--low.send=127.0.0.1:7",
-					     "--high.ingress_to_edf=1024" };
 	uint64_t seen[sizeof(other) / sizeof(other[0])];
 	struct config c;
 	uint64_t digest;
@@ -176,41 +177,41 @@ static void the_digest_of_a_file_is_the_same_in_all_builds(void)
 	CU_ASSERT_EQUAL(config_digest(&c), 0x2e7098de4f9134a5);
 }
 
+static const struct {
+	const char *argument, *line;
+	int relaunches;
+} cases[] = {
+	{ "--policy=edf-drop", "policy: guarded -> edf-drop\n", 0 },
+	{ "--full=drop", "full: wait -> drop\n", 0 },
+	{ "--late=drop", "late: send -> drop\n", 0 },
+	{ "--rate=1500kbit", "rate: off -> 1500kbit\n", 0 },
+	{ "--burst=1500kB", "burst: 64KiB -> 1500kB\n", 0 },
+	{ "--gso=off", "gso: on -> off\n", 0 },
+	{ "--spin=0us,0us,50us", "spin: 0us -> 0us,0us,50us\n", 0 },
+	{ "--heartbeat=1s", "heartbeat: 200ms -> 1s\n", 0 },
+	{ "--hung=60s", "hung: 2s -> 60s\n", 0 },
+	{ "--high.budget=none", "high.budget: 1ms -> none\n", 0 },
+	{ "--high.ingress_quantum=2MiB", "high.ingress_quantum: 256KiB -> 2MiB\n", 0 },
+	{ "--low.egress_quantum=1537B", "low.egress_quantum: 64KiB -> 1537B\n", 0 },
+	{ "--low.ingress_to_edf=300", "low.ingress_to_edf: 256 -> 300\n", 0 },
+	{ "--low.edf_to_egress=704", "low.edf_to_egress: 256 -> 704\n", 0 },
+	{ "--low.edf_to_egress=705", "low.edf_to_egress: 256 -> 705 (needs a relaunch)\n", 1 },
+	{ "--low.ingress_to_edf=1", "low.ingress_to_edf: 256 -> 1 (needs a relaunch)\n", 1 },
+	{ "--instance=x", "instance: default -> x (needs a relaunch)\n", 1 },
+	{ "--payload_bytes=1500B", "payload_bytes: 1536B -> 1500B (needs a relaunch)\n", 1 },
+	{ "--work=simulate", "work: none -> simulate (needs a relaunch)\n", 1 },
+	{ "--work=plugin:a.so", "work: none -> plugin:a.so (needs a relaunch)\n", 1 },
+	{ "--socket_buffer=1MiB", "socket_buffer: 16MiB -> 1MiB (needs a relaunch)\n", 1 },
+	{ "--cpus=0,1,1", "cpus: auto -> 0,1,1 (needs a relaunch)\n", 1 },
+	{ "--cpus=7", "cpus: auto -> 7 (needs a relaunch)\n", 1 },
+	{ "--cpus=none", "cpus: auto -> none (needs a relaunch)\n", 1 },
+	{ "--fifo=on", "fifo: auto -> on (needs a relaunch)\n", 1 },
+	{ "--high.send=[::1]:7 1.2.3.4:5", "high.send: 127.0.0.1:9080 -> [::1]:7 1.2.3.4:5 (needs a relaunch)\n", 1 },
+	{ "--high.listen=[::]:7", "high.listen: 127.0.0.1:8080 -> [::]:7 (needs a relaunch)\n", 1 },
+};
+
 static void each_change_is_explained_and_those_that_need_a_relaunch_are_counted(void)
 {
-	static const struct {
-		const char *argument, *line;
-		int relaunches;
-	} cases[] = {
-		{ "--policy=edf-drop", "policy: guarded -> edf-drop\n", 0 },
-		{ "--full=drop", "full: wait -> drop\n", 0 },
-		{ "--late=drop", "late: send -> drop\n", 0 },
-		{ "--rate=1500kbit", "rate: off -> 1500kbit\n", 0 },
-		{ "--burst=1500kB", "burst: 64KiB -> 1500kB\n", 0 },
-		{ "--gso=off", "gso: on -> off\n", 0 },
-		{ "--spin=0us,0us,50us", "spin: 0us -> 0us,0us,50us\n", 0 },
-		{ "--heartbeat=1s", "heartbeat: 200ms -> 1s\n", 0 },
-		{ "--hung=60s", "hung: 2s -> 60s\n", 0 },
-		{ "--high.budget=none", "high.budget: 1ms -> none\n", 0 },
-		{ "--high.ingress_quantum=2MiB", "high.ingress_quantum: 256KiB -> 2MiB\n", 0 },
-		{ "--low.egress_quantum=1537B", "low.egress_quantum: 64KiB -> 1537B\n", 0 },
-		{ "--low.ingress_to_edf=300", "low.ingress_to_edf: 256 -> 300\n", 0 },
-		{ "--low.edf_to_egress=704", "low.edf_to_egress: 256 -> 704\n", 0 },
-		{ "--low.edf_to_egress=705", "low.edf_to_egress: 256 -> 705 (needs a relaunch)\n", 1 },
-		{ "--low.ingress_to_edf=1", "low.ingress_to_edf: 256 -> 1 (needs a relaunch)\n", 1 },
-		{ "--instance=x", "instance: default -> x (needs a relaunch)\n", 1 },
-		{ "--payload_bytes=1500B", "payload_bytes: 1536B -> 1500B (needs a relaunch)\n", 1 },
-		{ "--work=simulate", "work: none -> simulate (needs a relaunch)\n", 1 },
-		{ "--work=plugin:a.so", "work: none -> plugin:a.so (needs a relaunch)\n", 1 },
-		{ "--socket_buffer=1MiB", "socket_buffer: 16MiB -> 1MiB (needs a relaunch)\n", 1 },
-		{ "--cpus=0,1,1", "cpus: auto -> 0,1,1 (needs a relaunch)\n", 1 },
-		{ "--cpus=7", "cpus: auto -> 7 (needs a relaunch)\n", 1 },
-		{ "--cpus=none", "cpus: auto -> none (needs a relaunch)\n", 1 },
-		{ "--fifo=on", "fifo: auto -> on (needs a relaunch)\n", 1 },
-		{ "--high.send=[::1]:7 1.2.3.4:5",
-		  "high.send: 127.0.0.1:9080 -> [::1]:7 1.2.3.4:5 (needs a relaunch)\n", 1 },
-		{ "--high.listen=[::]:7", "high.listen: 127.0.0.1:8080 -> [::]:7 (needs a relaunch)\n", 1 },
-	};
 	struct config defaults, c;
 	char text[TEXT_BYTES];
 
