@@ -196,7 +196,7 @@ $(OBJ)/run/dash/files.o: $(wildcard run/dash/page/* run/dash/vendor/*)
 # What a segment is made of: a build that declares it otherwise is told from this one, whatever LAYOUT_VERSION says.
 layout_hash := $(shell $(CC) -E -std=gnu17 -D_GNU_SOURCE -Icommon $(CPPFLAGS) common/shm/layout.h | \
 	awk '/^\# [0-9]+ "/ {keep = /"common\//; next} keep' | sha256sum | cut -c1-16)
-$(OBJ)/common/shm/segment.o: ALL_CPPFLAGS += -DLAYOUT_HASH=0x$(layout_hash)ULL
+$(OBJ)/common/shm/header.o: ALL_CPPFLAGS += -DLAYOUT_HASH=0x$(layout_hash)ULL
 
 $(OBJ)/edf/plugins/%.o $(OBJ)/tests/plugins/%.o: ALL_CFLAGS += -fPIC
 $(OBJ)/%.o: %.c Makefile | have-inih

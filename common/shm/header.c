@@ -1,0 +1,73 @@
+/* header.c - does the header of a segment make sense? */
+#include "header.h"
+
+#include <errno.h>
+
+#ifndef LAYOUT_HASH /* the Makefile gives it: a hash of what the layout is declared in */
+#define LAYOUT_HASH 0
+#endif
+
+uint64_t header_layout_hash(void)
+{
+	return LAYOUT_HASH;
+}
+
+/* FNV-1a over the header behind the magic word, up to the checksum. */
+uint64_t header_checksum(const struct header *h)
+{
+	const uint8_t *p = (const uint8_t *)&h->layout, *end = (const uint8_t *)&h->checksum;
+	uint64_t sum = 0xcbf29ce484222325ULL;
+
+	while (p < end)
+		sum = (sum ^ *p++) * 0x100000001b3ULL;
+	return sum;
+}
+
+static int range_is_inside(uint64_t offset, uint64_t bytes, uint64_t size)
+{
+	return offset >= sizeof(struct shared) && offset % LINE == 0 && offset <= size && bytes <= size - offset;
+}
+
+/* It goes to terminals and into files as it is. */
+static int class_name_is_sane(const char name[CLASS_NAME_BYTES])
+{
+	size_t len = strnlen(name, CLASS_NAME_BYTES);
+
+	return len > 0 && len < CLASS_NAME_BYTES && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
+}
+
+static int class_is_sane(const struct class_entry *e, const struct header *h, uint64_t size)
+{
+	return e->slots >= 2 && (e->slots & (e->slots - 1)) == 0 && e->slots <= 1u << 20 &&
+	       class_name_is_sane(e->name) && h->payload_bytes <= 65536 && h->second_offset <= 1u << 17 &&
+	       e->stride_bytes >= h->second_offset + h->payload_bytes && e->stride_bytes <= 1u << 18 &&
+	       range_is_inside(e->lane_offset, sizeof(struct lane), size) &&
+	       range_is_inside(e->arrivals_offset, sizeof(struct arrival) * e->slots, size) &&
+	       range_is_inside(e->results_offset, sizeof(struct result) * e->slots, size) &&
+	       range_is_inside(e->departures_offset, sizeof(struct departure) * e->slots, size) &&
+	       range_is_inside(e->payload_offset, (uint64_t)e->stride_bytes * e->slots, size);
+}
+
+const char *header_check(struct segment *seg, int *err)
+{
+	const struct header *h = &seg->header;
+
+	*err = -EPROTO;
+	/* ORDER ready: acquire; pairs with the release in fill_header(). */
+	if (atomic_load_explicit(&seg->shared->header.magic, memory_order_acquire) != LAYOUT_MAGIC)
+		return "it is not an ontime segment, or its creation was cut short";
+	memcpy(&seg->header, &seg->shared->header, sizeof(seg->header));
+	if (h->layout != LAYOUT_VERSION || h->layout_hash != header_layout_hash()) {
+		*err = -ESTALE;
+		return "it was made by a build with another layout of the segment";
+	}
+	if (h->checksum != header_checksum(h))
+		return "its header or class table is damaged";
+	if (h->size_bytes != seg->size_bytes || h->n_classes == 0 || h->n_classes > MAX_CLASSES ||
+	    h->n_sockets > MAX_SOCKETS)
+		return "its header contradicts its size";
+	for (uint32_t i = 0; i < h->n_classes; i++)
+		if (!class_is_sane(&h->classes[i], h, seg->size_bytes))
+			return "its class table makes no sense";
+	return NULL;
+}
