@@ -120,14 +120,14 @@ static int judge(const struct reload *r, int fd, host_ask *ask, const char *top,
 }
 
 /* The process that asks: what it finds out is written behind what was read. */
-static void answer(const struct reload *r, int fd)
+static void answer(const struct reload *r, int fd, pid_t parent)
 {
 	static struct config fresh;
 	FILE *out;
 	int err;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (judge(r, fd, hosts_ask_resolver, NULL, &fresh))
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* it has the supervisor's lock too */
+	if (getppid() != parent || judge(r, fd, hosts_ask_resolver, NULL, &fresh))
 		_exit(1);
 	config_log_hosts(&fresh, &hosts);
 	out = lseek(fd, 0, SEEK_END) < 0 ? NULL : fdopen(fd, "w");
@@ -142,10 +142,10 @@ static void answer(const struct reload *r, int fd)
 /* A resolver may take its time, and stages that die meanwhile are not to wait for it. */
 static int start_asking(struct reload *r, int fd)
 {
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
 	if (pid == 0)
-		answer(r, fd);
+		answer(r, fd, parent);
 	r->asked_fd = pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
 	if (r->asked_fd >= 0) {
 		r->asking = pid;
