@@ -26,7 +26,7 @@ ALL_CPPFLAGS = -D_GNU_SOURCE -Icommon -I. -Irun -Itests $(if $(MUTANT),-DONTIME_
 ALL_CFLAGS = -std=gnu17 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -fno-omit-frame-pointer $(SAN_FLAGS) \
 	$(CFLAGS)
 ALL_LDFLAGS = -rdynamic -Wl,-z,now $(SAN_FLAGS) $(LDFLAGS)
-LIBS := -linih -ldl -pthread
+LIBS := -ldl -pthread
 ifneq ($(SAN),)
 SAN_FLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=all $(if $(findstring thread,$(SAN)),-Wno-tsan -Wno-unknown-warning-option)
 endif
@@ -190,7 +190,7 @@ $(PLUGINS) $(TEST_PLUGINS): $(OBJ)/plugins.link
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(SAN_FLAGS) $(LDFLAGS) $(filter %.o,$^) -o $(new) && $(done)
 
-$(OBJ)/%.o: %.c $(OBJ)/compile | $(OBJ)/have-inih
+$(OBJ)/%.o: %.c $(OBJ)/compile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_CPPFLAGS) -MMD -MP -MT $@ -MF $(new)-d -c $< -o $(new) && mv $(new)-d $(@:.o=.d) && $(done)
@@ -228,9 +228,6 @@ $(foreach f,$(wildcard run/*/*.bpf.c),$(eval $(BUILD)/$(notdir $(f:.c=.o)): $(f)
 # $(1): header, $(2): what it is called, $(3): which dependencies bring it
 need = @printf '\043include <%s>\n' $(1) | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 || \
 	{ echo "make: $(2) is missing: run/deps.sh $(3) installs it" >&2; exit 1; }; mkdir -p $(@D); touch $@
-
-$(OBJ)/have-inih:
-	$(call need,ini.h,libinih,build)
 
 $(OBJ)/have-ncurses:
 	$(call need,ncurses.h,ncurses,build)

@@ -15,4 +15,17 @@ int decimal_whole(const char *text, uint64_t most, uint64_t *out, const char **e
 /* decimal_real - all of text is a number from least to most, such as 5, 0.25, 1e6. 0, or -EINVAL. */
 int decimal_real(const char *text, double least, double most, double *out);
 
+/* An exact number: digits / 10^places. */
+struct decimal {
+	uint64_t digits;
+	uint32_t places; /* no more than needed: 1.50 has one */
+	int err; /* -ERANGE: the digits are too many for 64 bits; -EDOM: only those behind the point are */
+};
+
+/* decimal_exact - digits at the start of text, which may have a point within; *end: what follows them. 0, or -EINVAL. */
+int decimal_exact(const char *text, struct decimal *out, const char **end);
+
+/* decimal_times - a number times `scale`. 0, -ERANGE: more than 64 bits hold, -EDOM: not a whole number. */
+int decimal_times(const struct decimal *number, uint64_t scale, uint64_t *out);
+
 #endif

@@ -3,7 +3,7 @@
 # For Debian 12 or newer. As root through apt-get, else through sudo without a password, else it prints the command.
 set -eu
 
-build="gcc make libc6-dev libinih-dev libncurses-dev libmicrohttpd-dev netcat-openbsd procps" # the last two for what launch.sh says to try
+build="gcc make libc6-dev libncurses-dev libmicrohttpd-dev netcat-openbsd procps" # the last two for what launch.sh says to try
 test="libcunit1-dev clang-format shellcheck cppcheck binutils iproute2 systemd jq tmux libxml2-utils bsdutils"
 probes="clang libbpf-dev bpftool" # for the latency histograms, which only root can have, where the kernel has BTF
 optional= # what is wanted, but can be done without

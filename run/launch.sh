@@ -38,8 +38,14 @@ if [ -e "$ontime/Makefile" ] && [ -z "${ONTIME_BUILD:-}" ]; then # not where it 
 	"$here/deps.sh" build
 	flock "$ontime" make -s -C "$ontime" all >&2 || die 1 "the build failed: see above"
 fi
-(cd "$ontime" && exec "$build/hold" --check -c "$config" "$@") || exit $(($? == 1 ? 1 : 2)) # from where the stages will run
-instance=$("$build/hold" --name -c "$config" "$@")
+check_config() { # from where the stages will run
+	(cd "$ontime" && ONTIME_LOG=warning exec "$build/hold" --check -c "$config" "$@") || exit $(($? == 1 ? 1 : 2))
+}
+
+# One that runs already has resolved its host names, and opened its plugin: to adopt it, neither has to be there now.
+instance=$("$build/hold" --name -c "$config" "$@" 2>/dev/null) || check_config "$@"
+"$build/hold" --stages -i "$instance" >/dev/null 2>&1 || check_config "$@"
+[ -n "$instance" ] || instance=$("$build/hold" --name -c "$config" "$@")
 
 stages() { # how many of them are in the state that matches $1
 	"$build/hold" --stages -i "$instance" 2>/dev/null | grep -c "$1" || true
@@ -158,12 +164,15 @@ histograms=$(attach_histograms)
 scheduling=$([ -n "$mode" ] || sed -n 's/^[^ ]* [a-z]*: \(no real time: .*\)/ontime: \1/p' "$log" | head -n 1)
 say "instance '$instance' is running${mode:+ (adopted)}"
 names_may_vanish
-classes=$("$build/hold" --classes -c "$config" "$@" || true)
+in_force=$dir/active.conf # where host names stand for what they became
+[ -s "$in_force" ] || in_force=$config
+classes=$("$build/hold" --classes -c "$in_force" "$@" || true)
 in=
 [ "$instance" = default ] || in=" -i $instance"
 {
 	printf '%s\n' "$classes" "$histograms" ${scheduling:+"$scheduling"}
-	[ -n "$mode" ] || sed -n 's/^[^ ]* hold: \(.* yet: .*\)/ontime: \1/p' "$log" # an address or a route that may come
+	# an address or a route that may come, and what a host name became
+	[ -n "$mode" ] || sed -n 's/^[^ ]* hold: \(.* yet: .*\)/ontime: \1/p; s/^[^ ]* hold: \([^ ]*\]: .* -> .*\)/ontime: \1/p' "$log"
 	printf '%s\n' "$classes" | awk 'function at(a, port) {
 			port = a
 			sub(/.*:/, "", port)

@@ -1,14 +1,36 @@
-/* address.c - an IP address with a port: from text and back, and whether two clash. */
+/* address.c - an IP address with a port: from text and back, and how two of them relate. */
 #include "address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LONGEST_TEXT 128 /* "[0000:...:255.255.255.255%scope]:65535" has 70 */
+
+/* An address taken apart; of the two addresses, the one of the other family is all zero. */
+struct parts {
+	int family;
+	in_port_t port;
+	uint32_t v4; /* in the host's byte order */
+	struct in6_addr v6;
+	uint32_t scope_id;
+};
+
+static struct parts parts_of(const struct address *a)
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	memcpy(&v4, &a->at, sizeof(v4));
+	memcpy(&v6, &a->at, sizeof(v6));
+	if (a->at.ss_family == AF_INET)
+		return (struct parts){ AF_INET, v4.sin_port, ntohl(v4.sin_addr.s_addr), { { { 0 } } }, 0 };
+	return (struct parts){ a->at.ss_family, v6.sin6_port, 0, v6.sin6_addr, v6.sin6_scope_id };
+}
 
 /* parse_scope - what follows the '%': an index from 1 on, or a name that an interface may have. */
 static bool parse_scope(const char *text, struct address *a, uint32_t *id)
@@ -27,27 +49,38 @@ static bool parse_scope(const char *text, struct address *a, uint32_t *id)
 }
 
 /* parse_ipv6 - "::1" or "fe80::1%eth0". */
-static bool parse_ipv6(char *host, struct address *a, struct sockaddr_in6 *at)
+static bool parse_ipv6(char *host, in_port_t port, struct address *a)
 {
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = port };
 	char *scope = strchr(host, '%');
 
 	if (scope) {
 		*scope++ = '\0';
-		if (!parse_scope(scope, a, &at->sin6_scope_id))
+		if (!parse_scope(scope, a, &v6.sin6_scope_id))
 			return false;
 	}
-	at->sin6_family = AF_INET6;
-	return inet_pton(AF_INET6, host, &at->sin6_addr) == 1;
+	if (inet_pton(AF_INET6, host, &v6.sin6_addr) != 1)
+		return false;
+	memcpy(&a->at, &v6, sizeof(v6));
+	a->len = sizeof(v6);
+	return true;
+}
+
+static bool parse_ipv4(const char *host, in_port_t port, struct address *a)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = port };
+
+	if (inet_pton(AF_INET, host, &v4.sin_addr) != 1)
+		return false;
+	memcpy(&a->at, &v4, sizeof(v4));
+	a->len = sizeof(v4);
+	return true;
 }
 
 bool address_parse(const char *whole, size_t len, struct address *a)
 {
-	char text[LONGEST_TEXT];
-	struct sockaddr_in v4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 v6 = { 0 };
+	char text[LONGEST_TEXT], *colon;
 	unsigned long port;
-	size_t host_len;
-	char *colon;
 
 	if (len >= sizeof(text))
 		return false;
@@ -60,23 +93,11 @@ bool address_parse(const char *whole, size_t len, struct address *a)
 	if (port < 1 || port > 65535)
 		return false;
 	*colon = '\0';
-	host_len = (size_t)(colon - text);
 	*a = (struct address){ 0 };
-	if (host_len > 2 && text[0] == '[' && text[host_len - 1] == ']') {
-		text[host_len - 1] = '\0';
-		if (!parse_ipv6(text + 1, a, &v6))
-			return false;
-		v6.sin6_port = htons((uint16_t)port);
-		memcpy(&a->at, &v6, sizeof(v6));
-		a->len = sizeof(v6);
-		return true;
-	}
-	if (inet_pton(AF_INET, text, &v4.sin_addr) != 1)
-		return false;
-	v4.sin_port = htons((uint16_t)port);
-	memcpy(&a->at, &v4, sizeof(v4));
-	a->len = sizeof(v4);
-	return true;
+	if (colon - text <= 2 || text[0] != '[' || colon[-1] != ']')
+		return parse_ipv4(text, htons((uint16_t)port), a);
+	colon[-1] = '\0';
+	return parse_ipv6(text + 1, htons((uint16_t)port), a);
 }
 
 int address_resolve(const struct address *a, struct sockaddr_storage *now)
@@ -94,57 +115,73 @@ int address_resolve(const struct address *a, struct sockaddr_storage *now)
 
 const char *address_format(const struct address *a, char *text)
 {
+	struct in_addr v4 = { htonl(parts_of(a).v4) };
+	struct parts p = parts_of(a);
 	char host[INET6_ADDRSTRLEN] = "", scope[SCOPE_BYTES];
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
 
-	if (a->at.ss_family == AF_INET) {
-		memcpy(&v4, &a->at, sizeof(v4));
-		inet_ntop(AF_INET, &v4.sin_addr, host, sizeof(host));
-		snprintf(text, ADDRESS_BYTES, "%s:%u", host, ntohs(v4.sin_port));
-		return text;
-	}
-	if (a->at.ss_family != AF_INET6) {
-		snprintf(text, ADDRESS_BYTES, "unset");
-		return text;
-	}
-	memcpy(&v6, &a->at, sizeof(v6));
-	inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof(host));
 	memcpy(scope, a->scope, sizeof(scope));
-	if (scope[0] == '\0' && v6.sin6_scope_id)
-		snprintf(scope, sizeof(scope), "%" PRIu32, v6.sin6_scope_id);
-	snprintf(text, ADDRESS_BYTES, "[%.39s%s%.15s]:%u", host, scope[0] ? "%" : "", scope, ntohs(v6.sin6_port));
+	if (scope[0] == '\0' && p.scope_id)
+		snprintf(scope, sizeof(scope), "%" PRIu32, p.scope_id);
+	inet_ntop(p.family, p.family == AF_INET ? (void *)&v4 : (void *)&p.v6, host, sizeof(host));
+	if (p.family == AF_INET)
+		snprintf(text, ADDRESS_BYTES, "%.15s:%u", host, ntohs(p.port));
+	else if (p.family == AF_INET6)
+		snprintf(text, ADDRESS_BYTES, "[%.39s%s%.15s]:%u", host, scope[0] ? "%" : "", scope, ntohs(p.port));
+	else
+		snprintf(text, ADDRESS_BYTES, "unset");
 	return text;
 }
 
-/* By name, since neither may have an index yet. */
-static bool is_same_scope(const struct address *a, const struct address *b)
+static bool is_wildcard(const struct parts *p)
 {
-	struct sockaddr_in6 a6, b6;
+	return p->family != AF_UNSPEC && p->v4 == INADDR_ANY && IN6_IS_ADDR_UNSPECIFIED(&p->v6);
+}
 
-	memcpy(&a6, &a->at, sizeof(a6));
-	memcpy(&b6, &b->at, sizeof(b6));
-	if (a->scope[0] && b->scope[0])
-		return strcmp(a->scope, b->scope) == 0;
-	return a6.sin6_scope_id == b6.sin6_scope_id;
+static bool is_same_address(const struct parts *a, const struct parts *b)
+{
+	return a->family == b->family && a->v4 == b->v4 && IN6_ARE_ADDR_EQUAL(&a->v6, &b->v6);
 }
 
 bool address_overlap(const struct address *a, const struct address *b)
 {
-	struct sockaddr_in a4, b4;
-	struct sockaddr_in6 a6, b6;
+	struct parts pa = parts_of(a), pb = parts_of(b);
+	bool same_scope = pa.scope_id == pb.scope_id;
 
-	if (a->at.ss_family != b->at.ss_family)
+	if (pa.family == AF_UNSPEC || pa.family != pb.family || pa.port != pb.port)
 		return false;
-	memcpy(&a4, &a->at, sizeof(a4));
-	memcpy(&b4, &b->at, sizeof(b4));
-	if (a->at.ss_family == AF_INET)
-		return a4.sin_port == b4.sin_port &&
-		       (a4.sin_addr.s_addr == b4.sin_addr.s_addr || a4.sin_addr.s_addr == INADDR_ANY ||
-			b4.sin_addr.s_addr == INADDR_ANY);
-	memcpy(&a6, &a->at, sizeof(a6));
-	memcpy(&b6, &b->at, sizeof(b6));
-	return a6.sin6_port == b6.sin6_port &&
-	       ((is_same_scope(a, b) && IN6_ARE_ADDR_EQUAL(&a6.sin6_addr, &b6.sin6_addr)) ||
-		IN6_IS_ADDR_UNSPECIFIED(&a6.sin6_addr) || IN6_IS_ADDR_UNSPECIFIED(&b6.sin6_addr));
+	if (a->scope[0] && b->scope[0]) /* by name, since neither may have an index yet */
+		same_scope = strcmp(a->scope, b->scope) == 0;
+	return (same_scope && is_same_address(&pa, &pb)) || is_wildcard(&pa) || is_wildcard(&pb);
+}
+
+bool address_is_same_host(const struct address *a, const struct address *b)
+{
+	struct parts pa = parts_of(a), pb = parts_of(b);
+
+	return is_same_address(&pa, &pb) && pa.scope_id == pb.scope_id;
+}
+
+uint32_t address_traits(const struct address *a)
+{
+	static const struct in6_addr nodes = { { { 0xff, 1, [15] = 1 } } };
+	struct parts p = parts_of(a);
+	struct in6_addr group = p.v6;
+	uint8_t reach = p.v6.s6_addr[1] & 0xf; /* of a group: 1, this interface; 2, this link */
+	bool is_v6_group = IN6_IS_ADDR_MULTICAST(&p.v6), has_scope = a->scope[0] || p.scope_id;
+	uint32_t traits = is_wildcard(&p) ? ADDRESS_IS_WILDCARD : 0;
+
+	if (is_v6_group && reach == 2) /* ff02::1 as ff01::1 */
+		group.s6_addr[1] = 1;
+	if (is_v6_group || IN_MULTICAST(p.v4))
+		traits |= ADDRESS_IS_GROUP;
+	if (p.v4 == INADDR_BROADCAST)
+		traits |= ADDRESS_IS_BROADCAST;
+	if (IN6_IS_ADDR_V4MAPPED(&p.v6))
+		traits |= ADDRESS_IS_MAPPED;
+	if (p.v4 >> 24 == IN_LOOPBACKNET || p.v4 == INADDR_ALLHOSTS_GROUP || IN6_IS_ADDR_LOOPBACK(&p.v6) ||
+	    IN6_ARE_ADDR_EQUAL(&group, &nodes))
+		traits |= ADDRESS_COMES_BACK;
+	if (!has_scope && (IN6_IS_ADDR_LINKLOCAL(&p.v6) || (is_v6_group && reach <= 2)))
+		traits |= ADDRESS_LACKS_SCOPE;
+	return traits;
 }

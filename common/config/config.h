@@ -2,49 +2,29 @@
  * config.h - what the user asked for: one table gives the config file, the command line and --help.
  *
  * Memory:  struct config is plain private memory, no pointers; each process reads its own copy.
- * Rules:   config_load() accepts all of a file or none of it. A rejected value is reported by ONE
+ * Rules:   config_load() accepts all of a file or none of it. Each rejected value is reported by ONE
  *          line: file, line, key, value, why, and the accepted range.
  *          Classes rank by their order in the file: the first is the highest.
  *          A file is read by the name it is given by each time, through whatever links lead there then. One given by
  *          descriptor (/proc/self/fd/N) is read from its start each time; ONTIME_CONFIG_NAME in the environment is what
- *          messages call it.
- * Errors:  0, or -EINVAL for what the text says (the line is in the message), or -errno of opening or reading the file.
+ *          messages call it. It is the copy that an instance runs with: its [hosts] has all names, and nobody is asked for one.
+ * Errors:  0, or -EINVAL for what the text says, or -errno of opening or reading the file, or -EAGAIN while a host name cannot
+ *          be resolved. The lines are in the message.
  */
 #ifndef ONTIME_CONFIG_H
 #define ONTIME_CONFIG_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/socket.h>
 
-#define MAX_CLASSES 16
-#define MAX_LISTEN 4 /* listen addresses per class */
-#define MAX_DESTS 8 /* destinations per class */
-#define MAX_FLOWS (MAX_CLASSES * MAX_LISTEN)
-#define CLASS_NAME_BYTES 16 /* with the final NUL */
-#define INSTANCE_NAME_BYTES 32
-#define PATH_BYTES 256
-#define ADDRESS_BYTES 64 /* "[ipv6%scope]:port" as text */
-#define SCOPE_BYTES 16 /* an interface's name, with the final NUL (IFNAMSIZ) */
+#include "address.h"
+#include "hosts.h"
+#include "ids.h"
 
-#define BUDGET_NONE 0 /* budget = none: the class has no deadline */
-
-enum policy { POLICY_EDF, POLICY_EDF_DROP, POLICY_GUARDED, N_POLICIES };
-enum evict { EVICT_NEWEST, EVICT_LARGEST };
-enum work_kind { WORK_NONE, WORK_SIMULATE, WORK_PLUGIN };
-enum full { FULL_WAIT, FULL_DROP };
-enum late { LATE_SEND, LATE_DROP };
-enum fifo { FIFO_OFF, FIFO_ON, FIFO_AUTO };
-enum stage_id { STAGE_INGRESS, STAGE_EDF, STAGE_EGRESS, N_STAGES };
-
-struct address {
-	struct sockaddr_storage at; /* the index of a named scope is as of when it was read: see address_resolve() */
-	socklen_t len; /* 0: unset */
-	char scope[SCOPE_BYTES]; /* name of the interface after '%'; "": none, or an index, which is in `at` */
-};
+#define CONFIG_WHY_BYTES 8192 /* room for all the lines of a refusal */
+#define CONFIG_MOST_REFUSALS 10 /* lines; the rest is counted */
 
 struct class_config {
 	char name[CLASS_NAME_BYTES]; /* [a-z0-9_-]+, unique */
@@ -54,9 +34,9 @@ struct class_config {
 	uint32_t n_listen, n_dests;
 	struct address listen[MAX_LISTEN];
 	struct address dests[MAX_DESTS];
-	uint32_t expected_pps,
-		expected_burst_pkts; /* what its senders keep to; 0 pps: not said. For build/check only */
-	uint64_t expected_service_ns; /* longest work on one packet. For build/check only */
+	uint32_t expected_pps; /* what its senders keep to; 0: not said. For build/check only, as the next two */
+	uint32_t expected_burst_pkts;
+	uint64_t expected_service_ns; /* longest work on one packet */
 	uint32_t ingress_quantum_bytes; /* DRR quantum of each of its listen addresses */
 	uint32_t egress_quantum_bytes; /* DRR quantum of the class on the way out */
 	uint32_t ingress_to_edf_pkts; /* most packets waiting for edf */
@@ -68,10 +48,10 @@ struct config {
 	char instance[INSTANCE_NAME_BYTES]; /* [a-z0-9_-]+; names the segment */
 	uint32_t payload_bytes; /* longest datagram carried: 64 .. 65507 */
 	enum policy policy;
-	enum evict evict; /* guarded: who goes from a queue too long in time */
+	enum evict evict; /* guarded: which packet is dropped from a queue too long in time */
 	enum work_kind work;
 	char plugin[PATH_BYTES]; /* with WORK_PLUGIN: the shared object */
-	uint64_t slice_ns; /* work looks this often whether a higher class must go first; 0: never */
+	uint64_t slice_ns; /* how often work checks whether a higher class must go first; 0: never */
 	enum full full;
 	enum late late;
 	uint64_t rate_bits_per_s; /* 0: no shaping */
@@ -93,19 +73,35 @@ void config_defaults(struct config *c);
 /*
  * config_load - read `file` (NULL: defaults only), then the arguments argv[1..] of the form
  * --KEY=VALUE and --CLASS.KEY=VALUE. When the file names any class, only the file's classes exist.
- * On failure `why` holds one line without newline and *c is untouched.
+ * On failure `why` holds a line per refusal, at most CONFIG_MOST_REFUSALS and as many as fit, then "and N more"; newlines only
+ * between them. *c is untouched.
  */
 int config_load(struct config *c, const char *file, int argc, char *const *argv, char *why, size_t why_bytes);
+
+/* What config_load_as() may be told beyond that. */
+struct config_source {
+	const char *file;
+	int argc;
+	char *const *argv;
+	struct hosts *hosts; /* whom to ask for names; what they stand for is written there. Its content is lost. */
+	/*
+	 * For what an operator runs: the directory that a relative plugin counts from. Then also what is wrong on this machine now is
+	 * refused: a plugin that cannot be opened, a loop through an address of the machine. NULL for a stage that is started
+	 * again, since files and addresses come back.
+	 */
+	const char *top;
+};
+
+int config_load_as(struct config *c, const struct config_source *source, char *why, size_t why_bytes);
+
+/* config_log_refusals - each line of `why` as an error, followed by `then`. */
+void config_log_refusals(const char *why, const char *then);
 
 /* config_may_pass - whether config_load() may succeed another time though nobody corrects the config. */
 bool config_may_pass(int err);
 
-/*
- * config_check_here - as config_load(), for a launch: also refuses what is wrong on this machine now, a plugin that cannot be
- * opened (a relative one counts from the working directory) and a loop through an address of the machine. Not for a stage
- * that is started again, nor for a reload: files and addresses come back.
- */
-int config_check_here(const char *file, int argc, char *const *argv, char *why, size_t why_bytes);
+/* config_log_hosts - a line for each address of c that was given by name: what it became. */
+void config_log_hosts(const struct config *c, const struct hosts *hosts);
 
 /*
  * config_slots_pkts - slots of a class's lane: the smallest power of two that holds both queue limits
@@ -115,7 +111,8 @@ uint32_t config_slots_pkts(const struct class_config *class);
 
 /*
  * config_digest - 64-bit digest of what cannot change while an instance lives: instance, payload_bytes,
- * work, class names, addresses and lane sizes. Stages refuse a segment made from another digest.
+ * work, class names, addresses and lane sizes. Stages refuse a segment made from another digest, and those of another build are
+ * to agree: for a given file it never changes.
  */
 uint64_t config_digest(const struct config *c);
 
@@ -127,11 +124,5 @@ int config_explain_changes(const struct config *from, const struct config *to, F
 
 /* config_print_options - the table as --help text: key, unit, default, range, one line of meaning each. */
 void config_print_options(FILE *out);
-
-/* address_format - "127.0.0.1:8080" or "[::1]:8080" into text[ADDRESS_BYTES]; returns text. */
-const char *address_format(const struct address *a, char *text);
-
-const char *stage_name(enum stage_id id);
-const char *policy_name(enum policy p);
 
 #endif

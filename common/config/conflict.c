@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "address.h"
 #include "clock.h"
 #include "cycle.h"
 #include "table.h"
@@ -18,135 +17,125 @@
 #define PIPELINE (-1)
 #define MAX_OWN 256 /* addresses of this machine that are looked at */
 
-__attribute__((format(printf, 4, 5))) static bool conflict(struct conflict *found, int class, const char *key,
+struct search {
+	const struct config *c;
+	conflict_tell *tell;
+	void *arg;
+};
+
+__attribute__((format(printf, 4, 5))) static void conflict(const struct search *s, int class, const char *key,
 							   const char *format, ...)
 {
+	char reason[REASON_BYTES];
 	va_list args;
 
-	found->class = class;
-	found->key = key;
 	va_start(args, format);
-	vsnprintf(found->reason, sizeof(found->reason), format, args);
+	vsnprintf(reason, sizeof(reason), format, args);
 	va_end(args);
-	return true;
+	s->tell(s->arg, class, key, reason);
 }
 
 /* DRR needs each quantum to hold the longest datagram. */
-static bool quantum(const struct config *c, int class, const char *key, uint32_t bytes, struct conflict *found)
+static void quantum(const struct search *s, int class, const char *key, uint32_t bytes)
 {
-	return bytes < c->payload_bytes &&
-	       conflict(found, class, key, "less than payload_bytes, %" PRIu32 "B: the longest datagram must fit",
-			c->payload_bytes);
+	if (bytes < s->c->payload_bytes)
+		conflict(s, class, key, "less than payload_bytes, %" PRIu32 "B: the longest datagram must fit",
+			 s->c->payload_bytes);
 }
 
 /* Is an address of class i taken by an address before it? */
-static bool listens(const struct config *c, uint32_t i, struct conflict *found)
+static void listens(const struct search *s, uint32_t i)
 {
 	char text[ADDRESS_BYTES];
 
-	for (uint32_t flow = 0; flow < c->classes[i].n_listen; flow++)
+	for (uint32_t flow = 0; flow < s->c->classes[i].n_listen; flow++)
 		for (uint32_t other = 0; other < i * MAX_LISTEN + flow; other++) {
-			const struct class_config *class = &c->classes[other / MAX_LISTEN];
+			const struct class_config *class = &s->c->classes[other / MAX_LISTEN];
 			uint32_t at = other % MAX_LISTEN;
 
-			if (at < class->n_listen && address_overlap(&c->classes[i].listen[flow], &class->listen[at]))
-				return conflict(found, (int)i, "listen", "class %s listens on %s already", class->name,
-						address_format(&class->listen[at], text));
+			if (at >= class->n_listen ||
+			    !address_overlap(&s->c->classes[i].listen[flow], &class->listen[at]))
+				continue;
+			conflict(s, (int)i, "listen", "class %s listens on %s already", class->name,
+				 address_format(&class->listen[at], text));
+			return;
 		}
-	return false;
 }
 
 /* guarded drops what is not done by deadline less margin, so nothing would get through. */
-static bool margin(const struct config *c, uint32_t i, struct conflict *found)
+static void margin(const struct search *s, uint32_t i)
 {
-	const struct class_config *class = &c->classes[i];
+	const struct class_config *class = &s->c->classes[i];
 	char budget[VALUE_BYTES];
 
-	if (c->policy != POLICY_GUARDED || class->budget_ns == BUDGET_NONE || class->margin_ns < class->budget_ns)
-		return false;
+	if (s->c->policy != POLICY_GUARDED || class->budget_ns == BUDGET_NONE || class->margin_ns < class->budget_ns)
+		return;
 	value_format(&options[option_find(SCOPE_CLASS, "budget")], class, budget);
-	return conflict(
-		found, (int)i, "margin",
-		"not below the budget of class %s, %.32s: guarded would drop its every packet; lower the margin, "
-		"or use another policy",
-		class->name, budget);
+	conflict(s, (int)i, "margin",
+		 "not below the budget of class %s, %.32s: guarded would drop its every packet; lower the margin, "
+		 "or use another policy",
+		 class->name, budget);
 }
 
 /* While a packet is worked on whole, edf cannot beat. */
-static bool service(const struct config *c, uint32_t i, struct conflict *found)
+static void service(const struct search *s, uint32_t i)
 {
-	const struct class_config *class = &c->classes[i];
+	const struct config *c = s->c;
 
-	return c->work != WORK_NONE && c->slice_ns == 0 && class->expected_service_ns >= c->hung_ms * NS_PER_MS &&
-	       conflict(found, (int)i, "expected_service",
-			"not below hung, %" PRIu32 "ms: edf would be ended in the middle of a packet; raise hung",
-			c->hung_ms);
-}
-
-static bool in_class(const struct config *c, uint32_t i, struct conflict *found)
-{
-	const struct class_config *class = &c->classes[i];
-
-	return listens(c, i, found) || quantum(c, (int)i, "ingress_quantum", class->ingress_quantum_bytes, found) ||
-	       quantum(c, (int)i, "egress_quantum", class->egress_quantum_bytes, found) || margin(c, i, found) ||
-	       service(c, i, found);
+	if (c->work != WORK_NONE && c->slice_ns == 0 && c->classes[i].expected_service_ns >= c->hung_ms * NS_PER_MS)
+		conflict(s, (int)i, "expected_service",
+			 "not below hung, %" PRIu32 "ms: edf would be ended in the middle of a packet; raise hung",
+			 c->hung_ms);
 }
 
 /* Nobody can promise more than there is. */
-static bool shares(const struct config *c, struct conflict *found)
+static void shares(const struct search *s)
 {
 	uint32_t sum = 0;
 
-	for (uint32_t i = 0; i < c->n_classes; i++) {
-		sum += c->classes[i].share_percent;
-		if (sum > 100)
-			return conflict(found, (int)i, "share", "the shares of all classes exceed 100%%");
+	for (uint32_t i = 0; i < s->c->n_classes; i++) {
+		sum += s->c->classes[i].share_percent;
+		if (sum > 100) {
+			conflict(s, (int)i, "share", "the shares of all classes exceed 100%%");
+			return;
+		}
 	}
-	return false;
 }
 
-static bool loop(const struct config *c, const struct address *own, uint32_t n_own, struct conflict *found)
+static void loop(const struct search *s, const struct address *own, uint32_t n_own)
 {
+	const struct config *c = s->c;
 	struct loop_found l;
 	char text[ADDRESS_BYTES];
 
-	if (!loop_find(c, own, n_own, &l))
-		return false;
-	address_format(&c->classes[l.class].dests[l.dest], text);
-	return conflict(found, (int)l.class, "send",
-			"class %s listens there (%s): each datagram would go round for ever, %s; send it elsewhere",
-			c->classes[l.next].name, text, l.text);
+	if (loop_find(c, own, n_own, &l))
+		conflict(s, (int)l.class, "send",
+			 "class %s listens there (%s): each datagram would go round for ever, %s; send it elsewhere",
+			 c->classes[l.next].name, address_format(&c->classes[l.class].dests[l.dest], text), l.text);
 }
 
-bool conflict_find(const struct config *c, struct conflict *found)
+/* A relative one counts from top. */
+static void plugin(const struct search *s, const char *top)
 {
-	if (quantum(c, PIPELINE, "burst", c->burst_bytes, found))
-		return true;
-	/* An idle stage beats once per heartbeat; two must fit, or it looks hung when it is asleep. */
-	if (c->hung_ms < 2 * c->heartbeat_ms)
-		return conflict(found, PIPELINE, "hung", "less than twice the heartbeat");
-	for (uint32_t i = 0; i < c->n_classes; i++)
-		if (in_class(c, i, found))
-			return true;
-	return shares(c, found) || loop(c, NULL, 0, found);
-}
+	struct stat status = { 0 };
+	int err = 0, dir, fd;
 
-static bool plugin(const struct config *c, struct conflict *found)
-{
-	struct stat status;
-	int fd, err;
-
-	if (c->work != WORK_PLUGIN)
-		return false;
-	fd = open(c->plugin, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	err = fd < 0 || fstat(fd, &status) < 0 ? errno : 0;
+	if (s->c->work != WORK_PLUGIN)
+		return;
+	dir = open(top, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(dir, s->c->plugin, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &status) < 0)
+		err = errno;
 	if (fd >= 0)
 		close(fd);
+	if (dir >= 0)
+		close(dir);
 	if (err)
-		return conflict(found, PIPELINE, "work",
-				"the plugin cannot be opened: %s; build it, or correct the path%s", strerror(err),
-				c->plugin[0] == '/' ? "" : " (it counts from the directory that run and build lie in)");
-	return !S_ISREG(status.st_mode) && conflict(found, PIPELINE, "work", "the plugin is no regular file");
+		conflict(s, PIPELINE, "work", "the plugin cannot be opened: %s; build it, or correct the path%s",
+			 strerror(err),
+			 s->c->plugin[0] == '/' ? "" : " (it counts from the directory that run and build lie in)");
+	else if (!S_ISREG(status.st_mode))
+		conflict(s, PIPELINE, "work", "the plugin is no regular file");
 }
 
 /* This machine's addresses; when they cannot be read, none: then nothing is said of them. */
@@ -171,9 +160,24 @@ static uint32_t read_own(struct address own[MAX_OWN])
 	return n;
 }
 
-bool conflict_find_here(const struct config *c, struct conflict *found)
+void conflict_find(const struct config *c, const char *top, conflict_tell *tell, void *arg)
 {
+	const struct search s = { c, tell, arg };
 	struct address own[MAX_OWN];
 
-	return plugin(c, found) || loop(c, own, read_own(own), found);
+	quantum(&s, PIPELINE, "burst", c->burst_bytes);
+	/* An idle stage beats once per heartbeat; two must fit, or it looks hung when it is asleep. */
+	if (c->hung_ms < 2 * c->heartbeat_ms)
+		conflict(&s, PIPELINE, "hung", "less than twice the heartbeat");
+	if (top)
+		plugin(&s, top);
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		listens(&s, i);
+		quantum(&s, (int)i, "ingress_quantum", c->classes[i].ingress_quantum_bytes);
+		quantum(&s, (int)i, "egress_quantum", c->classes[i].egress_quantum_bytes);
+		margin(&s, i);
+		service(&s, i);
+	}
+	shares(&s);
+	loop(&s, own, top ? read_own(own) : 0);
 }

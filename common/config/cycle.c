@@ -1,64 +1,19 @@
 /* cycle.c - whether what an instance sends comes in at one of its own classes again. */
 #include "cycle.h"
 
-#include <string.h>
-
-#include "address.h"
+#include <stdio.h>
 
 #define NOWHERE UINT32_MAX
-
-static bool is_wildcard(const struct address *a)
-{
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-
-	memcpy(&v4, &a->at, sizeof(v4));
-	memcpy(&v6, &a->at, sizeof(v6));
-	return a->at.ss_family == AF_INET ? v4.sin_addr.s_addr == INADDR_ANY : IN6_IS_ADDR_UNSPECIFIED(&v6.sin6_addr);
-}
-
-/* Loopback, or the group every machine is in. */
-static bool comes_back(const struct address *a)
-{
-	static const struct in6_addr nodes = { { { 0xff, 1, [15] = 1 } } };
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-
-	memcpy(&v4, &a->at, sizeof(v4));
-	memcpy(&v6, &a->at, sizeof(v6));
-	if (a->at.ss_family == AF_INET)
-		return ntohl(v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET ||
-		       ntohl(v4.sin_addr.s_addr) == INADDR_ALLHOSTS_GROUP;
-	if (IN6_IS_ADDR_MC_LINKLOCAL(&v6.sin6_addr)) /* ff02::1 as ff01::1 */
-		v6.sin6_addr.s6_addr[1] = 1;
-	return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) || IN6_ARE_ADDR_EQUAL(&v6.sin6_addr, &nodes);
-}
-
-static bool is_same_host(const struct address *a, const struct address *b)
-{
-	struct sockaddr_in a4, b4;
-	struct sockaddr_in6 a6, b6;
-
-	if (a->at.ss_family != b->at.ss_family)
-		return false;
-	memcpy(&a4, &a->at, sizeof(a4));
-	memcpy(&b4, &b->at, sizeof(b4));
-	memcpy(&a6, &a->at, sizeof(a6));
-	memcpy(&b6, &b->at, sizeof(b6));
-	if (a->at.ss_family == AF_INET)
-		return a4.sin_addr.s_addr == b4.sin_addr.s_addr;
-	return IN6_ARE_ADDR_EQUAL(&a6.sin6_addr, &b6.sin6_addr) && a6.sin6_scope_id == b6.sin6_scope_id;
-}
 
 static bool receives(const struct address *listen, const struct address *dest, const struct address *own,
 		     uint32_t n_own)
 {
 	if (!address_overlap(listen, dest))
 		return false;
-	if (!is_wildcard(listen) || comes_back(dest))
+	if (!(address_traits(listen) & ADDRESS_IS_WILDCARD) || address_traits(dest) & ADDRESS_COMES_BACK)
 		return true;
 	for (uint32_t i = 0; i < n_own; i++)
-		if (is_same_host(dest, &own[i]))
+		if (address_is_same_host(dest, &own[i]))
 			return true;
 	return false;
 }

@@ -1,88 +1,143 @@
-/* table.c - THE table of options, and what is read off it: digest, changes, help. */
+/* table.c - THE table of options, and what is looked up in it. */
 #include "table.h"
 
+#include <assert.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "clock.h"
 
 #define KIB 1024ULL
 #define MIB (KIB * KIB)
-#define BATCH_PKTS 64 /* slots to spare in a lane, so that a whole batch can be on its way */
 
-#define FIELD(type, field) offsetof(struct type, field), sizeof(((struct type *)0)->field)
-#define PIPELINE(key, type, field) SCOPE_PIPELINE, key, type, FIELD(config, field)
-#define CLASS(key, type, field) SCOPE_CLASS, key, type, FIELD(class_config, field)
+#define FIELD(type, field) .offset = offsetof(struct type, field), .bytes = sizeof(((struct type *)0)->field)
+#define PIPELINE(name, field) .scope = SCOPE_PIPELINE, .key = name, FIELD(config, field)
+#define CLASS(name, field) .scope = SCOPE_CLASS, .key = name, FIELD(class_config, field)
+#define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
 /* THE table: the file's keys, the command line, --help, what a reload may change, and the digest. */
-const struct option options[N_OPTIONS] = {
-	{ PIPELINE("instance", VALUE_NAME, instance), "default", 0, 0, 1, "1..31 of a-z0-9_-", CHANGE_IDENTITY,
-	  "names the shared segment; two pipelines need two names" },
-	{ PIPELINE("payload_bytes", VALUE_SIZE, payload_bytes), "1536B", 64, 65507, 1, NULL, CHANGE_IDENTITY,
-	  "longest datagram carried; a longer one is dropped as oversize" },
-	{ PIPELINE("policy", VALUE_CHOICE, policy), "guarded", 0, 0, 1, "edf|edf-drop|guarded", CHANGE_RELOAD,
-	  "earliest deadline first; edf-drop sheds the late; guarded protects high classes" },
-	{ PIPELINE("evict", VALUE_CHOICE, evict), "newest", 0, 0, 1, "newest|largest", CHANGE_RELOAD,
-	  "guarded: who goes from a queue that is too long in time" },
-	{ PIPELINE("work", VALUE_WORK, work), "none", 0, 0, 1, "none|simulate|plugin:FILE.so", CHANGE_IDENTITY,
-	  "what is done to each packet" },
-	{ PIPELINE("slice", VALUE_TIME, slice_ns), "off", 10 * NS_PER_US, NS_PER_S, 1, "off", CHANGE_RELOAD,
-	  "long work stops this often to let a higher class go first that would be late" },
-	{ PIPELINE("full", VALUE_CHOICE, full), "wait", 0, 0, 1, "wait|drop", CHANGE_RELOAD,
-	  "before a full queue: leave the class alone, or drop its newest" },
-	{ PIPELINE("late", VALUE_CHOICE, late), "send", 0, 0, 1, "send|drop", CHANGE_RELOAD,
-	  "a packet past its deadline: send it if that costs no other, or drop it" },
-	{ PIPELINE("rate", VALUE_RATE, rate_bits_per_s), "off", 64000, 400000000000, 1, "off", CHANGE_RELOAD,
-	  "most bits per second on the wire, all classes together" },
-	{ PIPELINE("burst", VALUE_SIZE, burst_bytes), "64KiB", KIB, 16 * MIB, 1, NULL, CHANGE_RELOAD,
-	  "most bytes sent at once under rate; at least payload_bytes" },
-	{ PIPELINE("gso", VALUE_CHOICE, gso), "on", 0, 0, 1, "off|on", CHANGE_RELOAD,
-	  "send runs of equal size as one UDP_SEGMENT datagram" },
-	{ PIPELINE("socket_buffer", VALUE_SIZE, socket_buffer_bytes), "16MiB", 64 * KIB, 1023 * MIB, 1, NULL,
-	  CHANGE_RELAUNCH, "receive buffer of each listen socket" },
-	{ PIPELINE("cpus", VALUE_CPUS, cpu), "auto", 0, 1023, 1, "auto|none|N|N,N,N", CHANGE_RELAUNCH,
-	  "CPU of all stages, or of ingress,edf,egress" },
-	{ PIPELINE("spin", VALUE_SPIN, spin_us), "0us", 0, 10 * NS_PER_MS, NS_PER_US, NULL, CHANGE_RELOAD,
-	  "longest spin before a stage parks; one, or ingress,edf,egress" },
-	{ PIPELINE("fifo", VALUE_CHOICE, fifo), "auto", 0, 0, 1, "off|on|auto", CHANGE_RELAUNCH,
-	  "real time (SCHED_FIFO) where it is allowed, while that leaves others room" },
-	{ PIPELINE("heartbeat", VALUE_TIME, heartbeat_ms), "200ms", 10 * NS_PER_MS, NS_PER_S, NS_PER_MS, NULL,
-	  CHANGE_RELOAD, "longest park of a stage" },
-	{ PIPELINE("hung", VALUE_TIME, hung_ms), "2s", 100 * NS_PER_MS, 60 * NS_PER_S, NS_PER_MS, NULL, CHANGE_RELOAD,
-	  "work but no progress this long: the stage is restarted" },
+const struct option options[] = {
+	{ PIPELINE("instance", instance), .kind = &kind_name, .standard = "default", .accepts = "1..31 of a-z0-9_-",
+	  .change = CHANGE_IDENTITY, .help = "names the shared segment; two pipelines need two names" },
+	{ PIPELINE("payload_bytes", payload_bytes), .kind = &kind_size, .standard = "1536B", .min = 64, .max = 65507,
+	  .change = CHANGE_IDENTITY, .help = "longest datagram carried; a longer one is dropped as oversize" },
+	{ PIPELINE("policy", policy), .kind = &kind_choice, .standard = "guarded",
+	  .words = WORDS([POLICY_EDF] = "edf", [POLICY_EDF_DROP] = "edf-drop", [POLICY_GUARDED] = "guarded"),
+	  .change = CHANGE_RELOAD,
+	  .help = "earliest deadline first; edf-drop sheds the late; guarded protects high classes" },
+	{ PIPELINE("evict", evict), .kind = &kind_choice, .standard = "newest",
+	  .words = WORDS([EVICT_NEWEST] = "newest", [EVICT_LARGEST] = "largest"), .change = CHANGE_RELOAD,
+	  .help = "guarded: which packet a queue that is too long in time loses" },
+	{ PIPELINE("work", work), .kind = &kind_work, .second = offsetof(struct config, plugin), .standard = "none",
+	  .words = WORDS([WORK_NONE] = "none", [WORK_SIMULATE] = "simulate", [WORK_PLUGIN] = "plugin:FILE.so"),
+	  .change = CHANGE_IDENTITY, .help = "what is done to each packet" },
+	{ PIPELINE("slice", slice_ns), .kind = &kind_time, .standard = "off", .min = 10 * NS_PER_US, .max = NS_PER_S,
+	  .zero = "off", .change = CHANGE_RELOAD,
+	  .help = "long work stops this often to let a higher class go first that would be late" },
+	{ PIPELINE("full", full), .kind = &kind_choice, .standard = "wait",
+	  .words = WORDS([FULL_WAIT] = "wait", [FULL_DROP] = "drop"), .change = CHANGE_RELOAD,
+	  .help = "before a full queue: leave the class alone, or drop its newest" },
+	{ PIPELINE("late", late), .kind = &kind_choice, .standard = "send",
+	  .words = WORDS([LATE_SEND] = "send", [LATE_DROP] = "drop"), .change = CHANGE_RELOAD,
+	  .help = "a packet past its deadline: send it if that costs no other, or drop it" },
+	{ PIPELINE("rate", rate_bits_per_s), .kind = &kind_rate, .standard = "off", .min = 64000, .max = 400000000000,
+	  .zero = "off", .change = CHANGE_RELOAD, .help = "most bits per second on the wire, all classes together" },
+	{ PIPELINE("burst", burst_bytes), .kind = &kind_size, .standard = "64KiB", .min = KIB, .max = 16 * MIB,
+	  .change = CHANGE_RELOAD, .help = "most bytes sent at once under rate; at least payload_bytes" },
+	{ PIPELINE("gso", gso), .kind = &kind_choice, .standard = "on", .words = WORDS("off", "on"),
+	  .change = CHANGE_RELOAD, .help = "send runs of equal size as one UDP_SEGMENT datagram" },
+	{ PIPELINE("socket_buffer", socket_buffer_bytes), .kind = &kind_size, .standard = "16MiB", .min = 64 * KIB,
+	  .max = 1023 * MIB, .change = CHANGE_RELAUNCH, .help = "receive buffer of each listen socket" },
+	{ PIPELINE("cpus", cpu), .kind = &kind_cpus, .standard = "auto", .max = 1023, .accepts = "auto|none|N|N,N,N",
+	  .change = CHANGE_RELAUNCH, .help = "CPU of all stages, or of ingress,edf,egress" },
+	{ PIPELINE("spin", spin_us), .kind = &kind_spin, .standard = "0us", .max = 10 * NS_PER_MS, .step = NS_PER_US,
+	  .change = CHANGE_RELOAD, .help = "longest spin before a stage parks; one, or ingress,edf,egress" },
+	{ PIPELINE("fifo", fifo), .kind = &kind_choice, .standard = "auto",
+	  .words = WORDS([FIFO_OFF] = "off", [FIFO_ON] = "on", [FIFO_AUTO] = "auto"), .change = CHANGE_RELAUNCH,
+	  .help = "real time (SCHED_FIFO) where it is allowed, while that leaves others room" },
+	{ PIPELINE("heartbeat", heartbeat_ms), .kind = &kind_time, .standard = "200ms", .min = 10 * NS_PER_MS,
+	  .max = NS_PER_S, .step = NS_PER_MS, .change = CHANGE_RELOAD, .help = "longest park of a stage" },
+	{ PIPELINE("hung", hung_ms), .kind = &kind_time, .standard = "2s", .min = 100 * NS_PER_MS, .max = 60 * NS_PER_S,
+	  .step = NS_PER_MS, .change = CHANGE_RELOAD,
+	  .help = "work but no progress this long: the stage is restarted" },
 
-	{ CLASS("listen", VALUE_LISTEN, listen), NULL, 0, 0, 1, "1..4 ADDRESS:PORT", CHANGE_IDENTITY,
-	  "where its datagrams arrive" },
-	{ CLASS("send", VALUE_SEND, dests), NULL, 0, 0, 1, "1..8 ADDRESS:PORT", CHANGE_IDENTITY, "where they go" },
-	{ CLASS("budget", VALUE_TIME, budget_ns), "none", 10 * NS_PER_US, 3600 * NS_PER_S, 1, "none", CHANGE_RELOAD,
-	  "from arrival to departure; none: no deadline" },
-	{ CLASS("margin", VALUE_TIME, margin_ns), "50us", 0, NS_PER_S, 1, NULL, CHANGE_RELOAD,
-	  "guarded: time to leave for what comes after edf" },
-	{ CLASS("share", VALUE_PERCENT, share_percent), "0%", 0, 100, 1, NULL, CHANGE_RELOAD,
-	  "guarded: part of the service time no other class can take" },
-	{ CLASS("expected_pps", VALUE_COUNT, expected_pps), "0", 0, 10000000, 1, NULL, CHANGE_RELOAD,
-	  "for build/check: packets per second its senders keep to; 0: not said" },
-	{ CLASS("expected_burst", VALUE_COUNT, expected_burst_pkts), "1", 1, 65536, 1, NULL, CHANGE_RELOAD,
-	  "for build/check: packets that may come at once" },
-	{ CLASS("expected_service", VALUE_TIME, expected_service_ns), "0us", 0, NS_PER_S, 1, NULL, CHANGE_RELOAD,
-	  "for build/check: longest work on one packet" },
-	{ CLASS("ingress_quantum", VALUE_SIZE, ingress_quantum_bytes), "64KiB", 64, 16 * MIB, 1, NULL, CHANGE_RELOAD,
-	  "bytes read per round from each listen address" },
-	{ CLASS("egress_quantum", VALUE_SIZE, egress_quantum_bytes), "64KiB", 64, 16 * MIB, 1, NULL, CHANGE_RELOAD,
-	  "bytes sent per round: the share of the bandwidth" },
-	{ CLASS("ingress_to_edf", VALUE_COUNT, ingress_to_edf_pkts), "256", 1, 65536, 1, NULL, CHANGE_LANE,
-	  "most packets waiting for edf" },
-	{ CLASS("edf_to_egress", VALUE_COUNT, edf_to_egress_pkts), "256", 1, 65536, 1, NULL, CHANGE_LANE,
-	  "most packets waiting for egress" },
+	{ CLASS("listen", listen), .kind = &kind_listen, .second = offsetof(struct class_config, n_listen),
+	  .accepts = "1..4 ADDRESS:PORT", .change = CHANGE_IDENTITY,
+	  .help = "where its datagrams arrive; a NAME:PORT is resolved at launch" },
+	{ CLASS("send", dests), .kind = &kind_send, .second = offsetof(struct class_config, n_dests),
+	  .accepts = "1..8 ADDRESS:PORT", .change = CHANGE_IDENTITY, .help = "where they go, likewise" },
+	{ CLASS("budget", budget_ns), .kind = &kind_time, .standard = "none", .min = 10 * NS_PER_US,
+	  .max = 3600 * NS_PER_S, .zero = "none", .change = CHANGE_RELOAD,
+	  .help = "from arrival to departure; none: no deadline" },
+	{ CLASS("margin", margin_ns), .kind = &kind_time, .standard = "50us", .max = NS_PER_S, .change = CHANGE_RELOAD,
+	  .help = "guarded: time to leave for what comes after edf; below the budget" },
+	{ CLASS("share", share_percent), .kind = &kind_percent, .standard = "0%", .max = 100, .change = CHANGE_RELOAD,
+	  .help = "guarded: part of the service time no other class can take" },
+	{ CLASS("expected_pps", expected_pps), .kind = &kind_count, .standard = "0", .max = 10000000,
+	  .change = CHANGE_RELOAD, .help = "for build/check: packets per second its senders keep to; 0: not said" },
+	{ CLASS("expected_burst", expected_burst_pkts), .kind = &kind_count, .standard = "1", .min = 1, .max = 65536,
+	  .change = CHANGE_RELOAD, .help = "for build/check: packets that may come at once" },
+	{ CLASS("expected_service", expected_service_ns), .kind = &kind_time, .standard = "0us", .max = NS_PER_S,
+	  .change = CHANGE_RELOAD, .help = "for build/check: longest work on one packet" },
+	{ CLASS("ingress_quantum", ingress_quantum_bytes), .kind = &kind_size, .standard = "64KiB", .min = 64,
+	  .max = 16 * MIB, .change = CHANGE_RELOAD, .help = "bytes read per round from each listen address" },
+	{ CLASS("egress_quantum", egress_quantum_bytes), .kind = &kind_size, .standard = "64KiB", .min = 64,
+	  .max = 16 * MIB, .change = CHANGE_RELOAD, .help = "bytes sent per round: the share of the bandwidth" },
+	{ CLASS("ingress_to_edf", ingress_to_edf_pkts), .kind = &kind_count, .standard = "256", .min = 1, .max = 65536,
+	  .change = CHANGE_LANE, .help = "most packets waiting for edf" },
+	{ CLASS("edf_to_egress", edf_to_egress_pkts), .kind = &kind_count, .standard = "256", .min = 1, .max = 65536,
+	  .change = CHANGE_LANE, .help = "most packets waiting for egress" },
 };
+
+#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+static_assert(N_OPTIONS <= MAX_OPTIONS, "raise MAX_OPTIONS");
+const int n_options = N_OPTIONS;
 
 int option_find(enum scope scope, const char *key)
 {
-	for (int i = 0; i < N_OPTIONS; i++)
+	for (int i = 0; i < n_options; i++)
 		if (options[i].scope == scope && strcmp(options[i].key, key) == 0)
 			return i;
 	return -1;
+}
+
+/* distance - how many letters must be changed, added or removed to turn a into b (Levenshtein). */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[32], n = strlen(b);
+
+	assert(n < sizeof(row) / sizeof(row[0]));
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 1; a[i - 1]; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			size_t change = diagonal + (a[i - 1] != b[j - 1]);
+			size_t add = 1 + (row[j] < row[j - 1] ? row[j] : row[j - 1]);
+
+			diagonal = row[j];
+			row[j] = change < add ? change : add;
+		}
+	}
+	return row[n];
+}
+
+const char *option_nearest(enum scope scope, const char *key)
+{
+	const char *best = NULL;
+	size_t least = 4; /* more changes than that make another word */
+
+	for (int i = 0; i < n_options; i++) {
+		size_t changes = distance(key, options[i].key);
+
+		if (options[i].scope == scope && changes < least && changes < strlen(options[i].key) - 1) {
+			least = changes;
+			best = options[i].key;
+		}
+	}
+	return best;
 }
 
 int class_find(const struct config *c, const char *name)
@@ -93,126 +148,15 @@ int class_find(const struct config *c, const char *name)
 	return -1;
 }
 
-uint32_t config_slots_pkts(const struct class_config *class)
-{
-	uint32_t need = class->ingress_to_edf_pkts + class->edf_to_egress_pkts + BATCH_PKTS;
-	uint32_t slots = BATCH_PKTS;
-
-	while (slots < need)
-		slots *= 2;
-	return slots;
-}
-
-/* digest_text - FNV-1a, 64 bits. Source: Fowler, Noll, Vo; draft-eastlake-fnv. */
-static uint64_t digest_text(uint64_t digest, const char *text)
-{
-	for (; *text; text++)
-		digest = (digest ^ (unsigned char)*text) * 0x100000001b3ULL;
-	return digest;
-}
-
-/* digest_options - fold `key=value` lines of one scope into the digest. */
-static uint64_t digest_options(uint64_t digest, enum scope scope, const void *base)
-{
-	char value[VALUE_BYTES];
-
-	for (int i = 0; i < N_OPTIONS; i++) {
-		if (options[i].scope != scope || options[i].change != CHANGE_IDENTITY)
-			continue;
-		digest = digest_text(digest, options[i].key);
-		digest = digest_text(digest, "=");
-		digest = digest_text(digest, value_format(&options[i], base, value));
-		digest = digest_text(digest, "\n");
-	}
-	return digest;
-}
-
-uint64_t config_digest(const struct config *c)
-{
-	uint64_t digest = digest_options(0xcbf29ce484222325ULL, SCOPE_PIPELINE, c);
-	char header[64];
-
-	for (uint32_t i = 0; i < c->n_classes; i++) {
-		const struct class_config *class = &c->classes[i];
-
-		snprintf(header, sizeof(header), "[class %s]\nslots=%" PRIu32 "\n", class->name,
-			 config_slots_pkts(class));
-		digest = digest_text(digest, header);
-		digest = digest_options(digest, SCOPE_CLASS, class);
-	}
-	return digest;
-}
-
-static int explain(const char *what, const char *was, const char *is, bool relaunch, FILE *out)
-{
-	fprintf(out, "%s: %s -> %s%s\n", what, was, is, relaunch ? " (needs a relaunch)" : "");
-	return relaunch;
-}
-
-/* explain_options - the options of one scope; `prefix` is "" or the class's name and a dot. */
-static int explain_options(enum scope scope, const char *prefix, const void *from, const void *to, FILE *out)
-{
-	char was[VALUE_BYTES], is[VALUE_BYTES], what[64];
-	int relaunches = 0;
-
-	for (int i = 0; i < N_OPTIONS; i++) {
-		const struct option *o = &options[i];
-		bool relaunch = o->change == CHANGE_RELAUNCH || o->change == CHANGE_IDENTITY;
-
-		if (o->scope != scope || strcmp(value_format(o, from, was), value_format(o, to, is)) == 0)
-			continue;
-		if (o->change == CHANGE_LANE)
-			relaunch = config_slots_pkts(from) != config_slots_pkts(to);
-		snprintf(what, sizeof(what), "%s%s", prefix, o->key);
-		relaunches += explain(what, was, is, relaunch, out);
-	}
-	return relaunches;
-}
-
-/* explain_rank - a class that moved, came (was -1) or went (is -1). */
-static int explain_rank(const char *name, int was, int is, FILE *out)
-{
-	char what[CLASS_NAME_BYTES + 8], before[24] = "none", after[24] = "none";
-
-	if (was == is)
-		return 0;
-	snprintf(what, sizeof(what), "class %s", name);
-	if (was >= 0)
-		snprintf(before, sizeof(before), "rank %d", was + 1);
-	if (is >= 0)
-		snprintf(after, sizeof(after), "rank %d", is + 1);
-	return explain(what, before, after, true, out);
-}
-
-int config_explain_changes(const struct config *from, const struct config *to, FILE *out)
-{
-	int relaunches = explain_options(SCOPE_PIPELINE, "", from, to, out);
-	char prefix[CLASS_NAME_BYTES + 1];
-
-	for (uint32_t i = 0; i < from->n_classes; i++) {
-		const char *name = from->classes[i].name;
-		int at = class_find(to, name);
-
-		relaunches += explain_rank(name, (int)i, at, out);
-		snprintf(prefix, sizeof(prefix), "%s.", name);
-		if (at >= 0)
-			relaunches += explain_options(SCOPE_CLASS, prefix, &from->classes[i], &to->classes[at], out);
-	}
-	for (uint32_t i = 0; i < to->n_classes; i++)
-		if (class_find(from, to->classes[i].name) < 0)
-			relaunches += explain_rank(to->classes[i].name, -1, (int)i, out);
-	return relaunches;
-}
-
 void config_print_options(FILE *out)
 {
 	char key[64], range[VALUE_BYTES];
 
-	for (int i = 0; i < N_OPTIONS; i++) {
+	for (int i = 0; i < n_options; i++) {
 		const struct option *o = &options[i];
 
 		snprintf(key, sizeof(key), "--%s%s=", o->scope == SCOPE_CLASS ? "CLASS." : "", o->key);
-		fprintf(out, "  %-24s %-8s %-29s %s\n", key, o->standard ? o->standard : "-",
+		fprintf(out, "  %-26s %-8s %-29s %s\n", key, o->standard ? o->standard : "-",
 			value_format_range(o, range), o->help);
 	}
 }
@@ -226,7 +170,5 @@ const char *stage_name(enum stage_id id)
 
 const char *policy_name(enum policy p)
 {
-	static const char *const names[N_POLICIES] = { "edf", "edf-drop", "guarded" };
-
-	return (unsigned int)p < N_POLICIES ? names[p] : "unknown";
+	return (unsigned int)p < N_POLICIES ? options[option_find(SCOPE_PIPELINE, "policy")].words[p] : "unknown";
 }

@@ -7,12 +7,16 @@
 #include "config.h"
 #include "value.h"
 
-#define N_OPTIONS 29
+#define MAX_OPTIONS 32
 
-extern const struct option options[N_OPTIONS];
+extern const struct option options[];
+extern const int n_options; /* at most MAX_OPTIONS */
 
 /* option_find - the index of the option in the table, or -1. */
 int option_find(enum scope scope, const char *key);
+
+/* option_nearest - the key of this scope most like the given one, or NULL if none is. */
+const char *option_nearest(enum scope scope, const char *key);
 
 /* class_find - the index of the class called `name`, or -1. */
 int class_find(const struct config *c, const char *name);

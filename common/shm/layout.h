@@ -31,14 +31,13 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "config/config.h"
+#include "config/ids.h"
 #include "fate.h"
 #include "histogram.h"
 
 #define LAYOUT_VERSION 2
 #define LAYOUT_MAGIC 0x656d69746e6f0001ULL /* "\1\0ontime" in memory, little-endian */
 #define LINE 64 /* bytes two writers must keep apart */
-#define BATCH 64 /* datagrams per system call: past 64 the gain is below 5 % */
 #define MAX_SOCKETS (MAX_FLOWS + MAX_CLASSES * MAX_DESTS)
 #define RECEIVE_CONTROL_BYTES 64 /* SCM_TIMESTAMPNS (32) and SO_RXQ_OVFL (24), rounded up */
 #define SEND_CONTROL_BYTES 32 /* UDP_SEGMENT (24), rounded up */

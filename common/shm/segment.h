@@ -19,6 +19,7 @@
 #include <sys/types.h>
 
 #include "lane.h"
+#include "config/config.h"
 #include "layout.h"
 
 #define SEGMENT_NAME_BYTES 64

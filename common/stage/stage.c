@@ -78,7 +78,7 @@ static void take_over(struct stage *s)
 
 int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 {
-	char why[WHY_BYTES];
+	char why[CONFIG_WHY_BYTES];
 	uint64_t stamp;
 	int status, err;
 
@@ -94,7 +94,7 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	stamp = file_stamp(s->file);
 	err = config_load(&s->config, s->file, s->argc, s->argv, why, sizeof(why));
 	if (err) {
-		log_error("%s", why);
+		config_log_refusals(why, "");
 		return 1 + (config_may_pass(err) ? EXIT_TEMPORARY : EXIT_CONFIG);
 	}
 	asked_catch();
@@ -169,14 +169,14 @@ void stage_ready(struct stage *s)
 static void postpone_reload(struct stage *s, const char *why)
 {
 	if (!s->reload_due_ns)
-		log_error("%s: nothing was changed, it is tried again", why);
+		config_log_refusals(why, ": nothing was changed, it is tried again");
 	s->reload_due_ns = now_ns() + NS_PER_S;
 }
 
 int stage_reload_asked(struct stage *s)
 {
 	struct config fresh;
-	char why[WHY_BYTES];
+	char why[CONFIG_WHY_BYTES];
 	int err;
 
 	if (!asked_to_reload() && !(s->reload_due_ns && now_ns() >= s->reload_due_ns))
@@ -190,7 +190,7 @@ int stage_reload_asked(struct stage *s)
 	}
 	s->reload_due_ns = 0;
 	if (err) {
-		log_error("%s: nothing was changed", why);
+		config_log_refusals(why, ": nothing was changed");
 		return 0;
 	}
 	if (config_explain_changes(&s->config, &fresh, stderr)) {

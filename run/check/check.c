@@ -2,9 +2,11 @@
  * check.c - is this config right, and can its classes meet their deadlines at the rates it expects?
  *
  * Rules:   rates, bursts and service times come from the config (expected_*), or --measure takes rates and mean service times
- *          from the running instance. The answer is feasible.h's, for policy edf; guarded protects the higher
+ *          from the running instance. The config is looked at as for a launch: its host names are resolved, and its plugin must
+ *          be there. The answer is feasible.h's, for policy edf; guarded protects the higher
  *          classes beyond that, at the cost of the lower ones.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,14 @@
 #define EXIT_USAGE 2
 #define EXIT_INFEASIBLE 3
 
+struct options {
+	const char *file;
+	double seconds; /* to measure; 0: not */
+	int counterexample;
+	int argc; /* what is left for the config */
+	char **argv;
+};
+
 static void print_help(void)
 {
 	puts("check - is this config right, and will it fit?\n\n"
@@ -32,15 +42,17 @@ static void print_help(void)
 	     "  --counterexample   if it does not fit, print only a trace for build/simulate in which a deadline is "
 	     "missed\n"
 	     "  --version          print the version\n\n"
-	     "Else they come from the config: expected_pps, expected_burst, expected_service of each class. A budget "
-	     "less the margin\n"
-	     "is what a packet has until its work must be done.\n\n"
+	     "Without --measure they come from the config: expected_pps, expected_burst, expected_service of each "
+	     "class.\n"
+	     "A packet has its budget less the margin until its work must be done. The config is looked at as for a "
+	     "launch:\n"
+	     "a line for each of its errors (at most 10), and for each host name what it became.\n\n"
 	     "examples: build/check -c run/ontime.conf\n"
 	     "          build/check --high.expected_pps=500 --high.expected_service=300us\n"
 	     "          build/check -c my.conf --counterexample | build/simulate -c my.conf --policy edf -\n\n"
 	     "Exit status: 0 the config is right, and fits (or says no rates), 3 it does not fit, 2 the config is "
-	     "wrong, 1 cannot "
-	     "run.");
+	     "wrong,\n"
+	     "1 cannot run, or a host name cannot be resolved now.");
 }
 
 static void take_from_config(const struct config *c, struct feasible_class *classes)
@@ -198,6 +210,16 @@ static void print_counterexample(const struct config *c, const struct feasible_c
 	}
 }
 
+static int decide_counterexample(const struct config *c, const struct feasible_class *classes, const struct feasible *f)
+{
+	if (f->verdict == VERDICT_MISSES || f->verdict == VERDICT_OVERLOAD)
+		print_counterexample(c, classes, f);
+	else
+		log_info(f->verdict == VERDICT_FITS ? "it fits: there is no counterexample"
+						    : "no counterexample was found");
+	return f->verdict == VERDICT_FITS ? 0 : EXIT_INFEASIBLE;
+}
+
 static int decide(const struct config *c, const struct feasible_class *classes, int counterexample)
 {
 	struct feasible f;
@@ -206,15 +228,8 @@ static int decide(const struct config *c, const struct feasible_class *classes, 
 	for (uint32_t i = 0; i < c->n_classes; i++)
 		said += classes[i].period_ns && classes[i].service_ns && classes[i].deadline_ns != NO_BOUND;
 	feasible_check(classes, c->n_classes, &f);
-	if (counterexample) {
-		if (f.verdict == VERDICT_MISSES || f.verdict == VERDICT_OVERLOAD) {
-			print_counterexample(c, classes, &f);
-			return EXIT_INFEASIBLE;
-		}
-		log_info(f.verdict == VERDICT_FITS ? "it fits: there is no counterexample"
-						   : "no counterexample was found");
-		return f.verdict == VERDICT_FITS ? 0 : EXIT_INFEASIBLE;
-	}
+	if (counterexample)
+		return decide_counterexample(c, classes, &f);
 	print_classes(c, classes, &f);
 	if (said == 0) {
 		puts("the config is right; no rates and service times of classes with a deadline are known: give "
@@ -243,42 +258,83 @@ static int decide(const struct config *c, const struct feasible_class *classes, 
 	return EXIT_INFEASIBLE;
 }
 
+/* Takes check's own words out of argv; the rest is the config's. 0: go on, else 1 + the exit status. */
+static int parse(struct options *o, int argc, char **argv)
+{
+	o->argc = 1;
+	o->argv = argv;
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			print_help();
+			return 1;
+		} else if (strcmp(argv[i], "--version") == 0) {
+			printf("ontime %s\n", ONTIME_VERSION);
+			return 1;
+		} else if (strcmp(argv[i], "--counterexample") == 0) {
+			o->counterexample = 1;
+		} else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
+			o->file = argv[++i];
+		} else if (strcmp(argv[i], "--measure") == 0 && i + 1 < argc) {
+			if (decimal_real(argv[++i], 0.01, 3600, &o->seconds)) {
+				log_error("--measure %s: use seconds from 0.01 to 3600", argv[i]);
+				return 1 + EXIT_USAGE;
+			}
+		} else {
+			argv[o->argc++] = argv[i];
+		}
+	}
+	return 0;
+}
+
+/* The directory that run and build lie in, from which the stages are started; "." if this program is somewhere else. */
+static void find_top(char top[PATH_BYTES])
+{
+	char launch[PATH_BYTES + 16];
+	ssize_t n = readlink("/proc/self/exe", top, PATH_BYTES - 1);
+
+	top[n > 0 ? n : 0] = '\0';
+	for (char *slash = strrchr(top, '/'); slash; slash = strrchr(top, '/')) {
+		*slash = '\0';
+		snprintf(launch, sizeof(launch), "%s/run/launch.sh", top);
+		if (access(launch, F_OK) == 0)
+			return;
+	}
+	strcpy(top, ".");
+}
+
+/* The config, as a launch would take it. 0, or the exit status after a line for each reason. */
+static int load(struct config *c, const struct options *o)
+{
+	static struct hosts hosts = { .ask = hosts_ask_resolver };
+	char top[PATH_BYTES], why[CONFIG_WHY_BYTES];
+	struct config_source source = { o->file, o->argc, o->argv, &hosts, top };
+	int err;
+
+	find_top(top);
+	err = config_load_as(c, &source, why, sizeof(why));
+	if (err)
+		config_log_refusals(why, "");
+	else
+		config_log_hosts(c, &hosts);
+	return err == -EAGAIN ? EXIT_CANNOT : err ? EXIT_USAGE : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct feasible_class classes[MAX_CLASSES];
 	static struct config c;
-	const char *file = NULL;
-	char why[512];
-	double seconds = 0;
-	int n = 1, status = 0, counterexample = 0;
+	struct options o = { 0 };
+	int status;
 
 	log_set_name("check");
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			print_help();
-			return 0;
-		} else if (strcmp(argv[i], "--version") == 0) {
-			printf("ontime %s\n", ONTIME_VERSION);
-			return 0;
-		} else if (strcmp(argv[i], "--counterexample") == 0) {
-			counterexample = 1;
-		} else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
-			file = argv[++i];
-		} else if (strcmp(argv[i], "--measure") == 0 && i + 1 < argc) {
-			if (decimal_real(argv[++i], 0.01, 3600, &seconds)) {
-				log_error("--measure %s: use seconds from 0.01 to 3600", argv[i]);
-				return EXIT_USAGE;
-			}
-		} else {
-			argv[n++] = argv[i];
-		}
-	}
-	if (config_load(&c, file, n, argv, why, sizeof(why))) {
-		log_error("%s", why);
-		return EXIT_USAGE;
-	}
+	status = parse(&o, argc, argv);
+	if (status)
+		return status - 1;
+	status = load(&c, &o);
+	if (status)
+		return status;
 	take_from_config(&c, classes);
-	if (seconds > 0)
-		status = measure(&c, seconds, classes);
-	return status ? status : decide(&c, classes, counterexample);
+	if (o.seconds > 0)
+		status = measure(&c, o.seconds, classes);
+	return status ? status : decide(&c, classes, o.counterexample);
 }

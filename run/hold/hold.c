@@ -34,6 +34,7 @@ struct options {
 	const char *who, *signal; /* with --signal and --restart */
 	const char *directory; /* with --run-dir */
 	int force, own;
+	struct hosts hosts; /* what the names in the config stand for */
 	int n_overrides;
 	char *overrides[64 + 1]; /* one more for the instance */
 	char **command; /* after "--" */
@@ -139,11 +140,22 @@ static int segment_exists(const struct config *c)
 	return 1;
 }
 
+static int append_hosts(int fd, const struct hosts *hosts)
+{
+	FILE *out = fdopen(dup(fd), "w");
+
+	if (!out)
+		return -errno;
+	hosts_write(hosts, out);
+	return fclose(out) ? -errno : 0;
+}
+
 /*
  * The stages start from this copy, whatever the file says later. Was it changed since it was checked, the supervisor checks the copy,
- * and refuses one that the segment was not made for. A descriptor in memory, or -errno.
+ * and refuses one that the segment was not made for. What names stand for is part of it, so that no stage asks. A descriptor in
+ * memory, or -errno.
  */
-static int copy_to_memory(const char *file)
+static int copy_to_memory(const char *file, const struct hosts *hosts)
 {
 	int from = file ? open(file, O_RDONLY | O_CLOEXEC) : -1, to = memfd_create("ontime-config", 0);
 	int err = to < 0 || (file && from < 0) ? -errno : 0;
@@ -154,6 +166,8 @@ static int copy_to_memory(const char *file)
 		err = write(to, bytes, (size_t)n) == n ? 0 : -EIO;
 	if (!err && n < 0)
 		err = -errno;
+	if (!err)
+		err = append_hosts(to, hosts);
 	if (from >= 0)
 		close(from);
 	if (err && to >= 0)
@@ -161,9 +175,9 @@ static int copy_to_memory(const char *file)
 	return err ? err : to;
 }
 
-static int hand_on(struct sockets *sockets, struct segment *seg, const char *file)
+static int hand_on(struct sockets *sockets, struct segment *seg, const char *file, const struct hosts *hosts)
 {
-	int config = copy_to_memory(file), fd = fcntl(seg->fd, F_DUPFD, 0);
+	int config = copy_to_memory(file, hosts), fd = fcntl(seg->fd, F_DUPFD, 0);
 
 	segment_close(seg);
 	if (config < 0 || fd < 0) {
@@ -194,7 +208,7 @@ static int hold(const struct options *o, const struct config *c)
 		return EXIT_TEMPORARY;
 	}
 	segment_touch(seg.shared, seg.size_bytes); /* prefault once, so that no stage waits for zeroed pages */
-	status = hand_on(&sockets, &seg, o->file);
+	status = hand_on(&sockets, &seg, o->file, &o->hosts);
 	if (!status)
 		status = exec_command(o);
 	segment_remove(c->instance);
@@ -224,15 +238,15 @@ static int is_alive(const struct segment *seg, int stage)
 /* Unlike a stage, which waits for its file to come back, who asks here may have named a wrong one. */
 static int refuse_config(int err, const char *why)
 {
-	log_error("%s", why);
-	return err == -EMFILE || err == -ENFILE || err == -ENOMEM ? EXIT_TEMPORARY : EXIT_CONFIG;
+	config_log_refusals(why, "");
+	return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -EAGAIN ? EXIT_TEMPORARY : EXIT_CONFIG;
 }
 
 /* The names of the sockets are those of the configuration that the instance has, whatever its file says by now. */
 static int name_sockets(struct sockets *sockets, const struct options *o)
 {
 	static struct config in_force;
-	char path[32], why[WHY_BYTES];
+	char path[32], why[CONFIG_WHY_BYTES];
 	int err;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", sockets->fds[sockets->n - 1]);
@@ -440,15 +454,11 @@ static void print_classes(const struct config *c)
 static int check(const struct options *o, const struct config *c)
 {
 	static struct config old;
-	char why[WHY_BYTES];
+	char why[CONFIG_WHY_BYTES];
 	int err;
 
-	if (!o->against) { /* for a launch */
-		if (!config_check_here(o->file, o->n_overrides, o->overrides, why, sizeof(why)))
-			return 0;
-		log_error("%s", why);
-		return EXIT_CONFIG;
-	}
+	if (!o->against)
+		return 0;
 	err = config_load(&old, o->against, o->n_overrides, o->overrides, why, sizeof(why));
 	if (err)
 		return refuse_config(err, why);
@@ -524,22 +534,35 @@ static int run_with_segment(const struct options *o, const struct config *c)
 	return status;
 }
 
-/* The overrides of an adoption may be of classes that only the configuration in force has. */
-static int load(struct config *c, const struct options *o, char why[WHY_BYTES])
+/*
+ * The overrides of an adoption may be of classes that only the configuration in force has. Names are asked for where addresses
+ * matter; an operator checks (launch.sh does) from the directory that a relative plugin counts from.
+ */
+static int load(struct config *c, struct options *o, char why[CONFIG_WHY_BYTES])
 {
+	static const char *const asking[] = { "", "--check", "--classes", "--segment" };
+	struct config_source source = {
+		.file = o->file, .argc = o->n_overrides, .argv = o->overrides, .hosts = &o->hosts
+	};
 	char name[128], *arguments[] = { o->overrides[0], name };
 
-	if (strcmp(o->mode, "--adopt") != 0 || !o->instance)
-		return config_load(c, o->file, o->n_overrides, o->overrides, why, WHY_BYTES);
-	snprintf(name, sizeof(name), "--instance=%s", o->instance);
-	return config_load(c, NULL, 2, arguments, why, WHY_BYTES);
+	for (size_t i = 0; i < sizeof(asking) / sizeof(asking[0]); i++)
+		if (strcmp(o->mode, asking[i]) == 0)
+			o->hosts.ask = hosts_ask_resolver;
+	if (strcmp(o->mode, "--check") == 0)
+		source.top = ".";
+	if (strcmp(o->mode, "--adopt") == 0 && o->instance) {
+		snprintf(name, sizeof(name), "--instance=%s", o->instance);
+		source = (struct config_source){ .argc = 2, .argv = arguments, .hosts = &o->hosts };
+	}
+	return config_load_as(c, &source, why, CONFIG_WHY_BYTES);
 }
 
 int main(int argc, char **argv)
 {
 	static struct options o;
 	static struct config c;
-	char why[WHY_BYTES], instance[128];
+	char why[CONFIG_WHY_BYTES], instance[128];
 	int status, err;
 
 	log_set_name("hold");
@@ -566,6 +589,8 @@ int main(int argc, char **argv)
 	err = load(&c, &o, why);
 	if (err)
 		return refuse_config(err, why);
+	if (strcmp(o.mode, "--classes") != 0)
+		config_log_hosts(&c, &o.hosts);
 	status = run_without_segment(&o, &c);
 	return status >= 0 ? status : run_with_segment(&o, &c);
 }

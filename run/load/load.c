@@ -47,7 +47,7 @@ int main(int argc, char **argv)
 	static struct load l;
 	struct csv csv;
 	struct sigaction act = { .sa_handler = on_signal };
-	char why[512];
+	char why[CONFIG_WHY_BYTES];
 	int status;
 
 	log_set_name("load");
@@ -55,7 +55,7 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (config_load(&c, o.file, 0, NULL, why, sizeof(why))) {
-		log_error("%s", why);
+		config_log_refusals(why, "");
 		return 2;
 	}
 	sigaction(SIGINT, &act, NULL); /* without SA_RESTART: a sleep ends at once */

@@ -359,11 +359,11 @@ static int compare(const struct options *o, const struct config *c, struct trace
 static int parse_overhead(struct options *o, const char *text)
 {
 	const struct option time = {
-		.key = "overhead", .type = VALUE_TIME, .bytes = sizeof(o->overhead_ns), .max = NS_PER_S, .step = 1
+		.key = "overhead", .kind = &kind_time, .bytes = sizeof(o->overhead_ns), .max = NS_PER_S
 	};
 	char reason[REASON_BYTES];
 
-	if (value_parse(&time, &o->overhead_ns, text, reason) == 0)
+	if (value_parse(&time, &o->overhead_ns, text, NULL, reason) == 0)
 		return 0;
 	log_error("--overhead %s: %s", text, reason);
 	return EXIT_USAGE;
@@ -424,15 +424,20 @@ int main(int argc, char **argv)
 	struct options o = { 0 };
 	struct trace t = { 0 };
 	const char *config_file = NULL;
-	char why[512];
+	static struct hosts hosts; /* nobody is asked: nothing is sent */
+	struct config_source source = { .hosts = &hosts };
+	char why[CONFIG_WHY_BYTES];
 	int status;
 
 	log_set_name("simulate");
 	status = parse(&o, &argc, argv, &config_file);
 	if (status >= 0)
 		return status;
-	if (config_load(&c, config_file, argc, argv, why, sizeof(why))) {
-		log_error("%s", why);
+	source.file = config_file;
+	source.argc = argc;
+	source.argv = argv;
+	if (config_load_as(&c, &source, why, sizeof(why))) {
+		config_log_refusals(why, "");
 		return EXIT_USAGE;
 	}
 	for (uint32_t i = 0; i < c.n_classes && !o.margins; i++)

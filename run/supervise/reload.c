@@ -3,11 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,9 +20,11 @@
 
 #define MOST_BYTES (1 << 20)
 
+static struct hosts hosts; /* of the configuration that is judged */
+
 void reload_init(struct reload *r, const char *file, int config_fd, int argc, char *const *argv)
 {
-	*r = (struct reload){ .file = file, .config_fd = config_fd, .argc = argc, .argv = argv };
+	*r = (struct reload){ .file = file, .config_fd = config_fd, .argc = argc, .argv = argv, .asked_fd = -1 };
 }
 
 /* All of a descriptor from its beginning; the caller frees it. NULL: errno says why. */
@@ -85,42 +91,102 @@ static int put(int fd, const char *text, size_t bytes)
 	return err;
 }
 
-/* Judge what was read from a place where nobody changes it. */
-static int judge(const struct reload *r, const struct config *old, struct config *fresh, const char *text, size_t bytes)
+/* What was read, in a place where nobody changes it: a descriptor, or -errno after a line in the log. */
+static int keep(const struct reload *r, const char *text, size_t bytes)
 {
-	char path[32], why[WHY_BYTES];
 	int fd = memfd_create("ontime-reload", MFD_CLOEXEC), err = fd < 0 ? -errno : put(fd, text, bytes);
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (err) {
-		log_error("reload %s: %s: nothing was changed", r->file, strerror(-err));
-	} else if (config_load(fresh, path, r->argc, r->argv, why, sizeof(why))) {
-		log_error("%s: nothing was changed", why);
-		err = -EINVAL;
-	} else if (config_explain_changes(old, fresh, stderr)) {
-		log_error("reload %s: some changes need a relaunch: nothing was changed", r->file);
-		err = -EINVAL;
-	}
+	if (!err)
+		return fd;
+	log_error("reload %s: %s: nothing was changed", r->file, strerror(-err));
 	if (fd >= 0)
 		close(fd);
 	return err;
 }
 
-int reload_now(struct reload *r, struct config *config)
+/* What was read, by the names that [hosts] has or that the resolver knows. `top`: look at this machine too. */
+static int judge(const struct reload *r, int fd, host_ask *ask, const char *top, struct config *fresh)
+{
+	static char path[32], why[CONFIG_WHY_BYTES];
+	struct config_source source = { path, r->argc, r->argv, &hosts, top };
+	int err;
+
+	hosts.ask = ask;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	err = config_load_as(fresh, &source, why, sizeof(why));
+	if (err)
+		config_log_refusals(why, ": nothing was changed");
+	return err;
+}
+
+/* The process that asks: what it finds out is written behind what was read. */
+static void answer(const struct reload *r, int fd, pid_t parent)
 {
 	static struct config fresh;
-	int fd = open(r->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err = 0;
-	size_t bytes = 0;
-	char *text = fd < 0 ? NULL : read_all(fd, &bytes);
+	FILE *out;
+	int err;
 
-	if (!text)
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* it has the supervisor's lock too */
+	if (getppid() != parent || judge(r, fd, hosts_ask_resolver, NULL, &fresh))
+		_exit(1);
+	config_log_hosts(&fresh, &hosts);
+	out = lseek(fd, 0, SEEK_END) < 0 ? NULL : fdopen(fd, "w");
+	if (out)
+		hosts_write(&hosts, out);
+	err = !out || fclose(out);
+	if (err)
 		log_error("reload %s: %s: nothing was changed", r->file, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	if (!text)
-		return -1;
-	err = judge(r, config, &fresh, text, bytes);
-	if (!err) {
+	_exit(err);
+}
+
+/* A resolver may take its time, and stages that die meanwhile are not to wait for it. */
+static int start_asking(struct reload *r, int fd)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid == 0)
+		answer(r, fd, parent);
+	r->asked_fd = pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
+	if (r->asked_fd >= 0) {
+		r->asking = pid;
+		r->answer_fd = fd;
+		return RELOAD_ASKS;
+	}
+	log_error("reload %s: ask for its host names: %s: nothing was changed", r->file, strerror(errno));
+	if (pid > 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	close(fd);
+	return -1;
+}
+
+static void stop_asking(struct reload *r)
+{
+	if (r->asked_fd < 0)
+		return;
+	kill(r->asking, SIGKILL); /* our own child, not waited for yet: nobody else can have its number */
+	waitpid(r->asking, NULL, 0);
+	close(r->asked_fd);
+	close(r->answer_fd);
+	r->asked_fd = -1;
+}
+
+/* All names are known: it is put in force, or not. Closes fd. */
+static int finish(struct reload *r, int fd, struct config *config)
+{
+	static struct config fresh;
+	size_t bytes = 0;
+	char *text = read_all(fd, &bytes);
+	int err = text ? judge(r, fd, NULL, ".", &fresh) : -errno;
+
+	close(fd);
+	if (!text) {
+		log_error("reload %s: %s: nothing was changed", r->file, strerror(-err));
+	} else if (!err && config_explain_changes(config, &fresh, stderr)) {
+		log_error("reload %s: some changes need a relaunch: nothing was changed", r->file);
+		err = -EINVAL;
+	} else if (!err) {
 		err = put(r->config_fd, text, bytes);
 		if (err)
 			log_error("reload %s: keep it for the stages: %s: nothing was changed", r->file,
@@ -131,6 +197,46 @@ int reload_now(struct reload *r, struct config *config)
 		return -1;
 	*config = fresh;
 	return 0;
+}
+
+int reload_now(struct reload *r, struct config *config)
+{
+	static struct config fresh;
+	int fd = open(r->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	size_t bytes = 0;
+	char *text = fd < 0 ? NULL : read_all(fd, &bytes);
+
+	stop_asking(r); /* what it reads has been replaced */
+	if (!text)
+		log_error("reload %s: %s: nothing was changed", r->file, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	if (!text)
+		return -1;
+	fd = keep(r, text, bytes);
+	free(text);
+	if (fd < 0)
+		return -1;
+	if (judge(r, fd, NULL, NULL, &fresh)) {
+		close(fd);
+		return -1;
+	}
+	return hosts.n_unknown ? start_asking(r, fd) : finish(r, fd, config);
+}
+
+int reload_answered(struct reload *r, struct config *config)
+{
+	int status = 0, fd = r->answer_fd;
+
+	waitpid(r->asking, &status, 0);
+	close(r->asked_fd);
+	r->asked_fd = -1;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return finish(r, fd, config);
+	if (!WIFEXITED(status))
+		log_error("reload %s: asking for its host names ended: nothing was changed", r->file);
+	close(fd);
+	return -1;
 }
 
 void reload_publish(const struct reload *r, struct names *names)

@@ -1,10 +1,11 @@
 /*
- * reload.h - a new configuration for a running instance: all of a file, or nothing and one line that says why.
+ * reload.h - a new configuration for a running instance: all of a file, or nothing and a line for each reason.
  *
  * Memory:  the configuration in force is a file in memory that all stages have as a descriptor. It is rewritten in place, under a
  *          lock that readers wait for (config.c), so a stage that starts at any moment reads the old one or the new one.
  * Rules:   the file is read once, and what was read is what is judged and used, whatever becomes of the file meanwhile. Its name is
- *          resolved anew each time: it may lead through links that were swapped.
+ *          resolved anew each time: it may lead through links that were swapped. So are the host names in it, by a process of its
+ *          own; what they became is written into the copy, as section [hosts].
  */
 #ifndef ONTIME_SUPERVISE_RELOAD_H
 #define ONTIME_SUPERVISE_RELOAD_H
@@ -17,12 +18,21 @@ struct reload {
 	int config_fd; /* what is in force */
 	int argc;
 	char *const *argv;
+	int asked_fd; /* pidfd of the process that asks for host names, or -1 */
+	pid_t asking;
+	int answer_fd;
 };
+
+#define RELOAD_ASKS 1
 
 void reload_init(struct reload *r, const char *file, int config_fd, int argc, char *const *argv);
 
-/* reload_now - 0: *config is the new one, and so is what the stages will read; -1: nothing has changed, and the log says why. */
+/*
+ * reload_now - 0: *config is the new one, and so is what the stages will read; -1: nothing has changed, and the log says why.
+ * RELOAD_ASKS: it names hosts, which a process of its own asks for; when asked_fd is readable, reload_answered() gives 0 or -1.
+ */
 int reload_now(struct reload *r, struct config *config);
+int reload_answered(struct reload *r, struct config *config);
 
 /* reload_publish - what is in force, as a file in the run directory. */
 void reload_publish(const struct reload *r, struct names *names);

@@ -3,7 +3,8 @@
  *
  * Memory:  the sockets, the segment and the configuration are descriptors that every stage has too (LISTEN_FDS). Nothing that
  *          this process knows is lost with it: its successor takes the descriptors from a stage and goes on.
- * Rules:   one process, one poll loop; it makes no process but the stages (and `latency`, for a stage that was built anew).
+ * Rules:   one process, one poll loop; it makes no process but the stages (and `latency`, for a stage that was built anew, and one that asks
+ *          for host names at a reload).
  *          One supervisor per instance: it holds a lock on the segment. It never gives up on a stage (life.h).
  *          HUP reloads the configuration file, all of it or nothing. TERM ends the supervisor; the stages go on without it.
  *          SIGNAL_RESTART + a stage's id: restart that stage (hold --restart).
@@ -154,7 +155,7 @@ static int take_arguments(struct supervisor *s, int argc, char **argv)
 
 static int open_instance(struct supervisor *s)
 {
-	char why[WHY_BYTES];
+	char why[CONFIG_WHY_BYTES];
 	int segment_fd = handed_fd("segment"), err;
 
 	s->config_fd = handed_fd("config");
@@ -165,7 +166,7 @@ static int open_instance(struct supervisor *s)
 	snprintf(s->config_path, sizeof(s->config_path), "/proc/self/fd/%d", s->config_fd);
 	err = config_load(&s->config, s->config_path, s->argc, s->argv, why, sizeof(why));
 	if (err) {
-		log_error("%s", why);
+		config_log_refusals(why, "");
 		return config_may_pass(err) ? EXIT_TEMPORARY : EXIT_CONFIG;
 	}
 	err = segment_attach_handed(&s->seg, segment_fd, &s->config, why);
@@ -229,15 +230,19 @@ static void signal_stages(struct supervisor *s, int sig)
 			process_signal(s->lives[id].pidfd, sig);
 }
 
-static void reload(struct supervisor *s, uint64_t now)
+static void put_in_force(struct supervisor *s, uint64_t now)
 {
-	log_reopen();
-	if (reload_now(&s->reload, &s->config))
-		return;
 	reload_publish(&s->reload, &s->names);
 	signal_stages(s, SIGHUP);
 	for (int id = 0; id < N_STAGES; id++)
 		life_try_again(&s->lives[id], now);
+}
+
+static void reload(struct supervisor *s, uint64_t now)
+{
+	log_reopen();
+	if (reload_now(&s->reload, &s->config) == 0)
+		put_in_force(s, now);
 }
 
 /* Returns 1 when asked to end. */
@@ -337,13 +342,14 @@ static void supervise(struct supervisor *s)
 	struct timespec pause = { .tv_nsec = 10 * NS_PER_MS };
 
 	for (;;) {
-		struct pollfd polls[N_STAGES + 1] = { { .fd = s->signal_fd, .events = POLLIN } };
+		struct pollfd polls[N_STAGES + 2] = { { .fd = s->signal_fd, .events = POLLIN } };
 		uint64_t now = now_ns();
 
 		tend(s, now);
 		for (int id = 0; id < N_STAGES; id++)
 			polls[id + 1] = (struct pollfd){ .fd = s->lives[id].pidfd, .events = POLLIN };
-		if (poll(polls, N_STAGES + 1, next_timeout_ms(s, now_ns())) < 0) {
+		polls[N_STAGES + 1] = (struct pollfd){ .fd = s->reload.asked_fd, .events = POLLIN };
+		if (poll(polls, N_STAGES + 2, next_timeout_ms(s, now_ns())) < 0) {
 			nanosleep(&pause, NULL); /* a call that keeps failing must not spin; the next turn asks again */
 			continue;
 		}
@@ -353,6 +359,8 @@ static void supervise(struct supervisor *s)
 				life_end(&s->lives[id], &s->seg, now);
 				life_start(&s->lives[id], &s->seg, s->stage_argv[id], now);
 			}
+		if (polls[N_STAGES + 1].revents && reload_answered(&s->reload, &s->config) == 0)
+			put_in_force(s, now);
 		if (polls[0].revents && take_signals(s, now))
 			return;
 	}

@@ -58,12 +58,19 @@ exit_costs_its_packet() { # TEXT N: the N-th packet does it three times, and the
 	counted ".received == 2 * $2 and .sent == $2 and .dropped.poison == $2" && eventually is_ready
 }
 
+reload_is_refused() { # by what the operator does, while the stage goes on trying
+	sed -i 's/^hung = .*/hung = 3s/' "$work/conf"
+	kill -HUP "$(cat "$ONTIME_RUN_DIR/$instance/supervisor.pid")"
+	eventually grep -q 'work = .*the plugin cannot be opened: No such file or directory; .*: nothing was changed' "$ONTIME_RUN_DIR/$instance/log" &&
+		grep -q '^hung = 2s' "$ONTIME_RUN_DIR/$instance/active.conf"
+}
+
 missing_file_is_waited_for() {
 	mv "$work/crash.so" "$work/away.so"
 	kill -9 "$(edf 2)"
 	sleep 1
 	say meanwhile
-	! is_ready || return 1
+	! is_ready && reload_is_refused || return 1
 	mv "$work/away.so" "$work/crash.so"
 	tries=400
 	until is_ready || [ "$tries" = 0 ]; do
@@ -76,5 +83,5 @@ missing_file_is_waited_for() {
 check "a plugin that takes 4 s to open is waited for, whatever hung says" slow_open_is_waited_for
 check "exit(0) on a datagram costs that one, and not the stage" exit_costs_its_packet "exit 0" 1
 check "so does one that nothing in the process can see" exit_costs_its_packet "group exit" 2
-check "a plugin file that is missing at a restart is waited for" missing_file_is_waited_for
+check "a plugin file that is missing at a restart is waited for, and a reload meanwhile is refused" missing_file_is_waited_for
 verdict plugin-instance

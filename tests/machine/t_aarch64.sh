@@ -31,12 +31,12 @@ apt_arm64() {
 }
 
 get_libraries() {
-	[ ! -e $lib/libinih.a ] || [ ! -e $lib/libcunit.a ] || return 0
+	[ ! -e $lib/libcunit.a ] || return 0
 	rm -rf "$apt" $to/sysroot
 	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/debs"
 	: >"$apt/status"
 	apt_arm64 update || true # one of several sources may fail
-	(cd "$apt/debs" && apt_arm64 download libinih-dev libcunit1-dev) || return 1
+	(cd "$apt/debs" && apt_arm64 download libcunit1-dev) || return 1
 	for package in "$apt"/debs/*.deb; do
 		dpkg-deb -x "$package" $to/sysroot || return 1
 	done

@@ -31,6 +31,29 @@ bad_input_is_one_line() {
 		says 1 'not running' --measure 1 --instance=none && says 2 'cannot be opened' -c /nonexistent
 }
 
+all_errors_are_told() { # in one run, each on its line
+	printf '[pipeline]\npolcy = edf\nlate = x\n[class a]\nlisten = 127.0.0.1\nsend = 127.0.0.1:2\nbudget = 1\n' >"$work/conf"
+	says 2 "^check: $work/conf:2: polcy" -c "$work/conf" && [ "$(printf '%s\n' "$text" | wc -l)" = 4 ] &&
+		says 2 "^check: $work/conf:7: budget" -c "$work/conf" && says 2 '^check: and 2 more' --a --b --c --d --e --f --g --h --i --j --k --l
+}
+
+values_are_exact() {
+	says 0 '  950.0 ' --high.budget='1 ms' && says 0 '  450.0 ' --high.budget=0.5ms && says 2 'not whole ns' --high.budget=0.0000001ms &&
+		says 2 'not below the budget' --high.margin=1ms
+}
+
+plugin_is_there() { # a relative one counts from where the stages will run, wherever this is called
+	top=$PWD
+	fails_with 2 'the plugin cannot be opened: No such file or directory; build it' "$build/check" --work=plugin:/nonexistent.so &&
+		fails_with 2 'the plugin is no regular file' "$build/check" --work=plugin:/dev/null && says 0 'the config is right' --work=plugin:Makefile &&
+		cd / && "$top/$build/check" --work=plugin:Makefile >/dev/null && fails_with 2 'counts from the directory' "$top/$build/check" --work=plugin:bin/sh
+}
+
+names_are_resolved() {
+	says 0 '^check: high.send\[0\]: localhost -> .*:7777 (IPv' --high.send=localhost:7777 &&
+		says 2 'high -> high; send it elsewhere' --high.send=localhost:8080 --high.listen='0.0.0.0:8080 [::]:8080'
+}
+
 full_output_is_told() {
 	for how in "" "$fits" "$fits --high.expected_burst=3 --counterexample" --help; do
 		# shellcheck disable=SC2086
@@ -66,6 +89,10 @@ simulation_confirms() {
 
 check "the answers are right" answers_are_right
 check "bad input is one line and its status" bad_input_is_one_line
+check "all errors of a config are told" all_errors_are_told
+check "values are exact" values_are_exact
+check "a plugin must be there" plugin_is_there
+check "host names are resolved, and a loop through one is found" names_are_resolved
 check "a full output is one line and status 1" full_output_is_told
 check "simulate confirms what does not fit" simulation_confirms
 [ ! -s "$work/share" ] || sed 's/^/     /' "$work/share"

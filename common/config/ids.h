@@ -1,0 +1,32 @@
+/*
+ * ids.h - the limits of a configuration, and what its choices are called in C.
+ *
+ * Rules:   no struct and no function of the configuration is known here, so that the segment's layout can include it. The order of
+ *          an enum is that of its words in table.c.
+ */
+#ifndef ONTIME_CONFIG_IDS_H
+#define ONTIME_CONFIG_IDS_H
+
+#define MAX_CLASSES 16
+#define MAX_LISTEN 4 /* listen addresses per class */
+#define MAX_DESTS 8 /* destinations per class */
+#define MAX_FLOWS (MAX_CLASSES * MAX_LISTEN)
+#define BATCH 64 /* datagrams per system call: past 64 the gain is below 5 % */
+#define CLASS_NAME_BYTES 16 /* with the final NUL */
+#define INSTANCE_NAME_BYTES 32
+#define PATH_BYTES 256
+
+#define BUDGET_NONE 0 /* budget = none: the class has no deadline */
+
+enum policy { POLICY_EDF, POLICY_EDF_DROP, POLICY_GUARDED, N_POLICIES };
+enum evict { EVICT_NEWEST, EVICT_LARGEST };
+enum work_kind { WORK_NONE, WORK_SIMULATE, WORK_PLUGIN };
+enum full { FULL_WAIT, FULL_DROP };
+enum late { LATE_SEND, LATE_DROP };
+enum fifo { FIFO_OFF, FIFO_ON, FIFO_AUTO };
+enum stage_id { STAGE_INGRESS, STAGE_EDF, STAGE_EGRESS, N_STAGES };
+
+const char *stage_name(enum stage_id id);
+const char *policy_name(enum policy p);
+
+#endif

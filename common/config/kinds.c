@@ -1,0 +1,303 @@
+/* kinds.c - the kinds of values that are no numbers: words, names, CPUs, addresses. */
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "address.h"
+#include "decimal.h"
+#include "value.h"
+
+static_assert(sizeof(enum policy) == sizeof(uint32_t), "choices are stored as uint32_t");
+
+/* The words of an option with something between two of them, and something else before the last. */
+static const char *join_words(const struct option *o, const char *between, const char *last, char text[VALUE_BYTES])
+{
+	size_t len = 0;
+
+	for (size_t i = 0; o->words[i]; i++)
+		len += (size_t)snprintf(text + len, VALUE_BYTES - len, "%s%s",
+					i == 0		  ? ""
+					: o->words[i + 1] ? between
+							  : last,
+					o->words[i]);
+	return text;
+}
+
+static int refuse_word(const struct option *o, const char *text, char *reason)
+{
+	char list[VALUE_BYTES];
+
+	return value_refuse(reason, "%s; use %.200s", text[0] ? "unknown choice" : "a value is missing",
+			    join_words(o, ", ", " or ", list));
+}
+
+static void print_words(const struct option *o, char *text)
+{
+	join_words(o, "|", "|", text);
+}
+
+static int parse_choice(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
+{
+	(void)hosts;
+	for (uint32_t i = 0; o->words[i]; i++)
+		if (strcmp(o->words[i], text) == 0) {
+			memcpy((char *)base + o->offset, &i, sizeof(i));
+			return 0;
+		}
+	return refuse_word(o, text, reason);
+}
+
+static uint32_t read_choice(const struct option *o, const void *base)
+{
+	uint32_t at;
+
+	memcpy(&at, (const char *)base + o->offset, sizeof(at));
+	return at;
+}
+
+static void format_choice(const struct option *o, const void *base, char *text)
+{
+	snprintf(text, VALUE_BYTES, "%s", o->words[read_choice(o, base)]);
+}
+
+/* One of the words; the last one is "plugin:FILE.so", and stands for any file. */
+static int parse_work(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
+{
+	const char *form = o->words[WORK_PLUGIN], *file = "";
+	size_t prefix = strcspn(form, ":") + 1;
+	char *plugin = (char *)base + o->second;
+
+	if (strncmp(text, form, prefix) == 0) {
+		file = text + prefix;
+		text = form;
+		if (file[0] == '\0')
+			return value_refuse(reason, "the plugin's file is missing; use %s", form);
+		if (strlen(file) >= PATH_BYTES)
+			return value_refuse(reason, "the plugin's path is longer than %d bytes", PATH_BYTES - 1);
+	}
+	if (parse_choice(o, base, text, hosts, reason))
+		return -EINVAL;
+	memset(plugin, 0, PATH_BYTES);
+	memcpy(plugin, file, strlen(file));
+	return 0;
+}
+
+static void format_work(const struct option *o, const void *base, char *text)
+{
+	const char *word = o->words[read_choice(o, base)];
+
+	snprintf(text, VALUE_BYTES, "%.*s%s", (int)(strcspn(word, ":") + (strchr(word, ':') != NULL)), word,
+		 (const char *)base + o->second);
+}
+
+int value_check_name(const char *text, size_t max_chars, char *reason)
+{
+	size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+	const char *what = "not a name";
+
+	if (len > 0 && text[len] == '\0' && len <= max_chars)
+		return 0;
+	if (text[0] == '\0')
+		what = "a name is missing";
+	else if (len > max_chars)
+		what = "too long";
+	return value_refuse(reason, "%s; use 1 to %zu of a-z, 0-9, _ and -", what, max_chars);
+}
+
+static int parse_name(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
+{
+	int err = value_check_name(text, o->bytes - 1, reason);
+
+	(void)hosts;
+	if (err)
+		return err;
+	memset((char *)base + o->offset, 0, o->bytes);
+	memcpy((char *)base + o->offset, text, strlen(text));
+	return 0;
+}
+
+static void format_name(const struct option *o, const void *base, char *text)
+{
+	snprintf(text, VALUE_BYTES, "%s", (const char *)base + o->offset);
+}
+
+bool stages_split(const char *text, char piece[N_STAGES][STAGE_BYTES])
+{
+	int n = 0;
+
+	for (bool more = true; more; text++) {
+		size_t start = strspn(text, " \t"), len = strcspn(text, ","), end = len;
+
+		start = start < len ? start : len;
+		while (end > start && isblank((unsigned char)text[end - 1]))
+			end--;
+		if (n == N_STAGES || end - start >= STAGE_BYTES)
+			return false;
+		snprintf(piece[n++], STAGE_BYTES, "%.*s", (int)(end - start), text + start);
+		text += len;
+		more = *text != '\0';
+	}
+	for (int i = 1; n == 1 && i < N_STAGES; i++)
+		memcpy(piece[i], piece[0], STAGE_BYTES);
+	return n == 1 || n == N_STAGES;
+}
+
+void stages_join(char piece[N_STAGES][STAGE_BYTES], char *text)
+{
+	if (strcmp(piece[0], piece[1]) == 0 && strcmp(piece[0], piece[2]) == 0)
+		snprintf(text, VALUE_BYTES, "%s", piece[0]);
+	else
+		snprintf(text, VALUE_BYTES, "%s,%s,%s", piece[0], piece[1], piece[2]);
+}
+
+static int refuse_cpus(const struct option *o, const char *text, char *reason)
+{
+	return value_refuse(reason,
+			    "%s; use auto, none, one CPU for all, or three with commas (ingress,edf,egress), from 0 "
+			    "to %" PRIu64 " (for example 0,1,1)",
+			    text[0] ? "not a choice of CPUs" : "a value is missing", o->max);
+}
+
+static int parse_cpus(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
+{
+	char piece[N_STAGES][STAGE_BYTES];
+	int32_t cpu[N_STAGES];
+
+	(void)hosts;
+	if (!stages_split(text, piece))
+		return refuse_cpus(o, text, reason);
+	for (int i = 0; i < N_STAGES; i++) {
+		uint64_t number = 0;
+		const char *end = "";
+
+		if (strcmp(text, "auto") == 0)
+			cpu[i] = -2;
+		else if (strcmp(text, "none") == 0)
+			cpu[i] = -1;
+		else if (strlen(piece[i]) > 4 || decimal_whole(piece[i], o->max, &number, &end) || *end)
+			return refuse_cpus(o, text, reason);
+		else
+			cpu[i] = (int32_t)number;
+	}
+	memcpy((char *)base + o->offset, cpu, sizeof(cpu));
+	return 0;
+}
+
+static void format_cpus(const struct option *o, const void *base, char *text)
+{
+	const int32_t *cpu = (const int32_t *)((const char *)base + o->offset);
+	char piece[N_STAGES][STAGE_BYTES];
+
+	for (int i = 0; i < N_STAGES; i++)
+		if (cpu[i] < 0)
+			snprintf(piece[i], STAGE_BYTES, "%s", cpu[i] == -1 ? "none" : "auto");
+		else
+			snprintf(piece[i], STAGE_BYTES, "%" PRId32, cpu[i]);
+	stages_join(piece, text);
+}
+
+/* What cannot be received at, or sent to, and what to do about it. */
+static const struct {
+	const struct kind *kind; /* NULL: both */
+	uint32_t trait;
+	const char *reason;
+} unusable[] = {
+	{ NULL, ADDRESS_IS_MAPPED, "is an IPv4 address in IPv6 form; write it as IPv4 (for example 127.0.0.1:8080)" },
+	{ NULL, ADDRESS_LACKS_SCOPE, "is on each link another; add %INTERFACE (for example [fe80::1%eth0]:8080)" },
+	{ &kind_listen, ADDRESS_IS_GROUP,
+	  "multicast groups are not joined by this version; use an address of this machine" },
+	{ &kind_listen, ADDRESS_IS_BROADCAST,
+	  "broadcasts are not received by this version; use an address of this machine" },
+	{ &kind_send, ADDRESS_IS_WILDCARD, "stands for any address, which is none to send to; name the receiver's" },
+	{ &kind_send, ADDRESS_IS_BROADCAST,
+	  "broadcasts are not sent; name each receiver's address, or a multicast group" },
+};
+
+/* NULL: it is fine. */
+static const char *what_is_wrong(const struct option *o, const struct address *a)
+{
+	for (size_t i = 0; i < sizeof(unusable) / sizeof(unusable[0]); i++)
+		if ((!unusable[i].kind || unusable[i].kind == o->kind) && address_traits(a) & unusable[i].trait)
+			return unusable[i].reason;
+	return NULL;
+}
+
+#define USE_ADDRESSES                                                                                                  \
+	"use ADDRESS:PORT or NAME:PORT, several with blanks between "                                                  \
+	"(for example 127.0.0.1:8080 [::1]:8080 sink.example:8080)"
+
+static int parse_address(const struct option *o, const char *text, size_t len, struct address *a, struct hosts *hosts,
+			 char *reason)
+{
+	int shown = len < 80 ? (int)len : 80;
+	char why[HOSTS_WHY_BYTES], became[ADDRESS_BYTES];
+	const char *wrong;
+
+	if (!address_parse(text, len, a)) {
+		int err = hosts_parse(hosts, text, len, a, why);
+
+		if (err && why[0] == '\0')
+			return value_refuse(
+				reason,
+				"\"%.*s\" is neither an address nor a host name with a port from 1 to 65535; %s", shown,
+				text, USE_ADDRESSES);
+		if (err) {
+			value_refuse(reason, "\"%.*s\": %s", shown, text, why);
+			return err;
+		}
+	}
+	wrong = what_is_wrong(o, a);
+	if (wrong && a->host)
+		return value_refuse(reason, "\"%.*s\", %s: %s", shown, text, address_format(a, became), wrong);
+	if (wrong)
+		return value_refuse(reason, "\"%.*s\": %s", shown, text, wrong);
+	return 0;
+}
+
+static int parse_addresses(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
+{
+	struct address found[MAX_DESTS] = { 0 };
+	uint32_t n = 0, max = (uint32_t)(o->bytes / sizeof(*found));
+
+	for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
+		size_t len = strcspn(text, " \t");
+		int err;
+
+		if (n == max)
+			return value_refuse(reason, "more than %" PRIu32 " addresses", max);
+		err = parse_address(o, text, len, &found[n++], hosts, reason);
+		if (err)
+			return err;
+		text += len;
+	}
+	if (n == 0)
+		return value_refuse(reason, "a value is missing; %s", USE_ADDRESSES);
+	memcpy((char *)base + o->offset, found, o->bytes);
+	memcpy((char *)base + o->second, &n, sizeof(n));
+	return 0;
+}
+
+static void format_addresses(const struct option *o, const void *base, char *text)
+{
+	const struct address *list = (const struct address *)((const char *)base + o->offset);
+	char one[ADDRESS_BYTES];
+	size_t len = 0;
+	uint32_t n;
+
+	memcpy(&n, (const char *)base + o->second, sizeof(n));
+	text[0] = '\0';
+	for (uint32_t i = 0; i < n; i++)
+		len += (size_t)snprintf(text + len, VALUE_BYTES - len, "%s%s", i ? " " : "",
+					address_format(&list[i], one));
+}
+
+const struct kind kind_choice = { .parse = parse_choice, .format = format_choice, .print_range = print_words };
+const struct kind kind_work = { .parse = parse_work, .format = format_work, .print_range = print_words };
+const struct kind kind_name = { .parse = parse_name, .format = format_name };
+const struct kind kind_cpus = { .parse = parse_cpus, .format = format_cpus };
+const struct kind kind_listen = { .parse = parse_addresses, .format = format_addresses };
+const struct kind kind_send = { .parse = parse_addresses, .format = format_addresses };
