@@ -28,7 +28,7 @@ PARTS_sim := tests/crash_trap.c tests/crash_ingress.c tests/crash_edf.c tests/cr
 	$(filter-out %/main.c,$(wildcard ingress/*.c edf/*.c egress/*.c))
 LIBS_sim := $(patsubst %,-Wl$(comma)--wrap=%,mmap munmap mlock2 shm_open shm_unlink fcntl clock_gettime clock_nanosleep nanosleep \
 	syscall recvmmsg sendmmsg recvmsg socket bind connect getsockname getpeername \
-	setsockopt getsockopt close epoll_create1 epoll_ctl epoll_wait read write)
+	setsockopt getsockopt close epoll_create1 epoll_ctl epoll_wait read write softnet_is_starvable)
 LIBS_threads := -Wl,--wrap=mmap -Wl,--wrap=munmap
 PARTS_check := edf/feasible.c
 PARTS_simulate := edf/edf.c edf/plan.c run/load_trace.c

@@ -89,7 +89,7 @@ static void start_shaper(struct loop *l)
 
 static void step(struct loop *l)
 {
-	uint64_t now = now_ns(), next_ns;
+	uint64_t now = now_ns(), next_ns, again_ns;
 	uint32_t most_bytes, allowed_bytes, bytes, backlogged = look(l, now);
 	int class;
 
@@ -101,6 +101,9 @@ static void step(struct loop *l)
 		return;
 	}
 	next_ns = shaper_next_ns(&l->egress.shaper, l->oldest_bytes[class], now);
+	again_ns = send_again_at_ns(&l->sender, (uint32_t) class, now);
+	if (again_ns > next_ns)
+		next_ns = again_ns;
 	if (next_ns > now) {
 		park(l, next_ns);
 		return;

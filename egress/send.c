@@ -10,6 +10,7 @@
 #include "log.h"
 #include "mutant.h"
 #include "settle.h"
+#include "softnet.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -310,6 +311,19 @@ void send_look_at_ways(struct sender *s, uint64_t now)
 		s->look_at_ns = now + LOOK_NS / s->n_outputs;
 }
 
+uint64_t send_again_at_ns(struct sender *s, uint32_t class, uint64_t now)
+{
+	if (s->is_starvable && unread_is_due(&s->unread, now)) {
+		int begins = s->unread.since_ns == 0;
+
+		if (unread_look(&s->unread, softnet_waiting_pkts(), now) && begins) {
+			s->tally[class].send_waits++;
+			settle(s, class, 0, now);
+		}
+	}
+	return s->unread.until_ns > now ? s->unread.until_ns : 0;
+}
+
 static uint32_t wire_bytes_sent(const struct sender *s, const struct batch *b, uint32_t n_msgs)
 {
 	uint32_t bytes = 0;
@@ -345,6 +359,7 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 	journal_open(&j->word, j->msgs, class, b.n_msgs, s->word[class]);
 	n = sendmmsg(b.to->fd, j->msgs, b.n_msgs, MSG_DONTWAIT | MSG_NOSIGNAL);
 	err = errno;
+	s->unread.sent_pkts += b.n_pkts;
 	if (n > 0) {
 		bytes = wire_bytes_sent(s, &b, (uint32_t)n);
 		settle(s, class, b.released[n - 1], now_ns());
@@ -392,6 +407,7 @@ int send_init(struct sender *s, struct stage *stage)
 {
 	memset(s, 0, sizeof(*s));
 	s->stage = stage;
+	s->is_starvable = softnet_is_starvable();
 	s->journal = &stage->seg.shared->egress_journal;
 	segment_touch(s->journal, sizeof(*s->journal));
 	for (uint32_t class = 0; class < stage->config.n_classes; class ++) {

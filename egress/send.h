@@ -19,6 +19,7 @@
 #include "egress.h"
 #include "output.h"
 #include "stage.h"
+#include "unread.h"
 
 #define GSO_MOST_BYTES 65000 /* of one super-datagram; the kernel's limit is 65535 with headers */
 struct sender {
@@ -28,6 +29,8 @@ struct sender {
 	uint64_t word[MAX_CLASSES]; /* own commit words */
 	uint64_t retry_at_ns[MAX_CLASSES]; /* the kernel had no room: not before this */
 	uint64_t look_at_ns; /* at the next output's way */
+	int is_starvable; /* softnet.h */
+	struct unread unread;
 	uint32_t n_outputs, next_output;
 	struct output *all_outputs[MAX_CLASSES * MAX_DESTS];
 	uint32_t rescued_wire_bytes; /* sent by a predecessor's last call: when in it is not known */
@@ -50,6 +53,12 @@ int send_is_idle(struct sender *s);
 
 /* send_look_at_ways - at each output's once a second; call it at least that often. */
 void send_look_at_ways(struct sender *s, uint64_t now);
+
+/*
+ * send_again_at_ns - when a packet of that class may go, later than now while this CPU's queue to local sockets is as good as full
+ * (unread.h); else 0.
+ */
+uint64_t send_again_at_ns(struct sender *s, uint32_t class, uint64_t now);
 
 /* send_batch - send packets of a class, at most `most_bytes` on the wire. Returns the wire bytes sent. */
 uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint64_t now);
