@@ -266,7 +266,7 @@ static void full_wait_drops_nothing_behind_egress(void)
 
 static void kernel_drops_are_counted(void)
 {
-	uint32_t came;
+	uint32_t came = 0;
 
 	start_one_class("socket_buffer = 64KiB", "");
 	stage_freeze(&rig, STAGE_INGRESS);
@@ -275,9 +275,9 @@ static void kernel_drops_are_counted(void)
 	await(account_of(&rig, 0).sent_pkts > 10 && account_of(&rig, 0).held_pkts == 0);
 	await(account_of(&rig, 0).received_pkts == 2000); /* though no datagram comes that would tell of them */
 	expect_balanced(&rig);
-	came = drain_sink(&rig, 0);
+	await((came += drain_sink(&rig, 0)) ==
+	      account_of(&rig, 0).sent_pkts); /* before Linux 6.5 some come later (softnet.h) */
 	expect(dropped(DROP_KERNEL) > 0);
-	expect_equal(account_of(&rig, 0).sent_pkts, came);
 	expect_equal(dropped(DROP_KERNEL), 2000 - came);
 	stage_restart(&rig, STAGE_INGRESS, SIGKILL); /* the count is cumulative: a successor must not add it again */
 	send_pkts(&rig, 0, 1, 200);
@@ -295,12 +295,12 @@ static void kernel_drops_are_counted(void)
 
 static void edf_drop_counts_late(void)
 {
-	start_one_class("policy = edf-drop", "budget = 1ms\n");
+	start_one_class("policy = edf-drop", "budget = 200ms\n"); /* enough for the first, in an emulator too */
 	relay_pkts(&rig, 1, 10);
 	stage_freeze(&rig, STAGE_EDF);
 	send_pkts(&rig, 0, 100, 100);
 	await(account_of(&rig, 0).waiting_edf_pkts == 100);
-	pass_time(20 * NS_PER_MS);
+	pass_time(220 * NS_PER_MS);
 	stage_thaw(&rig, STAGE_EDF);
 	await(dropped(DROP_LATE) >= 100);
 	expect_balanced(&rig);
@@ -313,7 +313,7 @@ static void freeze_egress_past_the_deadline(uint32_t n)
 	stage_freeze(&rig, STAGE_EGRESS);
 	send_pkts(&rig, 0, n, 100);
 	await(account_of(&rig, 0).waiting_egress_pkts == n);
-	pass_time(20 * NS_PER_MS);
+	pass_time(rig.config.classes[0].budget_ns + 20 * NS_PER_MS);
 	stage_thaw(&rig, STAGE_EGRESS);
 }
 
@@ -360,7 +360,7 @@ static void late_drop_counts_late_with_guarded(void)
 
 static void late_drop_counts_late_egress(void)
 {
-	start_one_class("late = drop", "budget = 15ms\n");
+	start_one_class("late = drop", "budget = 500ms\n"); /* so that edf passes all on, in an emulator too */
 	freeze_egress_past_the_deadline(100);
 	expect_balanced(&rig);
 	expect_equal(dropped(DROP_LATE_EGRESS), 100);
@@ -956,16 +956,23 @@ static void another_config_is_refused(void)
 	expect_refusal(2, "from a config with other");
 }
 
+/* All but what a busy machine makes a stage say. */
+static uint32_t lines_about_stages(void)
+{
+	return rig_log_lines(&rig, "") - rig_log_lines(&rig, ": real time ") - rig_log_lines(&rig, ": starved");
+}
+
 static void a_second_stage_is_refused(void)
 {
 	start_one_class("", "");
+	await(rig_log_lines(&rig, ": ready (") == N_STAGES);
 	for (int i = 0; i < N_STAGES; i++) {
 		pid_t first = rig.pids[i];
-		uint32_t lines = rig_log_lines(&rig, "");
+		uint32_t lines = lines_about_stages();
 
 		stage_start(&rig, (enum stage_id)i);
 		expect_equal(stage_end(&rig, (enum stage_id)i, 0), W_EXITCODE(1, 0));
-		expect_equal(rig_log_lines(&rig, ""), lines + 1);
+		expect_equal(lines_about_stages(), lines + 1);
 		expect_equal(rig_log_lines(&rig, "already running"), i + 1);
 		rig.pids[i] = first;
 	}
@@ -988,6 +995,29 @@ static uint64_t cpu_ns(pid_t pid)
 	return ns;
 }
 
+#define PATIENT_WAKES 5000 /* in a second with 20 bursts of 10 to 100 datagrams, and a try each 1 to 10 ms */
+
+/* CPU time that going to sleep and waking up costs here: some us, and a hundred times that in an emulator. */
+static uint64_t wake_cost_ns(void)
+{
+	const struct timespec pause = { .tv_nsec = 50000 };
+	uint64_t before = cpu_ns(getpid());
+
+	for (int i = 0; i < 200; i++)
+		nanosleep(&pause, NULL);
+	return (cpu_ns(getpid()) - before) / 200;
+}
+
+/* Of that much CPU on a machine, or of that many wakes in an emulator. */
+static void expect_little_cpu(int line, uint64_t used_ns, uint64_t most_ns, uint64_t most_wakes)
+{
+	uint64_t wake_ns = wake_cost_ns();
+
+	if (used_ns > most_ns && used_ns > most_wakes * wake_ns)
+		test_fail(line, "%.2f ms of CPU, where a wake costs %.3f", (double)used_ns / 1e6,
+			  (double)wake_ns / 1e6);
+}
+
 static void idle_stages_use_no_cpu(void)
 {
 	uint64_t used_ns = 0;
@@ -1000,8 +1030,8 @@ static void idle_stages_use_no_cpu(void)
 	pass_time(5 * NS_PER_S);
 	for (int i = 0; i < N_STAGES; i++)
 		used_ns += cpu_ns(rig.pids[i]);
-	if (used_ns > 10 * NS_PER_MS) /* 0.2 % of 5 s */
-		test_fail(__LINE__, "%.2f ms of CPU in 5 s", (double)used_ns / 1e6);
+	/* 0.2 % of 5 s; each stage beats 5 times a second, and a beat may cost as much as 20 bare wakes */
+	expect_little_cpu(__LINE__, used_ns, 10 * NS_PER_MS, N_STAGES * 5 * 5 * 20);
 }
 
 /* Stages in which one call fails with err, while a file is there. */
@@ -1038,20 +1068,20 @@ static struct stage_block *block_of(enum stage_id id)
 /* For a second it fails, with traffic: little CPU, told to observers and once in the log; then all is well again. */
 static void expect_patience(enum stage_id id, int err, void (*traffic)(void))
 {
-	uint64_t used_ns;
+	uint64_t used_ns, began_ns;
 
 	rig_start(&rig);
 	unsetenv("LD_PRELOAD");
 	relay_pkts(&rig, 10, 100);
 	let_fail(1);
+	began_ns = now_ns();
 	used_ns = cpu_ns(rig.pids[id]);
 	for (int i = 0; i < 20; i++) {
 		traffic();
 		pass_time(50 * NS_PER_MS);
 	}
 	used_ns = cpu_ns(rig.pids[id]) - used_ns;
-	if (used_ns > 200 * NS_PER_MS)
-		test_fail(__LINE__, "%.0f ms of CPU in a second", (double)used_ns / 1e6);
+	expect_little_cpu(__LINE__, used_ns, (now_ns() - began_ns) / 5, PATIENT_WAKES);
 	await(block_of(id)->failing_since_ns != 0 && block_of(id)->failed_calls > 10);
 	expect_equal(block_of(id)->failing_errno, err);
 	let_fail(0);
@@ -1129,21 +1159,21 @@ static void a_socket_that_cannot_be_muted_is_looked_at_slowly(void)
 /* Sends are not the stage's trouble alone: the packets are counted, by errno. */
 static void expect_counted(int err)
 {
-	uint64_t used_ns;
+	uint64_t used_ns, began_ns;
 
 	hold_with_failing("sendmmsg", err, "");
 	rig_start(&rig);
 	unsetenv("LD_PRELOAD");
 	relay_pkts(&rig, 10, 100);
 	let_fail(1);
+	began_ns = now_ns();
 	used_ns = cpu_ns(rig.pids[STAGE_EGRESS]);
 	for (int i = 0; i < 20; i++) {
 		send_pkts(&rig, 0, 10, 100);
 		pass_time(50 * NS_PER_MS);
 	}
 	used_ns = cpu_ns(rig.pids[STAGE_EGRESS]) - used_ns;
-	if (used_ns > 200 * NS_PER_MS)
-		test_fail(__LINE__, "%.0f ms of CPU in a second", (double)used_ns / 1e6);
+	expect_little_cpu(__LINE__, used_ns, (now_ns() - began_ns) / 5, PATIENT_WAKES);
 	await(errors_of(err) == 200);
 	let_fail(0);
 	rig.flows[0].next_pkts += 200;
