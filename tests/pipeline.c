@@ -995,7 +995,7 @@ static uint64_t cpu_ns(pid_t pid)
 	return ns;
 }
 
-#define PATIENT_WAKES 5000 /* in a second with 20 bursts of 10 to 100 datagrams, and a try each 1 to 10 ms */
+#define PATIENT_WAKES 10000 /* in a second with 20 bursts of 10 to 100 datagrams, and a try each 1 to 10 ms */
 
 /* CPU time that going to sleep and waking up costs here: some us, and a hundred times that in an emulator. */
 static uint64_t wake_cost_ns(void)

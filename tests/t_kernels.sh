@@ -137,8 +137,10 @@ part() { # NAME SECONDS COMMAND..: unless others were asked for
 	shift 2
 	echo "== $name"
 	began=$(date +%s)
-	timeout -k 10 "$seconds" "$@" >"$work/part" 2>&1 </dev/null && status=0 || status=$?
-	cat "$work/part"
+	timeout -k 10 "$seconds" "$@" >"$work/part" 2>&1 </dev/null &
+	running=$!
+	tail -q -n +1 -f --pid="$running" "$work/part"
+	wait "$running" && status=0 || status=$?
 	add_sums "$work/part" "$status" "$name"
 	echo "== $name: status $status after $(($(date +%s) - began)) s"
 }
@@ -156,11 +158,19 @@ functional_suite() { # as in tests/run.sh
 	part storm 900 build/tests/storm --kills 100 --seed 1 --gso on --rate 2000
 	part storm_no_gso 900 build/tests/storm --kills 50 --seed 2 --gso off --rate 2000
 	part t_supervised_storm 900 tests/t_supervised_storm.sh 60 1 5 1000
+	for script in $(scripts_near_the_kernel_first); do
+		part "$script" 1800 "tests/$script.sh"
+	done
+}
+
+scripts_near_the_kernel_first() {
+	first="t_world t_operate t_latency t_systemd t_mishaps t_health t_plugin t_calls t_environment t_hostile"
+	echo "$first" | tr ' ' '\n'
 	for script in tests/t_*.sh; do
 		script=$(basename "$script" .sh)
-		case $script in
-		t_aarch64 | t_coverage | t_kernels | t_mutants | t_supervised_storm) ;;
-		*) part "$script" 1800 "tests/$script.sh" ;;
+		case " $first t_aarch64 t_coverage t_kernels t_mutants t_supervised_storm " in
+		*" $script "*) ;;
+		*) echo "$script" ;;
 		esac
 	done
 }
@@ -176,6 +186,7 @@ all_under() { # RELEASE [PART..]
 	release=$1
 	shift
 	make -s tests
+	make -s NO_PROBES=1 build/no-probes/edf # of t_latency
 	tests/kernel-vm.sh --memory 6G "$release" 14400 "cd '$PWD' && tests/t_kernels.sh --inside-all $*"
 }
 
