@@ -69,7 +69,7 @@ LIBS_crash := $(call wrap,mmap munmap recvmmsg sendmmsg)
 PARTS_crash := $(MORTAL) $(STAGE_PARTS) run/hold/sockets.c
 LIBS_sim := $(call wrap,mmap munmap mlock2 shm_open shm_unlink fcntl clock_gettime clock_nanosleep nanosleep \
 	syscall recvmmsg sendmmsg recvmsg socket bind connect getsockname getpeername \
-	setsockopt getsockopt close epoll_create1 epoll_ctl epoll_wait read write)
+	setsockopt getsockopt close epoll_create1 epoll_ctl epoll_wait read write softnet_is_starvable)
 PARTS_sim := $(MORTAL) $(STAGE_PARTS)
 LIBS_threads := $(call wrap,mmap munmap)
 PARTS_threads := $(STAGE_PARTS) run/hold/sockets.c $(SINK)

@@ -139,14 +139,18 @@ static void send_class(struct egress_loop *l, int class, uint64_t now)
 static void step(struct stage *s)
 {
 	struct egress_loop *l = loop_of(s);
-	uint64_t now = now_ns(), next_ns = 0;
+	uint64_t now = now_ns(), next_ns = 0, again_ns;
 	uint32_t backlogged = shed_and_look(l, now);
 	int class = backlogged ? drr_pick(&l->drr, l->head_bytes) : -1, is_free;
 
 	stage_beat(s, now, backlogged > 0);
 	send_look_at_ways(&l->sender, now);
-	if (class >= 0)
+	if (class >= 0) {
 		next_ns = shaper_next_ns(&l->shaper, l->head_bytes[class], now);
+		again_ns = send_again_at_ns(&l->sender, (uint32_t) class, now);
+		if (again_ns > next_ns)
+			next_ns = again_ns;
+	}
 	is_free = class >= 0 && next_ns <= now;
 	if (is_free)
 		send_class(l, class, now);

@@ -11,6 +11,7 @@
 #include "refusal.h"
 #include "shaper.h"
 #include "shm/journal.h"
+#include "softnet.h"
 
 #define LOOK_NS NS_PER_S
 
@@ -61,6 +62,7 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 	journal_open(&j->word, j->msgs, class, b.n_msgs, s->settled.sent[class]);
 	n = sendmmsg(b.to->fd, j->msgs, b.n_msgs, MSG_DONTWAIT | MSG_NOSIGNAL);
 	err = errno;
+	s->unread.sent_pkts += b.n_pkts;
 	if (n > 0) {
 		bytes = batch_wire_bytes(&b, j, (uint32_t)n);
 		settle(&s->settled, class, b.released[n - 1], now_ns());
@@ -70,6 +72,19 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 	if (n < 0)
 		refusal_handle(s, &b, err, now);
 	return bytes;
+}
+
+uint64_t send_again_at_ns(struct sender *s, uint32_t class, uint64_t now)
+{
+	if (s->is_starvable && unread_is_due(&s->unread, now)) {
+		int begins = s->unread.since_ns == 0;
+
+		if (unread_look(&s->unread, softnet_waiting_pkts(), now) && begins) {
+			s->settled.tally[class].send_waits++;
+			settle(&s->settled, class, 0, now);
+		}
+	}
+	return s->unread.until_ns > now ? s->unread.until_ns : 0;
 }
 
 void send_look_at_ways(struct sender *s, uint64_t now)
@@ -163,6 +178,7 @@ int send_init(struct sender *s, struct stage *stage)
 {
 	memset(s, 0, sizeof(*s));
 	s->stage = s->settled.stage = stage;
+	s->is_starvable = softnet_is_starvable();
 	s->journal = &stage->seg.shared->egress_journal;
 	segment_touch(s->journal, sizeof(*s->journal));
 	for (uint32_t class = 0; class < stage->config.n_classes; class ++) {

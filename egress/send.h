@@ -32,6 +32,12 @@ uint32_t send_head_bytes(const struct sender *s, uint32_t class, uint64_t now);
 /* send_is_idle - does nothing wait to be sent, not even for a retry? */
 int send_is_idle(const struct sender *s);
 
+/*
+ * send_again_at_ns - when a packet of that class may go: later than now while this CPU's queue to local sockets is as good as full
+ * (unread.h), else 0.
+ */
+uint64_t send_again_at_ns(struct sender *s, uint32_t class, uint64_t now);
+
 /* send_batch - send packets of a class that has a head, at most `most_bytes` on the wire. Returns the wire bytes sent. */
 uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint64_t now);
 

@@ -9,6 +9,7 @@
 
 #include "output.h"
 #include "settle.h"
+#include "unread.h"
 
 #define LONGEST_SCAN 512 /* slots judged at once, dropped ones included; must fit egress_journal.released[] */
 
@@ -21,6 +22,8 @@ struct sender {
 	uint32_t n_outputs, next_output;
 	struct output *all_outputs[MAX_CLASSES * MAX_DESTS];
 	uint64_t look_at_ns; /* when the way of the next output is looked at */
+	int is_starvable; /* softnet.h */
+	struct unread unread;
 	uint32_t rescued_wire_bytes; /* sent by a predecessor's last call, at an unknown time */
 };
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# t_supervised_storm.sh [KILLS [SEED [RATE]]] - stages killed RATE times a second (25) under the supervisor, and it too now and
-# then, while 20,000 packets/s pass: nothing lost, and in the end all runs. 300 kills by default; 2,000 by hand.
+# t_supervised_storm.sh [KILLS [SEED [RATE [PPS]]]] - stages killed RATE times a second (25) under the supervisor, and it too now and
+# then, while PPS (20,000) packets/s pass: nothing lost, and in the end all runs. 300 kills by default; 2,000 by hand.
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/harness/check.sh
@@ -8,6 +8,7 @@ cd "$(dirname "$0")/../.."
 kills=${1:-300}
 seed=${2:-1}
 rate=${3:-25}
+pps=${4:-20000}
 work=$(mktemp -d)
 ONTIME_RUN_DIR=$work/run
 ONTIME_BUILD=$PWD/${ONTIME_BUILD:-build}
@@ -74,11 +75,11 @@ all_runs() {
 }
 
 run/launch.sh -c "$conf" >/dev/null
-build/load -c "$conf" --rate 20000 --size 64-1400 --seconds 3600 --drain 5 >"$work/load" 2>&1 &
+build/load -c "$conf" --rate "$pps" --size 64-1400 --seconds 3600 --drain 5 >"$work/load" 2>&1 &
 load=$!
 eventually ready
 sleep 0.5
-check "stages and supervisors are killed while 20,000 packets/s pass" kill_stages
+check "stages and supervisors are killed while $pps packets/s pass" kill_stages
 check "each stage was killed often enough" each_stage_was_killed
 check "all stages run, and a supervisor" all_runs
 check "no stage was parked" none_is_parked

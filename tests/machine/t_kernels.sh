@@ -1,7 +1,12 @@
 #!/bin/sh
 # t_kernels.sh - the pipeline and its histograms under the kernels of Debian 12 and 13, in an emulator (tests/machine/kernel-vm.sh).
 #
-# usage: tests/machine/t_kernels.sh [RELEASE..]     default: bookworm trixie (6.1, 6.12); bullseye has 5.10, too old for histograms
+# usage: tests/machine/t_kernels.sh [RELEASE..]          default: bookworm trixie (6.1, 6.12); bullseye has 5.10, too old for histograms
+#        tests/machine/t_kernels.sh all RELEASE [PART..] the whole functional suite there, or some parts of it (unit, sim, storm, t_world, ...)
+#
+# `all` takes about an hour, so tests/run.sh leaves it to hand. What scales has a tenth of its size there, and each part ten times as
+# long. Not in it: lint, t_coverage, t_mutants and the sanitizers, which judge sources and tests; t_aarch64 and this script, which
+# are emulators themselves; tests/bench.sh, which measures.
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/harness/check.sh
@@ -111,18 +116,84 @@ inside() { # the guest
 	verdict kernels
 }
 
+add_sums() { # FILE STATUS NAME: of the last line that counts; without one, or with a status that no FAIL explains, one has failed
+	# shellcheck disable=SC2046 # three numbers, or nothing
+	set -- "$2" "$3" $(sed -n 's/^.*: \([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$1" | tail -n 1)
+	if [ $# = 5 ]; then
+		passed=$((passed + $3)) failed=$((failed + $4)) skipped=$((skipped + $5))
+	elif [ "$1" = 77 ]; then
+		skipped=$((skipped + 1))
+		return
+	fi
+	if [ $# != 5 ] || { [ "$1" != 0 ] && [ "$1" != 77 ] && [ "$4" = 0 ]; }; then
+		count_check 1 "$2: ended with status $1$([ "$1" != 124 ] || echo " (took too long)")"
+	fi
+}
+
+part() { # NAME SECONDS COMMAND..: unless others were asked for
+	name=$1
+	case " ${only:-$name} " in *" $name "*) ;; *) return 0 ;; esac
+	seconds=$2
+	shift 2
+	echo "== $name"
+	began=$(date +%s)
+	timeout -k 10 "$seconds" "$@" >"$work/part" 2>&1 </dev/null &
+	running=$!
+	tail -q -n +1 -f --pid="$running" "$work/part"
+	wait "$running" && status=0 || status=$?
+	add_sums "$work/part" "$status" "$name"
+	echo "== $name: status $status after $(($(date +%s) - began)) s"
+}
+
+functional_suite() { # as in tests/run.sh
+	part unit 600 build/tests/unit
+	part sim 900 build/tests/sim --worlds 50
+	part sim_faults 600 build/tests/sim --seconds 30 --faults 20
+	part sim_sweep 900 build/tests/sim --sweep 1
+	part crash 900 build/tests/crash
+	part crash_shaped 900 build/tests/crash --gso=off --rate=1Gbit
+	part threads 600 build/tests/threads
+	part pipeline 1800 build/tests/pipeline
+	part plugin 900 build/tests/plugin
+	part storm 900 build/tests/storm --kills 100 --seed 1 --gso on --rate 2000
+	part storm_no_gso 900 build/tests/storm --kills 50 --seed 2 --gso off --rate 2000
+	part t_supervised_storm 900 tests/kill/t_supervised_storm.sh 60 1 5 1000
+	for script in $(scripts_near_the_kernel_first); do
+		part "$script" 1800 tests/*/"$script.sh"
+	done
+}
+
+scripts_near_the_kernel_first() {
+	first="t_world t_operate t_latency t_systemd t_mishaps t_health t_plugin t_calls t_environment t_hostile t_vanish"
+	echo "$first" | tr ' ' '\n'
+	for script in tests/*/t_*.sh; do
+		script=$(basename "$script" .sh)
+		case " $first t_aarch64 t_coverage t_kernels t_make t_mutants t_supervised_storm " in
+		*" $script "*) ;;
+		*) echo "$script" ;;
+		esac
+	done
+}
+
+inside_all() { # the guest
+	work=$(mktemp -d)
+	functional_suite
+	verdict kernels
+}
+
+all_under() { # RELEASE [PART..]
+	[ $# -gt 0 ] || { sed -n '4,5s/^# //p' "$0" && exit 2; }
+	release=$1
+	shift
+	make -s tests
+	make -s NO_PROBES=1 build/no-probes/edf # of t_latency
+	tests/machine/kernel-vm.sh --memory 6G "$release" 14400 "cd '$PWD' && tests/machine/t_kernels.sh --inside-all $*"
+}
+
 under() { # RELEASE: adds up what its guest reports
 	tests/machine/kernel-vm.sh "$1" 180 "cd '$PWD' && tests/machine/t_kernels.sh --inside '$1 ('\$(uname -r)')'" >"$said" 2>&1 && status=0 || status=$?
 	cat "$said"
-	# shellcheck disable=SC2046 # three numbers, or nothing
-	set -- "$1" $(sed -n 's/^kernels: \([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$said")
-	if [ "$status" = 77 ]; then
-		skipped=$((skipped + 1))
-	elif [ $# = 4 ]; then
-		passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
-	else
-		count_check 1 "$1: ended with status $status"
-	fi
+	add_sums "$said" "$status" "$1"
 }
 
 if [ "${1:-}" = --inside ]; then
@@ -130,8 +201,19 @@ if [ "${1:-}" = --inside ]; then
 	inside
 	exit
 fi
+if [ "${1:-}" = --inside-all ]; then
+	shift
+	only=$*
+	inside_all
+	exit
+fi
 [ -x build/latency ] || { echo "skip kernels: build/latency was not built: it needs clang and libbpf-dev"; exit 77; }
 make -s all build/tests/counts build/tests/drive
+if [ "${1:-}" = all ]; then
+	shift
+	all_under "$@"
+	exit
+fi
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 [ $# -gt 0 ] || set -- bookworm trixie

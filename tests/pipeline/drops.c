@@ -90,7 +90,7 @@ static void full_wait_drops_nothing_behind_egress(void)
 
 static void kernel_drops_are_counted(void)
 {
-	uint32_t came;
+	uint32_t came = 0;
 
 	start_one_class("socket_buffer = 64KiB", "");
 	stage_freeze(&rig, STAGE_INGRESS);
@@ -99,9 +99,9 @@ static void kernel_drops_are_counted(void)
 	await(account_of(&rig, 0).sent_pkts > 10 && account_of(&rig, 0).held_pkts == 0);
 	await(account_of(&rig, 0).received_pkts == 2000); /* though no datagram comes that would tell of them */
 	expect_balanced(&rig);
-	came = drain_sink(&rig, 0);
+	await((came += drain_sink(&rig, 0)) ==
+	      account_of(&rig, 0).sent_pkts); /* before Linux 6.5 some come later (softnet.h) */
 	expect(dropped(DROP_KERNEL) > 0);
-	expect_equal(account_of(&rig, 0).sent_pkts, came);
 	expect_equal(dropped(DROP_KERNEL), 2000 - came);
 	stage_restart(&rig, STAGE_INGRESS, SIGKILL); /* the count is cumulative: a successor must not add it again */
 	send_pkts(&rig, 0, 1, 200);
@@ -119,12 +119,12 @@ static void kernel_drops_are_counted(void)
 
 static void edf_drop_counts_late(void)
 {
-	start_one_class("policy = edf-drop", "budget = 1ms\n");
+	start_one_class("policy = edf-drop", "budget = 200ms\n"); /* enough for the first, in an emulator too */
 	relay_pkts(&rig, 1, 10);
 	stage_freeze(&rig, STAGE_EDF);
 	send_pkts(&rig, 0, 100, 100);
 	await(account_of(&rig, 0).waiting_edf_pkts == 100);
-	pass_time(20 * NS_PER_MS);
+	pass_time(220 * NS_PER_MS);
 	stage_thaw(&rig, STAGE_EDF);
 	await(dropped(DROP_LATE) >= 100);
 	expect_balanced(&rig);
@@ -175,7 +175,7 @@ static void late_drop_counts_late_with_guarded(void)
 
 static void late_drop_counts_late_egress(void)
 {
-	start_one_class("late = drop", "budget = 15ms\n");
+	start_one_class("late = drop", "budget = 500ms\n"); /* so that edf passes all on, in an emulator too */
 	freeze_egress_past_the_deadline(100);
 	expect_balanced(&rig);
 	expect_equal(dropped(DROP_LATE_EGRESS), 100);

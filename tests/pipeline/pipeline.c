@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 #define MOST_TESTS 128
 
@@ -86,7 +88,7 @@ void freeze_egress_past_the_deadline(uint32_t n)
 	stage_freeze(&rig, STAGE_EGRESS);
 	send_pkts(&rig, 0, n, 100);
 	await(account_of(&rig, 0).waiting_egress_pkts == n);
-	pass_time(20 * NS_PER_MS);
+	pass_time(rig.config.classes[0].budget_ns + 20 * NS_PER_MS);
 	stage_thaw(&rig, STAGE_EGRESS);
 }
 
@@ -111,6 +113,26 @@ uint64_t cpu_ns(pid_t pid)
 	expect(fscanf(f, "%llu", &ns) == 1);
 	fclose(f);
 	return ns;
+}
+
+/* CPU time that going to sleep and waking up costs here: some us, and a hundred times that in an emulator. */
+static uint64_t wake_cost_ns(void)
+{
+	const struct timespec pause = { .tv_nsec = 50000 };
+	uint64_t before = cpu_ns(getpid());
+
+	for (int i = 0; i < 200; i++)
+		nanosleep(&pause, NULL);
+	return (cpu_ns(getpid()) - before) / 200;
+}
+
+void expect_little_cpu(int line, uint64_t used_ns, uint64_t most_ns, uint64_t most_wakes)
+{
+	uint64_t wake_ns = wake_cost_ns();
+
+	if (used_ns > most_ns && used_ns > most_wakes * wake_ns)
+		test_fail(line, "%.2f ms of CPU, where a wake costs %.3f", (double)used_ns / 1e6,
+			  (double)wake_ns / 1e6);
 }
 
 /* Append the tests of one file to the others. Returns how many there are now. */

@@ -58,4 +58,7 @@ void expect_abort(enum stage_id id);
 /* cpu_ns - what a process has used, user and system. */
 uint64_t cpu_ns(pid_t pid);
 
+/* expect_little_cpu - of that much CPU on a machine, or of that many wakes in an emulator. */
+void expect_little_cpu(int line, uint64_t used_ns, uint64_t most_ns, uint64_t most_wakes);
+
 #endif
