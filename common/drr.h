@@ -4,8 +4,8 @@
  * Memory:  a plain struct of its owner; not shared, not durable: after a restart all deficits are 0.
  * Rules:   a flow that empties forfeits its deficit. A flow may be charged more than its deficit (a socket does not
  *          tell lengths beforehand): the debt stays with it, also when it empties, until rounds have paid it back.
- * Bound:   where each quantum is at least the longest packet, a pick looks at each flow at most once; longer packets, and
- *          debts, cost rounds, which are skipped at once. For two flows that stay backlogged
+ * Bound:   where each quantum is at least the longest packet, a pick looks at each flow at most once; longer packets,
+ *          and debts, cost rounds, which are skipped at once. For two flows that stay backlogged
  *          |S_i/f_i - S_j/f_j| <= Q_min + 2 * Max (S: bytes served, f: quantum / Q_min, Max: longest charge).
  * Source:  Shreedhar & Varghese, "Efficient Fair Queuing using Deficit Round-Robin", 1995; the debt is surplus round
  *          robin, Adiseshu, Parulkar & Varghese, 1996.

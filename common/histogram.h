@@ -17,7 +17,9 @@
 #define HISTOGRAM_TOP 36 /* values from 2^36 ns on share the last bucket */
 #define HISTOGRAM_BUCKETS (((HISTOGRAM_TOP - HISTOGRAM_BITS + 1) << HISTOGRAM_BITS) + 1)
 
-/* Position of the highest bit that is set; value > 0. BPF has no such instruction, and its compiler no way around that. */
+/*
+ * Position of the highest bit that is set; value > 0. BPF has no such instruction, and its compiler no way around that.
+ */
 static inline uint32_t histogram_log2(uint64_t value)
 {
 #ifdef __bpf__
@@ -58,7 +60,10 @@ static inline uint64_t histogram_edge(uint32_t bucket)
 	return (uint64_t)((bucket & ((1u << HISTOGRAM_BITS) - 1)) + (1u << HISTOGRAM_BITS)) << shift;
 }
 
-/* histogram_rank - how many of `total` values lie below the one wanted. per_million: 500000 is the median, 999000 p99.9. */
+/*
+ * histogram_rank - how many of `total` values lie below the one wanted. per_million: 500000 is the median, 999000
+ * p99.9.
+ */
 static inline uint64_t histogram_rank(uint64_t total, uint32_t per_million)
 {
 	uint64_t rank = total / 1000000 * per_million + total % 1000000 * per_million / 1000000;

@@ -33,7 +33,9 @@ static void occupy_standard_fds(void)
 		close(fd);
 }
 
-/* What was printed, and nobody got, is told: a script goes by the exit status. A reader that is gone has seen enough. */
+/*
+ * What was printed, and nobody got, is told: a script goes by the exit status. A reader that is gone has seen enough.
+ */
 static void check_output(void)
 {
 	int lost = ferror(stdout), flushed = fflush(stdout), err = flushed ? errno : EIO;
@@ -107,7 +109,10 @@ static size_t append_time(char *line)
 	return append(line, 0, "%s.%03uZ ", text, (unsigned int)(now % NS_PER_S / NS_PER_MS));
 }
 
-/* Its directory may be gone, and what is there now another user's: no link is followed, and only a file of this user's taken. */
+/*
+ * Its directory may be gone, and what is there now another user's: no link is followed, and only a file of this user's
+ * taken.
+ */
 static int open_file(const char *file)
 {
 	struct open_how how = { .flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK,

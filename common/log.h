@@ -4,7 +4,8 @@
  * Memory:  the only global state of the program: the name and the level (log.c).
  * Rules:   never per packet (count instead). One line is one write(2), so lines of several processes
  *          do not mix; control characters become '?', and what exceeds LOG_LINE_BYTES is cut.
- *          With ONTIME_LOG_FILE in the environment stderr is that file, and each line begins with the time of day (UTC).
+ *          With ONTIME_LOG_FILE in the environment stderr is that file, and each line begins with the time of day
+ *          (UTC).
  *          ONTIME_LOG = error | warning | info (default) | debug, read at the first line.
  *          errno survives. Not for signal handlers.
  */
@@ -14,14 +15,17 @@
 #define LOG_LINE_BYTES 1024 /* newline included; below PIPE_BUF, so a pipe keeps it whole too */
 
 /*
- * log_set_name - what each line starts with; `name` must outlive the process's last line. First in main(): it also opens
- * /dev/null in place of a standard descriptor that is closed, and lets the process end with one line and status 1 when its
- * standard output could not be written.
+ * log_set_name - what each line starts with; `name` must outlive the process's last line. First in main(): it also
+ * opens /dev/null in place of a standard descriptor that is closed, and lets the process end with one line and status 1
+ * when its standard output could not be written.
  */
 void log_set_name(const char *name);
 
-/* log_reopen - stderr becomes the file that ONTIME_LOG_FILE names now, if that is another one: it was moved away or removed.
-   1: it has become another; 0: it has not, or could not. */
+/*
+ * log_reopen - stderr becomes the file that ONTIME_LOG_FILE names now, if that is another one: it was moved away or
+ * removed.
+ * 1: it has become another; 0: it has not, or could not.
+ */
 int log_reopen(void);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

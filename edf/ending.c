@@ -84,7 +84,10 @@ void _Exit(int status)
 	_exit(status);
 }
 
-/* A signal that nobody handles. One that another process sent is not the packet's fault; but SIGABRT is how a hung one ends. */
+/*
+ * A signal that nobody handles. One that another process sent is not the packet's fault; but SIGABRT is how a hung one
+ * ends.
+ */
 static void on_crash(int sig, siginfo_t *info, void *context)
 {
 	int is_from_outside = info->si_code == SI_USER && info->si_pid != self && sig != SIGABRT;

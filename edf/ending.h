@@ -1,14 +1,15 @@
 /*
  * ending.h - whatever a plugin does to end the process costs its packet, and is death by a signal.
  *
- * Memory:  the edf journal in the segment (layout.h): the packet at work, and how often in a row that one ended the stage.
- * Rules:   exit(), _exit(), quick_exit() and their like, called with the plugin in hand, become an abort() with one line: the
- *          exit status of a stage is never of the plugin's making. A request to stop that the plugin sends itself is not
- *          heard. A child of the plugin's may end as it likes.
+ * Memory:  the edf journal in the segment (layout.h): the packet at work, and how often in a row that one ended the
+ *          stage.
+ * Rules:   exit(), _exit(), quick_exit() and their like, called with the plugin in hand, become an abort() with one
+ *          line: the exit status of a stage is never of the plugin's making. A request to stop that the plugin sends
+ *          itself is not heard. A child of the plugin's may end as it likes.
  * Crash:   a signal handler, or who calls exit(), notes the packet. Two ends leave no note: SIGKILL, which is taken for
  *          somebody else's, and a bare exit_group(2), after which a supervisor tells the successor in ONTIME_LAST_END
- *          ("exited 0", "signal 9") that the stage ended by itself: then the packet at work is noted by that one. So it is of
- *          one that hung and took no SIGABRT ("hung").
+ *          ("exited 0", "signal 9") that the stage ended by itself: then the packet at work is noted by that one. So it
+ *          is of one that hung and took no SIGABRT ("hung").
  */
 #ifndef ONTIME_ENDING_H
 #define ONTIME_ENDING_H
@@ -24,7 +25,10 @@ void ending_hold(int is_in_hand);
 /* ending_unwatch - the plugin is closed, and the segment may go. */
 void ending_unwatch(void);
 
-/* ending_recall - note what a predecessor could not, given what is known of its end (NULL: nothing); then no packet is at work. */
+/*
+ * ending_recall - note what a predecessor could not, given what is known of its end (NULL: nothing); then no packet is
+ * at work.
+ */
 void ending_recall(struct edf_journal *journal, const char *last_end);
 
 #endif

@@ -44,7 +44,7 @@ static uint32_t look(struct edf_loop *l, uint64_t now)
 {
 	uint32_t servable = 0;
 
-	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++) {
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class++) {
 		uint64_t limit = l->stage.config.classes[class].edf_to_egress_pkts;
 		uint64_t behind = lane_distance_pkts(l->word[class], lane_sent(l->stage.seg.views[class].lane));
 
@@ -81,7 +81,7 @@ static void ring_neighbours(struct edf_loop *l)
 
 static void commit_all(struct edf_loop *l, uint64_t now)
 {
-	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++)
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class++)
 		commit(l, class, now);
 	if (l->unrung_pkts >= RING_PKTS || l->work.kind != WORK_NONE)
 		ring_neighbours(l);
@@ -94,8 +94,8 @@ static void guard(struct edf_loop *l)
 }
 
 /*
- * Between two slices of work: packets that must not wait go first, each with a count of its own. Their work may be interrupted
- * likewise, as deep as there are classes (work.h). Returns how long that took.
+ * Between two slices of work: packets that must not wait go first, each with a count of its own. Their work may be
+ * interrupted likewise, as deep as there are classes (work.h). Returns how long that took.
  */
 static uint64_t let_others_go_first(void *arg, uint64_t worked_ns)
 {
@@ -207,7 +207,7 @@ static int anything_waits(const struct edf_loop *l)
 {
 	uint32_t waiting = 0;
 
-	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++)
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class++)
 		waiting += plan_waiting_pkts(&l->plan, class);
 	return waiting > 0;
 }
@@ -256,7 +256,7 @@ static int open_plan(struct edf_loop *l)
 	struct plan_entry *entries[MAX_CLASSES] = { NULL };
 	uint32_t slots[MAX_CLASSES];
 
-	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++) {
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class++) {
 		slots[class] = l->stage.seg.views[class].slots;
 		entries[class] = calloc(slots[class], sizeof(*entries[class]));
 		if (entries[class])
@@ -283,7 +283,7 @@ static int open_loop(struct stage *s)
 	struct edf_loop *l = loop_of(s);
 	int status;
 
-	for (uint32_t class = 0; class < s->config.n_classes; class ++) {
+	for (uint32_t class = 0; class < s->config.n_classes; class++) {
 		struct lane *lane = s->seg.views[class].lane;
 
 		lane_read_bank(&lane->processed, lane->edf[0], &l->tally[class], TALLY_WORDS(l->tally[class]),
@@ -303,7 +303,7 @@ static void close_loop(struct stage *s)
 	struct edf_loop *l = loop_of(s);
 
 	work_close(&l->work);
-	for (uint32_t class = 0; class < MAX_CLASSES; class ++)
+	for (uint32_t class = 0; class < MAX_CLASSES; class++)
 		free(l->plan.classes[class].entries);
 }
 

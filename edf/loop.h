@@ -1,7 +1,9 @@
 /*
- * loop.h - the edf stage: packets of all lanes, in the order that the plan chooses, are worked on or dropped, and passed on.
+ * loop.h - the edf stage: packets of all lanes, in the order that the plan chooses, are worked on or dropped, and
+ * passed on.
  *
- * Memory:  one per process, static in main.c; tests have theirs. `stage` is its first member, and stands for all of it (stage/run.h).
+ * Memory:  one per process, static in main.c; tests have theirs. `stage` is its first member, and stands for all of it
+ *          (stage/run.h).
  */
 #ifndef ONTIME_EDF_LOOP_H
 #define ONTIME_EDF_LOOP_H

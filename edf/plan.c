@@ -195,7 +195,10 @@ static void update_tight(struct plan_class *c)
 	}
 }
 
-/* When work on those that are not lost must begin. One that was evicted later is still reckoned with: too early, never too late. */
+/*
+ * When work on those that are not lost must begin. One that was evicted later is still reckoned with: too early, never
+ * too late.
+ */
 static int64_t begin_by_ns(struct plan_class *c)
 {
 	const struct plan_entry *e = entry_at(c, c->fresh);
@@ -207,8 +210,8 @@ static int64_t begin_by_ns(struct plan_class *c)
 }
 
 /*
- * Pass over those that are lost, from the oldest on; what cannot be in time any more is from now on. The one at work is passed
- * over too if it will be late, but it is not lost.
+ * Pass over those that are lost, from the oldest on; what cannot be in time any more is from now on. The one at work is
+ * passed over too if it will be late, but it is not lost.
  */
 static void find_fresh(struct plan *p, uint32_t class, uint64_t now)
 {
@@ -317,8 +320,8 @@ static void refill_shares(struct plan *p, uint64_t now)
 }
 
 /*
- * What the lost heads (a bit per class) take from all others: where the way out is shaped, what waits there and they themselves come
- * first, too. Returns 1 if one of them takes anything.
+ * What the lost heads (a bit per class) take from all others: where the way out is shaped, what waits there and they
+ * themselves come first, too. Returns 1 if one of them takes anything.
  */
 static int weigh_heads(struct plan *p, uint32_t lost)
 {

@@ -1,12 +1,13 @@
 /*
- * plan.h - pure: what edf knows of the packets that wait: deadlines, predicted work, what was given up; and its decisions.
+ * plan.h - pure: what edf knows of the packets that wait: deadlines, predicted work, what was given up; and its
+ * decisions.
  *
  * Memory:  private to the process, one entry per slot, given by the caller; nothing is durable: a successor tells a new
  *          plan of all that wait, and what the old one had evicted is judged again.
- * Rules:   the stage tells of each arrival, asks what to do, does it, and takes the head off: plan_arrive(), plan_choose(),
- *          plan_take(), plan_learn(). A packet that is evicted keeps its place until it is the head.
- *          So it is with one that can no longer be in time: as soon as it is among the first of its class that are lost, it
- *          counts for nothing any more. What becomes of a lost head is decided when it is its turn (policy.h).
+ * Rules:   the stage tells of each arrival, asks what to do, does it, and takes the head off: plan_arrive(),
+ *          plan_choose(), plan_take(), plan_learn(). A packet that is evicted keeps its place until it is the head.
+ *          So it is with one that can no longer be in time: as soon as it is among the first of its class that are
+ *          lost, it counts for nothing any more. What becomes of a lost head is decided when it is its turn (policy.h).
  *          Service times are never assumed: per class a line in bytes, learned from measured ones (least squares with
  *          exponential forgetting). A share is a token bucket of service time that starts empty and holds
  *          SHARE_WINDOW_NS of its rate: so long can a class with credit keep others with credit waiting.
@@ -24,7 +25,8 @@
 struct plan_entry {
 	uint64_t deadline_ns;
 	uint64_t
-		total_ns; /* predicted work on all that came until then and were not evicted at once, this one included */
+		/* predicted work on all that came until then and were not evicted at once, this one included */
+		total_ns;
 	uint32_t service_ns; /* as predicted when it came */
 	uint32_t bytes;
 	uint32_t newer, older; /* neighbours in the list of its size; PLAN_NONE: none */
@@ -51,9 +53,9 @@ struct plan_class {
 	uint64_t first, fresh, last; /* waiting: first <= n < last; lost as far as looked at: first <= n < fresh */
 	uint64_t total_ns;
 	/*
-	 * Those with less time to spare than any that came later: tight_first <= i < tight_last, oldest first. The first that is
-	 * not lost has the least of all. A sliding minimum, one addition per packet; nobody asks for it while nothing is lost, so
-	 * packets are added when somebody does: tight_told is the first that was not.
+	 * Those with less time to spare than any that came later: tight_first <= i < tight_last, oldest first. The
+	 * first that is not lost has the least of all. A sliding minimum, one addition per packet; nobody asks for it
+	 * while nothing is lost, so packets are added when somebody does: tight_told is the first that was not.
 	 */
 	uint64_t tight_first, tight_last, tight_told;
 	int64_t tokens_ns;
@@ -76,7 +78,8 @@ struct plan {
 	struct plan_model model; /* of all classes, for one that has had little service itself */
 	struct plan_class classes[MAX_CLASSES];
 	/*
-	 * Before this instant the head is not lost, nor gone, nor at work: there is nothing to find out about the class. 0: there is.
+	 * Before this instant the head is not lost, nor gone, nor at work: there is nothing to find out about the
+	 * class. 0: there is.
 	 * Set whenever the head, or what is predicted for it, changes.
 	 */
 	uint64_t sound_until_ns[MAX_CLASSES];
@@ -86,7 +89,9 @@ struct plan {
 /* plan_init - entries[class]: slots[class] of them, a power of two. */
 void plan_init(struct plan *p, const struct config *c, struct plan_entry *const *entries, const uint32_t *slots);
 
-/* plan_reload - another config of the same classes: nothing waits any more, the caller tells of it again. Models stay. */
+/*
+ * plan_reload - another config of the same classes: nothing waits any more, the caller tells of it again. Models stay.
+ */
 void plan_reload(struct plan *p, const struct config *c);
 
 /* plan_arrive - the class's newest packet. gone: dropped by a stage before; it only has to be passed on. */
@@ -101,10 +106,15 @@ struct edf_choice plan_choose(struct plan *p, uint64_t now, const uint32_t *room
  */
 uint64_t plan_start(struct plan *p, uint32_t class);
 
-/* plan_progress - the head of the class, which was started, needs remaining_ns more: call before telling of arrivals. */
+/*
+ * plan_progress - the head of the class, which was started, needs remaining_ns more: call before telling of arrivals.
+ */
 void plan_progress(struct plan *p, uint32_t class, uint64_t remaining_ns);
 
-/* plan_interrupt - what must be done before the head of the class, which was started, is worked on further? edf_interrupt(). */
+/*
+ * plan_interrupt - what must be done before the head of the class, which was started, is worked on further?
+ * edf_interrupt().
+ */
 struct edf_choice plan_interrupt(struct plan *p, uint32_t class, uint64_t now, const uint32_t *room_pkts);
 
 /* plan_take - the head of the class is finished, or dropped. */

@@ -1,16 +1,19 @@
 /*
  * plugin.h - the work done per packet by a shared object: `work = plugin:FILE.so`.
  *
- * Rules:   the object exports `const struct ontime_plugin ontime_plugin`. One thread calls it. It reads `in`, writes `out`;
- *          they never overlap, so redoing a packet after a crash is always safe: work() must give the same answer
- *          again and keep no count of calls that matters.
- * Crash:   a plugin that crashes, calls exit() or the like, or is aborted because it hangs, takes the edf stage with it; the
- *          successor works on the same packet again. A packet that does that three times in a row is dropped, counted `poison`.
- * Start:   open() may take a minute; then the stage is ended and started again. The file must belong to root or to the user the
- *          stages run as, and nobody else may write to it. It is loaded by descriptor, so $ORIGIN in it means nothing.
- * Slices:  work that takes long may call packet->checkpoint(packet) now and then, say every 10 us. With `slice = 50us` in the
- *          config, a packet of a higher class that must not wait is worked on in there: work() is then called for that one
- *          before it returns for this one. So what work() keeps outside of its packet must be whole at a checkpoint.
+ * Rules:   the object exports `const struct ontime_plugin ontime_plugin`. One thread calls it. It reads `in`, writes
+ *          `out`; they never overlap, so redoing a packet after a crash is always safe: work() must give the same
+ *          answer again and keep no count of calls that matters.
+ * Crash:   a plugin that crashes, calls exit() or the like, or is aborted because it hangs, takes the edf stage with
+ *          it; the successor works on the same packet again. A packet that does that three times in a row is dropped,
+ *          counted `poison`.
+ * Start:   open() may take a minute; then the stage is ended and started again. The file must belong to root or to the
+ *          user the stages run as, and nobody else may write to it. It is loaded by descriptor, so $ORIGIN in it means
+ *          nothing.
+ * Slices:  work that takes long may call packet->checkpoint(packet) now and then, say every 10 us. With `slice = 50us`
+ *          in the config, a packet of a higher class that must not wait is worked on in there: work() is then called
+ *          for that one before it returns for this one. So what work() keeps outside of its packet must be whole at a
+ *          checkpoint.
  * ABI:     version 2. Fields are only ever added at the end, with a new version; objects of version 1 still load.
  */
 #ifndef ONTIME_PLUGIN_H

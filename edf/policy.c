@@ -75,7 +75,10 @@ static struct edf_choice choose_earliest(const struct edf_rules *rules, uint64_t
 	return best;
 }
 
-/* How long may something else take now without making a packet late that waits and can be in time? Below 0: some will be. */
+/*
+ * How long may something else take now without making a packet late that waits and can be in time? Below 0: some will
+ * be.
+ */
 static int64_t spare_ns(uint64_t now, const struct edf_queue *queues, uint32_t n_classes)
 {
 	uint64_t above_ns = 0;
@@ -124,7 +127,9 @@ static int goes_on(const struct edf_rules *rules, uint64_t now, const struct edf
 	return q->cost_ns <= afford_ns;
 }
 
-/* Until when something else may be served before this class, with all above it, keeps less than half a budget of slack. */
+/*
+ * Until when something else may be served before this class, with all above it, keeps less than half a budget of slack.
+ */
 static int64_t latest_start_ns(const struct edf_queue *q, uint64_t work_above_ns)
 {
 	int64_t head, last;
@@ -136,7 +141,10 @@ static int64_t latest_start_ns(const struct edf_queue *q, uint64_t work_above_ns
 	return (head < last ? head : last) - (int64_t)(q->budget_ns / 2);
 }
 
-/* The classes that can be served by rank, and for each rank: what is the most urgent up to it, how long may the first ones wait. */
+/*
+ * The classes that can be served by rank, and for each rank: what is the most urgent up to it, how long may the first
+ * ones wait.
+ */
 struct ranking {
 	uint32_t n;
 	uint8_t earliest[MAX_CLASSES]; /* rank of the earliest deadline among the ranks up to this one */
@@ -158,7 +166,7 @@ static void add_rank(struct ranking *r, const struct edf_queue *queues, uint32_t
 	r->deadline_ns = q->deadline_ns < r->deadline_ns ? q->deadline_ns : r->deadline_ns;
 	r->latest_ns = latest_ns < r->latest_ns ? latest_ns : r->latest_ns;
 	r->work_ns += q->work_ns;
-	r->class[rank] = (uint8_t) class;
+	r->class[rank] = (uint8_t)class;
 	r->earliest[rank] = (uint8_t)r->rank;
 	r->latest_start_ns[rank] = r->latest_ns;
 }

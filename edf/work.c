@@ -41,7 +41,8 @@ static int check_file(const char *file, const struct stat *st)
 }
 
 /*
- * The file that was checked is the one that is loaded, whatever happens to its name meanwhile. All that can be wrong with it passes:
+ * The file that was checked is the one that is loaded, whatever happens to its name meanwhile. All that can be wrong
+ * with it passes:
  * it may be about to be built or installed again.
  */
 static int load(struct work *w, const char *file)

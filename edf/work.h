@@ -1,18 +1,19 @@
 /*
  * work.h - the work done per packet: none, simulate, or a plugin.
  *
- * Rules:   `simulate` takes 0.2 ms + 0.2 ms * bytes / 1400, at most 0.4 ms: it sleeps for what is long and spins only for
- *          the last stretch that a timer cannot hit. The plugin runs on a copy (plugin.h).
+ * Rules:   `simulate` takes 0.2 ms + 0.2 ms * bytes / 1400, at most 0.4 ms: it sleeps for what is long and spins only
+ *          for the last stretch that a timer cannot hit. The plugin runs on a copy (plugin.h).
  *          Long work is done in slices when work_slice() says so: between two of them others may go first.
- * Depth:   work on one packet may be interrupted by work on another, and that again, each on the stack of the one before.
- *          It goes as deep as there are classes and no deeper, since a class whose packet is at work has no other one begun
- *          (plan_interrupt() overlooks it). work_do() asserts that.
- * Crash:   work is redone for a packet whose count was not stored; the poison rule ends endless redoing: however the plugin
- *          ends the stage, the packet at work is noted in the segment (ending.h).
- * Start:   a plugin's file that is missing, half-written or open to others, and an open() that fails, pass: exit status 1,
- *          and another try. Only what is no plugin for this version is refused for good. open() may take long: the stage is
- *          STATE_STARTING meanwhile and does not beat, so a watch must not judge it by `hung`, but by how long it has been
- *          starting (stage_block.started_at_ns): a minute is allowed.
+ * Depth:   work on one packet may be interrupted by work on another, and that again, each on the stack of the one
+ *          before.
+ *          It goes as deep as there are classes and no deeper, since a class whose packet is at work has no other one
+ *          begun (plan_interrupt() overlooks it). work_do() asserts that.
+ * Crash:   work is redone for a packet whose count was not stored; the poison rule ends endless redoing: however the
+ *          plugin ends the stage, the packet at work is noted in the segment (ending.h).
+ * Start:   a plugin's file that is missing, half-written or open to others, and an open() that fails, pass: exit status
+ *          1, and another try. Only what is no plugin for this version is refused for good. open() may take long: the
+ *          stage is STATE_STARTING meanwhile and does not beat, so a watch must not judge it by `hung`, but by how long
+ *          it has been starting (stage_block.started_at_ns): a minute is allowed.
  */
 #ifndef ONTIME_WORK_H
 #define ONTIME_WORK_H
@@ -43,8 +44,8 @@ void work_close(struct work *w);
 uint64_t work_simulated_ns(uint32_t bytes);
 
 /*
- * work_slice - from now on call between(arg, ns of work done on this packet) about every slice_ns; 0: never. It may call work_do()
- * for other packets, and returns how long it took.
+ * work_slice - from now on call between(arg, ns of work done on this packet) about every slice_ns; 0: never. It may
+ * call work_do() for other packets, and returns how long it took.
  */
 void work_slice(struct work *w, uint64_t slice_ns, uint64_t (*between)(void *arg, uint64_t worked_ns), void *arg);
 

@@ -1,8 +1,8 @@
 /*
  * batch.h - the packets of one system call: of one class, to one destination, in order.
  *
- * Memory:  the vector of messages lies in the journal, where the kernel marks it and a successor reads it. What this process
- *          believes of it is kept apart, in struct batch, because others can write to the segment.
+ * Memory:  the vector of messages lies in the journal, where the kernel marks it and a successor reads it. What this
+ *          process believes of it is kept apart, in struct batch, because others can write to the segment.
  * Rules:   packets of equal size form a run, which goes as one message (a super-datagram, UDP_SEGMENT) whose last part
  *          may be shorter. Dropped packets between them are released with the message before them.
  * Source:  udp(7) UDP_SEGMENT.
@@ -26,14 +26,14 @@ struct batch {
 };
 
 /*
- * batch_admits - is the packet in a slot to be sent? Not if an earlier stage dropped it. With `late = drop` not if its deadline
- * has passed, which is noted in its departure.
+ * batch_admits - is the packet in a slot to be sent? Not if an earlier stage dropped it. With `late = drop` not if its
+ * deadline has passed, which is noted in its departure.
  */
 int batch_admits(struct sender *s, uint32_t class, uint32_t index, uint64_t now);
 
 /*
- * batch_build - collect packets from the head of a class on, at most most_bytes on the wire. The head itself was admitted
- * before, and goes whatever most_bytes is.
+ * batch_build - collect packets from the head of a class on, at most most_bytes on the wire. The head itself was
+ * admitted before, and goes whatever most_bytes is.
  */
 void batch_build(struct batch *b, struct sender *s, uint32_t class, uint32_t most_bytes, uint64_t now);
 

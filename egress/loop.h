@@ -1,7 +1,9 @@
 /*
- * loop.h - the egress stage: finished packets of all lanes to the kernel, in the shares and at the rate that shaper.h allows.
+ * loop.h - the egress stage: finished packets of all lanes to the kernel, in the shares and at the rate that shaper.h
+ * allows.
  *
- * Memory:  one per process, static in main.c; tests have theirs. `stage` is its first member, and stands for all of it (stage/run.h).
+ * Memory:  one per process, static in main.c; tests have theirs. `stage` is its first member, and stands for all of it
+ *          (stage/run.h).
  */
 #ifndef ONTIME_EGRESS_LOOP_H
 #define ONTIME_EGRESS_LOOP_H

@@ -117,7 +117,9 @@ static int connect_again(const struct output *o, const struct sockaddr_storage *
 	return connect(o->fd, (const struct sockaddr *)to, o->to->len) < 0 ? -errno : 0;
 }
 
-/* The socket has a destination now. was: its earlier local address; len 0: it had none. Returns 1 if that has changed. */
+/*
+ * The socket has a destination now. was: its earlier local address; len 0: it had none. Returns 1 if that has changed.
+ */
 static int tell_change(struct output *o, const struct address *was)
 {
 	struct address now = end_of(o->fd, getsockname);

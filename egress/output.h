@@ -2,14 +2,16 @@
  * output.h - one destination's socket: made, found to point the wrong way, connected again in place; and how long its
  * packets wait for room.
  *
- * Memory:  the socket is one for all processes that hold it (an open file description), so it is never replaced, only connected
- *          again: what a stage repairs is repaired for its successors and for the supervisor. The rest is private.
- * Rules:   a connected UDP socket keeps the local address, the interface and the route of the moment it was connected. So once
- *          a second, and when a datagram cannot go, its local address is compared with the one that a fresh socket gets; where
- *          they differ it is dissolved (connect to AF_UNSPEC), bound to its port again and connected. A scope given by
- *          name is looked up anew each time. A route that is better without an error is found that way too.
- *          A destination that this machine takes nothing for (ENOBUFS: a full queue, or a rule that drops, which look the same)
- *          is waited for a few ms. Then each of its packets gets one try and no wait, until one is taken.
+ * Memory:  the socket is one for all processes that hold it (an open file description), so it is never replaced, only
+ *          connected again: what a stage repairs is repaired for its successors and for the supervisor. The rest is
+ *          private.
+ * Rules:   a connected UDP socket keeps the local address, the interface and the route of the moment it was connected.
+ *          So once a second, and when a datagram cannot go, its local address is compared with the one that a fresh
+ *          socket gets; where they differ it is dissolved (connect to AF_UNSPEC), bound to its port again and
+ *          connected. A scope given by name is looked up anew each time. A route that is better without an error is
+ *          found that way too.
+ *          A destination that this machine takes nothing for (ENOBUFS: a full queue, or a rule that drops, which look
+ *          the same) is waited for a few ms. Then each of its packets gets one try and no wait, until one is taken.
  * Crash:   a death between dissolving and connecting leaves a socket without a destination; the next send says so.
  * Source:  udp(7), ip(7) IP_RECVERR, connect(2) AF_UNSPEC; __udp_disconnect() of Linux also forgets the interface.
  */
@@ -45,23 +47,27 @@ struct output {
 /* output_make - the socket that hold made, or without one (systemd hands on inputs only) a new one. 0 or -errno. */
 int output_make(struct output *o, const struct class_config *c, uint32_t i, int gso);
 
-/* output_drain_errors - take up to 64 errors out of the error queue. Returns how many were ICMP's, about earlier datagrams. */
+/*
+ * output_drain_errors - take up to 64 errors out of the error queue. Returns how many were ICMP's, about earlier
+ * datagrams.
+ */
 uint32_t output_drain_errors(int fd);
 
 /*
- * output_look - is the way still the one that a new socket would get? If not, the socket is connected again. 20 to 40 us; to a loopback
- * address there is but one way, and no look.
+ * output_look - is the way still the one that a new socket would get? If not, the socket is connected again. 20 to 40
+ * us; to a loopback address there is but one way, and no look.
  */
 void output_look(struct output *o);
 
 /*
- * output_mend - a send failed with err, which another address, route or interface may end. Returns 0 when the socket was
- * connected again: one more try is due. Else the errno under which the packet is dropped.
+ * output_mend - a send failed with err, which another address, route or interface may end. Returns 0 when the socket
+ * was connected again: one more try is due. Else the errno under which the packet is dropped.
  */
 int output_mend(struct output *o, int err, uint64_t now);
 
 /*
- * output_room_wait_ns - a send failed with err, for want of room: how long to wait before the next try; 0: it is given up.
+ * output_room_wait_ns - a send failed with err, for want of room: how long to wait before the next try; 0: it is given
+ * up.
  * most_ns: ROOM_ALONE_NS or ROOM_SHARED_NS. left_ns: until the packet is worthless.
  */
 uint64_t output_room_wait_ns(struct output *o, int err, uint64_t now, uint64_t most_ns, uint64_t left_ns);

@@ -50,7 +50,9 @@ static int wait_for_room(struct sender *s, const struct batch *b, int err, uint6
 	return 1;
 }
 
-/* Returns 1 if the packet at the head is to be tried again, now or at retry_at_ns; else *err is what to drop it under. */
+/*
+ * Returns 1 if the packet at the head is to be tried again, now or at retry_at_ns; else *err is what to drop it under.
+ */
 static int may_try_again(struct sender *s, const struct batch *b, int *err, uint64_t now)
 {
 	uint32_t icmp = output_drain_errors(b->to->fd);
@@ -58,7 +60,9 @@ static int may_try_again(struct sender *s, const struct batch *b, int *err, uint
 	s->settled.tally[b->class].refused_events += icmp;
 	if (icmp)
 		return 1;
-	/* An ICMP error too, but the queue had no room for it. If it comes again and again, it is about this datagram. */
+	/*
+	 * An ICMP error too, but the queue had no room for it. If it comes again and again, it is about this datagram.
+	 */
 	if (*err == ECONNREFUSED && b->to->refusals++ < MOST_REFUSALS) {
 		s->settled.tally[b->class].refused_events++;
 		return 1;
@@ -71,8 +75,8 @@ static int may_try_again(struct sender *s, const struct batch *b, int *err, uint
 }
 
 /*
- * If the packet at the head was part of a super-datagram, the next try goes without. That lasts where the errno may be about the
- * super-datagram itself; a missing route and its like are over soon. Returns 1 if there is a next try.
+ * If the packet at the head was part of a super-datagram, the next try goes without. That lasts where the errno may be
+ * about the super-datagram itself; a missing route and its like are over soon. Returns 1 if there is a next try.
  */
 static int give_up_gso(struct sender *s, const struct batch *b, int err, uint64_t now)
 {

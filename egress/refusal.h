@@ -1,9 +1,11 @@
 /*
  * refusal.h - the kernel did not take the packet at the head of a batch: what each errno means, and what follows.
  *
- * Rules:   EAGAIN, ENOBUFS, ENOMEM      no room: it is tried again for a few ms per destination (output.h); a rule that drops
+ * Rules:   EAGAIN, ENOBUFS, ENOMEM      no room: it is tried again for a few ms per destination (output.h); a rule that
+ *          drops
  *                                       looks the same, and never ends
- *          ENETUNREACH and its like     another address, route or interface: the socket is connected again (output.h), and
+ *          ENETUNREACH and its like     another address, route or interface: the socket is connected again (output.h),
+ *          and
  *                                       this datagram is tried once more
  *          an ICMP error (error queue)  is about an EARLIER datagram: counted as an event, this one is tried again
  *          a super-datagram             its packets are tried singly
@@ -15,7 +17,9 @@
 
 #include "batch.h"
 
-/* refusal_handle - the send call failed with err before its first message: see to it that a later call can do better. */
+/*
+ * refusal_handle - the send call failed with err before its first message: see to it that a later call can do better.
+ */
 void refusal_handle(struct sender *s, const struct batch *b, int err, uint64_t now);
 
 #endif

@@ -21,7 +21,8 @@ void send_shed(struct sender *s, uint32_t class, uint64_t now)
 
 	if (now < s->retry_at_ns[class])
 		return;
-	do { /* until a packet is to be sent or none is left: a sleeping stage is not rung for packets behind dropped ones */
+	/* until a packet is to be sent or none is left: a sleeping stage is not rung for packets behind dropped ones */
+	do {
 		n = sender_waiting_pkts(s, class);
 		for (dropped = 0; dropped < n; dropped++)
 			if (batch_admits(s, class, sender_index(s, class, dropped), now))
@@ -46,7 +47,7 @@ int send_is_idle(const struct sender *s)
 {
 	uint32_t waiting = 0;
 
-	for (uint32_t class = 0; class < s->stage->config.n_classes; class ++)
+	for (uint32_t class = 0; class < s->stage->config.n_classes; class++)
 		waiting += sender_waiting_pkts(s, class);
 	return waiting == 0;
 }
@@ -108,8 +109,8 @@ void send_use_gso(struct sender *s, int gso)
 }
 
 /*
- * What a predecessor's call put on the wire, at most: the journal does not hold the address family, and no message has more
- * packets than a batch.
+ * What a predecessor's call put on the wire, at most: the journal does not hold the address family, and no message has
+ * more packets than a batch.
  */
 static uint32_t wire_bytes_rescued(const struct sender *s, uint32_t n_msgs)
 {
@@ -181,7 +182,7 @@ int send_init(struct sender *s, struct stage *stage)
 	s->is_starvable = softnet_is_starvable();
 	s->journal = &stage->seg.shared->egress_journal;
 	segment_touch(s->journal, sizeof(*s->journal));
-	for (uint32_t class = 0; class < stage->config.n_classes; class ++) {
+	for (uint32_t class = 0; class < stage->config.n_classes; class++) {
 		int status;
 
 		settle_load(&s->settled, class);

@@ -2,8 +2,8 @@
  * send.h - the way out: shed what is dropped, look at the head of a class, send its next packets with one call.
  *
  * Memory:  payloads leave straight from their slots; the message vector that the kernel marks is the journal's.
- * Rules:   a step sheds first. From then on the head of a class is to be sent, and is not judged again. send_head_bytes() and
- *          send_is_idle() only look: they change nothing.
+ * Rules:   a step sheds first. From then on the head of a class is to be sent, and is not judged again.
+ *          send_head_bytes() and send_is_idle() only look: they change nothing.
  *          One call carries packets of one class to one destination, in order (batch.h). refusal.h says what follows
  *          when the kernel does not take them.
  * Crash:   send_init() releases what the predecessor's last call had sent (journal.h).
@@ -18,14 +18,14 @@
 int send_init(struct sender *s, struct stage *stage);
 
 /*
- * send_shed - release the packets at the head of a class that an earlier stage dropped and, with `late = drop`, those whose
- * deadline has passed. Nothing is shed while the class waits for a retry.
+ * send_shed - release the packets at the head of a class that an earlier stage dropped and, with `late = drop`, those
+ * whose deadline has passed. Nothing is shed while the class waits for a retry.
  */
 void send_shed(struct sender *s, uint32_t class, uint64_t now);
 
 /*
- * send_head_bytes - wire bytes of the packet at the head of a class. 0: none waits, or the class waits for a retry. The packet
- * may be one to shed, unless send_shed() was called with the same `now`.
+ * send_head_bytes - wire bytes of the packet at the head of a class. 0: none waits, or the class waits for a retry. The
+ * packet may be one to shed, unless send_shed() was called with the same `now`.
  */
 uint32_t send_head_bytes(const struct sender *s, uint32_t class, uint64_t now);
 
@@ -33,12 +33,14 @@ uint32_t send_head_bytes(const struct sender *s, uint32_t class, uint64_t now);
 int send_is_idle(const struct sender *s);
 
 /*
- * send_again_at_ns - when a packet of that class may go: later than now while this CPU's queue to local sockets is as good as full
- * (unread.h), else 0.
+ * send_again_at_ns - when a packet of that class may go: later than now while this CPU's queue to local sockets is as
+ * good as full (unread.h), else 0.
  */
 uint64_t send_again_at_ns(struct sender *s, uint32_t class, uint64_t now);
 
-/* send_batch - send packets of a class that has a head, at most `most_bytes` on the wire. Returns the wire bytes sent. */
+/*
+ * send_batch - send packets of a class that has a head, at most `most_bytes` on the wire. Returns the wire bytes sent.
+ */
 uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint64_t now);
 
 /* send_look_at_ways - look at the way of each output once a second; call it at least that often. */

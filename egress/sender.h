@@ -42,7 +42,10 @@ static inline uint32_t sender_waiting_pkts(const struct sender *s, uint32_t clas
 	return n < LONGEST_SCAN ? (uint32_t)n : LONGEST_SCAN;
 }
 
-/* sender_output_number - which output of the class the packet in a slot goes to: all packets of a source to the same one. */
+/*
+ * sender_output_number - which output of the class the packet in a slot goes to: all packets of a source to the same
+ * one.
+ */
 static inline uint32_t sender_output_number(const struct sender *s, uint32_t class, uint32_t index)
 {
 	return s->stage->seg.views[class].arrivals[index].source % s->stage->config.classes[class].n_dests;

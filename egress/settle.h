@@ -2,11 +2,11 @@
  * settle.h - count what leaves: the end of a packet's way, for egress and for its successor alike.
  *
  * Memory:  struct settled is private to egress: its own counts, which the lanes hold for a successor.
- * Rules:   each released slot is counted once: sent (with its latency and, if it was late, the span to blame), dropped here,
- *          or passed through, because an earlier stage already dropped and counted it. Counting does not ring: the loop
- *          rings once per step, if there are `unrung_pkts`.
- * Crash:   counters, histogram updates and the count commit in one store (layout.h). The updates are absolute, so a successor
- *          that applies them again changes nothing.
+ * Rules:   each released slot is counted once: sent (with its latency and, if it was late, the span to blame), dropped
+ *          here, or passed through, because an earlier stage already dropped and counted it. Counting does not ring:
+ *          the loop rings once per step, if there are `unrung_pkts`.
+ * Crash:   counters, histogram updates and the count commit in one store (layout.h). The updates are absolute, so a
+ *          successor that applies them again changes nothing.
  */
 #ifndef ONTIME_SETTLE_H
 #define ONTIME_SETTLE_H
@@ -25,8 +25,8 @@ struct settled {
 void settle_load(struct settled *s, uint32_t class);
 
 /*
- * settle - release the next n slots of a class: commit, then update the histogram. sent_at_ns: when the call that sent them
- * returned. n = 0 commits the counters alone.
+ * settle - release the next n slots of a class: commit, then update the histogram. sent_at_ns: when the call that sent
+ * them returned. n = 0 commits the counters alone.
  */
 void settle(struct settled *s, uint32_t class, uint32_t n, uint64_t sent_at_ns);
 

@@ -65,7 +65,9 @@ uint32_t shaper_allows_bytes(const struct shaper *s, uint64_t now)
 		return UINT32_MAX;
 	if (backlog >= s->burst_ns)
 		return 0;
-	/* The time left, at that rate, is at most the burst: nothing overflows. Rounded down, so that the bound holds. */
+	/*
+	 * The time left, at that rate, is at most the burst: nothing overflows. Rounded down, so that the bound holds.
+	 */
 	return (uint32_t)((s->burst_ns - backlog) * s->rate_bits_per_s / BITS / NS);
 }
 

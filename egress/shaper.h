@@ -3,9 +3,9 @@
  *
  * Memory:  plain private state; not durable. Only empty_at_ns outlives the process: egress stores it in its journal.
  * Rules:   deficit round robin over the classes (drr.h), in bytes on the wire. Then one token bucket for all of them.
- * Bound:   in any window of t seconds at most rate * t + burst wire bytes are sent, across restarts too. Across a reload the
- *          bound takes each rate for its time, and the larger burst. A packet longer on the wire than the burst leaves when
- *          the bucket is full: then the bound is that packet.
+ * Bound:   in any window of t seconds at most rate * t + burst wire bytes are sent, across restarts too. Across a
+ *          reload the bound takes each rate for its time, and the larger burst. A packet longer on the wire than the
+ *          burst leaves when the bucket is full: then the bound is that packet.
  * Source:  the bucket is the virtual scheduling algorithm of ITU-T I.371 (GCRA): one instant instead of a token count,
  *          so nothing has to be refilled and nothing is lost to rounding in the sender's favour.
  */
@@ -31,8 +31,9 @@ void shaper_init_shares(struct drr *d, const struct config *c);
 void shaper_init(struct shaper *s, const struct config *c);
 
 /*
- * shaper_resume - go on from an earlier bucket (a restart, a reload), so that the bound holds across it: the bytes that the
- * earlier one still held at its own rate (0: it was off) are in this one too. No more than any bucket can hold is believed.
+ * shaper_resume - go on from an earlier bucket (a restart, a reload), so that the bound holds across it: the bytes that
+ * the earlier one still held at its own rate (0: it was off) are in this one too. No more than any bucket can hold is
+ * believed.
  */
 void shaper_resume(struct shaper *s, uint64_t empty_at_ns, uint64_t rate_bits_per_s, uint64_t now);
 

@@ -1,8 +1,9 @@
 /*
- * unread.h - pure: when to wait because the kernel has taken datagrams and does not bring them to their sockets (softnet.h).
+ * unread.h - pure: when to wait because the kernel has taken datagrams and does not bring them to their sockets
+ * (softnet.h).
  *
- * Rules:   after each UNREAD_LOOK_PKTS sent the queue is looked at. While it is half full nothing is sent, so that the stages sleep and
- *          ksoftirqd runs, for at most UNREAD_MOST_NS: it may be somebody else who fills it.
+ * Rules:   after each UNREAD_LOOK_PKTS sent the queue is looked at. While it is half full nothing is sent, so that the
+ *          stages sleep and ksoftirqd runs, for at most UNREAD_MOST_NS: it may be somebody else who fills it.
  *          UNREAD_LOOK_PKTS, UNREAD_FULL_PKTS and a batch fit the queue together.
  */
 #ifndef ONTIME_UNREAD_H

@@ -1,16 +1,16 @@
 /*
  * inputs.h - inputs whose address or interface comes later, goes, or comes back with another index: bound in place.
  *
- * Memory:  the socket is one for all processes that hold it (an open file description), so it is never replaced: its queue, its
- *          counts and its cookie stay.
- * Rules:   an address that was not there at launch is bound as soon as it is. One that goes and comes back needs nothing: the
- *          socket stays bound. A link-local address is bound to an interface's index: when the interface of that name gets
- *          another one, the socket is bound to that.
+ * Memory:  the socket is one for all processes that hold it (an open file description), so it is never replaced: its
+ *          queue, its counts and its cookie stay.
+ * Rules:   an address that was not there at launch is bound as soon as it is. One that goes and comes back needs
+ *          nothing: the socket stays bound. A link-local address is bound to an interface's index: when the interface
+ *          of that name gets another one, the socket is bound to that.
  *          Looked at four times a second, and only what needs it.
- * Crash:   a death between giving up the old index and taking the new one leaves a socket bound to none, which the successor
- *          sees.
- * Source:  connect(2) AF_UNSPEC makes Linux forget the interface; socket(7) SO_BINDTOIFINDEX, unprivileged when there is none
- *          (since 5.7).
+ * Crash:   a death between giving up the old index and taking the new one leaves a socket bound to none, which the
+ *          successor sees.
+ * Source:  connect(2) AF_UNSPEC makes Linux forget the interface; socket(7) SO_BINDTOIFINDEX, unprivileged when there
+ *          is none (since 5.7).
  */
 #ifndef ONTIME_INPUTS_H
 #define ONTIME_INPUTS_H

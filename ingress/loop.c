@@ -13,8 +13,10 @@
 #define DRAIN_NS NS_PER_S /* USR1: under a steady flood the input is never empty */
 #define SPACE_POLL_MS 1 /* when no wake can come: started without the `space` descriptor */
 #define SPACE_FLOW MAX_FLOWS
-/* While there is more to read, edf is woken once per this many packets: on a shared CPU each wake is a switch there and back,
-   which per 64 packets costs a tenth of the whole relay. */
+/*
+ * While there is more to read, edf is woken once per this many packets: on a shared CPU each wake is a switch there and
+ * back, which per 64 packets costs a tenth of the whole relay.
+ */
 #define RING_PKTS 192
 
 static struct ingress_loop *loop_of(struct stage *s)
@@ -78,7 +80,10 @@ static uint64_t all_flows(const struct ingress_loop *l)
 	return l->ingress.n_flows < 64 ? (1ULL << l->ingress.n_flows) - 1 : UINT64_MAX;
 }
 
-/* Nobody knows which sockets have datagrams: each is asked. When there is nothing else to do, not more often than need be. */
+/*
+ * Nobody knows which sockets have datagrams: each is asked. When there is nothing else to do, not more often than need
+ * be.
+ */
 static int look_blindly(struct ingress_loop *l, int timeout_ms, int err)
 {
 	if (err == EBADF || err == EINVAL || err == EFAULT) {
@@ -135,7 +140,7 @@ static uint64_t update_room(struct ingress_loop *l)
 {
 	uint64_t blocked = 0;
 
-	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++)
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class++)
 		l->room_pkts[class] = receive_room_pkts(&l->receiver, class);
 	for (uint32_t flow = 0; flow < l->ingress.n_flows; flow++)
 		if ((l->ingress.ready >> flow & 1) && l->room_pkts[l->ingress.class_of[flow]] == 0)

@@ -1,7 +1,8 @@
 /*
  * loop.h - the ingress stage: datagrams from its sockets into the lanes, class by class as pick.h chooses.
  *
- * Memory:  one per process, static in main.c; tests have theirs. `stage` is its first member, and stands for all of it (stage/run.h).
+ * Memory:  one per process, static in main.c; tests have theirs. `stage` is its first member, and stands for all of it
+ *          (stage/run.h).
  */
 #ifndef ONTIME_INGRESS_LOOP_H
 #define ONTIME_INGRESS_LOOP_H

@@ -8,9 +8,9 @@ void ingress_init(struct ingress *in, const struct config *c)
 	uint32_t quantum_bytes[MAX_FLOWS];
 
 	memset(in, 0, sizeof(*in));
-	for (uint32_t class = 0; class < c->n_classes; class ++)
+	for (uint32_t class = 0; class < c->n_classes; class++)
 		for (uint32_t i = 0; i < c->classes[class].n_listen; i++) {
-			in->class_of[in->n_flows] = (uint8_t) class;
+			in->class_of[in->n_flows] = (uint8_t)class;
 			in->listen_of[in->n_flows] = (uint8_t)i;
 			quantum_bytes[in->n_flows++] = c->classes[class].ingress_quantum_bytes;
 		}

@@ -2,8 +2,8 @@
  * pick.h - pure step: which socket to read next, and how much.
  *
  * Memory:  plain private state; not durable.
- * Rules:   byte-based deficit round robin over sockets, each with its class's quantum. A socket does not say how long its
- *          datagrams are, so a flow may overdraw by at most one batch and pays it back (drr.h).
+ * Rules:   byte-based deficit round robin over sockets, each with its class's quantum. A socket does not say how long
+ *          its datagrams are, so a flow may overdraw by at most one batch and pays it back (drr.h).
  *          A flow whose lane has no room is left alone: its datagrams wait in the kernel, and their wait counts.
  */
 #ifndef ONTIME_INGRESS_H

@@ -55,8 +55,8 @@ static uint16_t hash_source(const struct sockaddr_in6 *from)
 }
 
 /*
- * The kernel's stamp as CLOCK_REALTIME ns, 0 if none; and the socket's cumulative drop count, if told. What the kernel wrote lies
- * in shared memory: it is copied first, and no pointer and no length of it is followed.
+ * The kernel's stamp as CLOCK_REALTIME ns, 0 if none; and the socket's cumulative drop count, if told. What the kernel
+ * wrote lies in shared memory: it is copied first, and no pointer and no length of it is followed.
  */
 static uint64_t parse_control(const struct ingress_journal *j, uint32_t i, uint64_t *socket_drops)
 {
@@ -116,7 +116,10 @@ static uint64_t to_monotonic(uint64_t stamp_ns, const struct clocks *t)
 	return t->read_at_ns - waited_ns;
 }
 
-/* The socket's cumulative count, told by a datagram as of its arrival, or by the socket as of now: it may seem to go back. */
+/*
+ * The socket's cumulative count, told by a datagram as of its arrival, or by the socket as of now: it may seem to go
+ * back.
+ */
 static int note_drops(struct receiver *r, const struct ingress *in, int flow, uint32_t drops)
 {
 	struct ingress_tally *tally = &r->tally[in->class_of[flow]];
@@ -157,7 +160,10 @@ static uint32_t accept_batch(struct receiver *r, const struct ingress *in, int f
 
 	/* With full = wait no more was read than fits; that a reload lowered the limit since must not drop it. */
 	if (r->stage->config.full == FULL_DROP) {
-		/* One look: between two the stages behind may make room, and the second would offer slots nobody filled. */
+		/*
+		 * One look: between two the stages behind may make room, and the second would offer slots nobody
+		 * filled.
+		 */
 		uint32_t room_pkts = publishable_pkts(r, class);
 
 		fits = room_pkts < n ? room_pkts : n;
@@ -288,7 +294,7 @@ void receive_init(struct receiver *r, struct stage *s, const struct ingress *in)
 	r->stage = s;
 	r->journal = &s->seg.shared->ingress_journal;
 	segment_touch(r->journal, sizeof(*r->journal));
-	for (uint32_t class = 0; class < s->config.n_classes; class ++) {
+	for (uint32_t class = 0; class < s->config.n_classes; class++) {
 		struct lane *l = s->seg.views[class].lane;
 
 		lane_read_bank(&l->received, l->ingress[0], &r->tally[class], TALLY_WORDS(r->tally[class]),

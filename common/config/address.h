@@ -2,7 +2,8 @@
  * address.h - an IP address with a port: from text and back, and how two of them relate.
  *
  * Rules:   numeric only; what a name stands for is hosts.h's. No call here waits for anybody.
- *          A scope given by name (%eth0) stays a name: the interface may come later, go, and come back with another index.
+ *          A scope given by name (%eth0) stays a name: the interface may come later, go, and come back with another
+ *          index.
  *          One given by index (%2) stays that index.
  */
 #ifndef ONTIME_CONFIG_ADDRESS_H
@@ -25,15 +26,18 @@ struct address {
 };
 
 /*
- * address_parse - "127.0.0.1:8080", "[::1]:8080" or "[fe80::1%eth0]:8080" of len bytes; false if it is none. That there is
- * no such interface now is no mistake.
+ * address_parse - "127.0.0.1:8080", "[::1]:8080" or "[fe80::1%eth0]:8080" of len bytes; false if it is none. That there
+ * is no such interface now is no mistake.
  */
 bool address_parse(const char *whole, size_t len, struct address *a);
 
 /* address_format - the same text again into text[ADDRESS_BYTES], or "unset"; returns text. */
 const char *address_format(const struct address *a, char *text);
 
-/* address_resolve - the socket address as of now, in *now: 0, or -ENODEV when there is no interface of the scope's name. */
+/*
+ * address_resolve - the socket address as of now, in *now: 0, or -ENODEV when there is no interface of the scope's
+ * name.
+ */
 int address_resolve(const struct address *a, struct sockaddr_storage *now);
 
 /* address_overlap - whether no two sockets could be bound to a and b at once: equal, or one is a wildcard. */

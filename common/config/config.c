@@ -1,8 +1,8 @@
 /*
  * config.c - what the user asked for: from the defaults, a file (file.c) and arguments to struct config.
  *
- * Rules:   every value is looked at, and each refusal is a line. What values mean together is looked at in the sections of which
- *          nothing was refused, so that no line follows from another one.
+ * Rules:   every value is looked at, and each refusal is a line. What values mean together is looked at in the sections
+ *          of which nothing was refused, so that no line follows from another one.
  */
 #include "config.h"
 

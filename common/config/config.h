@@ -7,9 +7,10 @@
  *          Classes rank by their order in the file: the first is the highest.
  *          A file is read by the name it is given by each time, through whatever links lead there then. One given by
  *          descriptor (/proc/self/fd/N) is read from its start each time; ONTIME_CONFIG_NAME in the environment is what
- *          messages call it. It is the copy that an instance runs with: its [hosts] has all names, and nobody is asked for one.
- * Errors:  0, or -EINVAL for what the text says, or -errno of opening or reading the file, or -EAGAIN while a host name cannot
- *          be resolved. The lines are in the message.
+ *          messages call it. It is the copy that an instance runs with: its [hosts] has all names, and nobody is asked
+ *          for one.
+ * Errors:  0, or -EINVAL for what the text says, or -errno of opening or reading the file, or -EAGAIN while a host name
+ *          cannot be resolved. The lines are in the message.
  */
 #ifndef ONTIME_CONFIG_H
 #define ONTIME_CONFIG_H
@@ -73,8 +74,8 @@ void config_defaults(struct config *c);
 /*
  * config_load - read `file` (NULL: defaults only), then the arguments argv[1..] of the form
  * --KEY=VALUE and --CLASS.KEY=VALUE. When the file names any class, only the file's classes exist.
- * On failure `why` holds a line per refusal, at most CONFIG_MOST_REFUSALS and as many as fit, then "and N more"; newlines only
- * between them. *c is untouched.
+ * On failure `why` holds a line per refusal, at most CONFIG_MOST_REFUSALS and as many as fit, then "and N more";
+ * newlines only between them. *c is untouched.
  */
 int config_load(struct config *c, const char *file, int argc, char *const *argv, char *why, size_t why_bytes);
 
@@ -85,9 +86,9 @@ struct config_source {
 	char *const *argv;
 	struct hosts *hosts; /* whom to ask for names; what they stand for is written there. Its content is lost. */
 	/*
-	 * For what an operator runs: the directory that a relative plugin counts from. Then also what is wrong on this machine now is
-	 * refused: a plugin that cannot be opened, a loop through an address of the machine. NULL for a stage that is started
-	 * again, since files and addresses come back.
+	 * For what an operator runs: the directory that a relative plugin counts from. Then also what is wrong on this
+	 * machine now is refused: a plugin that cannot be opened, a loop through an address of the machine. NULL for a
+	 * stage that is started again, since files and addresses come back.
 	 */
 	const char *top;
 };
@@ -111,8 +112,8 @@ uint32_t config_slots_pkts(const struct class_config *class);
 
 /*
  * config_digest - 64-bit digest of what cannot change while an instance lives: instance, payload_bytes,
- * work, class names, addresses and lane sizes. Stages refuse a segment made from another digest, and those of another build are
- * to agree: for a given file it never changes.
+ * work, class names, addresses and lane sizes. Stages refuse a segment made from another digest, and those of another
+ * build are to agree: for a given file it never changes.
  */
 uint64_t config_digest(const struct config *c);
 

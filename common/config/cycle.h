@@ -3,8 +3,8 @@
  *
  * Rules:   pure. One datagram in a loop is worked on as often as a CPU can, for ever, and no count shows it as a fault.
  *          A chain (high sends to low of the same instance) is none as long as nothing comes back.
- *          A wildcard (0.0.0.0, [::]) receives what goes to loopback, to the groups of all hosts, and to the machine's own
- *          addresses; these are the caller's to know.
+ *          A wildcard (0.0.0.0, [::]) receives what goes to loopback, to the groups of all hosts, and to the machine's
+ *          own addresses; these are the caller's to know.
  */
 #ifndef ONTIME_CONFIG_LOOP_H
 #define ONTIME_CONFIG_LOOP_H

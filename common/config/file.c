@@ -100,8 +100,8 @@ static void cut_comment(char *text)
 }
 
 /*
- * goes_on - is an indented line more of the addresses before it? One looks like no section and no key: "127.0.0.1:80", "[::1]:80",
- * or "sink:80", if there is no such key.
+ * goes_on - is an indented line more of the addresses before it? One looks like no section and no key: "127.0.0.1:80",
+ * "[::1]:80", or "sink:80", if there is no such key.
  */
 static bool goes_on(const char *text)
 {

@@ -10,7 +10,10 @@
 
 #define LABEL_CHARS 63
 
-/* Labels of letters, digits, - and _ between points (RFC 1123); the last one is no number, or it would be a short address. */
+/*
+ * Labels of letters, digits, - and _ between points (RFC 1123); the last one is no number, or it would be a short
+ * address.
+ */
 static bool is_name(const char *text, size_t len)
 {
 	size_t label = 0; /* characters in it */

@@ -2,8 +2,9 @@
  * hosts.h - what the host names of a configuration stand for.
  *
  * Memory:  plain private memory; a name is looked up once per load, however often it is used.
- * Rules:   what listens and sends is resolved once, when an operator launches, checks or reloads. What was found is written as
- *          section [hosts] into the copy of the configuration that the stages read, so that all of them agree at any time.
+ * Rules:   what listens and sends is resolved once, when an operator launches, checks or reloads. What was found is
+ *          written as section [hosts] into the copy of the configuration that the stages read, so that all of them
+ *          agree at any time.
  *          Of several addresses the first counts: getaddrinfo(3) sorts them by what this machine can reach (RFC 6724).
  */
 #ifndef ONTIME_CONFIG_HOSTS_H
@@ -29,7 +30,8 @@ struct host {
 };
 
 /*
- * host_ask - find out about h->name. 0, or -EINVAL: there is no such name, or -EAGAIN: that cannot be said now; and why.
+ * host_ask - find out about h->name. 0, or -EINVAL: there is no such name, or -EAGAIN: that cannot be said now; and
+ * why.
  */
 typedef int host_ask(struct host *h, char why[HOSTS_WHY_BYTES]);
 
@@ -47,8 +49,8 @@ int hosts_ask_resolver(struct host *h, char why[HOSTS_WHY_BYTES]);
 int hosts_add(struct hosts *hosts, const char *name, const char *at, char why[HOSTS_WHY_BYTES]);
 
 /*
- * hosts_parse - "sink.example:9000" of len bytes. 0, or -EINVAL or -EAGAIN as host_ask says; an empty `why`: that is no name
- * with a port.
+ * hosts_parse - "sink.example:9000" of len bytes. 0, or -EINVAL or -EAGAIN as host_ask says; an empty `why`: that is no
+ * name with a port.
  */
 int hosts_parse(struct hosts *hosts, const char *whole, size_t len, struct address *a, char why[HOSTS_WHY_BYTES]);
 

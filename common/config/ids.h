@@ -1,8 +1,8 @@
 /*
  * ids.h - the limits of a configuration, and what its choices are called in C.
  *
- * Rules:   no struct and no function of the configuration is known here, so that the segment's layout can include it. The order of
- *          an enum is that of its words in table.c.
+ * Rules:   no struct and no function of the configuration is known here, so that the segment's layout can include it.
+ *          The order of an enum is that of its words in table.c.
  */
 #ifndef ONTIME_CONFIG_IDS_H
 #define ONTIME_CONFIG_IDS_H

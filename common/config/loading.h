@@ -23,7 +23,8 @@ struct loading {
 	int opened_at[FIRST_CLASS + MAX_CLASSES]; /* line of the section's header; 0: not in the file */
 	int set_at[FIRST_CLASS + MAX_CLASSES][MAX_OPTIONS]; /* line, FROM_COMMAND_LINE, or 0: default */
 	uint32_t
-		spoilt; /* bit per section: something of it was refused, so what its values mean together is not known */
+		/* bit per section: something of it was refused, so what its values mean together is not known */
+		spoilt;
 	int err; /* -EINVAL if anything was refused for what the text says, else the first failure */
 	int n_refusals, n_hidden;
 	char *why;

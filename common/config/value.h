@@ -2,8 +2,9 @@
  * value.h - one option's value: from text with a unit to a number in range, and back.
  *
  * Memory:  a value is written into the struct the option is of (`base` + offset); no heap.
- * Rules:   the whole text must be the value: a number, one blank at most, a unit; no bare number where a unit exists. A number
- *          may have a point as long as the result is whole in the unit of the field: 0.5ms is 500us, 0.0000001ms is nothing.
+ * Rules:   the whole text must be the value: a number, one blank at most, a unit; no bare number where a unit exists. A
+ *          number may have a point as long as the result is whole in the unit of the field: 0.5ms is 500us, 0.0000001ms
+ *          is nothing.
  *          A refused text leaves *base untouched and says why in `reason`, with what would be accepted.
  */
 #ifndef ONTIME_CONFIG_VALUE_H
@@ -77,7 +78,10 @@ int value_check_name(const char *text, size_t max_chars, char *reason);
 /* For the kinds alone, from here on: one value for all stages, or one for each: "a" or "a,b,c". */
 #define STAGE_BYTES 32 /* of one value, with the final NUL */
 
-/* stages_split - into one piece per stage, without blanks around commas; false: neither one nor three, or one is too long. */
+/*
+ * stages_split - into one piece per stage, without blanks around commas; false: neither one nor three, or one is too
+ * long.
+ */
 bool stages_split(const char *text, char piece[N_STAGES][STAGE_BYTES]);
 
 /* stages_join - the same again, one if all are alike, into text[VALUE_BYTES]. */

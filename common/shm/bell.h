@@ -23,8 +23,8 @@ void bell_announce(_Atomic uint32_t *parked, uint32_t how);
 
 /*
  * bell_sleep - sleep until rung, at most timeout_ns. Call between bell_announce() and bell_awake().
- * Returns 0 when it slept or was rung; else the negative errno of a futex that does not let it sleep: who calls it again and
- * again would spin.
+ * Returns 0 when it slept or was rung; else the negative errno of a futex that does not let it sleep: who calls it
+ * again and again would spin.
  */
 int bell_sleep(_Atomic uint32_t *parked, uint32_t how, uint64_t timeout_ns);
 

@@ -26,7 +26,10 @@ void journal_open(_Atomic uint64_t *word, struct mmsghdr *msgs, uint32_t owner, 
 
 void journal_close(_Atomic uint64_t *word)
 {
-	/* ORDER journal: release; pairs with the acquire of a successor in journal_read(). The commit, then the clearing. */
+	/*
+	 * ORDER journal: release; pairs with the acquire of a successor in journal_read(). The commit, then the
+	 * clearing.
+	 */
 	atomic_store_explicit(word, 0, memory_order_release);
 }
 

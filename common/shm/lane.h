@@ -2,7 +2,8 @@
  * lane.h - one class's ring of packets: filled by ingress, worked on by edf, emptied by egress.
  *
  * Memory:  the lane lies in the shared segment (layout.h); struct lane_view is a private handle with
- *          this process's addresses, made by segment_create() and segment_attach(), so a restarted process has a new one.
+ *          this process's addresses, made by segment_create() and segment_attach(), so a restarted process has a new
+ *          one.
  * Rules:   three counts, one writer each; nobody waits here. The payload never moves: what travels is the
  *          right to touch it. A stage owns the slots between its own count and the one before it.
  * Order:   ingress                     edf                          egress
@@ -89,7 +90,10 @@ static inline int lane_read_bank(const _Atomic uint64_t *count, const _Atomic ui
 	bank = banks + ((*word & 1) ? bank_words : 0);
 	for (size_t i = 0; i < bank_words; i++) /* relaxed: checked by reading the word again */
 		to[i] = atomic_load_explicit(&bank[i], memory_order_relaxed);
-	/* ORDER tally: acquire; pairs with the release in lane_write_bank(). Whoever saw a newer counter sees a newer word. */
+	/*
+	 * ORDER tally: acquire; pairs with the release in lane_write_bank(). Whoever saw a newer counter sees a newer
+	 * word.
+	 */
 	atomic_thread_fence(memory_order_acquire);
 	return atomic_load_explicit(count, memory_order_relaxed) == *word ? 0 : -1;
 }

@@ -15,8 +15,10 @@ static struct flock lock_of(off_t byte)
 	return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
 }
 
-/* A lock that the kernel knows the holder's pid of. It would go with any other descriptor of the segment that the holder
-   closes: neither a stage nor the supervisor closes one while it runs. */
+/*
+ * A lock that the kernel knows the holder's pid of. It would go with any other descriptor of the segment that the
+ * holder closes: neither a stage nor the supervisor closes one while it runs.
+ */
 static int take_pid_lock(const struct segment *seg, int who)
 {
 	struct flock lock = lock_of(FIRST_PID_LOCK + who);
@@ -33,7 +35,10 @@ static pid_t pid_lock_holder(const struct segment *seg, int who, int *held)
 	return *held && lock.l_pid > 0 ? lock.l_pid : 0;
 }
 
-/* The first lock is what counts: it ends when the last system call of its holder is over. The second only tells the pid. */
+/*
+ * The first lock is what counts: it ends when the last system call of its holder is over. The second only tells the
+ * pid.
+ */
 static int try_lock_stage(const struct segment *seg, enum stage_id id)
 {
 	struct flock lock = lock_of((off_t)id);

@@ -1,8 +1,9 @@
 /*
  * lock.h - who is a stage, and who the supervisor, by the kernel's word: each holds a lock on a byte of the segment.
  *
- * Rules:   a stage holds two. One is of its open file description and ends when the last system call of its holder is over,
- *          so it says that a stage is gone for good. The kernel names the holder of the other one, the supervisor's too.
+ * Rules:   a stage holds two. One is of its open file description and ends when the last system call of its holder is
+ *          over, so it says that a stage is gone for good. The kernel names the holder of the other one, the
+ *          supervisor's too.
  *          Asking works on a read-only handle, and disturbs nobody.
  * Source:  fcntl(2), "Open file description locks"; F_GETLK.
  */
@@ -21,8 +22,8 @@ int segment_lock_stage(const struct segment *seg, enum stage_id id, uint64_t tim
 int segment_lock_supervisor(const struct segment *seg);
 
 /*
- * segment_stage_pid, segment_supervisor_pid - the process that holds the lock, as the kernel knows it; 0: none, or one in a
- * pid namespace that cannot be seen from here (segment_stage_is_alive() tells the two apart).
+ * segment_stage_pid, segment_supervisor_pid - the process that holds the lock, as the kernel knows it; 0: none, or one
+ * in a pid namespace that cannot be seen from here (segment_stage_is_alive() tells the two apart).
  */
 pid_t segment_stage_pid(const struct segment *seg, enum stage_id id);
 pid_t segment_supervisor_pid(const struct segment *seg);

@@ -122,7 +122,10 @@ const char *name_check_owner(const struct stat *st, int writable, int *err)
 	return st->st_size < (off_t)sizeof(struct shared) ? "it is too small to be one of ours" : NULL;
 }
 
-/* By descriptor, by name, or by a process that has it open. A name that somebody else has taken is no reason not to find ours. */
+/*
+ * By descriptor, by name, or by a process that has it open. A name that somebody else has taken is no reason not to
+ * find ours.
+ */
 int name_open(const char *instance, const char *name, int handed, int flags)
 {
 	char path[32];

@@ -1,8 +1,8 @@
 /*
  * name.h - the segment by its name, and whose it is.
  *
- * Rules:   for segment.c. Anybody may put names into the directory: only a regular file of this user counts, and nothing of another
- *          user's is touched.
+ * Rules:   for segment.c. Anybody may put names into the directory: only a regular file of this user counts, and
+ *          nothing of another user's is touched.
  */
 #ifndef ONTIME_NAME_H
 #define ONTIME_NAME_H
@@ -11,8 +11,10 @@
 
 #include "segment.h"
 
-/* name_open - by descriptor (handed >= 0), by name, or by a process that has it open: a name that another user has taken does not
-   hide ours. Returns a descriptor, or -errno. */
+/*
+ * name_open - by descriptor (handed >= 0), by name, or by a process that has it open: a name that another user has
+ * taken does not hide ours. Returns a descriptor, or -errno.
+ */
 int name_open(const char *instance, const char *name, int handed, int flags);
 
 /* name_check_owner - NULL, or what is wrong with whom it belongs to, and *err. */

@@ -72,7 +72,10 @@ void segment_close(struct segment *seg);
 /* segment_remove - take the name away; never another user's (-EPERM). 0, or -errno. */
 int segment_remove(const char *instance);
 
-/* segment_remove_all - take away this user's names of the instance's segments, of all layouts. 0, or -errno of one that stayed. */
+/*
+ * segment_remove_all - take away this user's names of the instance's segments, of all layouts. 0, or -errno of one that
+ * stayed.
+ */
 int segment_remove_all(const char *instance);
 
 #endif

@@ -6,7 +6,10 @@
 #ifndef ONTIME_STAGE_ASKED_H
 #define ONTIME_STAGE_ASKED_H
 
-/* asked_catch - the signals set the flags from now on, and end a sleep. SIGHUP is let through; the supervisor has held it back. */
+/*
+ * asked_catch - the signals set the flags from now on, and end a sleep. SIGHUP is let through; the supervisor has held
+ * it back.
+ */
 void asked_catch(void);
 
 /* asked_to_stop, asked_to_drain - SIGTERM or SIGINT came; SIGUSR1 came: stop when nothing waits for this stage. */

@@ -3,7 +3,8 @@
  *
  * Memory:  a row per call that has failed lately, private to the stage; the stage block tells observers: failed_calls,
  *          failing_since_ns (of the oldest row; 0: none) and failing_errno.
- * Rules:   a row begins with a failure and ends when the call has worked for a second: one that fails now and then is failing.
+ * Rules:   a row begins with a failure and ends when the call has worked for a second: one that fails now and then is
+ *          failing.
  *          The pause doubles from 1 to 10 ms, so a stage that cannot sleep still looks for work 100 times a second.
  *          A few interrupts in a row are none of this: signals, SIGCONT and debuggers make them.
  */

@@ -7,8 +7,8 @@
 #define ONTIME_STAGE_NOTIFY_H
 
 /*
- * notify_send - a line such as READY=1. Without NOTIFY_SOCKET nothing happens. 0, or -errno: what waits for that line must be
- * sent it again.
+ * notify_send - a line such as READY=1. Without NOTIFY_SOCKET nothing happens. 0, or -errno: what waits for that line
+ * must be sent it again.
  */
 int notify_send(const char *text);
 

@@ -1,14 +1,16 @@
 /*
- * place.h - where a stage runs and before whom: its CPU, real time while that leaves room, and a word when it is starved.
+ * place.h - where a stage runs and before whom: its CPU, real time while that leaves room, and a word when it is
+ * starved.
  *
- * Memory:  struct place is private, in struct stage. What is in force stands in the stage's block: sched_policy, cpu_ns.
- * Rules:   fifo = auto takes the first that it may: SCHED_FIFO, a better nice value, a shorter slice. One line says what would
- *          allow more. Children of a stage get nothing of it (SCHED_RESET_ON_FORK).
- *          With work on packets egress comes before ingress, and ingress before edf: what arrives must be able to interrupt
- *          work. Without work priority rises downstream.
- *          Nobody is starved. Each stage looks, at its beats, at what all stages on its CPU used of it, and gives real time
- *          back while that leaves too little (room.h). A stage that makes no look for one to two BOUND_NS of its own CPU time (a
- *          plugin that loops) loses real time by a signal; SIGXCPU by RLIMIT_RTTIME does the same.
+ * Memory:  struct place is private, in struct stage. What is in force stands in the stage's block: sched_policy,
+ *          cpu_ns.
+ * Rules:   fifo = auto takes the first that it may: SCHED_FIFO, a better nice value, a shorter slice. One line says
+ *          what would allow more. Children of a stage get nothing of it (SCHED_RESET_ON_FORK).
+ *          With work on packets egress comes before ingress, and ingress before edf: what arrives must be able to
+ *          interrupt work. Without work priority rises downstream.
+ *          Nobody is starved. Each stage looks, at its beats, at what all stages on its CPU used of it, and gives real
+ *          time back while that leaves too little (room.h). A stage that makes no look for one to two BOUND_NS of its
+ *          own CPU time (a plugin that loops) loses real time by a signal; SIGXCPU by RLIMIT_RTTIME does the same.
  *          A stage that waited for its CPU for long, while others than stages had it, says so in one line.
  * Crash:   nothing is left behind; a successor begins anew.
  * Source:  sched(7), sched_setattr(2), timer_create(2).
@@ -45,18 +47,24 @@ struct place {
 void place_open(struct place *p, const struct config *c, enum stage_id id, struct stage_block *blocks);
 
 /*
- * place_close - an ordinary process again, and no signal that writes to the segment: before that goes, and however the process
- * ends. What a sanitizer or a plugin does at the very end may wait for others, and would keep them off the CPU.
+ * place_close - an ordinary process again, and no signal that writes to the segment: before that goes, and however the
+ * process ends. What a sanitizer or a plugin does at the very end may wait for others, and would keep them off the CPU.
  */
 void place_close(void);
 
-/* place_look - call at beats; does something about every 25 ms: tells what was used, and gives real time back or takes it. */
+/*
+ * place_look - call at beats; does something about every 25 ms: tells what was used, and gives real time back or takes
+ * it.
+ */
 void place_look(struct place *p, uint64_t now);
 
 /* place_holds_up_others - 1 while a spinning stage would keep other stages off their CPU. */
 int place_holds_up_others(const struct place *p);
 
-/* place_priority - of SCHED_FIFO for this stage when `most` is allowed: the order of the stages as far as there is room. */
+/*
+ * place_priority - of SCHED_FIFO for this stage when `most` is allowed: the order of the stages as far as there is
+ * room.
+ */
 int place_priority(enum stage_id id, enum work_kind work, int most);
 
 #endif

@@ -18,8 +18,10 @@ void probe_init(struct probes *p, const struct segment *seg, enum stage_id stage
 /* In the file, not in .bss: the kernel finds it there by its offset. */
 __attribute__((section(".probes"), used)) _Atomic uint32_t probe_watchers = 0;
 
-/* By hand: no compiler may put anything in front of the nop, and not each of them knows `naked`. Aligned, since a call over
-   the end of a page would not be put there. */
+/*
+ * By hand: no compiler may put anything in front of the nop, and not each of them knows `naked`. Aligned, since a call
+ * over the end of a page would not be put there.
+ */
 #if defined(__x86_64__)
 #define NOP5 ".byte 0x0f, 0x1f, 0x44, 0x00, 0x00\n"
 #define NOP1 ".byte 0x90\n"
@@ -40,7 +42,10 @@ __attribute__((section(".probes"), used)) _Atomic uint32_t probe_watchers = 0;
 EMPTY_FUNCTION("probe_batch", NOP5);
 EMPTY_FUNCTION("probe_batch_nop1", NOP1);
 
-/* What sdt.h would write: so bpftrace, perf and systemtap know the point as ontime:batch, and raise the counter themselves. */
+/*
+ * What sdt.h would write: so bpftrace, perf and systemtap know the point as ontime:batch, and raise the counter
+ * themselves.
+ */
 __asm__(".pushsection .stapsdt.base, \"aG\", %progbits, .stapsdt.base, comdat\n"
 	".weak _.stapsdt.base\n"
 	".hidden _.stapsdt.base\n"
@@ -116,7 +121,7 @@ static uint32_t lay_out(struct probes *p, const struct lane_view *v, uint64_t wo
 void probe_call(struct probes *p, uint32_t class, uint64_t word, uint32_t n_pkts, uint64_t at_ns)
 {
 	uint64_t n_counted = n_pkts ? lay_out(p, &p->views[class], word, n_pkts, at_ns) : 0;
-	uint64_t first_pkts = word >> COUNT_SHIFT, batch = n_pkts | (uint64_t) class << 32;
+	uint64_t first_pkts = word >> COUNT_SHIFT, batch = n_pkts | (uint64_t)class << 32;
 	uint32_t both = atomic_load_explicit(&probe_watchers, memory_order_relaxed); /* relaxed: as in probe_commit() */
 	uint16_t watchers[2];
 

@@ -1,10 +1,11 @@
 /*
  * room.h - when real time must be given back, so that others on the same CPU keep room, and when it may be taken again.
  *
- * Rules:   pure. Each look says how much of the time since the last one all stages on the CPU were running. The smoothed share
- *          reaches ROOM_FULL: real time is given back. It stays below ROOM_AGAIN for a while: it may be taken again.
- *          That while begins with ROOM_QUIET_NS. It doubles when real time did not last, since the stages may use little only
- *          because others have the CPU; it begins anew after real time that lasted.
+ * Rules:   pure. Each look says how much of the time since the last one all stages on the CPU were running. The
+ *          smoothed share reaches ROOM_FULL: real time is given back. It stays below ROOM_AGAIN for a while: it may be
+ *          taken again.
+ *          That while begins with ROOM_QUIET_NS. It doubles when real time did not last, since the stages may use
+ *          little only because others have the CPU; it begins anew after real time that lasted.
  */
 #ifndef ONTIME_ROOM_H
 #define ONTIME_ROOM_H

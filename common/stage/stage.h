@@ -5,8 +5,8 @@
  * Rules:   a stage is one thread; the only asynchronous things are the signal flags.
  * Exit:    0 asked to stop; 1 temporary (a restart may help); 2 usage or configuration (it will not); 3 this binary has
  *          another layout than the segment (the binary that made it would do); a signal: crash.
- * Crash:   no private state has to survive. A stage's successor waits for the stage's lock (the kernel frees it when the
- *          dead one's last system call is over), reads the counts and the journal, and goes on.
+ * Crash:   no private state has to survive. A stage's successor waits for the stage's lock (the kernel frees it when
+ *          the dead one's last system call is over), reads the counts and the journal, and goes on.
  *          It rings every bell first, since the dead stage may have owed a wake.
  */
 #ifndef ONTIME_STAGE_H
@@ -56,8 +56,9 @@ struct stage {
 int stage_open(struct stage *s, enum stage_id id, int argc, char **argv);
 
 /*
- * stage_fail - the exit status of a life that ends before it was ready. The supervisor waits ever longer between such lives. systemd does
- * not: below it (NOTIFY_SOCKET) a temporary failure ends only after a pause, which grows with the row of them to one second.
+ * stage_fail - the exit status of a life that ends before it was ready. The supervisor waits ever longer between such
+ * lives. systemd does not: below it (NOTIFY_SOCKET) a temporary failure ends only after a pause, which grows with the
+ * row of them to one second.
  */
 int stage_fail(struct stage *s, int status);
 
@@ -81,8 +82,8 @@ void stage_ring(struct stage *s, enum stage_id other, uint32_t how);
 int stage_spin(struct stage *s, int (*has_input)(void *arg), void *arg);
 
 /*
- * stage_call_failed, stage_call_works - a system call that must work failed with err, or did not: see failing.h. Whoever tries
- * it again after that does not spin. name: a literal.
+ * stage_call_failed, stage_call_works - a system call that must work failed with err, or did not: see failing.h.
+ * Whoever tries it again after that does not spin. name: a literal.
  */
 static inline void stage_call_failed(struct stage *s, const char *name, int err)
 {

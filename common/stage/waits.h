@@ -1,8 +1,8 @@
 /*
  * waits.h - how long a process was ready to run while another one had its CPU.
  *
- * Rules:   any process may be asked about. The kernel adds up a wait when it ends, so one that goes on for seconds shows only in
- *          a process that is ready and has not run: waits_between() counts that too.
+ * Rules:   any process may be asked about. The kernel adds up a wait when it ends, so one that goes on for seconds
+ *          shows only in a process that is ready and has not run: waits_between() counts that too.
  * Source:  the kernel's Documentation/scheduler/sched-stats.rst, proc(5).
  */
 #ifndef ONTIME_WAITS_H

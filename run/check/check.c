@@ -1,9 +1,9 @@
 /*
  * check.c - is this config right, and can its classes meet their deadlines at the rates it expects?
  *
- * Rules:   rates, bursts and service times come from the config (expected_*), or --measure takes rates and mean service times
- *          from the running instance. The config is looked at as for a launch: its host names are resolved, and its plugin must
- *          be there. The answer is feasible.h's, for policy edf; guarded protects the higher
+ * Rules:   rates, bursts and service times come from the config (expected_*), or --measure takes rates and mean service
+ *          times from the running instance. The config is looked at as for a launch: its host names are resolved, and
+ *          its plugin must be there. The answer is feasible.h's, for policy edf; guarded protects the higher
  *          classes beyond that, at the cost of the lower ones.
  */
 #include <errno.h>

@@ -30,7 +30,10 @@ static uint64_t load_ppm(const struct feasible_class *c, uint32_t n)
 	return sum;
 }
 
-/* The longest time without a pause, as the fixed point of all work that arrives in it; 0: not found in the rounds there are. */
+/*
+ * The longest time without a pause, as the fixed point of all work that arrives in it; 0: not found in the rounds there
+ * are.
+ */
 static uint64_t busy_period_ns(const struct feasible_class *c, uint32_t n)
 {
 	uint64_t longest_ns = 0, busy_ns = 0, next_ns = 0;

@@ -2,14 +2,16 @@
  * feasible.h - pure: can these classes meet these deadlines at these rates?
  *
  * Rules:   non-preemptive earliest deadline first, one worker. A class is sporadic with bursts: at most burst_pkts +
- *          floor(x / period_ns) packets in any x ns. Feasible if and only if the load is at most 1 and for every deadline
- *          t = D_c + k * T_c in the longest busy period
+ *          floor(x / period_ns) packets in any x ns. Feasible if and only if the load is at most 1 and for every
+ *          deadline t = D_c + k * T_c in the longest busy period
  *
  *              h(t) + B(t) <= t      h(t) = sum over D_c <= t of C_c * (b_c + floor((t - D_c) / T_c))
- *                                    B(t) = max { C_j : D_j > t }, the packet that had begun when the worst came together
+ *                                    B(t) = max { C_j : D_j > t }, the packet that had begun when the worst came
+ *                                    together
  *
  *          Classes without a deadline only block. The verdict is for `policy = edf` and `edf-drop`.
- * Source:  Jeffay, Stanat & Martel 1991; George, Rivierre & Spuri 1996; bursts as in Baruah, Mok & Rosier's demand bound.
+ * Source:  Jeffay, Stanat & Martel 1991; George, Rivierre & Spuri 1996; bursts as in Baruah, Mok & Rosier's demand
+ *          bound.
  */
 #ifndef ONTIME_FEASIBLE_H
 #define ONTIME_FEASIBLE_H
@@ -50,8 +52,8 @@ struct feasible {
 void feasible_check(const struct feasible_class *c, uint32_t n, struct feasible *out);
 
 /*
- * feasible_response_ns - an upper bound of the class's response, from arrival until the work is done: the shortest deadline it
- * could have with all others as they are. NO_BOUND if there is none.
+ * feasible_response_ns - an upper bound of the class's response, from arrival until the work is done: the shortest
+ * deadline it could have with all others as they are. NO_BOUND if there is none.
  */
 uint64_t feasible_response_ns(const struct feasible_class *c, uint32_t n, uint32_t class);
 

@@ -151,9 +151,9 @@ static int append_hosts(int fd, const struct hosts *hosts)
 }
 
 /*
- * The stages start from this copy, whatever the file says later. Was it changed since it was checked, the supervisor checks the copy,
- * and refuses one that the segment was not made for. What names stand for is part of it, so that no stage asks. A descriptor in
- * memory, or -errno.
+ * The stages start from this copy, whatever the file says later. Was it changed since it was checked, the supervisor
+ * checks the copy, and refuses one that the segment was not made for. What names stand for is part of it, so that no
+ * stage asks. A descriptor in memory, or -errno.
  */
 static int copy_to_memory(const char *file, const struct hosts *hosts)
 {
@@ -324,7 +324,7 @@ static void print_held(const struct segment *seg)
 {
 	uint64_t held = 0;
 
-	for (uint32_t class = 0; class < seg->n_classes; class ++) {
+	for (uint32_t class = 0; class < seg->n_classes; class++) {
 		struct account a;
 
 		if (account_read(seg, class, &a) == 0)
@@ -535,8 +535,8 @@ static int run_with_segment(const struct options *o, const struct config *c)
 }
 
 /*
- * The overrides of an adoption may be of classes that only the configuration in force has. Names are asked for where addresses
- * matter; an operator checks (launch.sh does) from the directory that a relative plugin counts from.
+ * The overrides of an adoption may be of classes that only the configuration in force has. Names are asked for where
+ * addresses matter; an operator checks (launch.sh does) from the directory that a relative plugin counts from.
  */
 static int load(struct config *c, struct options *o, char why[CONFIG_WHY_BYTES])
 {

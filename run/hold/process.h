@@ -1,9 +1,11 @@
 /*
  * process.h - the processes of an instance: who they are by the kernel's word, and signals that reach nobody else.
  *
- * Rules:   a pid is taken from the kernel (who holds the lock on the segment's byte), never from a file or from shared memory.
- *          A signal goes through a pidfd that was opened while its process held the lock: a number that was given to another
- *          process meanwhile cannot be hit. What belongs to another user, or lives in another pid namespace, is left alone.
+ * Rules:   a pid is taken from the kernel (who holds the lock on the segment's byte), never from a file or from shared
+ *          memory.
+ *          A signal goes through a pidfd that was opened while its process held the lock: a number that was given to
+ *          another process meanwhile cannot be hit. What belongs to another user, or lives in another pid namespace, is
+ *          left alone.
  * Errors:  -ESRCH nobody, -EPERM another user's instance, -EXDEV in a pid namespace that cannot be seen from here.
  * Source:  pidfd_open(2), pidfd_send_signal(2), fcntl(2) F_GETLK.
  */
@@ -27,10 +29,16 @@ int process_signal(int pidfd, int sig);
 /* process_wait - until it has ended, at most timeout_ms. 1 ended, 0 not yet. */
 int process_wait(int pidfd, int timeout_ms);
 
-/* process_end - TERM, and KILL after `patience_ms`; wakes it if it was stopped. Returns when it has ended: 0, or -EBUSY. */
+/*
+ * process_end - TERM, and KILL after `patience_ms`; wakes it if it was stopped. Returns when it has ended: 0, or
+ * -EBUSY.
+ */
 int process_end(int pidfd, int sig, int patience_ms);
 
-/* process_end_all - KILL whatever still has the instance's segment open for writing, whoever started it. Returns how many. */
+/*
+ * process_end_all - KILL whatever still has the instance's segment open for writing, whoever started it. Returns how
+ * many.
+ */
 int process_end_all(const char *instance);
 
 /* process_who - "ingress", "edf", "egress" or "supervisor" to its number; -1: neither. */

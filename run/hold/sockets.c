@@ -144,7 +144,7 @@ int sockets_open(struct sockets *s, const struct config *c)
 {
 	memset(s, 0, sizeof(*s));
 	for (int out = 0; out < 2; out++)
-		for (uint32_t class = 0; class < c->n_classes; class ++) {
+		for (uint32_t class = 0; class < c->n_classes; class++) {
 			uint32_t n = out ? c->classes[class].n_dests : c->classes[class].n_listen;
 
 			for (uint32_t i = 0; i < n; i++)
@@ -161,7 +161,7 @@ void sockets_name(struct sockets *s, const struct config *c)
 {
 	s->names[0] = 0;
 	for (int out = 0; out < 2; out++)
-		for (uint32_t class = 0; class < c->n_classes; class ++) {
+		for (uint32_t class = 0; class < c->n_classes; class++) {
 			uint32_t n = out ? c->classes[class].n_dests : c->classes[class].n_listen;
 
 			for (uint32_t i = 0; i < n; i++)

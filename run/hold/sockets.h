@@ -1,12 +1,15 @@
 /*
  * sockets.h - the sockets of an instance: bind them, or take them from a running stage, and hand them on.
  *
- * Rules:   order and names: CLASS.in.I for all classes, CLASS.out.I, then `space` (an eventfd that wakes ingress), `segment`
- *          and `config` (the configuration in force, in memory), so that nothing has to be found by name again.
- *          Receive stamps and drop counts are switched on before bind: later they would lie for a while. Never SO_REUSEADDR:
+ * Rules:   order and names: CLASS.in.I for all classes, CLASS.out.I, then `space` (an eventfd that wakes ingress),
+ *          `segment` and `config` (the configuration in force, in memory), so that nothing has to be found by name
+ *          again.
+ *          Receive stamps and drop counts are switched on before bind: later they would lie for a while. Never
+ *          SO_REUSEADDR:
  *          another process could take the traffic.
- *          What may come later (an address, an interface, a route) is no reason not to launch: the socket is handed on unbound or
- *          unconnected, and its stage binds or connects it (ingress/inputs.h, egress/output.h). A port that is taken is one.
+ *          What may come later (an address, an interface, a route) is no reason not to launch: the socket is handed on
+ *          unbound or unconnected, and its stage binds or connects it (ingress/inputs.h, egress/output.h). A port that
+ *          is taken is one.
  */
 #ifndef ONTIME_HOLD_SOCKETS_H
 #define ONTIME_HOLD_SOCKETS_H

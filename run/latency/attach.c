@@ -32,7 +32,10 @@ struct site {
 	uint64_t offset, semaphore_offset; /* in the file */
 };
 
-/* Linux 6.18 turns a nop of 5 bytes into a call; before, one of 1 byte is emulated, and any other instruction single-stepped. */
+/*
+ * Linux 6.18 turns a nop of 5 bytes into a call; before, one of 1 byte is emulated, and any other instruction
+ * single-stepped.
+ */
 static int uses_nop5(void)
 {
 	struct utsname u;

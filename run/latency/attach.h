@@ -1,9 +1,9 @@
 /*
  * attach.h - the probe points of the stages' binaries, and the links from these to the BPF programs.
  *
- * Rules:   a probe belongs to a file, not to a process: whatever runs it, now or later, is probed. A rebuilt binary is another
- *          file. So each that a stage runs, or would run if it were started now, gets a link, named by its device and inode;
- *          a link to a file that is neither is taken away.
+ * Rules:   a probe belongs to a file, not to a process: whatever runs it, now or later, is probed. A rebuilt binary is
+ *          another file. So each that a stage runs, or would run if it were started now, gets a link, named by its
+ *          device and inode; a link to a file that is neither is taken away.
  *          Links are uprobe_multi (Linux 6.6, CAP_BPF and CAP_PERFMON) or a perf event (CAP_SYS_ADMIN).
  */
 #ifndef ONTIME_LATENCY_ATTACH_H

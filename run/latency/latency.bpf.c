@@ -2,11 +2,13 @@
  * latency.bpf.c - kernel side: where each packet's time goes, per class and span, as histograms.
  *
  * Memory:  maps, pinned by the loader (run/latency/latency.c), which leaves; they live as long as their pins.
- * Rules:   one hit per batch (common/stage/probe.h) brings the spans of its packets. Only hits of the instance it was loaded for count.
+ * Rules:   one hit per batch (common/stage/probe.h) brings the spans of its packets. Only hits of the instance it was
+ *          loaded for count.
  *          A row has one writer: its stage is one thread, and a successor starts when that is gone. So plain adds lose
  *          nothing (tests/latency/counts.c holds them to the last packet).
  *          Neighbours mostly fall into the same bucket: they are added up first, as a run.
- * Crash:   a hit is not cut short by SIGKILL. A batch that was hit and not committed is hit again: see struct latency_progress.
+ * Crash:   a hit is not cut short by SIGKILL. A batch that was hit and not committed is hit again: see struct
+ *          latency_progress.
  */
 #include "maps.bpf.h"
 
@@ -64,7 +66,9 @@ static __always_inline void open_run(struct open_run *o, uint64_t ns)
 	o->sum_ns = o->max_ns = 0;
 }
 
-/* A value outside the run: close that, open the one it belongs to. Global, as all that has many paths and many callers. */
+/*
+ * A value outside the run: close that, open the one it belongs to. Global, as all that has many paths and many callers.
+ */
 __noinline int change_run(uint32_t stage, uint32_t class, uint32_t k, uint64_t ns)
 {
 	struct latency_progress *p = progress_of(stage, class);
@@ -119,8 +123,8 @@ static __always_inline void count(uint32_t stage, uint32_t class, uint32_t n)
 }
 
 /*
- * The spans of n packets, from the stage's memory. The size is made and compared in one register of 64 bits that the compiler can
- * neither halve nor spill in between: verifiers before Linux 6.8 lose a bound over either. 0, or not.
+ * The spans of n packets, from the stage's memory. The size is made and compared in one register of 64 bits that the
+ * compiler can neither halve nor spill in between: verifiers before Linux 6.8 lose a bound over either. 0, or not.
  */
 static __always_inline long copy_spans(uint32_t stage, const uint64_t *from, uint64_t n)
 {

@@ -2,8 +2,8 @@
  * latency.c - attach the latency histograms to a running instance, and leave.
  *
  * Memory:  what is attached lives in the kernel, held by pins (pins.h); this program ends when it works.
- * Rules:   called again, it attaches what is not attached yet: a rebuilt binary. It believes no return value: it waits until
- *          the probes of each running stage have been hit, at the latest by its next heartbeat.
+ * Rules:   called again, it attaches what is not attached yet: a rebuilt binary. It believes no return value: it waits
+ *          until the probes of each running stage have been hit, at the latest by its next heartbeat.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -125,7 +125,7 @@ static void print_lost(const struct pins *pins, uint32_t id, uint32_t n_classes)
 {
 	uint64_t missed = 0, again = 0, batches = 0;
 
-	for (uint32_t class = 0; class < n_classes; class ++) {
+	for (uint32_t class = 0; class < n_classes; class++) {
 		struct latency_progress p;
 
 		if (pins_read(pins, "parts/progress", id * LATENCY_CLASSES + class, &p, sizeof(p)))

@@ -82,7 +82,8 @@ struct latency_stage {
 /* Settings that change while loaded. Writer: the loader. */
 struct latency_control {
 	uint64_t
-		generation; /* another one than a stage's own: what that has counted in a class is void, it begins anew */
+		/* another one than a stage's own: what that has counted in a class is void, it begins anew */
+		generation;
 };
 
 /* Constant while loaded. Writer: the loader. */

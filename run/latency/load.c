@@ -51,7 +51,10 @@ void load_verbose(void)
 	verbose = 1;
 }
 
-/* A log for each program: which of them is not empty tells which was refused. To be freed after the load; NULL: there is no memory. */
+/*
+ * A log for each program: which of them is not empty tells which was refused. To be freed after the load; NULL: there
+ * is no memory.
+ */
 static char *give_logs(struct bpf_object *object)
 {
 	struct bpf_program *program;

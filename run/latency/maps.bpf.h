@@ -67,8 +67,8 @@ static __always_inline struct latency_progress *progress_of(uint32_t stage, uint
 }
 
 /*
- * Called by the row's writer only, here as everywhere. Walks over buckets are plain loops in global functions, which are verified
- * once and alone: bpf_loop() is Linux 5.17.
+ * Called by the row's writer only, here as everywhere. Walks over buckets are plain loops in global functions, which
+ * are verified once and alone: bpf_loop() is Linux 5.17.
  */
 __noinline int clear(uint32_t row)
 {

@@ -64,7 +64,10 @@ static int enter(int at, const char *name, const char *path, char why[WHY_BYTES]
 	return err == -EPERM && geteuid() != 0 && st.st_uid != geteuid() ? -EACCES : err;
 }
 
-/* The root of the bpffs, which may be anybody's: only what is in it is looked at. Is nothing mounted there, nothing is pinned. */
+/*
+ * The root of the bpffs, which may be anybody's: only what is in it is looked at. Is nothing mounted there, nothing is
+ * pinned.
+ */
 static int enter_root(char why[WHY_BYTES])
 {
 	int fd = open(BPFFS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

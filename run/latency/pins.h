@@ -1,12 +1,13 @@
 /*
  * pins.h - where an instance's histograms are pinned, and what may be missing for that.
  *
- * Memory:  <bpffs>/ontime/<instance>/: `latency` (the rows), `report`, `histogram` for people, and in parts/ what keeps these alive:
+ * Memory:  <bpffs>/ontime/<instance>/: `latency` (the rows), `report`, `histogram` for people, and in parts/ what keeps
+ *          these alive:
  *          maps, programs, and one link per stage and binary. What is pinned lives; no process is needed.
  *          struct pins holds descriptors of the two directories, and all goes through these.
- * Rules:   the bpffs may be writable by everybody. So each directory below its root is entered without following links, and must
- *          be a directory of this user's, on a bpffs, in which nobody else may write. Otherwise nothing in it is touched: one
- *          line says whose it is.
+ * Rules:   the bpffs may be writable by everybody. So each directory below its root is entered without following links,
+ *          and must be a directory of this user's, on a bpffs, in which nobody else may write. Otherwise nothing in it
+ *          is touched: one line says whose it is.
  */
 #ifndef ONTIME_LATENCY_PINS_H
 #define ONTIME_LATENCY_PINS_H
@@ -24,8 +25,8 @@ struct pins {
 
 /*
  * pins_enter - the directories of an instance, as far as they are there. 0, or in why one line:
- * -EACCES for a user who is not root: they are not his, so that he has nothing in them; -EPERM: something of somebody else's is in
- * the way. Afterwards pins_leave(), in each case.
+ * -EACCES for a user who is not root: they are not his, so that he has nothing in them; -EPERM: something of somebody
+ * else's is in the way. Afterwards pins_leave(), in each case.
  */
 int pins_enter(struct pins *p, const char *instance, char why[WHY_BYTES]);
 void pins_leave(struct pins *p);
@@ -45,13 +46,19 @@ int pins_write(const struct pins *p, const char *name, uint32_t key, const void 
 /* pins_make - make and enter the instance's directories. 0, or -1 after one line. */
 int pins_make(struct pins *p);
 
-/* pins_remove - all pins, then the directories; p is as if nothing had been there. Returns how many pins there were, or -errno. */
+/*
+ * pins_remove - all pins, then the directories; p is as if nothing had been there. Returns how many pins there were, or
+ * -errno.
+ */
 int pins_remove(struct pins *p);
 
 /* pins_each - call visit(arg, name) for each pin in parts/ whose name begins with prefix. Returns how many. */
 int pins_each(const struct pins *p, const char *prefix, void (*visit)(void *arg, const char *name), void *arg);
 
-/* pins_why_not - say in one line what this process or kernel lacks for BPF at all. Returns 1 then, 0 if nothing is known. */
+/*
+ * pins_why_not - say in one line what this process or kernel lacks for BPF at all. Returns 1 then, 0 if nothing is
+ * known.
+ */
 int pins_why_not(void);
 
 /* pins_explain - one line: what was tried, and why the kernel refused. */

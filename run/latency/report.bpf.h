@@ -1,8 +1,9 @@
 /*
  * report.bpf.h - what people read: the rows, refreshed by a timer, and two files made when they are opened.
  *
- * Rules:   one class per tick, so that each row is refreshed once per second and no tick takes long. A row whose count has not
- *          changed is left alone. Reading while a stage writes: each bucket is read once, a count is the sum of what was read.
+ * Rules:   one class per tick, so that each row is refreshed once per second and no tick takes long. A row whose count
+ *          has not changed is left alone. Reading while a stage writes: each bucket is read once, a count is the sum of
+ *          what was read.
  */
 #define MONOTONIC 1
 #define BAR 40
@@ -199,7 +200,9 @@ static __always_inline uint64_t count_group(uint32_t row, uint32_t group)
 	return count_between(row, group << HISTOGRAM_BITS, (group + 1) << HISTOGRAM_BITS);
 }
 
-/* Packets in the fullest power of two. Global: what a verifier knows of its turns would multiply those of its caller. */
+/*
+ * Packets in the fullest power of two. Global: what a verifier knows of its turns would multiply those of its caller.
+ */
 __noinline uint64_t most_in_group(uint32_t row)
 {
 	uint64_t most = 0;

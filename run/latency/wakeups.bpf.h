@@ -1,8 +1,9 @@
 /*
- * wakeups.bpf.h - how long a stage that was woken waits for a CPU. Attached on demand: it costs each switch of all processes.
+ * wakeups.bpf.h - how long a stage that was woken waits for a CPU. Attached on demand: it costs each switch of all
+ * processes.
  *
- * Rules:   from sched_waking to the sched_switch that brings the stage in. A wake that finds it awake shows as no switch; what it
- *          left is forgotten when the stage is preempted, and overwritten by the next.
+ * Rules:   from sched_waking to the sched_switch that brings the stage in. A wake that finds it awake shows as no
+ *          switch; what it left is forgotten when the stage is preempted, and overwritten by the next.
  */
 struct task_struct {
 	int pid;

@@ -1,9 +1,10 @@
 /*
  * csv.h - the results of runs as lines of CSV, one a class, appended to a file.
  *
- * Rules:   the file is opened, and what is in it looked at, before anything is sent: one that cannot take the lines is refused
- *          then. An empty file gets a first line with the columns' names; one with other names is refused. A last line without
- *          its end, of a writer that was killed, is ended first: what follows begins a line of its own.
+ * Rules:   the file is opened, and what is in it looked at, before anything is sent: one that cannot take the lines is
+ *          refused then. An empty file gets a first line with the columns' names; one with other names is refused. A
+ *          last line without its end, of a writer that was killed, is ended first: what follows begins a line of its
+ *          own.
  */
 #ifndef ONTIME_LOAD_CSV_H
 #define ONTIME_LOAD_CSV_H

@@ -31,10 +31,10 @@ static void sleep_until(const struct source *s, uint64_t at_ns)
 }
 
 /*
- * Up to which time of the schedule may be sent now? As a rule to now. But a source that got no CPU for a while must not send
- * all it missed at once: such a flood is not what was asked for, and a relay would rightly shed some of it. So it goes through
- * what it missed at twice the schedule's pace, gaps and bursts alike, until it has caught up. Latency counts from the
- * scheduled time all the same.
+ * Up to which time of the schedule may be sent now? As a rule to now. But a source that got no CPU for a while must not
+ * send all it missed at once: such a flood is not what was asked for, and a relay would rightly shed some of it. So it
+ * goes through what it missed at twice the schedule's pace, gaps and bursts alike, until it has caught up. Latency
+ * counts from the scheduled time all the same.
  */
 static uint64_t horizon_of(struct source *s, uint64_t due_at_ns, uint64_t now)
 {

@@ -1,9 +1,9 @@
 /*
  * send.h - the sending side: each datagram at its time, as far as the machine lets it, and how far behind it was.
  *
- * Rules:   open loop: a datagram's time is fixed before anything is sent. What is due together goes in one call. A source that
- *          got no CPU for a while catches up at twice the schedule's pace. When it cannot keep up, it stops shortly after the
- *          end all the same and has sent less than was asked.
+ * Rules:   open loop: a datagram's time is fixed before anything is sent. What is due together goes in one call. A
+ *          source that got no CPU for a while catches up at twice the schedule's pace. When it cannot keep up, it stops
+ *          shortly after the end all the same and has sent less than was asked.
  */
 #ifndef ONTIME_LOAD_SEND_H
 #define ONTIME_LOAD_SEND_H

@@ -1,9 +1,10 @@
 /*
  * simulate.c - replay a trace through a policy: what would be in time, what late, what dropped and why.
  *
- * Rules:   the edf stage's own plan (edf/plan.h) on a virtual clock, one worker, service times from the trace. Packets wait in
- *          an unbounded socket until the class has room (ingress_to_edf); egress is taken to be instant, so that nothing needs a
- *          margin unless one is asked for. Arrivals during a service are seen when it ends, or after the slice, as in the stage.
+ * Rules:   the edf stage's own plan (edf/plan.h) on a virtual clock, one worker, service times from the trace. Packets
+ *          wait in an unbounded socket until the class has room (ingress_to_edf); egress is taken to be instant, so
+ *          that nothing needs a margin unless one is asked for. Arrivals during a service are seen when it ends, or
+ *          after the slice, as in the stage.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,8 +1,9 @@
 /*
  * hang.h - pure: is a stage that has not moved kept from it by others, who have its CPU?
  *
- * Rules:   such a stage is not ended: that would help nobody, and blame the packet that a plugin has at work. But one that loops
- *          waits too, while others share its CPU: it is ended once it has had the CPU for as long as a hang is borne.
+ * Rules:   such a stage is not ended: that would help nobody, and blame the packet that a plugin has at work. But one
+ *          that loops waits too, while others share its CPU: it is ended once it has had the CPU for as long as a hang
+ *          is borne.
  */
 #ifndef ONTIME_SUPERVISE_HANG_H
 #define ONTIME_SUPERVISE_HANG_H

@@ -26,7 +26,7 @@ static uint64_t passed_pkts(const struct segment *seg, enum stage_id id)
 {
 	uint64_t sum = 0;
 
-	for (uint32_t class = 0; class < seg->n_classes; class ++) {
+	for (uint32_t class = 0; class < seg->n_classes; class++) {
 		const struct lane *l = seg->views[class].lane;
 
 		sum += (id == STAGE_INGRESS ? lane_received(l)
@@ -109,8 +109,10 @@ static const char *choose_binary(struct life *l, char path[32])
 	return path;
 }
 
-/* 0 or an errno value. Signals as after a login, whatever this process has blocked; but one signal may be held back until the new
-   process can take it. 0: none. */
+/*
+ * 0 or an errno value. Signals as after a login, whatever this process has blocked; but one signal may be held back
+ * until the new process can take it. 0: none.
+ */
 static int spawn(const char *binary, char *const *argv, int held_back, pid_t *pid)
 {
 	posix_spawnattr_t attr;
@@ -315,8 +317,10 @@ static int is_starved(struct life *l, uint64_t hung_ns, uint64_t still_ns, uint6
 	return 1;
 }
 
-/* It takes two looks: when all of us were frozen for a while, the first one deceives; and a successor holds the stage's lock
-   a moment before it says who it is, and until then the beat is its predecessor's. */
+/*
+ * It takes two looks: when all of us were frozen for a while, the first one deceives; and a successor holds the stage's
+ * lock a moment before it says who it is, and until then the beat is its predecessor's.
+ */
 static void end_if_hung(struct life *l, const struct segment *seg, uint64_t hung_ns, uint64_t now)
 {
 	const struct stage_block *b = &seg->shared->stages[l->id];

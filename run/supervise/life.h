@@ -2,15 +2,16 @@
  * life.h - the lives of one stage: start, watch, learn how it ended, start the next.
  *
  * Memory:  struct life is private to the supervisor. A stage outlives its supervisor: nothing here is needed to go on.
- * Rules:   a successor is started as soon as the kernel says that its predecessor is gone; no shell, no fork of a fork, no sleep.
+ * Rules:   a successor is started as soon as the kernel says that its predecessor is gone; no shell, no fork of a fork,
+ *          no sleep.
  *          A process that cannot be made (a limit, no memory) is tried again with back-off, for ever.
- *          Exit status 2 before a stage was ready is the one end that keeps it down: it refused its configuration. A reload, a new
- *          binary and restart.sh start it again. Status 3: the binary belongs to a build with another layout, so the one that this
- *          instance was launched with, kept open since, is started instead. Status 0 without having been asked, and 2 of
- *          one that was ready, are a plugin's doing, and count as crashes.
- *          A stage with work that makes no progress for `hung` is ended, with SIGABRT first, so that a plugin's packet is
- *          noted as the culprit; one that is starting has STARTING_MOST_NS instead. One that gets no CPU is left alone, and the log
- *          says so (hang.h).
+ *          Exit status 2 before a stage was ready is the one end that keeps it down: it refused its configuration. A
+ *          reload, a new binary and restart.sh start it again. Status 3: the binary belongs to a build with another
+ *          layout, so the one that this instance was launched with, kept open since, is started instead. Status 0
+ *          without having been asked, and 2 of one that was ready, are a plugin's doing, and count as crashes.
+ *          A stage with work that makes no progress for `hung` is ended, with SIGABRT first, so that a plugin's packet
+ *          is noted as the culprit; one that is starting has STARTING_MOST_NS instead. One that gets no CPU is left
+ *          alone, and the log says so (hang.h).
  * Source:  pidfd_open(2): no signal can hit a stranger, and no death is missed.
  */
 #ifndef ONTIME_SUPERVISE_LIFE_H

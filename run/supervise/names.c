@@ -38,7 +38,10 @@ static int write_all(int fd, const char *text, size_t bytes)
 	return 0;
 }
 
-/* It may have been taken away, and made again by another user: no link is followed, and only this user's own is written to. */
+/*
+ * It may have been taken away, and made again by another user: no link is followed, and only this user's own is written
+ * to.
+ */
 static int open_directory(const struct names *n)
 {
 	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };

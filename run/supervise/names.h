@@ -1,9 +1,10 @@
 /*
  * names.h - what an instance has in its run directory, for people and scripts; put back when it goes away.
  *
- * Rules:   nothing here is needed to run: stages start from descriptors. A logout or a cleaner may take the directory away, a log
- *          rotation the log; both are there again within a second, and said once.
- *          Files: supervisor.pid, active.conf (the configuration in force), launched (how), stages (what is wrong, if anything), log.
+ * Rules:   nothing here is needed to run: stages start from descriptors. A logout or a cleaner may take the directory
+ *          away, a log rotation the log; both are there again within a second, and said once.
+ *          Files: supervisor.pid, active.conf (the configuration in force), launched (how), stages (what is wrong, if
+ *          anything), log.
  *          The log is cut when it is too long, so that no plugin fills a file system that is memory.
  *          A directory of another user in that place is left alone.
  * Errors:  a directory that cannot be written to is said once, and tried again each second.
@@ -30,7 +31,10 @@ struct names {
 
 void names_init(struct names *n, const char *directory);
 
-/* names_set - what the file says from now on; written at once if it is something else. 0, or -errno when it could not be. */
+/*
+ * names_set - what the file says from now on; written at once if it is something else. 0, or -errno when it could not
+ * be.
+ */
 int names_set(struct names *n, enum name which, const char *text, size_t bytes);
 
 /* names_keep - once a second: put back what is gone, shorten the log. Returns 1 when stderr is another file now. */

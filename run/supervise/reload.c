@@ -84,7 +84,8 @@ static int put(int fd, const char *text, size_t bytes)
 	for (int i = 0; (err = fcntl(own, F_OFD_SETLK, &lock) < 0 ? -errno : 0) && i < 100; i++)
 		nanosleep(
 			&pause,
-			NULL); /* a reader has it for a millisecond, unless it is stopped: nobody is waited for without end */
+			/* a reader has it for a millisecond, unless it is stopped: nobody is waited for without end */
+			NULL);
 	if (!err)
 		err = put_locked(own, text, bytes);
 	close(own);

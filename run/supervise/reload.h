@@ -1,11 +1,12 @@
 /*
  * reload.h - a new configuration for a running instance: all of a file, or nothing and a line for each reason.
  *
- * Memory:  the configuration in force is a file in memory that all stages have as a descriptor. It is rewritten in place, under a
- *          lock that readers wait for (config.c), so a stage that starts at any moment reads the old one or the new one.
- * Rules:   the file is read once, and what was read is what is judged and used, whatever becomes of the file meanwhile. Its name is
- *          resolved anew each time: it may lead through links that were swapped. So are the host names in it, by a process of its
- *          own; what they became is written into the copy, as section [hosts].
+ * Memory:  the configuration in force is a file in memory that all stages have as a descriptor. It is rewritten in
+ *          place, under a lock that readers wait for (config.c), so a stage that starts at any moment reads the old one
+ *          or the new one.
+ * Rules:   the file is read once, and what was read is what is judged and used, whatever becomes of the file meanwhile.
+ *          Its name is resolved anew each time: it may lead through links that were swapped. So are the host names in
+ *          it, by a process of its own; what they became is written into the copy, as section [hosts].
  */
 #ifndef ONTIME_SUPERVISE_RELOAD_H
 #define ONTIME_SUPERVISE_RELOAD_H
@@ -28,8 +29,10 @@ struct reload {
 void reload_init(struct reload *r, const char *file, int config_fd, int argc, char *const *argv);
 
 /*
- * reload_now - 0: *config is the new one, and so is what the stages will read; -1: nothing has changed, and the log says why.
- * RELOAD_ASKS: it names hosts, which a process of its own asks for; when asked_fd is readable, reload_answered() gives 0 or -1.
+ * reload_now - 0: *config is the new one, and so is what the stages will read; -1: nothing has changed, and the log
+ * says why.
+ * RELOAD_ASKS: it names hosts, which a process of its own asks for; when asked_fd is readable, reload_answered() gives
+ * 0 or -1.
  */
 int reload_now(struct reload *r, struct config *config);
 int reload_answered(struct reload *r, struct config *config);

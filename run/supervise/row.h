@@ -1,9 +1,9 @@
 /*
  * row.h - pure: how long to wait before a stage is started again.
  *
- * Rules:   a life that passed packets on, or lasted a second, ends a row of deaths: its successor starts at once. In a row of lives
- *          that did neither the first three successors start at once too, then each waits twice as long as the one before,
- *          from 10 ms to 1 s. It goes on for ever: what is wrong may be put right at any time.
+ * Rules:   a life that passed packets on, or lasted a second, ends a row of deaths: its successor starts at once. In a
+ *          row of lives that did neither the first three successors start at once too, then each waits twice as long as
+ *          the one before, from 10 ms to 1 s. It goes on for ever: what is wrong may be put right at any time.
  */
 #ifndef ONTIME_SUPERVISE_ROW_H
 #define ONTIME_SUPERVISE_ROW_H

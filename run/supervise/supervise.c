@@ -1,12 +1,15 @@
 /*
- * supervise.c - keep the three stages alive: start, restart, reload, end what hangs. Started by supervisor.sh through hold.
+ * supervise.c - keep the three stages alive: start, restart, reload, end what hangs. Started by supervisor.sh through
+ * hold.
  *
- * Memory:  the sockets, the segment and the configuration are descriptors that every stage has too (LISTEN_FDS). Nothing that
- *          this process knows is lost with it: its successor takes the descriptors from a stage and goes on.
- * Rules:   one process, one poll loop; it makes no process but the stages (and `latency`, for a stage that was built anew, and one that asks
- *          for host names at a reload).
+ * Memory:  the sockets, the segment and the configuration are descriptors that every stage has too (LISTEN_FDS).
+ *          Nothing that this process knows is lost with it: its successor takes the descriptors from a stage and goes
+ *          on.
+ * Rules:   one process, one poll loop; it makes no process but the stages (and `latency`, for a stage that was built
+ *          anew, and one that asks for host names at a reload).
  *          One supervisor per instance: it holds a lock on the segment. It never gives up on a stage (life.h).
- *          HUP reloads the configuration file, all of it or nothing. TERM ends the supervisor; the stages go on without it.
+ *          HUP reloads the configuration file, all of it or nothing. TERM ends the supervisor; the stages go on without
+ *          it.
  *          SIGNAL_RESTART + a stage's id: restart that stage (hold --restart).
  */
 #include <errno.h>

@@ -9,7 +9,9 @@
 
 #define MAX_LOAD_BYTES 1472 /* an Ethernet frame's worth */
 
-/* What sizes a flow's datagrams have: a function of their sequence, so that one too short for a header has a place too. */
+/*
+ * What sizes a flow's datagrams have: a function of their sequence, so that one too short for a header has a place too.
+ */
 struct packet_sizes {
 	uint64_t seed;
 	uint32_t smallest_bytes, largest_bytes;

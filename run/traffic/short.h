@@ -1,10 +1,10 @@
 /*
  * short.h - datagrams too short for a header: which came, told by their sizes between two that have one.
  *
- * Rules:   a window is what came between two headers that are neighbours in the sequence. In it the sizes are compared with
- *          those sent between the two: first in order, then as a set. What one window has too much and its neighbour too
- *          little was moved; what is left over is one too many. Two changes of one size in neighbouring windows, a loss and a
- *          duplicate, cancel out: nothing in such datagrams tells.
+ * Rules:   a window is what came between two headers that are neighbours in the sequence. In it the sizes are compared
+ *          with those sent between the two: first in order, then as a set. What one window has too much and its
+ *          neighbour too little was moved; what is left over is one too many. Two changes of one size in neighbouring
+ *          windows, a loss and a duplicate, cancel out: nothing in such datagrams tells.
  *          Where more than SHORT_WINDOW come without a header between, their order is only known to be right or wrong.
  */
 #ifndef ONTIME_LOAD_SHORT_H

@@ -1,8 +1,8 @@
 /*
  * sink.h - the receiving thread: reads what comes for each flow, and waits for what is still under way.
  *
- * Rules:   what has reached a socket of ours has been delivered, however long this thread waits for a CPU: only the sink's own
- *          look, when all sockets are empty, tells that nothing more has come.
+ * Rules:   what has reached a socket of ours has been delivered, however long this thread waits for a CPU: only the
+ *          sink's own look, when all sockets are empty, tells that nothing more has come.
  */
 #ifndef ONTIME_LOAD_SINK_H
 #define ONTIME_LOAD_SINK_H

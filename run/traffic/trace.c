@@ -40,7 +40,7 @@ static const char *parse_line(const char *line, const struct config *c, struct p
 	*p = (struct packet){ .arrival_ns = arrival,
 			      .service_ns = service,
 			      .bytes = (uint32_t)bytes,
-			      .class = (uint8_t) class };
+			      .class = (uint8_t)class };
 	return NULL;
 }
 

@@ -3,9 +3,9 @@
  *
  * usage: bench_gap CONFIG STAGE ROUNDS [COMMAND...]     without a command the stage gets SIGKILL
  *
- * Rules:   four classes in turn at 20,000 packets/s. Each round takes the longest time between two arrivals of a class from
- *          the kill to 50 ms later, and in the 50 ms before, when nothing happens: what the machine adds on its own. Of the
- *          same class comes the time from the kill to the first packet after that gap.
+ * Rules:   four classes in turn at 20,000 packets/s. Each round takes the longest time between two arrivals of a class
+ *          from the kill to 50 ms later, and in the 50 ms before, when nothing happens: what the machine adds on its
+ *          own. Of the same class comes the time from the kill to the first packet after that gap.
  */
 #include <pthread.h>
 #include <signal.h>

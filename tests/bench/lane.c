@@ -1,9 +1,11 @@
 /*
  * lane.c - what handing a packet from stage to stage costs, without any input or output.
  *
- * The parts of ingress, edf and egress on one lane of a real segment: batches of 32, all counters committed, bells rung.
- * First in turns on one thread (nobody sleeps: the price of lane and bell), then as three threads that park and wake each
- * other, on one CPU and on two. CPU nanoseconds per packet and hop; a packet makes three: to edf, to egress, and its slot back.
+ * The parts of ingress, edf and egress on one lane of a real segment: batches of 32, all counters committed, bells
+ * rung.
+ * First in turns on one thread (nobody sleeps: the price of lane and bell), then as three threads that park and wake
+ * each other, on one CPU and on two. CPU nanoseconds per packet and hop; a packet makes three: to edf, to egress, and
+ * its slot back.
  */
 #include <pthread.h>
 #include <sched.h>

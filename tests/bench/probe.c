@@ -3,9 +3,9 @@
  *
  * usage: bench_probe create|time INSTANCE
  *
- * create: a segment of the default config, with no stage. time: as whichever stage this file was attached as; if it was not,
- * the cost of the branch. The times differ from packet to packet as at saturation: those of a batch were read together,
- * and arrived 300 ns apart.
+ * create: a segment of the default config, with no stage. time: as whichever stage this file was attached as; if it was
+ * not, the cost of the branch. The times differ from packet to packet as at saturation: those of a batch were read
+ * together, and arrived 300 ns apart.
  */
 #include <errno.h>
 #include <stdio.h>

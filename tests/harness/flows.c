@@ -77,9 +77,9 @@ void relay_pkts(struct rig *r, uint32_t n, uint32_t bytes)
 	while (n > 0) {
 		uint32_t now = n < IN_FLIGHT_PKTS ? n : IN_FLIGHT_PKTS;
 
-		for (uint32_t class = 0; class < r->n_classes; class ++)
+		for (uint32_t class = 0; class < r->n_classes; class++)
 			send_pkts(r, class, now, bytes);
-		for (uint32_t class = 0; class < r->n_classes; class ++)
+		for (uint32_t class = 0; class < r->n_classes; class++)
 			receive_pkts(r, class, now);
 		n -= now;
 	}
@@ -96,8 +96,11 @@ struct account account_of(const struct rig *r, uint32_t class)
 
 void expect_balanced(const struct rig *r)
 {
-	for (uint32_t class = 0; class < r->n_classes; class ++) {
-		/* What was sent arrives before egress counts it; where nothing arrives it may not even have been received. */
+	for (uint32_t class = 0; class < r->n_classes; class++) {
+		/*
+		 * What was sent arrives before egress counts it; where nothing arrives it may not even have been
+		 * received.
+		 */
 		await(account_of(r, class).held_pkts == 0 &&
 		      account_of(r, class).received_pkts >= r->flows[class].sent_pkts);
 		expect_equal(account_of(r, class).received_pkts, r->flows[class].sent_pkts);

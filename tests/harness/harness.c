@@ -166,7 +166,7 @@ void rig_replace(struct rig *r, const char *from, const char *to)
 
 void rig_connect(struct rig *r)
 {
-	for (uint32_t class = 0; class < r->config.n_classes; class ++)
+	for (uint32_t class = 0; class < r->config.n_classes; class++)
 		for (uint32_t i = 0; i < r->config.classes[class].n_listen; i++) {
 			const struct address *a = &r->config.classes[class].listen[i];
 			int fd = socket(a->at.ss_family, SOCK_DGRAM, 0), bytes = SINK_BUFFER_BYTES;

@@ -2,8 +2,8 @@
  * harness.h - real stages for a test: a config of its own, processes, exact traffic, and nothing left behind.
  *
  * Memory:  one struct rig per test. Each test runs in a child process, so a rig may leave anything open.
- * Rules:   rig_begin(), rig_class() per class, rig_load(); then the caller opens the sockets and creates the segment, as
- *          hold does (the harness links into programs that have no sockets), and rig_start()s the stages.
+ * Rules:   rig_begin(), rig_class() per class, rig_load(); then the caller opens the sockets and creates the segment,
+ *          as hold does (the harness links into programs that have no sockets), and rig_start()s the stages.
  *          A failed check ends the test at once; why it failed is one line.
  * Crash:   a stage dies with its test (PR_SET_PDEATHSIG); harness_main() removes the segment and the files.
  */
@@ -44,7 +44,10 @@ struct rig {
 	uint64_t random;
 };
 
-/* harness_arguments - the default config as an instance of this process, on free ports of loopback. Returns their number. */
+/*
+ * harness_arguments - the default config as an instance of this process, on free ports of loopback. Returns their
+ * number.
+ */
 int harness_arguments(char **arguments, const char *name);
 
 /* harness_move_fd - out of the way of what is handed on as LISTEN_FDS. */

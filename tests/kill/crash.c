@@ -1,11 +1,13 @@
 /*
- * crash.c - a stage dies before each single store to the segment, in its step and in the recovery from that: every crash point
- * there is, one after the other.
+ * crash.c - a stage dies before each single store to the segment, in its step and in the recovery from that: every
+ * crash point there is, one after the other.
  *
- * The stages' own code, compiled as ever, runs in this process, on real sockets. While a stage runs, its segment is read-only:
- * each store faults, is counted, and is let through alone (single step); the one whose turn it is kills the stage instead: its
- * private state is thrown away, and a successor opens. System calls write to the segment as a whole, as the kernel does
- * when SIGKILL waits for their end. After each death what was on its way must arrive: once, in order, unchanged, and accounted for.
+ * The stages' own code, compiled as ever, runs in this process, on real sockets. While a stage runs, its segment is
+ * read-only:
+ * each store faults, is counted, and is let through alone (single step); the one whose turn it is kills the stage
+ * instead: its private state is thrown away, and a successor opens. System calls write to the segment as a whole, as
+ * the kernel does when SIGKILL waits for their end. After each death what was on its way must arrive: once, in order,
+ * unchanged, and accounted for.
  *
  * usage: crash [--KEY=VALUE]...     options of the config; where tests/mortal/trap.c can let one store through
  */
@@ -231,7 +233,7 @@ static void settle_all(enum stage_id dead, uint32_t die_at)
 static void bring(enum stage_id id, uint32_t round)
 {
 	for (uint32_t k = 0; k < BATCH_PKTS; k++)
-		for (uint32_t class = 0; class < config.n_classes; class ++)
+		for (uint32_t class = 0; class < config.n_classes; class++)
 			if ((round >> class & 1) == 0)
 				send_one(class);
 	for (enum stage_id before = 0; before < id; before++)

@@ -1,10 +1,12 @@
 /*
- * kill_stages.c - kill -9 the stages of a running, supervised instance at random moments, and now and then its supervisor.
+ * kill_stages.c - kill -9 the stages of a running, supervised instance at random moments, and now and then its
+ * supervisor.
  *
- * Rules:   looks on: the pids come from the segment, mapped read-only, and no lock is taken. A pid is believed only when its
- *          process, held by a pidfd, bears the stage's name and maps this very segment; a stranger is never hit.
- *          The supervisor dies only while a stage lives, since the sockets die with their last process; then a command starts
- *          its successor, and nothing else is killed until that has ended.
+ * Rules:   looks on: the pids come from the segment, mapped read-only, and no lock is taken. A pid is believed only
+ *          when its process, held by a pidfd, bears the stage's name and maps this very segment; a stranger is never
+ *          hit.
+ *          The supervisor dies only while a stage lives, since the sockets die with their last process; then a command
+ *          starts its successor, and nothing else is killed until that has ended.
  */
 #include <errno.h>
 #include <poll.h>

@@ -1,5 +1,6 @@
 /*
- * plugin.c - work done by plugins in the real stages: what is sent is theirs, a crash is survived, long work is interrupted.
+ * plugin.c - work done by plugins in the real stages: what is sent is theirs, a crash is survived, long work is
+ * interrupted.
  *
  * usage: plugin [DIR [PART]]     as pipeline
  */
@@ -202,7 +203,10 @@ static void a_bare_exit_is_noted_by_the_successor(void)
 
 #define N_SIGNALS 6
 
-/* Whoever kills the stage from outside, its packet is not to blame: with SIGKILL, or any other signal that nobody handles. */
+/*
+ * Whoever kills the stage from outside, its packet is not to blame: with SIGKILL, or any other signal that nobody
+ * handles.
+ */
 static void kills_from_outside_are_not_the_packets_fault(void)
 {
 	static const int signals[N_SIGNALS] = { SIGKILL, SIGQUIT, SIGUSR2, SIGALRM, SIGKILL, SIGKILL };

@@ -1,9 +1,10 @@
 /*
  * storm.c - kill -9 the three stages, thousands of times, under load: nothing lost, doubled, reordered or changed.
  *
- * Real processes and sockets: this program binds the sockets and creates the segment as run/hold does, starts the stages, sends
- * and receives in threads of its own, and kills: one, two or three stages at once, at random microseconds, and
- * successors during their own recovery. A successor starts when its predecessor is reaped, never before.
+ * Real processes and sockets: this program binds the sockets and creates the segment as run/hold does, starts the
+ * stages, sends and receives in threads of its own, and kills: one, two or three stages at once, at random
+ * microseconds, and successors during their own recovery. A successor starts when its predecessor is reaped, never
+ * before.
  * With --mutant one rule of the crash protocol is broken in the stages (common/mutant.h): the storm must then fail.
  */
 #include <errno.h>

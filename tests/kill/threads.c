@@ -2,8 +2,8 @@
  * threads.c - the three stages as threads of one process, for ThreadSanitizer (make SAN=thread): it sees every pair of
  * accesses to the segment that no ORDER edge puts in order.
  *
- * Memory:  stages map the segment each for themselves, which would hide their races: mmap() is wrapped at link time, and
- *          gives all threads the first mapping of a file.
+ * Memory:  stages map the segment each for themselves, which would hide their races: mmap() is wrapped at link time,
+ *          and gives all threads the first mapping of a file.
  * Rules:   real sockets, sizes and classes as in the storm; an observer reads the account all the while.
  */
 #include <errno.h>

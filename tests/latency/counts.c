@@ -3,8 +3,8 @@
  *
  * usage: latency_counts INSTANCE [SECONDS]     wait so long at most until nothing is held (default 5)
  *
- * Per class: each span counts exactly the packets run/latency/latency.h says; `total` holds the same packets in the same buckets
- * as egress's own histogram, to the last one; the rows people read have its percentiles, within a bucket.
+ * Per class: each span counts exactly the packets run/latency/latency.h says; `total` holds the same packets in the
+ * same buckets as egress's own histogram, to the last one; the rows people read have its percentiles, within a bucket.
  * One line per mismatch. Exit status: 0 all equal, 1 not, 2 usage.
  */
 #include <errno.h>
@@ -167,7 +167,7 @@ static void compare_progress(const struct segment *seg, const char *instance)
 	uint64_t again = 0;
 
 	for (uint32_t stage = 0; stage < N_STAGES; stage++)
-		for (uint32_t class = 0; class < seg->n_classes; class ++) {
+		for (uint32_t class = 0; class < seg->n_classes; class++) {
 			struct latency_progress p;
 
 			read_map(fd, stage * LATENCY_CLASSES + class, &p);

@@ -4,8 +4,9 @@
  *
  * usage: latency_drive create|drive|check INSTANCE
  *
- * create: a segment of the default config, with no stage. drive: the hits, for whichever stage the file this runs from passes as
- * (tests/latency/t_latency.sh copies it to where the loader looks for ingress, edf and egress). check: one line per mismatch.
+ * create: a segment of the default config, with no stage. drive: the hits, for whichever stage the file this runs from
+ * passes as (tests/latency/t_latency.sh copies it to where the loader looks for ingress, edf and egress). check: one
+ * line per mismatch.
  * There are times on both sides of each power of two, and too long ones; clocks that go back; packets dropped by each
  * stage; batches around the end of the ring, longer than a chunk, of another instance, and such that come again
  * because the first time was not committed; and packets that passed unseen.
@@ -209,7 +210,7 @@ static int check(const char *instance, uint32_t n_classes)
 {
 	int wrong = 0;
 
-	for (uint32_t class = 0; class < n_classes; class ++)
+	for (uint32_t class = 0; class < n_classes; class++)
 		for (uint32_t span = 0; span < LATENCY_SPANS; span++)
 			wrong += check_span(instance, class, span);
 	for (uint32_t stage = 0; stage < N_STAGES; stage++) {
@@ -243,7 +244,7 @@ int main(int argc, char **argv)
 	collect_times();
 	probes.segment = seg.shared->header.checksum;
 	probes.views = views;
-	for (uint32_t class = 0; class < MAX_CLASSES; class ++)
+	for (uint32_t class = 0; class < MAX_CLASSES; class++)
 		views[class] = (struct lane_view){
 			.arrivals = arrivals, .results = results, .departures = departures, .mask = SLOTS - 1
 		};

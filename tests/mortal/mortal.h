@@ -2,8 +2,8 @@
  * mortal.h - the stages, their steps called one by one by a test that lets a stage die between any two stores.
  *
  * Memory:  one stage of each kind per process.
- * Crash:   a stage that dies loses what it held privately, its descriptors and its lock, as if it had been killed. The next
- *          mortal_open() is its successor.
+ * Crash:   a stage that dies loses what it held privately, its descriptors and its lock, as if it had been killed. The
+ *          next mortal_open() is its successor.
  */
 #ifndef ONTIME_MORTAL_H
 #define ONTIME_MORTAL_H

@@ -99,7 +99,10 @@ static uintptr_t code_at(const ucontext_t *c)
 	return c->uc_mcontext.pc;
 }
 
-/* A store-exclusive would fail, since the signal ended its reservation, and for ever: the plain store-release in its place. */
+/*
+ * A store-exclusive would fail, since the signal ended its reservation, and for ever: the plain store-release in its
+ * place.
+ */
 static uint32_t make_plain(uint32_t store, ucontext_t *c)
 {
 	uint32_t status = store >> 16 & 31;

@@ -1,10 +1,12 @@
 /*
  * trap.h - one mapping of the segment for all stages of a process, whose stores can be counted; and one is the last.
  *
- * Memory:  mmap() is wrapped at link time (-Wl,--wrap=mmap,--wrap=munmap): all stages get the first mapping of the segment.
- * Rules:   while the trap is armed the segment is read-only: each store faults, is counted, and is let through alone (single
- *          step); the one whose turn it is does not happen: trap.death is where the stage ends. System calls write
- *          as a whole: whoever stands for the kernel calls trap_begin_call() and trap_end_call(). x86-64 and AArch64 only.
+ * Memory:  mmap() is wrapped at link time (-Wl,--wrap=mmap,--wrap=munmap): all stages get the first mapping of the
+ *          segment.
+ * Rules:   while the trap is armed the segment is read-only: each store faults, is counted, and is let through alone
+ *          (single step); the one whose turn it is does not happen: trap.death is where the stage ends. System calls
+ *          write as a whole: whoever stands for the kernel calls trap_begin_call() and trap_end_call(). x86-64 and
+ *          AArch64 only.
  */
 #ifndef ONTIME_CRASH_TRAP_H
 #define ONTIME_CRASH_TRAP_H

@@ -15,7 +15,9 @@ static void oversize_is_dropped_and_counted(void)
 	expect_equal(account_of(&rig, 0).sent_pkts, 100);
 }
 
-/* Nobody rings again when egress passes what was dropped: it must not sleep before it has come to what is to be sent. */
+/*
+ * Nobody rings again when egress passes what was dropped: it must not sleep before it has come to what is to be sent.
+ */
 static void a_packet_behind_many_dropped_ones_does_not_wait(void)
 {
 	uint64_t thawed_at_ns;

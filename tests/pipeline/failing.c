@@ -1,4 +1,7 @@
-/* failing.c - system calls that keep failing: waited for, counted, said once; and what is missing at the start is temporary. */
+/*
+ * failing.c - system calls that keep failing: waited for, counted, said once; and what is missing at the start is
+ * temporary.
+ */
 #include "pipeline.h"
 
 #include <errno.h>

@@ -1,7 +1,8 @@
 /*
  * pipeline.c - the three real processes over loopback: what is promised of them, one test per promise.
  *
- * usage: pipeline [DIR [PART]]     DIR: where the stages are (default $ONTIME_BUILD, or build); PART: of the tests' names
+ * usage: pipeline [DIR [PART]]     DIR: where the stages are (default $ONTIME_BUILD, or build); PART: of the tests'
+ * names
  */
 #include "pipeline.h"
 

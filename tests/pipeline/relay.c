@@ -1,4 +1,6 @@
-/* relay.c - what comes in goes out: every size, both families, all addresses, in order; and nobody works for nothing. */
+/*
+ * relay.c - what comes in goes out: every size, both families, all addresses, in order; and nobody works for nothing.
+ */
 #include "pipeline.h"
 
 #include <sys/wait.h>
@@ -11,7 +13,7 @@ static void four_classes_are_relayed_in_order(void)
 	start(&rig);
 	relay_pkts(&rig, 5000, ANY_SIZE);
 	expect_balanced(&rig);
-	for (uint32_t class = 0; class < rig.n_classes; class ++)
+	for (uint32_t class = 0; class < rig.n_classes; class++)
 		expect_equal(account_of(&rig, class).sent_pkts, 5000);
 }
 
@@ -172,7 +174,7 @@ static void the_account_balances_at_every_look(void)
 	rig_class(&rig, "loose", LOCAL, 1, 1, "budget = none\n" SMALL_LANE);
 	start(&rig);
 	for (uint32_t i = 0; i < 2000; i++) {
-		for (uint32_t class = 0; class < 2; class ++)
+		for (uint32_t class = 0; class < 2; class++)
 			send_pkts(&rig, class, 24, i % 7 ? 100 : ANY_SIZE);
 		for (uint32_t look = 0; look < 6; look++) /* account_of() ends the test if it does not balance */
 			expect(account_of(&rig, look % 2).held_pkts <= rig.seg.views[look % 2].slots);

@@ -67,8 +67,10 @@ static void start_guarded(void)
 	relay_pkts(&rig, 20, 100); /* from these it learns how long work takes */
 }
 
-/* 600 of 0.2 ms arrive at once for a class that has 60 ms: about half cannot be in time. Those are shed, or sent late when their
-   turn comes and nobody is made late by it. */
+/*
+ * 600 of 0.2 ms arrive at once for a class that has 60 ms: about half cannot be in time. Those are shed, or sent late
+ * when their turn comes and nobody is made late by it.
+ */
 static void guarded_sheds_low_and_serves_high(void)
 {
 	uint64_t sent, shed;

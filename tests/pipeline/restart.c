@@ -30,7 +30,7 @@ static void counters_survive_every_restart(void)
 			expect_balanced(&rig);
 			stage_restart(&rig, (enum stage_id)i, signals[s]);
 			expect_balanced(&rig);
-			for (uint32_t class = 0; class < rig.n_classes; class ++) {
+			for (uint32_t class = 0; class < rig.n_classes; class++) {
 				struct account a = account_of(&rig, class);
 
 				expect_equal(a.sent_pkts, relayed);

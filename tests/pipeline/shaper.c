@@ -80,7 +80,10 @@ static void the_shaper_keeps_its_bound_over_reloads(void)
 	shape(RELOADS);
 }
 
-/* A whole burst leaves in a call that is 20 ms late; what follows, from the same process or a successor, must wait for it. */
+/*
+ * A whole burst leaves in a call that is 20 ms late; what follows, from the same process or a successor, must wait for
+ * it.
+ */
 static void shape_late_sends(int dies)
 {
 	static uint64_t at_ns[40];

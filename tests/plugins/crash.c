@@ -1,5 +1,6 @@
 /*
- * crash.c - a plugin that copies, and ends the process, or tries to, on a datagram that says how: "exit ...", "abort ...".
+ * crash.c - a plugin that copies, and ends the process, or tries to, on a datagram that says how: "exit ...", "abort
+ * ...".
  *
  * It is opened for ONTIME_TEST_OPEN_MS.
  */

@@ -1,5 +1,6 @@
 /*
- * fail_call.c - preloaded into a stage: while the file $FAIL_FILE is there, the call $FAIL_CALL fails each time with $FAIL_ERRNO.
+ * fail_call.c - preloaded into a stage: while the file $FAIL_FILE is there, the call $FAIL_CALL fails each time with
+ * $FAIL_ERRNO.
  */
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * fail_start.c - preloaded into a stage: FAIL_START="fopen EMFILE" in the environment lets each such call fail so. A stage that
- * gets ready all the same is asked to stop then, so that a test need not wait.
+ * fail_start.c - preloaded into a stage: FAIL_START="fopen EMFILE" in the environment lets each such call fail so. A
+ * stage that gets ready all the same is asked to stop then, so that a test need not wait.
  */
 #include <dirent.h>
 #include <dlfcn.h>

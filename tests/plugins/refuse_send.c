@@ -1,4 +1,6 @@
-/* refuse_send.c - preloaded into egress: no datagram leaves, as where a security module refuses the packets of a class. */
+/*
+ * refuse_send.c - preloaded into egress: no datagram leaves, as where a security module refuses the packets of a class.
+ */
 #include <errno.h>
 #include <sys/socket.h>
 

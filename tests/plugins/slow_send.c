@@ -1,6 +1,7 @@
 /*
- * slow_send.c - preloaded into egress: every other sendmmsg happens 20 ms late, as if the stage had been pre-empted on its way
- * there. With SLOW_SEND_DIES in the environment the stage is killed in that call, after the kernel's last store.
+ * slow_send.c - preloaded into egress: every other sendmmsg happens 20 ms late, as if the stage had been pre-empted on
+ * its way there. With SLOW_SEND_DIES in the environment the stage is killed in that call, after the kernel's last
+ * store.
  */
 #include <signal.h>
 #include <stdlib.h>

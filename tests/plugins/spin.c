@@ -1,6 +1,6 @@
 /*
- * spin.c - a plugin that uses its CPU: each datagram for SPIN_NS. One that begins with "loop" is worked on for ever, "nap" for
- * ever with the shortest sleeps between, and "fork" leaves a child behind for a few seconds.
+ * spin.c - a plugin that uses its CPU: each datagram for SPIN_NS. One that begins with "loop" is worked on for ever,
+ * "nap" for ever with the shortest sleeps between, and "fork" leaves a child behind for a few seconds.
  */
 #include <string.h>
 #include <time.h>

@@ -1,11 +1,13 @@
 /*
  * bounds.c - the shares and the rate on the way out, at every packet.
  *
- * Rules:   shares (drr.h): while two classes stay backlogged, |S_i/f_i - S_j/f_j| <= Q_min + 2 * Max between any two instants.
+ * Rules:   shares (drr.h): while two classes stay backlogged, |S_i/f_i - S_j/f_j| <= Q_min + 2 * Max between any two
+ *          instants.
  *          So per pair the difference is followed, with its least and its most since both are backlogged.
  *          Times Q_i * Q_j * Q_min all is whole numbers.
- *          Rate (egress/shaper.h): in any window of t seconds <= rate * t + burst; across deaths too. The instant of a packet is
- *          the one at which egress decided: between that and the call lies what a scheduler may do to any process.
+ *          Rate (egress/shaper.h): in any window of t seconds <= rate * t + burst; across deaths too. The instant of a
+ *          packet is the one at which egress decided: between that and the call lies what a scheduler may do to any
+ *          process.
  */
 #include <string.h>
 

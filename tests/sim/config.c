@@ -132,7 +132,7 @@ void config_draw(struct sim_setup *setup, uint64_t seed)
 	draw_rate(setup, payload_bytes);
 	if (simulates)
 		line("work = simulate\nslice = %s", choose("off", "50us"));
-	for (uint32_t class = 0; class < n_classes; class ++)
+	for (uint32_t class = 0; class < n_classes; class++)
 		draw_class(class, payload_bytes, 300);
 }
 
@@ -155,7 +155,7 @@ void config_small(struct sim_setup *setup, uint64_t seed)
 		line("rate = %uMbit\nburst = 4KiB", 1 + below(8));
 	if (below(4) == 0)
 		line("work = simulate\nslice = %s", choose("off", "50us"));
-	for (uint32_t class = 0; class < n_classes; class ++)
+	for (uint32_t class = 0; class < n_classes; class++)
 		draw_class(class, 1536, 6);
 }
 
@@ -177,7 +177,7 @@ void config_shares(struct sim_setup *setup, uint64_t seed)
 	line("[pipeline]\ninstance = sim\ncpus = none\nfifo = off\npolicy = edf\npayload_bytes = 1400B\nrate = "
 	     "100Mbit\nburst = "
 	     "2KiB");
-	for (uint32_t class = 0; class < 3; class ++) {
+	for (uint32_t class = 0; class < 3; class++) {
 		line("[class c%u]\nlisten = 127.0.0.1:%u\nsend = 127.0.0.1:%u", class, 8080 + class, 9080 + class);
 		line("egress_quantum = %uB", quanta[class]);
 	}
@@ -196,7 +196,7 @@ void config_plain(struct sim_setup *setup, uint64_t seed)
 				     .most_bytes = 1400 };
 	begin(setup);
 	line("[pipeline]\ninstance = sim\ncpus = none\nfifo = off");
-	for (uint32_t class = 0; class < 4; class ++) {
+	for (uint32_t class = 0; class < 4; class++) {
 		line("[class c%u]", class);
 		line("listen = 127.0.0.1:%u\nsend = 127.0.0.1:%u", 8080 + class, 9080 + class);
 		line("budget = %s", budgets[class]);
@@ -209,12 +209,12 @@ static void name_sockets(const struct config *c)
 	static char names[NAMES_BYTES];
 	size_t len = 0;
 
-	for (uint32_t class = 0; class < c->n_classes; class ++)
+	for (uint32_t class = 0; class < c->n_classes; class++)
 		for (uint32_t i = 0; i < c->classes[class].n_listen; i++)
 			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s.in.%u:", c->classes[class].name,
 						i);
 	len += (size_t)snprintf(names + len, sizeof(names) - len, "space");
-	for (uint32_t class = 0; class < c->n_classes; class ++)
+	for (uint32_t class = 0; class < c->n_classes; class++)
 		for (uint32_t i = 0; i < c->classes[class].n_dests; i++)
 			len += (size_t)snprintf(names + len, sizeof(names) - len, ":%s.out.%u", c->classes[class].name,
 						i);

@@ -3,8 +3,8 @@
  *
  * Memory:  a ring per listen address, as long as its receive buffer can hold.
  * Rules:   a flow is packets in bursts, of sizes and from senders at random. Only ingress looks at sockets and reads
- *          CLOCK_REALTIME, so what happened up to its clock is made up when it looks. As in the kernel a datagram that finds
- *          the buffer full is lost, and the next one that is queued tells how many were so far.
+ *          CLOCK_REALTIME, so what happened up to its clock is made up when it looks. As in the kernel a datagram that
+ *          finds the buffer full is lost, and the next one that is queued tells how many were so far.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -79,7 +79,7 @@ void input_open(void)
 {
 	traffic = sim.setup.seed * 2 + 1;
 	n_flows = 0;
-	for (uint32_t class = 0; class < sim.config.n_classes; class ++)
+	for (uint32_t class = 0; class < sim.config.n_classes; class++)
 		for (uint32_t i = 0; i < sim.config.classes[class].n_listen; i++)
 			open_flow(&flows[n_flows++], class, &sim.config.classes[class].listen[i]);
 	share_rate();

@@ -97,7 +97,9 @@ static int is_for_want_of_room(uint64_t err)
 	return err == EAGAIN || err == ENOBUFS || err == ENOMEM || err == EINTR;
 }
 
-/* For want of room a packet is given up no sooner than it may be; or just before its deadline where that would drop it. */
+/*
+ * For want of room a packet is given up no sooner than it may be; or just before its deadline where that would drop it.
+ */
 static void check_given_up(uint32_t class, const struct egress_tally *was, const struct egress_tally *t)
 {
 	const struct class_config *c = &sim.config.classes[class];
@@ -134,12 +136,15 @@ static void check_egress(uint32_t class, struct ledger *l, uint64_t word)
 		bounds_reset(class);
 }
 
-/* sent <= processed <= received <= sent + slots, and both queue limits. What is dropped only passes through the second queue. */
+/*
+ * sent <= processed <= received <= sent + slots, and both queue limits. What is dropped only passes through the second
+ * queue.
+ */
 static void check_limits(uint32_t class, const struct ledger *l)
 {
 	const struct class_config *c = &sim.config.classes[class];
-	uint64_t whole =
-		l->edf.worked_pkts - l->egress.sent_pkts - sum_of(l->egress.dropped_pkts, N_EGRESS_DROPS) - send_errors(&l->egress);
+	uint64_t whole = l->edf.worked_pkts - l->egress.sent_pkts - sum_of(l->egress.dropped_pkts, N_EGRESS_DROPS) -
+			 send_errors(&l->egress);
 
 	if (l->sent > l->processed || l->processed > l->published ||
 	    l->published > l->sent + sim.seg.views[class].slots)
@@ -156,7 +161,7 @@ void check_lanes(void)
 	static void (*const check[N_STAGES])(uint32_t class, struct ledger * l,
 					     uint64_t word) = { check_ingress, check_edf, check_egress };
 
-	for (uint32_t class = 0; class < sim.config.n_classes; class ++) {
+	for (uint32_t class = 0; class < sim.config.n_classes; class++) {
 		struct lane *lane = lane_of(class);
 		struct ledger *l = &ledgers[class];
 		_Atomic uint64_t *counts[N_STAGES] = { &lane->received, &lane->processed, &lane->sent };
@@ -211,7 +216,7 @@ static void check_account(uint32_t class, const struct ledger *l)
 void check_end(void)
 {
 	check_lanes();
-	for (uint32_t class = 0; class < sim.config.n_classes; class ++)
+	for (uint32_t class = 0; class < sim.config.n_classes; class++)
 		check_account(class, &ledgers[class]);
 	sim_digest(sim.result.ended_at_ns);
 	sim_digest(sim.result.violations);

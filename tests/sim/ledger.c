@@ -1,7 +1,8 @@
 /*
  * ledger.c - every packet exactly once, in order, unchanged, and in account.
  *
- * Memory:  a ledger per class: a record of each datagram from the moment ingress reads it until egress's count passes it.
+ * Memory:  a ledger per class: a record of each datagram from the moment ingress reads it until egress's count passes
+ *          it.
  * Rules:   the ledger is kept by what passes the sockets alone; a lane is compared with it whenever a count has moved:
  *          before each call that moves datagrams, and after each step. What a dead stage had under way is compared when
  *          its successor has moved the count. Received = sent + dropped + held holds since each of them does.
@@ -80,7 +81,7 @@ static void preset_lane(struct lane *lane, struct ledger *l)
 void check_open(void)
 {
 	sim.result = (struct sim_result){ 0 };
-	for (uint32_t class = 0; class < sim.config.n_classes; class ++) {
+	for (uint32_t class = 0; class < sim.config.n_classes; class++) {
 		struct ledger *l = &ledgers[class];
 		uint32_t slots = 2 * sim.seg.views[class].slots;
 
@@ -177,13 +178,13 @@ static int is_backlogged(uint32_t class, struct ledger *l, uint64_t now)
 
 void check_backlog(uint64_t now)
 {
-	for (uint32_t class = 0; class < sim.config.n_classes; class ++)
+	for (uint32_t class = 0; class < sim.config.n_classes; class++)
 		bounds_set_backlog(class, is_backlogged(class, &ledgers[class], now));
 }
 
 /*
- * It has slept as if there were nothing to do for it. A ringer that dies may owe a wake: then the length of a sleep bounds the
- * wait, and nothing is said. Who does not run cannot ring.
+ * It has slept as if there were nothing to do for it. A ringer that dies may owe a wake: then the length of a sleep
+ * bounds the wait, and nothing is said. Who does not run cannot ring.
  */
 void check_slept(enum stage_id id, uint64_t since_ns)
 {
@@ -192,7 +193,7 @@ void check_slept(enum stage_id id, uint64_t since_ns)
 	check_lanes();
 	if (sim.result.deaths > 0 || sim_stalled_until_ns() > since_ns || now - since_ns < WAKE_NS)
 		return;
-	for (uint32_t class = 0; class < sim.config.n_classes; class ++)
+	for (uint32_t class = 0; class < sim.config.n_classes; class++)
 		if (ledgers[class].servable_since_ns[id] < now - WAKE_NS &&
 		    (id != STAGE_INGRESS || input_has_waited(class, now - WAKE_NS)))
 			sim_complain("%s slept on while class %u waited for it", stage_name(id), class);
@@ -201,7 +202,7 @@ void check_slept(enum stage_id id, uint64_t since_ns)
 /* Has it read, or sent, what its count does not show? */
 static int is_under_way(enum stage_id id)
 {
-	for (uint32_t class = 0; class < sim.config.n_classes; class ++) {
+	for (uint32_t class = 0; class < sim.config.n_classes; class++) {
 		const struct ledger *l = &ledgers[class];
 
 		if (id == STAGE_INGRESS ? l->end > l->published : id == STAGE_EGRESS && l->left_at > l->sent)
@@ -216,18 +217,18 @@ void check_died(enum stage_id id)
 	sim.result.rescues += (uint64_t)is_under_way(id);
 	if (id == STAGE_INGRESS) {
 		input_forget();
-		for (uint32_t class = 0; class < sim.config.n_classes; class ++)
+		for (uint32_t class = 0; class < sim.config.n_classes; class++)
 			for (uint64_t n = ledgers[class].published; n < ledgers[class].end; n++)
 				record_at(&ledgers[class], n)->not_before_ns = 0;
 	}
 	if (id == STAGE_EGRESS) /* deficits are not durable */
-		for (uint32_t class = 0; class < sim.config.n_classes; class ++)
+		for (uint32_t class = 0; class < sim.config.n_classes; class++)
 			bounds_reset(class);
 }
 
 int check_is_drained(void)
 {
-	for (uint32_t class = 0; class < sim.config.n_classes; class ++)
+	for (uint32_t class = 0; class < sim.config.n_classes; class++)
 		if (ledgers[class].end > ledgers[class].published ||
 		    lane_distance_pkts(lane_received(lane_of(class)), lane_sent(lane_of(class))))
 			return 0;

@@ -1,9 +1,10 @@
 /*
  * ledger.h - what the ledger of a class holds.
  *
- * Memory:  a ledger per class: a record of each datagram from the moment ingress reads it until egress's count passes it.
- * Rules:   the ledger is kept by what passes the sockets alone (ledger.c); a lane is compared with it whenever a count has moved
- *          (lanes.c): before each call that moves datagrams, and after each step.
+ * Memory:  a ledger per class: a record of each datagram from the moment ingress reads it until egress's count passes
+ *          it.
+ * Rules:   the ledger is kept by what passes the sockets alone (ledger.c); a lane is compared with it whenever a count
+ *          has moved (lanes.c): before each call that moves datagrams, and after each step.
  */
 #ifndef ONTIME_SIM_LEDGER_H
 #define ONTIME_SIM_LEDGER_H
@@ -52,7 +53,9 @@ static inline struct record *record_at(struct ledger *l, uint64_t n)
 /* sim_digest - of all that happened: two runs of one seed have the same. */
 void sim_digest(uint64_t value);
 
-/* note_servable - which stages could do something for the class from now on. moved: whose counts have moved, as bits. */
+/*
+ * note_servable - which stages could do something for the class from now on. moved: whose counts have moved, as bits.
+ */
 void note_servable(uint32_t class, struct ledger *l, uint32_t moved);
 
 #endif

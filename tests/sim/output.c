@@ -1,12 +1,12 @@
 /*
  * output.c - the sockets out, and what goes wrong there.
  *
- * Rules:   one connected socket per destination, as hold makes them, with IP_RECVERR: an ICMP error about an earlier datagram
- *          fails the next call once, and lies in the error queue, if that has room. A call stops at the first message
- *          that fails, and tells of the error only when nothing was sent before it.
+ * Rules:   one connected socket per destination, as hold makes them, with IP_RECVERR: an ICMP error about an earlier
+ *          datagram fails the next call once, and lies in the error queue, if that has room. A call stops at the first
+ *          message that fails, and tells of the error only when nothing was sent before it.
  *          A super-datagram leaves as its segments, cut by size as the kernel does.
- *          A connected socket keeps the local address of then. When the world's changes, a route away from the earlier one is
- *          missing (an error), or is still there and not the right one any more (none).
+ *          A connected socket keeps the local address of then. When the world's changes, a route away from the earlier
+ *          one is missing (an error), or is still there and not the right one any more (none).
  */
 #include <errno.h>
 #include <time.h>
@@ -55,7 +55,7 @@ static int first_fd(void)
 void output_open(void)
 {
 	n_outputs = 0;
-	for (uint32_t class = 0; class < sim.config.n_classes; class ++)
+	for (uint32_t class = 0; class < sim.config.n_classes; class++)
 		for (uint32_t i = 0; i < sim.config.classes[class].n_dests; i++)
 			outputs[n_outputs++] = (struct output){
 				.class = class, .dest = i, .local = 1, .segments_below_bytes = UINT32_MAX

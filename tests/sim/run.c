@@ -2,7 +2,8 @@
  * run.c - the clock; which stage runs, sleeps, stalls, dies.
  *
  * Memory:  a stage runs on a stack of its own, which is thrown away when it dies.
- * Rules:   the stage whose clock is behind runs, until a call takes it past another one. What a call does it does at once.
+ * Rules:   the stage whose clock is behind runs, until a call takes it past another one. What a call does it does at
+ *          once.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,6 @@
 /*
- * sim.h - a world in which nothing is real but the stages: its clock, sockets, kernel, faults, and what must hold in it.
+ * sim.h - a world in which nothing is real but the stages: its clock, sockets, kernel, faults, and what must hold in
+ * it.
  *
  *   sim.c         what is run: one long run, many short ones, the same twice
  *   run.c     the clock; which stage runs, sleeps, stalls, dies
@@ -9,12 +10,12 @@
  *   bounds.c  shares and rate on the way out
  *   config.c  what is simulated, from a seed                   sweep.c    death before each store there is
  *
- * Memory:  one world per process at a time, in `sim`, since a wrapped system call gets no argument. The segment is private
- *          memory that all stages of the process share: a fork has a world of its own.
+ * Memory:  one world per process at a time, in `sim`, since a wrapped system call gets no argument. The segment is
+ *          private memory that all stages of the process share: a fork has a world of its own.
  * Rules:   all that happens follows from the seed: the same seed, the same bytes at the same nanosecond.
- *          Each stage has a clock of its own, as if on a CPU of its own. Only system calls take time, and after each one
- *          the stage whose clock is behind goes on: stages interleave at system calls. Between stores they do in tests/kill/threads.c
- *          and tests/kill/storm.c. Plugins and reloads are not simulated.
+ *          Each stage has a clock of its own, as if on a CPU of its own. Only system calls take time, and after each
+ *          one the stage whose clock is behind goes on: stages interleave at system calls. Between stores they do in
+ *          tests/kill/threads.c and tests/kill/storm.c. Plugins and reloads are not simulated.
  */
 #ifndef ONTIME_SIM_H
 #define ONTIME_SIM_H
@@ -91,7 +92,10 @@ static inline uint32_t sim_below(uint64_t *state, uint32_t n)
 /* sim_complain - something that must hold does not. */
 __attribute__((format(printf, 1, 2))) void sim_complain(const char *format, ...);
 
-/* sim_prepare - read setup->text, make the segment and the sockets. Once per process. 0, or an exit status after one line. */
+/*
+ * sim_prepare - read setup->text, make the segment and the sockets. Once per process. 0, or an exit status after one
+ * line.
+ */
 int sim_prepare(const struct sim_setup *setup);
 
 /* sim_run - from the first packet until all has drained; then all is looked at. The result is in sim.result. */

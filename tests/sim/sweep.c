@@ -1,11 +1,13 @@
 /*
  * sweep.c - death before each single store to the segment, in steps and in the recoveries from that.
  *
- * All stores of a world are counted (tests/mortal/trap.h). Before a store the process forks: in the child's world the stage dies
- * there, a successor recovers, and the world runs to its end, where everything must have arrived: once, in order, and in account.
+ * All stores of a world are counted (tests/mortal/trap.h). Before a store the process forks: in the child's world the
+ * stage dies there, a successor recovers, and the world runs to its end, where everything must have arrived: once, in
+ * order, and in account.
  * The parent waits, and goes on to the next store. So it is done before every store of some steps, and everywhere else
  * until each store instruction was died at often enough. The stores of a recovery are counted in the child, which forks
- * likewise: before every store of the first recovery per step that has something to rescue, and elsewhere until it is enough.
+ * likewise: before every store of the first recovery per step that has something to rescue, and elsewhere until it is
+ * enough.
  *
  * Memory:  what is found out lies in a mapping that all these processes share; only one of them runs at a time.
  */
@@ -112,7 +114,7 @@ static int on_store(uintptr_t code_at)
 
 static int has_work(enum stage_id id)
 {
-	for (uint32_t class = 0; class < sim.config.n_classes; class ++) {
+	for (uint32_t class = 0; class < sim.config.n_classes; class++) {
 		const struct lane *l = sim.seg.views[class].lane;
 
 		if (id == STAGE_EGRESS && lane_distance_pkts(lane_processed(l), lane_sent(l)))

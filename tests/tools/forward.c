@@ -3,9 +3,9 @@
  *
  * usage: forward CONFIG [--ACTION N].. [--only long|short] [--delay US] [--police PPS]
  *
- * Rules:   each class gets every action N times, one at a time, SPACING datagrams apart, in the order of enum action; it prints
- *          "ready", and at SIGTERM what it did, one line per class: CLASS lose N double N .. A swap puts a datagram behind its
- *          successor (of another size, or nothing would tell); what is held is sent when
+ * Rules:   each class gets every action N times, one at a time, SPACING datagrams apart, in the order of enum action;
+ *          it prints "ready", and at SIGTERM what it did, one line per class: CLASS lose N double N .. A swap puts a
+ *          datagram behind its successor (of another size, or nothing would tell); what is held is sent when
  *          the next one comes after SIGUSR1.
  *          Datagrams are forwarded to the destination that the sender's port picks, as egress does.
  */

@@ -1,4 +1,7 @@
-/* config_files.c - files and arguments: sections, comments, lines, whose name messages say, and how many errors they tell. */
+/*
+ * config_files.c - files and arguments: sections, comments, lines, whose name messages say, and how many errors they
+ * tell.
+ */
 #include <CUnit/CUnit.h>
 #include <errno.h>
 #include <stdlib.h>

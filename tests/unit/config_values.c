@@ -1,4 +1,7 @@
-/* config_values.c - numbers with units, words, names and CPUs: what they are read as, and the line said about each that is refused. */
+/*
+ * config_values.c - numbers with units, words, names and CPUs: what they are read as, and the line said about each that
+ * is refused.
+ */
 #include <CUnit/CUnit.h>
 #include <errno.h>
 #include <string.h>

@@ -30,10 +30,13 @@ static void offer(uint32_t class, uint64_t in_ns)
 	received[class] = lane_publish(v->lane, received[class], 1, &tally);
 }
 
-/* One more packet of each class, with time for all; and the lowest class earns credit for its share: now it ranks above all. */
+/*
+ * One more packet of each class, with time for all; and the lowest class earns credit for its share: now it ranks above
+ * all.
+ */
 static void tempt(struct ontime_packet *packet)
 {
-	for (uint32_t class = 0; class < loop.stage.config.n_classes; class ++)
+	for (uint32_t class = 0; class < loop.stage.config.n_classes; class++)
 		offer(class, 1000 * WORK_NS);
 	for (int i = 0; i < 3; i++) {
 		usleep(20000);
@@ -103,7 +106,7 @@ static void open_loop(uint32_t n_classes)
 	loop.work.plugin = &interrupting;
 	loop.work.state = &seen;
 	loop.work.slice_ns = 1;
-	for (uint32_t class = 0; class < n_classes; class ++)
+	for (uint32_t class = 0; class < n_classes; class++)
 		for (int i = 0; i < 20; i++)
 			plan_learn(&loop.plan, class, now_ns(), BYTES, WORK_NS);
 }
@@ -120,7 +123,7 @@ static uint64_t left_pkts(void)
 {
 	uint64_t left = 0;
 
-	for (uint32_t class = 0; class < loop.stage.config.n_classes; class ++)
+	for (uint32_t class = 0; class < loop.stage.config.n_classes; class++)
 		left += lane_distance_pkts(received[class], lane_processed(loop.stage.seg.views[class].lane));
 	return left;
 }

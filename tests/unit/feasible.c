@@ -1,4 +1,7 @@
-/* feasible.c - the verdict against what happens: earliest deadline first, simulated, on the worst and on random arrivals. */
+/*
+ * feasible.c - the verdict against what happens: earliest deadline first, simulated, on the worst and on random
+ * arrivals.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +31,9 @@ struct arrivals {
 
 static struct arrivals arrivals[MAX_CLASSES];
 
-/* The worst: one packet of the blocker, and at the next nanosecond all that the others may send, as early as they may. */
+/*
+ * The worst: one packet of the blocker, and at the next nanosecond all that the others may send, as early as they may.
+ */
 static void arrive_at_worst(const struct feasible_class *c, uint32_t n, uint32_t blocker, uint64_t until_ns)
 {
 	for (uint32_t i = 0; i < n; i++) {

@@ -1,9 +1,9 @@
 /*
  * loads.h - configurations as text and as arguments, loaded, and what is said of them: for the tests of common/config.
  *
- * Rules:   names are resolved by a resolver of these tests: sink.example is 192.0.2.7; far.example 2001:db8::7, the first of three
- *          addresses; self.example 127.0.0.1; any.example 0.0.0.0; link.example fe80::7 of interface 1; busy.example cannot be
- *          resolved now. No other name is a host's.
+ * Rules:   names are resolved by a resolver of these tests: sink.example is 192.0.2.7; far.example 2001:db8::7, the
+ *          first of three addresses; self.example 127.0.0.1; any.example 0.0.0.0; link.example fe80::7 of interface 1;
+ *          busy.example cannot be resolved now. No other name is a host's.
  */
 #ifndef ONTIME_TEST_LOADS_H
 #define ONTIME_TEST_LOADS_H

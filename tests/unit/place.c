@@ -13,7 +13,10 @@
 
 #define LOOK_NS (25 * NS_PER_MS)
 
-/* Looks at a CPU that the stages use so much of, for a while or until the answer is `until`. Returns how long that took. */
+/*
+ * Looks at a CPU that the stages use so much of, for a while or until the answer is `until`. Returns how long that
+ * took.
+ */
 static uint64_t look_for(struct room *r, uint32_t percent, uint64_t most_ns, int until)
 {
 	uint64_t passed_ns = 0;
@@ -137,7 +140,10 @@ static int tells_states(void)
 
 #define BLOCKS_BYTES (sizeof(struct stage_block) * N_STAGES)
 
-/* Gone is the segment, and real time with it; then the process works on, as a sanitizer's exit does. Returns how it ended. */
+/*
+ * Gone is the segment, and real time with it; then the process works on, as a sanitizer's exit does. Returns how it
+ * ended.
+ */
 static int work_after_the_end(const struct config *c)
 {
 	static struct place p;

@@ -336,8 +336,8 @@ static void what_was_evicted_meanwhile_is_passed_on_between_slices(void)
 }
 
 /*
- * High has used up its share, so Medium may interrupt it; meanwhile High's credit comes back. Its head is at work already,
- * further down the stack: to begin with it once more would finish it twice.
+ * High has used up its share, so Medium may interrupt it; meanwhile High's credit comes back. Its head is at work
+ * already, further down the stack: to begin with it once more would finish it twice.
  */
 static void a_packet_at_work_is_not_begun_again(void)
 {
@@ -426,8 +426,8 @@ static uint64_t work_off(uint64_t now, uint32_t served[MAX_CLASSES], uint32_t dr
 }
 
 /*
- * Ten seconds of four classes, each with a packet every 500 us; all the time the stage stands still for stall_ns, and then the plan
- * is told of all that came. Returns how many were dropped.
+ * Ten seconds of four classes, each with a packet every 500 us; all the time the stage stands still for stall_ns, and
+ * then the plan is told of all that came. Returns how many were dropped.
  */
 static uint32_t dropped_with_stalls(const struct config *c, uint64_t service_ns, uint64_t stall_ns)
 {
@@ -477,8 +477,8 @@ static void a_stall_without_overload_sheds_next_to_nothing(void)
 }
 
 /*
- * The plan's own prediction, packet by packet: how many of those that wait and are not lost will be late if something else takes
- * delay_ns first? By rank, each class in order.
+ * The plan's own prediction, packet by packet: how many of those that wait and are not lost will be late if something
+ * else takes delay_ns first? By rank, each class in order.
  */
 static uint32_t predicted_late(uint64_t now, uint64_t delay_ns)
 {
@@ -581,8 +581,8 @@ static void check_lost(uint64_t now, struct edf_choice choice)
 }
 
 /*
- * Whenever something goes on that is lost, nothing that waits and can be in time is late for it. In half of the worlds work
- * appears only after a second.
+ * Whenever something goes on that is lost, nothing that waits and can be in time is late for it. In half of the worlds
+ * work appears only after a second.
  */
 static void what_goes_on_late_makes_nothing_late(void)
 {
@@ -627,7 +627,9 @@ static void what_goes_on_late_makes_nothing_late(void)
 	CU_ASSERT(went_on > 200 && dropped > 200);
 }
 
-/* Nobody had asked how much is to spare while there was no work; and after billions of packets it is told all the same. */
+/*
+ * Nobody had asked how much is to spare while there was no work; and after billions of packets it is told all the same.
+ */
 static void what_is_to_spare_is_known_as_soon_as_work_is(void)
 {
 	struct config c = make_config(POLICY_GUARDED, EVICT_NEWEST);

@@ -2,7 +2,8 @@
  * datagrams.c - plain datagrams for the tests in network namespaces: sent with numbers, and what comes counted.
  *
  * usage: datagrams send TO N [BYTES [SOCKETS]]   N numbered datagrams, the i-th from socket i % SOCKETS
- *        datagrams sink AT...                    until TERM: then `AT N pkts, M out of order, from ADDRESS...`, a line each
+ *        datagrams sink AT...                    until TERM: then `AT N pkts, M out of order, from ADDRESS...`, a line
+ *                                                each
  */
 #include <errno.h>
 #include <poll.h>
