@@ -1,0 +1,100 @@
+/*
+ * act.c - what the scripts ask to be done to an instance: to processes that are shown to be its own, and to nobody
+ * else.
+ */
+#include "act.h"
+
+#include <errno.h>
+
+#include "process.h"
+#include "log.h"
+#include "shm/lock.h"
+#include "stage/stage.h"
+
+static int refuse_act(const struct config *c, const char *who, int err)
+{
+	if (err == -ESRCH)
+		log_error("instance '%s' has no %s that runs", c->instance, who);
+	else if (err == -EPERM)
+		log_error("instance '%s' belongs to another user: nothing of it is touched", c->instance);
+	else if (err == -EXDEV)
+		log_error("the %s of instance '%s' runs in another pid namespace (a container?): act from there", who,
+			  c->instance);
+	else
+		log_error("signal the %s of instance '%s': %s", who, c->instance, strerror(-err));
+	return EXIT_TEMPORARY;
+}
+
+int act_signal(const struct hold_options *o, const struct config *c, const struct segment *seg)
+{
+	static const struct {
+		const char *name;
+		int sig, patience_ms; /* 0: it need not end */
+	} signals[] = { { "TERM", SIGTERM, 3000 }, { "USR1", SIGUSR1, 3000 }, { "KILL", SIGKILL, 1000 },
+			{ "HUP", SIGHUP, 0 },	   { "STOP", SIGSTOP, 0 },    { "CONT", SIGCONT, 0 } };
+	int who = o->who ? process_who(o->who) : -1, pidfd, err;
+	size_t i = 0;
+	pid_t pid;
+
+	while (o->signal && i < sizeof(signals) / sizeof(signals[0]) && strcmp(signals[i].name, o->signal) != 0)
+		i++;
+	if (who < 0 || !o->signal || i == sizeof(signals) / sizeof(signals[0])) {
+		log_error("--signal: to whom, and which? See --help");
+		return EXIT_CONFIG;
+	}
+	pidfd = process_open(seg, who, &pid);
+	if (pidfd < 0)
+		return refuse_act(c, o->who, pidfd);
+	if (signals[i].patience_ms)
+		err = process_end(pidfd, signals[i].sig, signals[i].patience_ms);
+	else
+		err = process_signal(pidfd, signals[i].sig);
+	close(pidfd);
+	return err ? refuse_act(c, o->who, err) : 0;
+}
+
+int act_restart(const struct hold_options *o, const struct config *c, const struct segment *seg)
+{
+	int who = o->who ? process_who(o->who) : -1, pidfd, err;
+	pid_t pid;
+
+	if (who < 0 || who >= N_STAGES) {
+		log_error("--restart: which stage? ingress, edf or egress");
+		return EXIT_CONFIG;
+	}
+	pidfd = process_open(seg, WHO_SUPERVISOR, &pid);
+	if (pidfd == -ESRCH)
+		log_error("nobody keeps %s of instance '%s': run/launch.sh starts a supervisor, which adopts what runs",
+			  o->who, c->instance);
+	if (pidfd < 0)
+		return pidfd == -ESRCH ? EXIT_TEMPORARY : refuse_act(c, "supervisor", pidfd);
+	err = process_signal(pidfd, SIGNAL_RESTART + who);
+	close(pidfd);
+	return err ? refuse_act(c, "supervisor", err) : 0;
+}
+
+int act_remove(const struct hold_options *o, const struct config *c, const struct segment *seg)
+{
+	char why[WHY_BYTES];
+	int err;
+
+	if (seg->shared && segment_must_be_mine(seg, why)) {
+		log_error("%s", why);
+		return EXIT_CONFIG;
+	}
+	if (o->force)
+		process_end_all(c->instance);
+	for (int i = 0; i < N_STAGES && seg->shared; i++)
+		if (segment_stage_is_alive(seg, (enum stage_id)i)) {
+			log_error("remove the segment of instance '%s': its %s is alive%s", c->instance,
+				  stage_name((enum stage_id)i),
+				  o->force ? ", and out of reach (in another pid namespace?): stop it from there"
+					   : ": stop it first");
+			return EXIT_TEMPORARY;
+		}
+	err = o->force ? segment_remove_all(c->instance) : segment_remove(c->instance);
+	if (!err || err == -ENOENT)
+		return 0;
+	log_error("remove the segment of instance '%s': %s", c->instance, strerror(-err));
+	return EXIT_TEMPORARY;
+}

@@ -1,0 +1,95 @@
+/* answer.c - questions of the scripts about an instance, or a config. */
+#include "answer.h"
+
+#include "shm/account.h"
+#include "log.h"
+#include "shm/lock.h"
+#include "stage/stage.h"
+
+/* "-": nobody that can be seen from here. Not 0, which kill(1) takes for everybody in the caller's group. */
+static const char *pid_text(pid_t pid, char text[16])
+{
+	snprintf(text, 16, "%d", pid);
+	return pid > 0 ? text : "-";
+}
+
+void answer_stages(const struct segment *seg)
+{
+	uint64_t now = now_ns();
+	char pid[16];
+
+	for (int i = 0; i < N_STAGES; i++) {
+		const struct stage_block *b = &seg->shared->stages[i];
+		uint64_t started = atomic_load_explicit(&b->started_at_ns, memory_order_relaxed);
+		uint64_t beat = atomic_load_explicit(&b->beat_at_ns, memory_order_relaxed);
+
+		printf("%s %s %s %u %.1f %llu %u %d\n", stage_name((enum stage_id)i),
+		       pid_text(segment_stage_pid(seg, (enum stage_id)i), pid),
+		       segment_stage_state(seg, (enum stage_id)i),
+		       atomic_load_explicit(&b->generation, memory_order_relaxed),
+		       started && now > started ? (double)(now - started) / 1e9 : 0.0,
+		       (unsigned long long)(beat && now > beat ? (now - beat) / NS_PER_MS : 0),
+		       atomic_load_explicit(&b->has_work, memory_order_relaxed),
+		       segment_stage_is_alive(seg, (enum stage_id)i));
+	}
+}
+
+void answer_held(const struct segment *seg)
+{
+	uint64_t held = 0;
+
+	for (uint32_t class = 0; class < seg->n_classes; class++) {
+		struct account a;
+
+		if (account_read(seg, class, &a) == 0)
+			held += a.waiting_edf_pkts + a.waiting_egress_pkts;
+	}
+	printf("%llu\n", (unsigned long long)held);
+}
+
+int answer_supervisor(const struct segment *seg)
+{
+	char pid[16];
+
+	if (!segment_is_supervised(seg))
+		return EXIT_TEMPORARY;
+	puts(pid_text(segment_supervisor_pid(seg), pid));
+	return 0;
+}
+
+void answer_classes(const struct config *c)
+{
+	char text[ADDRESS_BYTES];
+
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		const struct class_config *class = &c->classes[i];
+
+		printf("  %-12s", class->name);
+		for (uint32_t k = 0; k < class->n_listen; k++)
+			printf(" %s", address_format(&class->listen[k], text));
+		printf(" ->");
+		for (uint32_t k = 0; k < class->n_dests; k++)
+			printf(" %s", address_format(&class->dests[k], text));
+		if (class->budget_ns == BUDGET_NONE)
+			printf("   no deadline\n");
+		else
+			printf("   within %g ms\n", (double)class->budget_ns / 1e6);
+	}
+}
+
+int answer_check(const struct hold_options *o, const struct config *c)
+{
+	static struct config old;
+	char why[CONFIG_WHY_BYTES];
+	int err;
+
+	if (!o->against)
+		return 0;
+	err = config_load(&old, o->against, o->n_overrides, o->overrides, why, sizeof(why));
+	if (err)
+		return options_refuse(err, why);
+	if (!config_explain_changes(&old, c, stderr))
+		return 0;
+	log_error("%s: some changes need a relaunch: nothing was changed", o->file);
+	return EXIT_CONFIG;
+}

@@ -1,0 +1,25 @@
+/*
+ * answer.h - questions of the scripts about an instance, or a config; the answers go to standard output.
+ */
+#ifndef ONTIME_HOLD_ANSWER_H
+#define ONTIME_HOLD_ANSWER_H
+
+#include "options.h"
+#include "shm/segment.h"
+
+/* answer_stages - NAME PID STATE STARTS AGE_S BEAT_AGE_MS HAS_WORK ALIVE, a line per stage. */
+void answer_stages(const struct segment *seg);
+
+/* answer_held - packets in all lanes. */
+void answer_held(const struct segment *seg);
+
+/* answer_supervisor - its pid, or - if it cannot be seen from here. 0, or the exit status: nobody supervises. */
+int answer_supervisor(const struct segment *seg);
+
+/* answer_classes - a line per class: its addresses and its budget, for people. */
+void answer_classes(const struct config *c);
+
+/* answer_check - may an instance be launched with the config, or go over to it from o->against? The exit status. */
+int answer_check(const struct hold_options *o, const struct config *c);
+
+#endif

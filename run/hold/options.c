@@ -1,0 +1,92 @@
+/* options.c - what the scripts ask hold for. */
+#include "options.h"
+
+#include <errno.h>
+
+#include "stage/stage.h"
+
+void options_help(void)
+{
+	puts("hold - bind ontime's sockets, create its segment, hand both on.\n\n"
+	     "usage: hold [-c FILE] [--KEY=VALUE]... -- COMMAND [ARG]...\n"
+	     "       hold --check [--against FILE] | --adopt  [-c FILE] [--KEY=VALUE]...\n"
+	     "       hold --stages [--own] | --held | --supervisor | --remove [--force]  -i INSTANCE\n"
+	     "       hold --signal WHO SIGNAL | --restart STAGE  -i INSTANCE\n"
+	     "       hold --run-dir DIRECTORY | --lock-file DIRECTORY\n\n"
+	     "  (no mode)   bind, create, exec COMMAND with LISTEN_FDS and LISTEN_FDNAMES\n"
+	     "  --check     validate the config; --against: and say what differs, 2 if that needs a relaunch\n"
+	     "  --adopt     take the sockets from a running stage, exec COMMAND\n"
+	     "  --segment   create the segment only, for sockets that systemd holds\n"
+	     "  --stages    NAME PID STATE STARTS AGE_S BEAT_AGE_MS HAS_WORK ALIVE, a line per stage\n"
+	     "              (--own: refused if it is another user's)\n"
+	     "  --held      packets in all lanes\n"
+	     "  --supervisor  its pid, - if it cannot be seen from here; status 1: nobody supervises\n"
+	     "  --remove    remove the segment, unless a stage is alive (--force: end all that have it open)\n"
+	     "  --signal    TERM, USR1, HUP, KILL, STOP or CONT to ingress, edf, egress or supervisor, and to nobody "
+	     "else;\n"
+	     "              KILL also waits until it is gone, TERM and USR1 kill what is not gone after 3 s\n"
+	     "  --restart   ask the supervisor for another process of that stage\n"
+	     "  --run-dir   make the directory, where nobody else can put anything; print its true path\n"
+	     "  --lock-file and a file .lock in it, for flock\n\n"
+	     "Normally called by run/launch.sh.\n"
+	     "Exit status: 0 done, 1 temporary failure (port in use, no memory), 2 usage or configuration.");
+}
+
+/* The words that belong to a mode. Returns how many were taken. */
+static int take_words(struct hold_options *o, int n, char **words)
+{
+	if ((strcmp(o->mode, "--run-dir") == 0 || strcmp(o->mode, "--lock-file") == 0) && n > 0)
+		return o->directory = words[0], 1;
+	if (strcmp(o->mode, "--restart") == 0 && n > 0)
+		return o->who = words[0], 1;
+	if (strcmp(o->mode, "--signal") != 0 || n < 2)
+		return 0;
+	o->who = words[0];
+	o->signal = words[1];
+	return 2;
+}
+
+int options_parse(struct hold_options *o, int argc, char **argv)
+{
+	memset(o, 0, sizeof(*o));
+	o->mode = "";
+	o->overrides[o->n_overrides++] = argv[0];
+	for (int i = 1; i < argc; i++) {
+		static const char *const modes[] = { "--check",	  "--adopt",	  "--segment",	"--stages", "--held",
+						     "--remove",  "--name",	  "--classes",	"--signal", "--restart",
+						     "--run-dir", "--supervisor", "--lock-file" };
+		size_t m = 0;
+
+		while (m < sizeof(modes) / sizeof(modes[0]) && strcmp(argv[i], modes[m]) != 0)
+			m++;
+		if (strcmp(argv[i], "--") == 0) {
+			o->command = argv + i + 1;
+			break;
+		}
+		if (m < sizeof(modes) / sizeof(modes[0])) {
+			o->mode = modes[m];
+			i += take_words(o, argc - i - 1, argv + i + 1);
+		} else if (strcmp(argv[i], "--force") == 0)
+			o->force = 1;
+		else if (strcmp(argv[i], "--own") == 0)
+			o->own = 1;
+		else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc)
+			o->file = argv[++i];
+		else if (strcmp(argv[i], "-i") == 0 && i + 1 < argc)
+			o->instance = argv[++i];
+		else if (strcmp(argv[i], "--against") == 0 && i + 1 < argc)
+			o->against = argv[++i];
+		else if (o->n_overrides < 64)
+			o->overrides[o->n_overrides++] = argv[i];
+		else
+			return -E2BIG;
+	}
+	return 0;
+}
+
+/* Unlike a stage, which waits for its file to come back, who asks here may have named a wrong one. */
+int options_refuse(int err, const char *why)
+{
+	config_log_refusals(why, "");
+	return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -EAGAIN ? EXIT_TEMPORARY : EXIT_CONFIG;
+}

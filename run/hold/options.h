@@ -1,0 +1,31 @@
+/*
+ * options.h - what the scripts ask hold for.
+ */
+#ifndef ONTIME_HOLD_OPTIONS_H
+#define ONTIME_HOLD_OPTIONS_H
+
+#include "config/hosts.h"
+
+struct hold_options {
+	const char *mode; /* "": hold */
+	const char *file;
+	const char *against; /* with --check: the config to compare with */
+	const char *instance; /* instead of a config, where only the segment matters */
+	const char *who, *signal; /* with --signal and --restart */
+	const char *directory; /* with --run-dir */
+	int force, own;
+	struct hosts hosts; /* what the names in the config stand for */
+	int n_overrides;
+	char *overrides[64 + 1]; /* one more for the instance */
+	char **command; /* after "--" */
+};
+
+void options_help(void);
+
+/* options_parse - 0, or -E2BIG: more arguments than there is room for. */
+int options_parse(struct hold_options *o, int argc, char **argv);
+
+/* options_refuse - a config that could not be loaded: its lines, and the exit status. */
+int options_refuse(int err, const char *why);
+
+#endif
