@@ -67,6 +67,7 @@ static void configure(struct plan *p, const struct config *c)
 		class->share_percent = c->classes[i].share_percent;
 		p->has_shares |= class->share_percent;
 		class->edf_to_egress_pkts = c->classes[i].edf_to_egress_pkts;
+		p->sound_until_ns[i] = UINT64_MAX;
 		class->first = class->fresh = class->last = 0;
 		class->tight_first = class->tight_last = class->tight_told = 0;
 		class->sizes = 0;
@@ -370,7 +371,7 @@ static int prepare_choice(struct plan *p, uint64_t now, const uint32_t *room_pkt
 		q->room_pkts = room_pkts[i];
 		if (now < p->sound_until_ns[i])
 			continue;
-		if (c->first != c->last && entry_at(c, c->first)->gone)
+		if (entry_at(c, c->first)->gone) /* an empty class is sound for ever */
 			return (int)i;
 		was = c->fresh;
 		find_fresh(p, i, now);

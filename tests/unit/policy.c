@@ -322,7 +322,32 @@ static void what_edf_drop_serves_is_in_time(void)
 	CU_ASSERT(n_served > 10000 && n_dropped > 10000);
 }
 
-SUITE(edf, TEST(nothing_is_chosen_when_all_classes_are_empty),
+/* The instant that edf_hopeless_from() names, against the rule it is derived from: one ns before, and then. */
+static void a_packet_becomes_hopeless_at_one_instant(void)
+{
+	static const uint64_t deadlines_ns[] = { 0, 5, 100, NOW, NO_DEADLINE };
+
+	for (int policy = POLICY_EDF; policy <= POLICY_GUARDED; policy++)
+		for (int late = 0; late < 2; late++)
+			for (size_t i = 0; i < sizeof(deadlines_ns) / sizeof(deadlines_ns[0]); i++)
+				for (uint64_t service_ns = 0; service_ns <= 120; service_ns += 40) {
+					struct edf_rules rules = { .policy = (enum policy)policy,
+								   .late = late ? LATE_DROP : LATE_SEND };
+					struct edf_queue q = head(deadlines_ns[i], service_ns);
+					uint64_t at_ns = edf_hopeless_from(&rules, &q, deadlines_ns[i], service_ns);
+
+					if (at_ns == UINT64_MAX) {
+						CU_ASSERT(!edf_is_hopeless(&rules, &q, 1ULL << 62, deadlines_ns[i],
+									   service_ns));
+						continue;
+					}
+					CU_ASSERT(edf_is_hopeless(&rules, &q, at_ns, deadlines_ns[i], service_ns));
+					CU_ASSERT(at_ns == 0 ||
+						  !edf_is_hopeless(&rules, &q, at_ns - 1, deadlines_ns[i], service_ns));
+				}
+}
+
+SUITE(edf, TEST(a_packet_becomes_hopeless_at_one_instant), TEST(nothing_is_chosen_when_all_classes_are_empty),
       TEST(the_earliest_deadline_is_first_in_whatever_class_it_is), TEST(a_tie_goes_to_the_higher_class),
       TEST(a_class_without_deadline_comes_last_and_the_higher_of_two_first),
       TEST(a_class_without_deadline_is_never_late), TEST(edf_serves_a_late_packet_and_the_latest_first),
