@@ -67,7 +67,6 @@ static void configure(struct plan *p, const struct config *c)
 		class->share_percent = c->classes[i].share_percent;
 		p->has_shares |= class->share_percent;
 		class->edf_to_egress_pkts = c->classes[i].edf_to_egress_pkts;
-		p->sound_until_ns[i] = UINT64_MAX;
 		class->first = class->fresh = class->last = 0;
 		class->tight_first = class->tight_last = class->tight_told = 0;
 		class->sizes = 0;
