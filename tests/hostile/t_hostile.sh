@@ -48,7 +48,7 @@ his_orphans_are_not_adopted() { # his supervisor is gone, and root would have be
 }
 
 observers_bear_his_truncation() { # they look on, until he cuts it short under them; then they say so
-	within 5 "$ONTIME_BUILD/stat" --once -i $instance && "$ONTIME_BUILD/hold" --stages -i $instance || return 1
+	eventually within 5 "$ONTIME_BUILD/stat" --once -i $instance && "$ONTIME_BUILD/hold" --stages -i $instance || return 1
 	"$ONTIME_BUILD/dash" -i $instance --listen 127.0.0.1:9999 >"$work/dash" 2>&1 &
 	dash=$!
 	"$ONTIME_BUILD/stat" --json --interval 0.1 -i $instance >"$work/stat" 2>&1 &

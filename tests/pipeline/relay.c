@@ -181,10 +181,14 @@ static void the_account_balances_at_every_look(void)
 		if (i % 100 == 99)
 			stage_restart(&rig, (enum stage_id)(i / 100 % N_STAGES), SIGKILL);
 	}
+	stage_freeze(&rig, STAGE_EDF); /* however fast the machine is, a queue overflows once */
+	send_pkts(&rig, 0, 24, 100);
+	await(dropped(DROP_INGRESS_FULL) > 0);
+	stage_thaw(&rig, STAGE_EDF);
 	await(account_of(&rig, 0).held_pkts == 0 && account_of(&rig, 1).held_pkts == 0);
 	expect_equal(drain_sink(&rig, 0), account_of(&rig, 0).sent_pkts);
 	expect_equal(drain_sink(&rig, 1), account_of(&rig, 1).sent_pkts);
-	expect(dropped(DROP_OVERSIZE) > 0 && dropped(DROP_INGRESS_FULL) > 0);
+	expect(dropped(DROP_OVERSIZE) > 0);
 }
 
 static void idle_stages_use_no_cpu(void)
