@@ -10,7 +10,8 @@
  *          lost, it counts for nothing any more. What becomes of a lost head is decided when it is its turn (policy.h).
  *          Service times are never assumed: per class a line in bytes, learned from measured ones (least squares with
  *          exponential forgetting). A share is a token bucket of service time that starts empty and holds
- *          SHARE_WINDOW_NS of its rate: so long can a class with credit keep others with credit waiting.
+ *          SHARE_WINDOW_NS of its rate, which bounds how long a class with credit can delay others that have credit
+ *          too.
  *          O(classes) per call; each packet that is late is passed over once more.
  */
 #ifndef ONTIME_PLAN_H
@@ -112,7 +113,7 @@ uint64_t plan_start(struct plan *p, uint32_t class);
 void plan_progress(struct plan *p, uint32_t class, uint64_t remaining_ns);
 
 /*
- * plan_interrupt - what must be done before the head of the class, which was started, is worked on further?
+ * plan_interrupt - the packet that must go before work on the head of the class, which was started, goes on.
  * edf_interrupt().
  */
 struct edf_choice plan_interrupt(struct plan *p, uint32_t class, uint64_t now, const uint32_t *room_pkts);
@@ -123,7 +124,7 @@ void plan_take(struct plan *p, uint32_t class);
 /* plan_learn - work on a packet took that long, until now. */
 void plan_learn(struct plan *p, uint32_t class, uint64_t now, uint32_t bytes, uint64_t took_ns);
 
-/* plan_predict_ns - how long work on so many bytes will take; 0 before anything was learned. */
+/* plan_predict_ns - the predicted work on a packet of that many bytes, in ns; 0 before anything was learned. */
 uint64_t plan_predict_ns(const struct plan *p, uint32_t class, uint32_t bytes);
 
 static inline uint32_t plan_waiting_pkts(const struct plan *p, uint32_t class)

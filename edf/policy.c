@@ -128,7 +128,8 @@ static int goes_on(const struct edf_rules *rules, uint64_t now, const struct edf
 }
 
 /*
- * Until when something else may be served before this class, with all above it, keeps less than half a budget of slack.
+ * The latest time at which other work may start without leaving this class, and those above it, less than half its
+ * budget.
  */
 static int64_t latest_start_ns(const struct edf_queue *q, uint64_t work_above_ns)
 {
@@ -142,8 +143,7 @@ static int64_t latest_start_ns(const struct edf_queue *q, uint64_t work_above_ns
 }
 
 /*
- * The classes that can be served by rank, and for each rank: what is the most urgent up to it, how long may the first
- * ones wait.
+ * Servable classes in rank order; per rank, the earliest deadline and the latest start among the ranks up to it.
  */
 struct ranking {
 	uint32_t n;

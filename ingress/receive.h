@@ -36,8 +36,8 @@ uint32_t receive_room_pkts(const struct receiver *r, uint32_t class);
 uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, uint32_t n, uint32_t *bytes);
 
 /*
- * receive_ask_drops - ask each socket how many datagrams it had no room for. One that is read tells of those before it:
- * when none comes any more, the last ones would stay unknown. A system call per socket; call it now and then.
+ * receive_ask_drops - ask each socket how many datagrams it had no room for. A datagram reports the drops before it;
+ * drops after the last datagram would never be reported. A system call per socket; call it now and then.
  */
 void receive_ask_drops(struct receiver *r, const struct ingress *in);
 

@@ -26,7 +26,7 @@ struct load {
 /* load_open - sockets of all classes that are driven. 0, or the exit status after one line. */
 int load_open(struct load *l, const struct load_options *o, const struct config *c, const volatile sig_atomic_t *stop);
 
-/* load_run - one run at so many times the rates asked for. 0, or -errno after one line. */
+/* load_run - one run at the given multiple of the rates asked for. 0, or -errno after one line. */
 int load_run(struct load *l, double factor);
 
 /* load_is_whole - whether all that was sent came, once, in order and unchanged. */

@@ -11,7 +11,7 @@
 enum arrivals {
 	ARRIVALS_CONSTANT,
 	ARRIVALS_POISSON, /* exponential gaps */
-	ARRIVALS_BURSTY, /* so many at once, exponential gaps between */
+	ARRIVALS_BURSTY, /* a burst at once, exponential gaps between bursts */
 	N_ARRIVALS
 };
 

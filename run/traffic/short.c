@@ -51,7 +51,7 @@ static void list_expected(struct expected *e, const struct packet_sizes *sizes, 
 	}
 }
 
-/* The longest common subsequence: so many are in order. */
+/* The length of the longest common subsequence: that many datagrams are in order. */
 static uint64_t count_in_order(const struct short_window *w, const struct expected *e)
 {
 	uint16_t row[SHORT_WINDOW + 1] = { 0 };
