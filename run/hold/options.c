@@ -5,30 +5,41 @@
 
 #include "stage/stage.h"
 
+/* Every mode, with what --help says of it: one that is not here does not exist. */
+static const struct {
+	const char *name, *help;
+} modes[] = {
+	{ "--check", "validate the config; --against FILE: and say what differs, status 2 if that needs a relaunch" },
+	{ "--name", "the name of the instance that the config describes" },
+	{ "--classes", "a line per class for people: its addresses and its budget" },
+	{ "--adopt", "take the sockets from a running stage, exec COMMAND" },
+	{ "--segment", "create the segment only, for sockets that systemd holds" },
+	{ "--stages", "NAME PID STATE STARTS AGE_S BEAT_AGE_MS HAS_WORK ALIVE, a line per stage\n"
+		      "                (--own: refused if the instance is another user's)" },
+	{ "--held", "packets in all lanes" },
+	{ "--supervisor", "its pid, - if it cannot be seen from here; status 1: nobody supervises" },
+	{ "--remove", "remove the segment, unless a stage is alive (--force: end all that have it open)" },
+	{ "--signal", "TERM, USR1, HUP, KILL, STOP or CONT to ingress, edf, egress or supervisor, and to nobody else;\n"
+		      "                KILL also waits until it is gone, TERM and USR1 kill after 3 s" },
+	{ "--restart", "ask the supervisor for another process of that stage" },
+	{ "--run-dir", "make the directory, where nobody else can put anything; print its true path" },
+	{ "--lock-file", "the same, and a file .lock in it, for flock" },
+};
+#define N_MODES (sizeof(modes) / sizeof(modes[0]))
+
 void options_help(void)
 {
 	puts("hold - bind ontime's sockets, create its segment, hand both on.\n\n"
 	     "usage: hold [-c FILE] [--KEY=VALUE]... -- COMMAND [ARG]...\n"
-	     "       hold --check [--against FILE] | --adopt  [-c FILE] [--KEY=VALUE]...\n"
+	     "       hold --check [--against FILE] | --name | --classes | --segment | --adopt  [-c FILE] "
+	     "[--KEY=VALUE]...\n"
 	     "       hold --stages [--own] | --held | --supervisor | --remove [--force]  -i INSTANCE\n"
 	     "       hold --signal WHO SIGNAL | --restart STAGE  -i INSTANCE\n"
 	     "       hold --run-dir DIRECTORY | --lock-file DIRECTORY\n\n"
-	     "  (no mode)   bind, create, exec COMMAND with LISTEN_FDS and LISTEN_FDNAMES\n"
-	     "  --check     validate the config; --against: and say what differs, 2 if that needs a relaunch\n"
-	     "  --adopt     take the sockets from a running stage, exec COMMAND\n"
-	     "  --segment   create the segment only, for sockets that systemd holds\n"
-	     "  --stages    NAME PID STATE STARTS AGE_S BEAT_AGE_MS HAS_WORK ALIVE, a line per stage\n"
-	     "              (--own: refused if it is another user's)\n"
-	     "  --held      packets in all lanes\n"
-	     "  --supervisor  its pid, - if it cannot be seen from here; status 1: nobody supervises\n"
-	     "  --remove    remove the segment, unless a stage is alive (--force: end all that have it open)\n"
-	     "  --signal    TERM, USR1, HUP, KILL, STOP or CONT to ingress, edf, egress or supervisor, and to nobody "
-	     "else;\n"
-	     "              KILL also waits until it is gone, TERM and USR1 kill what is not gone after 3 s\n"
-	     "  --restart   ask the supervisor for another process of that stage\n"
-	     "  --run-dir   make the directory, where nobody else can put anything; print its true path\n"
-	     "  --lock-file and a file .lock in it, for flock\n\n"
-	     "Normally called by run/launch.sh.\n"
+	     "  (no mode)     bind, create, exec COMMAND with LISTEN_FDS and LISTEN_FDNAMES");
+	for (size_t i = 0; i < N_MODES; i++)
+		printf("  %-13s %s\n", modes[i].name, modes[i].help);
+	puts("\nNormally called by run/launch.sh.\n"
 	     "Exit status: 0 done, 1 temporary failure (port in use, no memory), 2 usage or configuration.");
 }
 
@@ -52,19 +63,16 @@ int options_parse(struct hold_options *o, int argc, char **argv)
 	o->mode = "";
 	o->overrides[o->n_overrides++] = argv[0];
 	for (int i = 1; i < argc; i++) {
-		static const char *const modes[] = { "--check",	  "--adopt",	  "--segment",	"--stages", "--held",
-						     "--remove",  "--name",	  "--classes",	"--signal", "--restart",
-						     "--run-dir", "--supervisor", "--lock-file" };
 		size_t m = 0;
 
-		while (m < sizeof(modes) / sizeof(modes[0]) && strcmp(argv[i], modes[m]) != 0)
+		while (m < N_MODES && strcmp(argv[i], modes[m].name) != 0)
 			m++;
 		if (strcmp(argv[i], "--") == 0) {
 			o->command = argv + i + 1;
 			break;
 		}
-		if (m < sizeof(modes) / sizeof(modes[0])) {
-			o->mode = modes[m];
+		if (m < N_MODES) {
+			o->mode = modes[m].name;
 			i += take_words(o, argc - i - 1, argv + i + 1);
 		} else if (strcmp(argv[i], "--force") == 0)
 			o->force = 1;
