@@ -59,7 +59,7 @@ LIBS_dash := -lmicrohttpd
 PARTS_dash := $(LOOK)
 LIBS_latency := -lbpf -lelf
 PARTS_load := $(SINK) run/traffic/trace.c
-PARTS_simulate := edf/policy.c edf/plan.c run/traffic/trace.c
+PARTS_simulate := edf/policy.c edf/plan.c edf/slack.c run/traffic/trace.c
 LIBS_stat := -lncursesw
 PARTS_stat := $(LOOK)
 PARTS_supervise := run/hold/directory.c run/hold/process.c
@@ -77,7 +77,7 @@ PARTS_storm := run/hold/sockets.c $(SINK)
 PARTS_reference := run/hold/sockets.c
 PARTS_pipeline := run/hold/sockets.c
 PARTS_plugin := run/hold/sockets.c
-PARTS_decide := edf/policy.c edf/plan.c
+PARTS_decide := edf/policy.c edf/plan.c edf/slack.c
 PARTS_gap := $(SINK)
 
 # Nothing below runs a compiler for these.

@@ -3,30 +3,20 @@
 
 #include <string.h>
 
+#include "slack.h"
+#include "units.h"
+
 #define PLAN_NONE UINT32_MAX
-#define NS_PER_S 1000000000ULL
 #define UNKNOWN_NS UINT32_MAX /* of a prediction: longer than any other */
 #define BITS 8
 #define MOST_HEADER_BYTES 48 /* of IPv6 and UDP: on the way out that is on the wire too */
-#define FORGET 64 /* a sample weighs 1/64 once there are that many */
-#define ENOUGH 8 /* samples that make a line of a class's own */
-#define OUTLIER                                                                                                        \
-	4 /* a sample that took longer than this many times the predicted is taken for that: the machine stalled */
-
-static struct plan_entry *entry_at(struct plan_class *c, uint64_t n)
-{
-	return &c->entries[n & c->mask];
-}
+#define OUTLIER 4 /* the machine stalled if a sample took more than that many times the prediction */
 
 uint64_t plan_predict_ns(const struct plan *p, uint32_t class, uint32_t bytes)
 {
-	const struct plan_model *m = &p->classes[class].model;
-	double ns;
+	const struct predict_line *own = &p->classes[class].model;
 
-	if (m->n_samples < ENOUGH)
-		m = &p->model;
-	ns = m->mean_ns + m->slope * ((double)bytes - m->mean_bytes);
-	return ns <= 0 ? 0 : ns >= UINT32_MAX ? UINT32_MAX : (uint64_t)ns;
+	return predict_ns(predict_is_known(own) ? own : &p->model, bytes);
 }
 
 /* The head's own values, for the decision. */
@@ -43,7 +33,7 @@ static void load_head(struct plan *p, uint32_t class)
 	p->sound_until_ns[class] = UINT64_MAX;
 	if (q->waiting_pkts == 0)
 		return;
-	e = entry_at(c, c->first);
+	e = plan_entry(c, c->first);
 	q->started = e->started;
 	q->deadline_ns = q->fresh_deadline_ns = e->deadline_ns;
 	q->service_ns = q->fresh_service_ns = plan_predict_ns(p, class, e->bytes); /* more is known by now */
@@ -92,19 +82,6 @@ void plan_reload(struct plan *p, const struct config *c)
 	configure(p, c);
 }
 
-static void learn(struct plan_model *m, double bytes, double ns)
-{
-	double weight, dx = bytes - m->mean_bytes, dy = ns - m->mean_ns;
-
-	m->n_samples += m->n_samples < FORGET;
-	weight = m->n_samples < FORGET ? 1.0 / m->n_samples : 1.0 / FORGET;
-	m->mean_bytes += weight * dx;
-	m->mean_ns += weight * dy;
-	m->variance = (1 - weight) * (m->variance + weight * dx * dx);
-	m->covariance = (1 - weight) * (m->covariance + weight * dx * dy);
-	m->slope = m->variance > 1 ? m->covariance / m->variance : 0;
-}
-
 /* What was served fades: after a window half of it is left, after two a third. */
 static uint64_t served_lately_ns(const struct plan_class *c, uint64_t now)
 {
@@ -119,18 +96,18 @@ void plan_learn(struct plan *p, uint32_t class, uint64_t now, uint32_t bytes, ui
 	uint64_t most_ns = OUTLIER * plan_predict_ns(p, class, bytes);
 
 	c->tokens_ns -= (int64_t)took_ns;
-	if (p->model.n_samples >= ENOUGH && took_ns > most_ns)
+	if (predict_is_known(&p->model) && took_ns > most_ns)
 		took_ns = most_ns;
 	c->served_ns = served_lately_ns(c, now) + (took_ns < NS_PER_S ? took_ns : NS_PER_S);
 	c->served_at_ns = now;
 	p->loads_at_ns = 0;
-	learn(&c->model, bytes, (double)took_ns);
-	learn(&p->model, bytes, (double)took_ns);
+	predict_learn(&c->model, bytes, (double)took_ns);
+	predict_learn(&p->model, bytes, (double)took_ns);
 }
 
 static void link_size(struct plan_class *c, uint64_t n)
 {
-	struct plan_entry *e = entry_at(c, n);
+	struct plan_entry *e = plan_entry(c, n);
 	uint32_t at = (uint32_t)n & c->mask, was = c->sizes >> e->size & 1 ? c->newest[e->size] : PLAN_NONE;
 
 	e->newer = PLAN_NONE;
@@ -160,55 +137,6 @@ static void unlist(struct plan *p, uint32_t class, const struct plan_entry *e)
 		unlink_size(&p->classes[class], e);
 }
 
-/* When the work on all until this one must have begun, counted from when there was none. */
-static int64_t tightness_ns(struct plan_class *c, uint64_t n)
-{
-	return (int64_t)(entry_at(c, n)->deadline_ns - entry_at(c, n)->total_ns);
-}
-
-static uint32_t tight_at(struct plan_class *c, uint64_t i)
-{
-	return entry_at(c, i)->tight;
-}
-
-static void add_tight(struct plan_class *c, uint64_t n)
-{
-	while (c->tight_first < c->tight_last && tightness_ns(c, tight_at(c, c->tight_last - 1)) >= tightness_ns(c, n))
-		c->tight_last--;
-	entry_at(c, c->tight_last++)->tight = (uint32_t)n;
-}
-
-/* From now on the oldest tight one is the oldest that is not lost, or younger, and all that came are told of. */
-static void update_tight(struct plan_class *c)
-{
-	if (c->tight_told <= c->fresh) { /* nobody asked for long: the ends of the numbers tell nothing any more */
-		c->tight_first = c->tight_last;
-		c->tight_told = c->fresh;
-	}
-	while (c->tight_first < c->tight_last && (int32_t)(tight_at(c, c->tight_first) - (uint32_t)c->fresh) < 0)
-		c->tight_first++;
-	for (; c->tight_told < c->last; c->tight_told++) {
-		const struct plan_entry *e = entry_at(c, c->tight_told);
-
-		if (!e->refused && e->deadline_ns != NO_DEADLINE)
-			add_tight(c, c->tight_told);
-	}
-}
-
-/*
- * When work on those that are not lost must begin. One that was evicted later is still reckoned with: too early, never
- * too late.
- */
-static int64_t begin_by_ns(struct plan_class *c)
-{
-	const struct plan_entry *e = entry_at(c, c->fresh);
-
-	update_tight(c);
-	if (c->tight_first == c->tight_last)
-		return INT64_MAX;
-	return tightness_ns(c, tight_at(c, c->tight_first)) + (int64_t)(e->total_ns - e->service_ns);
-}
-
 /*
  * Pass over those that are lost, from the oldest on; what cannot be in time any more is from now on. The one at work is
  * passed over too if it will be late, but it is not lost.
@@ -219,7 +147,7 @@ static void find_fresh(struct plan *p, uint32_t class, uint64_t now)
 	struct edf_queue *q = &p->queues[class];
 
 	for (; c->fresh < c->last; c->fresh++) {
-		struct plan_entry *e = entry_at(c, c->fresh);
+		struct plan_entry *e = plan_entry(c, c->fresh);
 
 		if (e->lost || e->gone)
 			continue;
@@ -262,7 +190,7 @@ void plan_arrive(struct plan *p, uint32_t class, uint64_t now, uint64_t deadline
 {
 	struct plan_class *c = &p->classes[class];
 	struct edf_queue *q = &p->queues[class];
-	struct plan_entry *e = entry_at(c, c->last);
+	struct plan_entry *e = plan_entry(c, c->last);
 	uint32_t size = (uint32_t)((uint64_t)bytes * PLAN_SIZES / (p->payload_bytes + 1));
 	uint64_t service_ns = gone ? 0 : plan_predict_ns(p, class, bytes);
 	int too_long;
@@ -325,7 +253,7 @@ static void refill_shares(struct plan *p, uint64_t now)
  */
 static int weigh_heads(struct plan *p, uint32_t lost)
 {
-	int is_known = p->model.n_samples == 0 || p->model.n_samples >= ENOUGH; /* none: there is no work */
+	int is_known = p->model.n_samples == 0 || predict_is_known(&p->model); /* none: there is no work */
 	uint64_t behind_pkts = 1, most_ns = 0;
 
 	for (uint32_t i = 0; p->rate_bits_per_s && i < p->n_classes; i++)
@@ -335,7 +263,7 @@ static int weigh_heads(struct plan *p, uint32_t lost)
 		uint32_t i = (uint32_t)__builtin_ctz(lost);
 		struct plan_class *c = &p->classes[i];
 		struct edf_queue *q = &p->queues[i];
-		uint64_t bits = behind_pkts * (entry_at(c, c->first)->bytes + MOST_HEADER_BYTES) * BITS;
+		uint64_t bits = behind_pkts * (plan_entry(c, c->first)->bytes + MOST_HEADER_BYTES) * BITS;
 
 		q->cost_ns = is_known ? q->service_ns : UNKNOWN_NS;
 		if (p->rate_bits_per_s)
@@ -350,7 +278,7 @@ static void update_begin_by(struct plan *p)
 	for (uint32_t stale = p->begin_stale & ((1U << p->n_classes) - 1); stale; stale &= stale - 1) {
 		uint32_t i = (uint32_t)__builtin_ctz(stale);
 
-		p->queues[i].begin_by_ns = begin_by_ns(&p->classes[i]);
+		p->queues[i].begin_by_ns = slack_begin_by_ns(&p->classes[i]);
 	}
 	p->begin_stale = 0;
 }
@@ -370,12 +298,12 @@ static int prepare_choice(struct plan *p, uint64_t now, const uint32_t *room_pkt
 		q->room_pkts = room_pkts[i];
 		if (now < p->sound_until_ns[i])
 			continue;
-		if (entry_at(c, c->first)->gone) /* an empty class is sound for ever */
+		if (plan_entry(c, c->first)->gone) /* an empty class is sound for ever */
 			return (int)i;
 		was = c->fresh;
 		find_fresh(p, i, now);
 		p->begin_stale |= (uint32_t)(c->fresh != was) << i;
-		q->lost = c->first < c->fresh ? entry_at(c, c->first)->lost : DROP_NONE;
+		q->lost = c->first < c->fresh ? plan_entry(c, c->first)->lost : DROP_NONE;
 		lost |= (uint32_t)(q->lost != DROP_NONE) << i;
 	}
 	if (lost &&
@@ -398,7 +326,7 @@ struct edf_choice plan_choose(struct plan *p, uint64_t now, const uint32_t *room
 uint64_t plan_start(struct plan *p, uint32_t class)
 {
 	struct plan_class *c = &p->classes[class];
-	struct plan_entry *e = entry_at(c, c->first);
+	struct plan_entry *e = plan_entry(c, c->first);
 	struct edf_queue *q = &p->queues[class];
 
 	if (e->lost == DROP_EVICTED) { /* it counts again */
@@ -421,7 +349,7 @@ uint64_t plan_start(struct plan *p, uint32_t class)
 void plan_progress(struct plan *p, uint32_t class, uint64_t remaining_ns)
 {
 	struct plan_class *c = &p->classes[class];
-	struct plan_entry *e = entry_at(c, c->first);
+	struct plan_entry *e = plan_entry(c, c->first);
 
 	p->queues[class].work_ns -= e->service_ns;
 	e->service_ns = remaining_ns < UINT32_MAX ? (uint32_t)remaining_ns : UINT32_MAX;
@@ -443,7 +371,7 @@ struct edf_choice plan_interrupt(struct plan *p, uint32_t class, uint64_t now, c
 void plan_take(struct plan *p, uint32_t class)
 {
 	struct plan_class *c = &p->classes[class];
-	const struct plan_entry *e = entry_at(c, c->first);
+	const struct plan_entry *e = plan_entry(c, c->first);
 
 	if (e->lost != DROP_EVICTED && !e->gone)
 		p->queues[class].work_ns -= e->service_ns;

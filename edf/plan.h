@@ -18,6 +18,7 @@
 #define ONTIME_PLAN_H
 
 #include "policy.h"
+#include "predict.h"
 
 #define PLAN_SIZES 64 /* lists of packets by size, for evict = largest */
 #define SHARE_WINDOW_NS 50000000ULL
@@ -39,13 +40,6 @@ struct plan_entry {
 	uint8_t refused : 1; /* evicted as soon as it came, or gone: not in total_ns */
 };
 
-/* Service time as a line in bytes. */
-struct plan_model {
-	double mean_bytes, mean_ns, variance, covariance;
-	double slope; /* ns per byte, of those */
-	uint32_t n_samples;
-};
-
 struct plan_class {
 	struct plan_entry *entries;
 	uint32_t mask; /* entries - 1 */
@@ -61,10 +55,16 @@ struct plan_class {
 	uint64_t tight_first, tight_last, tight_told;
 	int64_t tokens_ns;
 	uint64_t served_ns, served_at_ns; /* service lately, fading over LOAD_WINDOW_NS, as of then */
-	struct plan_model model;
+	struct predict_line model;
 	uint64_t sizes; /* bit per list that is not empty */
 	uint32_t newest[PLAN_SIZES]; /* per size */
 };
+
+/* plan_entry - of packet n of the class. */
+static inline struct plan_entry *plan_entry(struct plan_class *c, uint64_t n)
+{
+	return &c->entries[n & c->mask];
+}
 
 struct plan {
 	struct edf_rules rules;
@@ -76,7 +76,7 @@ struct plan {
 	uint64_t refilled_at_ns;
 	uint64_t loads_at_ns; /* when load_permille of the queues was worked out; 0: it has to be again */
 	uint32_t begin_stale; /* bit per class: begin_by_ns of its queue has to be worked out again */
-	struct plan_model model; /* of all classes, for one that has had little service itself */
+	struct predict_line model; /* of all classes, for one that has had little service itself */
 	struct plan_class classes[MAX_CLASSES];
 	/*
 	 * Before this instant the head is not lost, nor gone, nor at work: there is nothing to find out about the
