@@ -29,7 +29,10 @@ combinations >"$work/combinations"
 n_runs=$(wc -l <"$work/combinations")
 while read -r policy ratio queue spin; do # all of them are looked at before the first runs
 	# shellcheck disable=SC2046
-	"$build/hold" --check -c "$config" "--policy=$policy" $(settings "$ratio" "$queue" "$spin") >/dev/null || exit 2
+	said=$("$build/hold" --check -c "$config" "--policy=$policy" $(settings "$ratio" "$queue" "$spin") 2>&1) || {
+		printf '%s\n' "$said" | head -n 1 >&2 # a value that was given once stands in an option of each class
+		exit 2
+	}
 done <"$work/combinations"
 while read -r policy ratio queue spin; do
 	# shellcheck disable=SC2046
