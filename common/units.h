@@ -1,4 +1,4 @@
-/* units.h - nanoseconds in a second, bytes in a KiB: for those too that may read no clock. */
+/* units.h - nanoseconds in a second, bytes in a KiB, bits in a byte: for those too that may read no clock. */
 #ifndef ONTIME_UNITS_H
 #define ONTIME_UNITS_H
 
@@ -8,5 +8,6 @@
 
 #define KIB 1024ULL
 #define MIB (KIB * KIB)
+#define BITS_PER_BYTE 8ULL
 
 #endif

@@ -8,7 +8,6 @@
 
 #define PLAN_NONE UINT32_MAX
 #define UNKNOWN_NS UINT32_MAX /* of a prediction: longer than any other */
-#define BITS 8
 #define MOST_HEADER_BYTES 48 /* of IPv6 and UDP: on the way out that is on the wire too */
 #define OUTLIER 4 /* the machine stalled if a sample took more than that many times the prediction */
 
@@ -263,7 +262,7 @@ static int weigh_heads(struct plan *p, uint32_t lost)
 		uint32_t i = (uint32_t)__builtin_ctz(lost);
 		struct plan_class *c = &p->classes[i];
 		struct edf_queue *q = &p->queues[i];
-		uint64_t bits = behind_pkts * (plan_entry(c, c->first)->bytes + MOST_HEADER_BYTES) * BITS;
+		uint64_t bits = behind_pkts * (plan_entry(c, c->first)->bytes + MOST_HEADER_BYTES) * BITS_PER_BYTE;
 
 		q->cost_ns = is_known ? q->service_ns : UNKNOWN_NS;
 		if (p->rate_bits_per_s)

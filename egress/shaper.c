@@ -1,13 +1,13 @@
 /* shaper.c - pure: the classes' shares of the way out, and its rate. */
 #include "shaper.h"
 
-#define BITS 8ULL
-#define NS 1000000000ULL
+#include "units.h"
+
 #define MOST_BYTES ((16ULL << 20) + (64 << 10)) /* in a bucket: the largest burst, and the packet that fills it */
 
 static uint64_t bytes_to_ns(const struct shaper *s, uint64_t bytes)
 {
-	return (bytes * BITS * NS + s->rate_bits_per_s - 1) / s->rate_bits_per_s;
+	return (bytes * BITS_PER_BYTE * NS_PER_S + s->rate_bits_per_s - 1) / s->rate_bits_per_s;
 }
 
 void shaper_init_shares(struct drr *d, const struct config *c)
@@ -23,7 +23,7 @@ void shaper_init(struct shaper *s, const struct config *c)
 {
 	*s = (struct shaper){ .rate_bits_per_s = c->rate_bits_per_s };
 	if (c->rate_bits_per_s) /* rounded down, so that the bound holds */
-		s->burst_ns = (uint64_t)c->burst_bytes * BITS * NS / c->rate_bits_per_s;
+		s->burst_ns = (uint64_t)c->burst_bytes * BITS_PER_BYTE * NS_PER_S / c->rate_bits_per_s;
 }
 
 void shaper_resume(struct shaper *s, uint64_t empty_at_ns, uint64_t rate_bits_per_s, uint64_t now)
@@ -33,10 +33,10 @@ void shaper_resume(struct shaper *s, uint64_t empty_at_ns, uint64_t rate_bits_pe
 	s->empty_at_ns = 0;
 	if (rate_bits_per_s == 0 || s->rate_bits_per_s == 0 || empty_at_ns <= now)
 		return;
-	most_ns = MOST_BYTES * BITS * NS / rate_bits_per_s;
+	most_ns = MOST_BYTES * BITS_PER_BYTE * NS_PER_S / rate_bits_per_s;
 	ns = empty_at_ns - now < most_ns ? empty_at_ns - now : most_ns;
 	if (rate_bits_per_s != s->rate_bits_per_s)
-		ns = bytes_to_ns(s, (ns * rate_bits_per_s + BITS * NS - 1) / (BITS * NS));
+		ns = bytes_to_ns(s, (ns * rate_bits_per_s + BITS_PER_BYTE * NS_PER_S - 1) / (BITS_PER_BYTE * NS_PER_S));
 	s->empty_at_ns = now + ns;
 }
 
@@ -68,7 +68,7 @@ uint32_t shaper_allows_bytes(const struct shaper *s, uint64_t now)
 	/*
 	 * The time left, at that rate, is at most the burst: nothing overflows. Rounded down, so that the bound holds.
 	 */
-	return (uint32_t)((s->burst_ns - backlog) * s->rate_bits_per_s / BITS / NS);
+	return (uint32_t)((s->burst_ns - backlog) * s->rate_bits_per_s / BITS_PER_BYTE / NS_PER_S);
 }
 
 uint64_t shaper_next_ns(const struct shaper *s, uint32_t bytes, uint64_t now)

@@ -5,10 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "clock.h"
-
-#define KIB 1024ULL
-#define MIB (KIB * KIB)
+#include "units.h"
 
 #define FIELD(type, field) .offset = offsetof(struct type, field), .bytes = sizeof(((struct type *)0)->field)
 #define PIPELINE(name, field) .scope = SCOPE_PIPELINE, .key = name, FIELD(config, field)
