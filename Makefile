@@ -23,7 +23,7 @@ BUILD := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))$(if $(MUTANT),/mutant
 OBJ := $(BUILD)/obj
 CFLAGS ?= -O2 -g
 ALL_CPPFLAGS = -D_GNU_SOURCE -Icommon -I. -Irun -Itests $(if $(MUTANT),-DONTIME_MUTANT) $(if $(NO_PROBES),-DONTIME_NO_PROBES) $(CPPFLAGS)
-ALL_CFLAGS = -std=gnu17 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -fno-omit-frame-pointer $(SAN_FLAGS) \
+ALL_CFLAGS = -std=gnu17 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror=implicit -fno-omit-frame-pointer $(SAN_FLAGS) \
 	$(CFLAGS)
 ALL_LDFLAGS = -rdynamic -Wl,-z,now $(SAN_FLAGS) $(LDFLAGS)
 LIBS := -ldl -pthread

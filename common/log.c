@@ -127,6 +127,15 @@ static int open_file(const char *file)
 	return -1;
 }
 
+const char *log_text_of(int err)
+{
+	if (err == EMFILE)
+		return "Too many open files: raise the limit of open files (ulimit -n, LimitNOFILE= of a unit)";
+	if (err == ENFILE)
+		return "Too many open files in the system: raise the limit of open files (sysctl fs.file-max)";
+	return strerror(err);
+}
+
 int log_reopen(void)
 {
 	const char *file = getenv("ONTIME_LOG_FILE");

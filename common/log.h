@@ -28,6 +28,9 @@ void log_set_name(const char *name);
  */
 int log_reopen(void);
 
+/* log_text_of - why a call failed (an errno), and, where it is the same for every call, what to do about it. Static. */
+const char *log_text_of(int err);
+
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -52,7 +52,7 @@ static int load(struct work *w, const char *file)
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), err;
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		log_error("load plugin %s: %s: it is tried again", file, strerror(errno));
+		log_error("load plugin %s: %s: it is tried again", file, log_text_of(errno));
 		return -1;
 	}
 	err = check_file(file, &st);
@@ -81,7 +81,7 @@ static int open_plugin(struct work *w, const char *file)
 	if (!err && w->plugin->open) {
 		err = w->plugin->open(&w->state);
 		if (err)
-			log_error("open plugin %s (%s): %s", w->plugin->name, file, strerror(-err));
+			log_error("open plugin %s (%s): %s", w->plugin->name, file, log_text_of(-err));
 	}
 	ending_hold(0);
 	return err ? EXIT_TEMPORARY : 0;

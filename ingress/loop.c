@@ -34,7 +34,7 @@ static int refuse_socket(const struct ingress_loop *l, uint32_t flow, int err)
 		log_error("no socket '%s.in.%u' was handed on (LISTEN_FDS): start with run/launch.sh", class, i);
 		return EXIT_CONFIG;
 	}
-	log_error("epoll_ctl for socket '%s.in.%u': %s", class, i, strerror(err));
+	log_error("epoll_ctl for socket '%s.in.%u': %s", class, i, log_text_of(err));
 	return EXIT_TEMPORARY;
 }
 
@@ -45,7 +45,7 @@ static int open_sockets(struct ingress_loop *l)
 
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epoll_fd < 0) {
-		log_error("epoll_create1: %s", strerror(errno));
+		log_error("epoll_create1: %s", log_text_of(errno));
 		return EXIT_TEMPORARY;
 	}
 	for (uint32_t flow = 0; flow < l->ingress.n_flows; flow++) {
@@ -87,7 +87,7 @@ static uint64_t all_flows(const struct ingress_loop *l)
 static int look_blindly(struct ingress_loop *l, int timeout_ms, int err)
 {
 	if (err == EBADF || err == EINVAL || err == EFAULT) {
-		log_error("epoll_wait: %s", strerror(err));
+		log_error("epoll_wait: %s", log_text_of(err));
 		abort();
 	}
 	if (timeout_ms)

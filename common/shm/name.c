@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "find.h"
+#include "log.h"
 
 #define SHM "/dev/shm"
 
@@ -102,7 +103,7 @@ int name_explain_missing(struct segment *seg, const char *instance, int err, cha
 		snprintf(why, WHY_BYTES, "attach segment %s: instance '%s' is not running; run/launch.sh starts it",
 			 seg->name, instance);
 	else
-		snprintf(why, WHY_BYTES, "attach segment %s: %s", seg->name, strerror(-err));
+		snprintf(why, WHY_BYTES, "attach segment %s: %s", seg->name, log_text_of(-err));
 	return err;
 }
 

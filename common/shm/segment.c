@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "header.h"
+#include "log.h"
 #include "name.h"
 
 #define PAGE 4096u
@@ -112,7 +113,7 @@ int segment_create(struct segment *seg, const struct config *c, const uint64_t *
 		err = -errno;
 		if (err != -EEXIST || !segment_is_named(c->instance, why))
 			snprintf(why, WHY_BYTES, "create segment %s for instance '%s': %s: see /dev/shm", seg->name,
-				 c->instance, strerror(-err));
+				 c->instance, log_text_of(-err));
 		return err;
 	}
 	err = -posix_fallocate(seg->fd, 0, (off_t)seg->size_bytes);
@@ -122,7 +123,7 @@ int segment_create(struct segment *seg, const struct config *c, const uint64_t *
 		snprintf(why, WHY_BYTES,
 			 "allocate %.1f MiB for segment %s: %s; make room in /dev/shm, or use smaller "
 			 "queue limits",
-			 (double)seg->size_bytes / 1048576, seg->name, strerror(-err));
+			 (double)seg->size_bytes / 1048576, seg->name, log_text_of(-err));
 		shm_unlink(seg->name);
 		segment_close(seg);
 		return err;
@@ -202,7 +203,7 @@ static int open_and_map(struct segment *seg, const char *instance, int writable,
 		return name_explain_missing(seg, instance, seg->fd, why);
 	if (fstat(seg->fd, &st) < 0) {
 		err = -errno;
-		snprintf(why, WHY_BYTES, "ask segment %s for its size and owner: %s", seg->name, strerror(-err));
+		snprintf(why, WHY_BYTES, "ask segment %s for its size and owner: %s", seg->name, log_text_of(-err));
 		segment_close(seg);
 		return err;
 	}
@@ -212,7 +213,7 @@ static int open_and_map(struct segment *seg, const char *instance, int writable,
 	seg->size_bytes = (uint64_t)st.st_size;
 	err = map(seg, writable ? PROT_READ | PROT_WRITE : PROT_READ);
 	if (err) {
-		snprintf(why, WHY_BYTES, "map segment %s: %s", seg->name, strerror(-err));
+		snprintf(why, WHY_BYTES, "map segment %s: %s", seg->name, log_text_of(-err));
 		segment_close(seg);
 		return err;
 	}

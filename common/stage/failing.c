@@ -62,7 +62,7 @@ static void count(struct failing_row *r, struct stage_block *self, int err)
 	atomic_store_explicit(&self->failing_errno, (uint32_t)err, memory_order_relaxed);
 	if (r->failures == SAID_AT)
 		log_warn("%s fails: %s: it is tried again until it works, at most %llu ms apart", r->name,
-			 strerror(err), (unsigned long long)(LONGEST_PAUSE_NS / NS_PER_MS));
+			 log_text_of(err), (unsigned long long)(LONGEST_PAUSE_NS / NS_PER_MS));
 }
 
 static void wait_before_next(struct failing_row *r)

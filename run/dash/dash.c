@@ -145,14 +145,13 @@ static int start(const struct dash_options *o, struct server *s, struct feed *f)
 
 	address_format(&o->listen, text);
 	if (err) {
-		log_error("serve on %s: %s; --listen ADDRESS:PORT takes another", text, strerror(-err));
+		log_error("serve on %s: %s; --listen ADDRESS:PORT takes another", text, log_text_of(-err));
 		return err;
 	}
 	feed_open(f, o->instance);
 	err = server_start(s, fd, f);
 	if (err) {
-		log_error("serve on %s: %s%s", text, strerror(-err),
-			  err == -EMFILE ? ": raise the limit (ulimit -n)" : "");
+		log_error("serve on %s: %s", text, log_text_of(-err));
 		return err;
 	}
 	log_info("http://%s/ shows instance '%s'", text, o->instance);

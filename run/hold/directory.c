@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "log.h"
+
 #define MOST_LINKS 40
 
 /* A walk from the root down, one name at a time. */
@@ -131,7 +133,7 @@ static int open_directory(struct walk *w, const char *name, char why[WHY_BYTES])
 	if (!err)
 		return 0;
 	snprintf(why, WHY_BYTES, "run directory %s: %.64s%s%s: name another place with ONTIME_RUN_DIR", name, part,
-		 *part ? ": " : "", w->wrong ? w->wrong : strerror(-err));
+		 *part ? ": " : "", w->wrong ? w->wrong : log_text_of(-err));
 	if (w->at >= 0)
 		close(w->at);
 	return err;
@@ -176,7 +178,7 @@ int directory_make_lock(const char *name, char path[PATH_BYTES], char why[WHY_BY
 	err = make_lock(w.at);
 	if (err)
 		snprintf(why, WHY_BYTES, "make %s/%s: %s: name another place with ONTIME_RUN_DIR", w.path,
-			 DIRECTORY_LOCK, strerror(-err));
+			 DIRECTORY_LOCK, log_text_of(-err));
 	close(w.at);
 	memcpy(path, w.path, PATH_BYTES);
 	return err;

@@ -27,7 +27,7 @@ static int exec_command(const struct hold_options *o)
 		return EXIT_CONFIG;
 	}
 	execvp(o->command[0], o->command);
-	log_error("run %s: %s", o->command[0], strerror(errno));
+	log_error("run %s: %s", o->command[0], log_text_of(errno));
 	return EXIT_TEMPORARY;
 }
 
@@ -43,10 +43,15 @@ static int segment_exists(const struct config *c)
 
 static int append_hosts(int fd, const struct hosts *hosts)
 {
-	FILE *out = fdopen(dup(fd), "w");
+	int copy = dup(fd), err = -errno;
+	FILE *out = copy < 0 ? NULL : fdopen(copy, "w");
 
-	if (!out)
-		return -errno;
+	if (!out) {
+		err = copy < 0 ? err : -errno;
+		if (copy >= 0)
+			close(copy);
+		return err;
+	}
 	hosts_write(hosts, out);
 	return fclose(out) ? -errno : 0;
 }
@@ -82,9 +87,8 @@ static int hand_on(struct sockets *sockets, struct segment *seg, const char *fil
 
 	segment_close(seg);
 	if (config < 0 || fd < 0) {
-		log_error("hand on the segment and %s: %s%s", file ? file : "the defaults",
-			  strerror(config < 0 ? -config : errno),
-			  config == -EMFILE || errno == EMFILE ? ": raise the limit of open files (ulimit -n)" : "");
+		log_error("hand on the segment and %s: %s", file ? file : "the defaults",
+			  log_text_of(config < 0 ? -config : errno));
 		return EXIT_TEMPORARY;
 	}
 	sockets_add(sockets, fd, "segment");

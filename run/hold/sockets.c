@@ -41,7 +41,7 @@ static const char *why_not(const struct address *a, int err)
 	static char text[SCOPE_BYTES + 32];
 
 	if (err != -ENODEV || a->scope[0] == '\0')
-		return strerror(-err);
+		return log_text_of(-err);
 	snprintf(text, sizeof(text), "no interface %s", a->scope);
 	return text;
 }
@@ -133,7 +133,7 @@ static int open_one(struct sockets *s, const struct config *c, uint32_t class, i
 		return 0;
 	}
 	log_error("%s %s for class %s: %s%s", out ? "connect to" : "bind", address_format(a, text),
-		  c->classes[class].name, strerror(-fd),
+		  c->classes[class].name, log_text_of(-fd),
 		  fd == -EADDRINUSE
 			  ? ": another program has this port (ss -lunp tells which); stop it, or change `listen`"
 			  : "");
@@ -142,6 +142,8 @@ static int open_one(struct sockets *s, const struct config *c, uint32_t class, i
 
 int sockets_open(struct sockets *s, const struct config *c)
 {
+	int space;
+
 	memset(s, 0, sizeof(*s));
 	for (int out = 0; out < 2; out++)
 		for (uint32_t class = 0; class < c->n_classes; class++) {
@@ -153,7 +155,13 @@ int sockets_open(struct sockets *s, const struct config *c)
 					return EXIT_TEMPORARY;
 				}
 		}
-	sockets_add(s, eventfd(0, EFD_NONBLOCK), "space");
+	space = eventfd(0, EFD_NONBLOCK);
+	if (space < 0) {
+		log_error("make the eventfd of free space: %s", log_text_of(errno));
+		close_all(s);
+		return EXIT_TEMPORARY;
+	}
+	sockets_add(s, space, "space");
 	return 0;
 }
 
@@ -195,7 +203,7 @@ int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage)
 	if (pidfd >= 0)
 		close(pidfd);
 	if (err) {
-		log_warn("take the sockets from pid %d: %s", stage, strerror(-err));
+		log_warn("take the sockets from pid %d: %s", stage, log_text_of(-err));
 		close_all(s);
 		return err;
 	}
@@ -204,8 +212,7 @@ int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage)
 
 static int refuse_hand_on(const struct sockets *s)
 {
-	log_error("hand on %u sockets: %s: raise the limit of open files to %u (ulimit -n)", s->n, strerror(errno),
-		  2 * (s->n + LISTEN_FIRST_FD));
+	log_error("hand on %u sockets: %s: it takes %u", s->n, log_text_of(errno), 2 * (s->n + LISTEN_FIRST_FD));
 	return EXIT_TEMPORARY;
 }
 

@@ -174,7 +174,7 @@ void life_start(struct life *l, const struct segment *seg, char *const *argv, ui
 	}
 	if (err) {
 		if (!l->has_told)
-			log_error("start %s: %s: trying again, at least once a second", binary, strerror(err));
+			log_error("start %s: %s: trying again, at least once a second", binary, log_text_of(err));
 		l->has_told = 1;
 		wait_longer(l, now);
 		return;

@@ -144,7 +144,7 @@ int names_keep(struct names *n)
 		reopened = log_reopen();
 	if (err && !n->has_told)
 		log_error("put the files of %s back: %s: trying again each second; nothing that runs needs them",
-			  n->directory, why[0] ? why : strerror(-err));
+			  n->directory, why[0] ? why : log_text_of(-err));
 	else if (any && !err)
 		log_warn("files were gone from %s, or out of date: put back", n->directory);
 	n->has_told = err != 0;

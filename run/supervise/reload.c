@@ -99,7 +99,7 @@ static int keep(const struct reload *r, const char *text, size_t bytes)
 
 	if (!err)
 		return fd;
-	log_error("reload %s: %s: nothing was changed", r->file, strerror(-err));
+	log_error("reload %s: %s: nothing was changed", r->file, log_text_of(-err));
 	if (fd >= 0)
 		close(fd);
 	return err;
@@ -136,7 +136,7 @@ static void answer(const struct reload *r, int fd, pid_t parent)
 		hosts_write(&hosts, out);
 	err = !out || fclose(out);
 	if (err)
-		log_error("reload %s: %s: nothing was changed", r->file, strerror(errno));
+		log_error("reload %s: %s: nothing was changed", r->file, log_text_of(errno));
 	_exit(err);
 }
 
@@ -153,7 +153,7 @@ static int start_asking(struct reload *r, int fd)
 		r->answer_fd = fd;
 		return RELOAD_ASKS;
 	}
-	log_error("reload %s: ask for its host names: %s: nothing was changed", r->file, strerror(errno));
+	log_error("reload %s: ask for its host names: %s: nothing was changed", r->file, log_text_of(errno));
 	if (pid > 0) {
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
@@ -183,7 +183,7 @@ static int finish(struct reload *r, int fd, struct config *config)
 
 	close(fd);
 	if (!text) {
-		log_error("reload %s: %s: nothing was changed", r->file, strerror(-err));
+		log_error("reload %s: %s: nothing was changed", r->file, log_text_of(-err));
 	} else if (!err && config_explain_changes(config, &fresh, stderr)) {
 		log_error("reload %s: some changes need a relaunch: nothing was changed", r->file);
 		err = -EINVAL;
@@ -191,7 +191,7 @@ static int finish(struct reload *r, int fd, struct config *config)
 		err = put(r->config_fd, text, bytes);
 		if (err)
 			log_error("reload %s: keep it for the stages: %s: nothing was changed", r->file,
-				  strerror(-err));
+				  log_text_of(-err));
 	}
 	free(text);
 	if (err)
@@ -209,7 +209,7 @@ int reload_now(struct reload *r, struct config *config)
 
 	stop_asking(r); /* what it reads has been replaced */
 	if (!text)
-		log_error("reload %s: %s: nothing was changed", r->file, strerror(errno));
+		log_error("reload %s: %s: nothing was changed", r->file, log_text_of(errno));
 	if (fd >= 0)
 		close(fd);
 	if (!text)

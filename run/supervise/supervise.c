@@ -180,7 +180,7 @@ static int open_instance(struct supervisor *s)
 	err = segment_lock_supervisor(&s->seg);
 	if (err) {
 		log_error("supervise instance '%s': %s (pid %d)", s->config.instance,
-			  err == -EBUSY ? "a supervisor is running already" : strerror(-err),
+			  err == -EBUSY ? "a supervisor is running already" : log_text_of(-err),
 			  segment_supervisor_pid(&s->seg));
 		return EXIT_TEMPORARY;
 	}
@@ -206,7 +206,7 @@ static int open_supervisor(struct supervisor *s, int argc, char **argv)
 
 	s->signal_fd = open_signals(); /* before the lock, by which others find whom to signal */
 	if (s->signal_fd < 0) {
-		log_error("signalfd: %s", strerror(errno));
+		log_error("signalfd: %s", log_text_of(errno));
 		return EXIT_TEMPORARY;
 	}
 	s->build = from_environment("ONTIME_BUILD");
