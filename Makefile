@@ -238,6 +238,6 @@ $(OBJ)/have-cunit:
 ifneq ($(COMPILING),)
 $(call record,$(OBJ)/compile,$(CC) $(ALL_CFLAGS) $(ALL_CPPFLAGS))
 $(call record,$(OBJ)/plugins.link,$(CC) $(SAN_FLAGS) $(LDFLAGS))
-$(call record,$(OBJ)/bpf.compile,$(CC))
+$(call record,$(OBJ)/bpf.compile,clang $(BPF_FLAGS))
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 endif

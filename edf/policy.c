@@ -15,14 +15,6 @@ static int is_hopeless(uint64_t now, uint64_t deadline_ns, uint64_t service_ns, 
 	return now + service_ns + margin > deadline_ns;
 }
 
-int edf_is_hopeless(const struct edf_rules *rules, const struct edf_queue *q, uint64_t now, uint64_t deadline_ns,
-		    uint64_t service_ns)
-{
-	if (rules->policy == POLICY_EDF && rules->late == LATE_SEND)
-		return 0;
-	return is_hopeless(now, deadline_ns, service_ns, margin_ns(rules, q));
-}
-
 uint64_t edf_hopeless_from(const struct edf_rules *rules, const struct edf_queue *q, uint64_t deadline_ns,
 			   uint64_t service_ns)
 {
@@ -31,6 +23,12 @@ uint64_t edf_hopeless_from(const struct edf_rules *rules, const struct edf_queue
 	if (deadline_ns == NO_DEADLINE || (rules->policy == POLICY_EDF && rules->late == LATE_SEND))
 		return UINT64_MAX;
 	return deadline_ns < needs_ns ? 0 : deadline_ns - needs_ns + 1;
+}
+
+int edf_is_hopeless(const struct edf_rules *rules, const struct edf_queue *q, uint64_t now, uint64_t deadline_ns,
+		    uint64_t service_ns)
+{
+	return now >= edf_hopeless_from(rules, q, deadline_ns, service_ns);
 }
 
 /* What the head is to be dropped as if it does not go on; DROP_NONE: it can be in time, or need not be. */
