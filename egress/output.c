@@ -227,7 +227,9 @@ static int is_loopback(const struct address *a)
 
 void output_look(struct output *o)
 {
-	if (!o->has_way || !is_loopback(o->to))
+	int is_failing = !o->has_way || o->mend_pause_ns; /* mended in vain: what it took may have been short */
+
+	if (is_failing || !is_loopback(o->to))
 		repair(o);
 }
 

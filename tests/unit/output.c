@@ -1,6 +1,8 @@
-/* output.c - the error queue of an output is emptied in pieces. */
+/* output.c - the error queue of an output is emptied in pieces; a way that could not be mended is looked for again. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdalign.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -55,4 +57,49 @@ static void no_queue_of_errors_is_followed_without_end(void)
 	close(fd);
 }
 
-SUITE(output, TEST(no_queue_of_errors_is_followed_without_end))
+static in_addr_t local_address_of(int fd)
+{
+	struct sockaddr_in at = { 0 };
+	socklen_t len = sizeof(at);
+
+	CU_ASSERT_EQUAL(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	return ntohl(at.sin_addr.s_addr);
+}
+
+/* From an address that no new socket would get. */
+static int astray_socket(const struct address *to)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK + 1) } };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	CU_ASSERT_FATAL(fd >= 0);
+	CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+	CU_ASSERT_EQUAL_FATAL(connect(fd, (const struct sockaddr *)&to->at, to->len), 0);
+	return fd;
+}
+
+/* The packet that met the shortage may have been the last for long: the next must not be lost to it. */
+static void a_mend_that_a_shortage_stopped_is_made_up_for(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) }, .sin_port = htons(9) };
+	struct address to = { .len = sizeof(at) };
+	struct output o = { .to = &to, .class = "high", .has_way = 1 };
+	struct rlimit was, none;
+
+	memcpy(&to.at, &at, sizeof(at));
+	o.fd = astray_socket(&to);
+	output_look(&o);
+	/* to a loopback address, no look without a need */
+	CU_ASSERT_EQUAL(local_address_of(o.fd), INADDR_LOOPBACK + 1);
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){ 0, was.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &none);
+	CU_ASSERT_EQUAL(output_mend(&o, ENETUNREACH, 1), ENETUNREACH);
+	setrlimit(RLIMIT_NOFILE, &was);
+	CU_ASSERT_EQUAL(local_address_of(o.fd), INADDR_LOOPBACK + 1);
+	output_look(&o);
+	CU_ASSERT_EQUAL(local_address_of(o.fd), INADDR_LOOPBACK);
+	close(o.fd);
+}
+
+SUITE(output, TEST(no_queue_of_errors_is_followed_without_end), TEST(a_mend_that_a_shortage_stopped_is_made_up_for))
