@@ -70,13 +70,15 @@ static void commit(struct edf_loop *l, uint32_t class, uint64_t now)
 	l->unrung_pkts += n;
 }
 
-static void ring_neighbours(struct edf_loop *l)
+static void ring_neighbours(struct stage *s)
 {
+	struct edf_loop *l = loop_of(s);
+
 	if (l->unrung_pkts == 0)
 		return;
 	l->unrung_pkts = 0;
-	stage_ring(&l->stage, STAGE_EGRESS, PARKED);
-	stage_ring(&l->stage, STAGE_INGRESS, PARKED_FOR_SPACE);
+	stage_ring(s, STAGE_EGRESS, PARKED);
+	stage_ring(s, STAGE_INGRESS, PARKED_FOR_SPACE);
 }
 
 static void commit_all(struct edf_loop *l, uint64_t now)
@@ -84,7 +86,7 @@ static void commit_all(struct edf_loop *l, uint64_t now)
 	for (uint32_t class = 0; class < l->stage.config.n_classes; class++)
 		commit(l, class, now);
 	if (l->unrung_pkts >= RING_PKTS || l->work.kind != WORK_NONE)
-		ring_neighbours(l);
+		ring_neighbours(&l->stage);
 }
 
 static void guard(struct edf_loop *l)
@@ -114,7 +116,7 @@ static uint64_t let_others_go_first(void *arg, uint64_t worked_ns)
 		finish_head(l, choice, now);
 		now = now_ns();
 		commit(l, (uint32_t)choice.class, now);
-		ring_neighbours(l);
+		ring_neighbours(&l->stage);
 		stage_beat(&l->stage, now, 1); /* this may go on for as long as the classes above are overloaded */
 	}
 	l->at_work = mine;
@@ -236,7 +238,7 @@ static void step(struct stage *s)
 		stage_beat(&l->stage, now, 1);
 		return;
 	}
-	ring_neighbours(l);
+	ring_neighbours(s);
 	stage_beat(&l->stage, now, 0);
 	park(l);
 }
@@ -307,4 +309,4 @@ static void close_loop(struct stage *s)
 		free(l->plan.classes[class].entries);
 }
 
-const struct stage_ops edf_ops = { STAGE_EDF, open_loop, reload, step, is_drained, close_loop };
+const struct stage_ops edf_ops = { STAGE_EDF, open_loop, reload, step, ring_neighbours, is_drained, close_loop };

@@ -41,13 +41,15 @@ static int has_input(void *arg)
 /*
  * Wake the stages that wait for the room that this step made. A death before it costs them one bounded park (bell.h).
  */
-static void ring_neighbours(struct egress_loop *l)
+static void ring_neighbours(struct stage *s)
 {
+	struct egress_loop *l = loop_of(s);
+
 	if (l->sender.settled.unrung_pkts == 0)
 		return;
 	l->sender.settled.unrung_pkts = 0;
-	stage_ring(&l->stage, STAGE_EDF, PARKED_FOR_SPACE);
-	stage_ring(&l->stage, STAGE_INGRESS, PARKED_FOR_SPACE);
+	stage_ring(s, STAGE_EDF, PARKED_FOR_SPACE);
+	stage_ring(s, STAGE_INGRESS, PARKED_FOR_SPACE);
 }
 
 /* When the next thing happens that nobody rings for: a retry, or the shaper. */
@@ -158,7 +160,7 @@ static void step(struct stage *s)
 	is_free = class >= 0 && next_ns <= now;
 	if (is_free)
 		send_class(l, class, now);
-	ring_neighbours(l);
+	ring_neighbours(s);
 	if (!is_free)
 		park(l, next_ns);
 }
@@ -206,4 +208,4 @@ static int is_drained(struct stage *s)
 	return send_is_idle(&loop_of(s)->sender);
 }
 
-const struct stage_ops egress_ops = { STAGE_EGRESS, open_loop, reload, step, is_drained, NULL };
+const struct stage_ops egress_ops = { STAGE_EGRESS, open_loop, reload, step, ring_neighbours, is_drained, NULL };

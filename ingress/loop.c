@@ -171,10 +171,14 @@ static void sleep_until_input(struct ingress_loop *l, uint64_t blocked)
 	l->ingress.ready |= blocked;
 }
 
-static void ring_edf(struct ingress_loop *l)
+static void ring_edf(struct stage *s)
 {
+	struct ingress_loop *l = loop_of(s);
+
+	if (l->unrung_pkts == 0)
+		return;
 	l->unrung_pkts = 0;
-	stage_ring(&l->stage, STAGE_EDF, PARKED);
+	stage_ring(s, STAGE_EDF, PARKED);
 }
 
 static void step(struct stage *s)
@@ -197,8 +201,7 @@ static void step(struct stage *s)
 	flow = ingress_pick(&l->ingress, l->room_pkts);
 	stage_beat(&l->stage, now, flow >= 0);
 	if (flow < 0) {
-		if (l->unrung_pkts)
-			ring_edf(l);
+		ring_edf(s);
 		sleep_until_input(l, blocked);
 		return;
 	}
@@ -207,8 +210,8 @@ static void step(struct stage *s)
 	got = receive_batch(&l->receiver, &l->ingress, flow, n, &bytes);
 	ingress_charge(&l->ingress, flow, bytes + got, got < n);
 	l->unrung_pkts += got;
-	if (l->unrung_pkts >= RING_PKTS || (l->unrung_pkts && !l->ingress.ready))
-		ring_edf(l);
+	if (l->unrung_pkts >= RING_PKTS || !l->ingress.ready)
+		ring_edf(s);
 }
 
 /* USR1: stop once every socket has been seen empty. */
@@ -254,4 +257,4 @@ static void close_loop(struct stage *s)
 	l->epoll_fd = 0;
 }
 
-const struct stage_ops ingress_ops = { STAGE_INGRESS, open_loop, reload, step, is_drained, close_loop };
+const struct stage_ops ingress_ops = { STAGE_INGRESS, open_loop, reload, step, ring_edf, is_drained, close_loop };

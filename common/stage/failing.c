@@ -65,15 +65,21 @@ static void count(struct failing_row *r, struct stage_block *self, int err)
 			 log_text_of(err), (unsigned long long)(LONGEST_PAUSE_NS / NS_PER_MS));
 }
 
-static void wait_before_next(struct failing_row *r)
+static void owe_pause(struct failing *f, struct failing_row *r)
 {
-	struct timespec t = { 0 };
-
 	r->pause_ns = r->pause_ns && !r->works ? 2 * r->pause_ns : FIRST_PAUSE_NS;
 	if (r->pause_ns > LONGEST_PAUSE_NS)
 		r->pause_ns = LONGEST_PAUSE_NS;
 	r->works = 0;
-	t.tv_nsec = (long)r->pause_ns;
+	if (r->pause_ns > f->owed_pause_ns)
+		f->owed_pause_ns = r->pause_ns;
+}
+
+void failing_pause(struct failing *f)
+{
+	struct timespec t = { .tv_nsec = (long)f->owed_pause_ns };
+
+	f->owed_pause_ns = 0;
 	nanosleep(&t, NULL); /* a stop or a reload ends it */
 }
 
@@ -89,7 +95,7 @@ void failing_note(struct failing *f, struct stage_block *self, const char *name,
 		return;
 	count(r, self, err);
 	tell(f, self);
-	wait_before_next(r);
+	owe_pause(f, r);
 }
 
 void failing_works(struct failing *f, const char *name)

@@ -6,6 +6,7 @@
  * Rules:   a row begins with a failure and ends when the call has worked for a second: one that fails now and then is
  *          failing.
  *          The pause doubles from 1 to 10 ms, so a stage that cannot sleep still looks for work 100 times a second.
+ *          The pause is owed until the step ends: taken at once, other stages would wait for a ring that long.
  *          A few interrupts in a row are none of this: signals, SIGCONT and debuggers make them.
  */
 #ifndef ONTIME_FAILING_H
@@ -27,11 +28,15 @@ struct failing_row {
 
 struct failing {
 	uint32_t n_rows;
+	uint64_t owed_pause_ns; /* the longest that a failure since the last pause asks for */
 	struct failing_row rows[FAILING_ROWS];
 };
 
-/* failing_note - the call of that name (a literal) failed with err; returns after the pause, or a signal. */
+/* failing_note - the call of that name (a literal) failed with err. */
 void failing_note(struct failing *f, struct stage_block *self, const char *name, int err);
+
+/* failing_pause - take the pause that is owed; a signal ends it. */
+void failing_pause(struct failing *f);
 
 /* failing_works - it succeeded. */
 void failing_works(struct failing *f, const char *name);

@@ -19,6 +19,23 @@ static int must_end(const struct stage_ops *ops, struct stage *s)
 	return asked_to_stop() || (asked_to_drain() && ops->is_drained(s));
 }
 
+/* It takes milliseconds, and nobody is to wait for a ring that long. */
+static void reload(const struct stage_ops *ops, struct stage *s)
+{
+	ops->ring(s);
+	if (stage_reload(s))
+		ops->reload(s);
+}
+
+void stage_step(const struct stage_ops *ops, struct stage *s)
+{
+	ops->step(s);
+	if (s->failing.owed_pause_ns == 0)
+		return;
+	ops->ring(s);
+	failing_pause(&s->failing);
+}
+
 int stage_run(const struct stage_ops *ops, struct stage *s, int argc, char **argv)
 {
 	int status = stage_begin(ops, s, argc, argv);
@@ -27,8 +44,8 @@ int stage_run(const struct stage_ops *ops, struct stage *s, int argc, char **arg
 		return stage_fail(s, status - 1);
 	while (!must_end(ops, s)) {
 		if (stage_reload_asked(s))
-			ops->reload(s);
-		ops->step(s);
+			reload(ops, s);
+		stage_step(ops, s);
 	}
 	if (ops->close)
 		ops->close(s);

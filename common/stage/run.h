@@ -28,6 +28,12 @@ struct stage_ops {
 	 */
 	void (*step)(struct stage *s);
 
+	/*
+	 * ring - wake the stages that wait for what this one has passed on and not yet rung for. Called before anything
+	 * that takes long: a pause after a failed call, a reload.
+	 */
+	void (*ring)(struct stage *s);
+
 	/* is_drained - asked before each step once SIGUSR1 came: does nothing wait for this stage? */
 	int (*is_drained)(struct stage *s);
 
@@ -40,6 +46,9 @@ struct stage_ops {
 
 /* stage_begin - open the stage and report it ready. 0, or 1 + the exit status. */
 int stage_begin(const struct stage_ops *ops, struct stage *s, int argc, char **argv);
+
+/* stage_step - one step, and the pause that a failed call in it asks for. */
+void stage_step(const struct stage_ops *ops, struct stage *s);
 
 /* stage_run - all of a stage's life. Returns the exit status. */
 int stage_run(const struct stage_ops *ops, struct stage *s, int argc, char **argv);

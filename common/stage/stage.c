@@ -173,14 +173,17 @@ static void postpone_reload(struct stage *s, const char *why)
 	s->reload_due_ns = now_ns() + NS_PER_S;
 }
 
-int stage_reload_asked(struct stage *s)
+int stage_reload_asked(const struct stage *s)
+{
+	return asked_to_reload() || (s->reload_due_ns && now_ns() >= s->reload_due_ns);
+}
+
+int stage_reload(struct stage *s)
 {
 	struct config fresh;
 	char why[CONFIG_WHY_BYTES];
 	int err;
 
-	if (!asked_to_reload() && !(s->reload_due_ns && now_ns() >= s->reload_due_ns))
-		return 0;
 	asked_reload_done();
 	log_reopen();
 	err = config_load(&fresh, s->file, s->argc, s->argv, why, sizeof(why));

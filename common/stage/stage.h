@@ -65,8 +65,11 @@ int stage_fail(struct stage *s, int status);
 /* stage_ready - tell the supervisor and systemd, and ring all bells. */
 void stage_ready(struct stage *s);
 
-/* stage_reload_asked - returns 1 when SIGHUP came and s->config has become the new config: apply it. */
-int stage_reload_asked(struct stage *s);
+/* stage_reload_asked - SIGHUP came, or a reload that could not be is due again. */
+int stage_reload_asked(const struct stage *s);
+
+/* stage_reload - read the config again. Returns 1 when s->config has become the new one: apply it. */
+int stage_reload(struct stage *s);
 
 /* stage_beat - call on progress, and at least once per heartbeat when idle. Cheap when called often. */
 void stage_beat(struct stage *s, uint64_t now, int has_work);
@@ -83,7 +86,7 @@ int stage_spin(struct stage *s, int (*has_input)(void *arg), void *arg);
 
 /*
  * stage_call_failed, stage_call_works - a system call that must work failed with err, or did not: see failing.h.
- * Whoever tries it again after that does not spin. name: a literal.
+ * Whoever tries it again at the next step does not spin. name: a literal.
  */
 static inline void stage_call_failed(struct stage *s, const char *name, int err)
 {

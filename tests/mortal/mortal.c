@@ -29,7 +29,7 @@ int mortal_open(enum stage_id id, int argc, char **argv)
 
 void mortal_step(enum stage_id id)
 {
-	mortals[id].ops->step(mortals[id].stage);
+	stage_step(mortals[id].ops, mortals[id].stage);
 }
 
 void mortal_die(enum stage_id id)

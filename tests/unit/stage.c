@@ -1,6 +1,7 @@
-/* stage.c - what a stage tells the service manager. */
+/* stage.c - what a stage tells the service manager; what it owes others before it pauses. */
 #include "stage/stage.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "stage/notify.h"
+#include "stage/run.h"
 #include "suites.h"
 
 #define BEATS_NS (10 * NS_PER_S) /* a beat is due by then */
@@ -99,5 +101,35 @@ static void without_a_service_manager_nobody_is_told(void)
 	CU_ASSERT_EQUAL(notify_send("READY=1"), 0);
 }
 
+static uint64_t failed_at_ns, rung_at_ns;
+
+static void step_that_fails(struct stage *s)
+{
+	stage_call_failed(s, "a call", ENOMEM);
+	failed_at_ns = now_ns();
+}
+
+static void ring(struct stage *s)
+{
+	(void)s;
+	rung_at_ns = now_ns();
+}
+
+/* What was passed on before the call failed is not to wait for the pause. */
+static void nobody_waits_for_a_ring_while_a_stage_pauses(void)
+{
+	const struct stage_ops ops = { .id = STAGE_INGRESS, .step = step_that_fails, .ring = ring };
+
+	open_stage();
+	stage_step(&ops, &stage);
+	CU_ASSERT(failed_at_ns > 0 && rung_at_ns >= failed_at_ns);
+	CU_ASSERT(rung_at_ns - failed_at_ns < now_ns() - rung_at_ns); /* the pause of 1 ms is after it */
+	CU_ASSERT(now_ns() - rung_at_ns >= NS_PER_MS);
+	CU_ASSERT_EQUAL(stage.failing.owed_pause_ns, 0);
+	unsetenv("NOTIFY_SOCKET");
+	segment_close(&stage.seg);
+}
+
 SUITE(stage, TEST(a_service_manager_that_cannot_be_told_at_once_is_told_with_a_beat),
-      TEST(a_service_manager_that_is_told_at_once_is_told_once), TEST(without_a_service_manager_nobody_is_told))
+      TEST(a_service_manager_that_is_told_at_once_is_told_once), TEST(without_a_service_manager_nobody_is_told),
+      TEST(nobody_waits_for_a_ring_while_a_stage_pauses))
