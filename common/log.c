@@ -132,7 +132,7 @@ const char *log_text_of(int err)
 	if (err == EMFILE)
 		return "Too many open files: raise the limit of open files (ulimit -n, LimitNOFILE= of a unit)";
 	if (err == ENFILE)
-		return "Too many open files in the system: raise the limit of open files (sysctl fs.file-max)";
+		return "Too many open files in system: raise the limit of open files (sysctl fs.file-max)";
 	return strerror(err);
 }
 

@@ -108,9 +108,14 @@ remade() { # N: sockets connected or bound again, as the log tells
 	[ "$(grep -c 'is sent to from\|there is a way to .* now\|is received on interface\|is there now' "$log")" = "$1" ]
 }
 
+nothing_is_queued() { # by the kernel, on its way out
+	! tc -s qdisc show dev va | grep backlog | grep -qv 'backlog 0b 0p'
+}
+
 through() { # N FROM: that number of datagrams through class a arrive at 10.9.0.2, from that address
 	before=$(value a .received)
-	sink_at 10.9.0.2:22001 && $datagrams send 127.0.0.1:21001 "$1" && eventually received a $((before + $1)) && sink_ends && came 10.9.0.2:22001 "$1" "$2"
+	sink_at 10.9.0.2:22001 && $datagrams send 127.0.0.1:21001 "$1" && eventually received a $((before + $1)) &&
+		eventually nothing_is_queued && sink_ends && came 10.9.0.2:22001 "$1" "$2"
 }
 
 a="[class a]
