@@ -27,7 +27,7 @@ few_descriptors() { # with 16 of them, 60 idle connections, and pages that read 
 too_few_descriptors() { # and below what it needs it says so
 	text=$(prlimit --nofile=8 "$ONTIME_BUILD/dash" --listen "127.0.0.1:$((port + 2))" 2>&1) && status=0 || status=$?
 	echo "$text (status $status)"
-	[ "$status" = 1 ] && [ "$text" = "dash: serve on 127.0.0.1:$((port + 2)): Too many open files: raise the limit (ulimit -n)" ]
+	[ "$status" = 1 ] && [ "$text" = "dash: serve on 127.0.0.1:$((port + 2)): Too many open files: raise the limit of open files (ulimit -n, LimitNOFILE= of a unit)" ]
 }
 
 # In a network of its own: an address of this machine that is not loopback's, and a socket of IPv6 that takes IPv4 too.
