@@ -14,6 +14,7 @@
 #include "ending.h"
 #include "shm/journal.h"
 #include "log.h"
+#include "stage/standby.h"
 
 #define TIMER_MISS_NS (60 * NS_PER_US) /* p99 of a timer's lateness on a VM: the stretch to spin for */
 
@@ -93,7 +94,7 @@ int work_open(struct work *w, struct stage *s)
 	w->kind = s->config.work;
 	w->n_classes = s->config.n_classes;
 	w->journal = &s->seg.shared->edf_journal;
-	ending_recall(w->journal, w->kind == WORK_PLUGIN ? getenv("ONTIME_LAST_END") : NULL);
+	ending_recall(w->journal, w->kind == WORK_PLUGIN ? getenv(STANDBY_LAST_END) : NULL);
 	return w->kind == WORK_PLUGIN ? open_plugin(w, s->config.plugin) : 0;
 }
 

@@ -8,7 +8,7 @@
 #   --KEY=VALUE    any option of the config: --policy=edf-drop, --high.budget=2ms
 #   ONTIME_HISTOGRAMS=off in the environment: no latency histograms; build/latency attaches them later
 #
-# When stages of the instance run without a supervisor (it was killed), this starts a new one, which adopts them.
+# When stages of the instance run without a supervisor and a holder (both were killed), this starts new ones, which adopt them.
 # Exit status: 0 running, 1 temporary failure, 2 usage or configuration.
 set -eu
 here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
@@ -114,7 +114,7 @@ tail=
 umask 077
 # From there, so that a relative plugin is found wherever this was called, and no other file system is kept busy.
 # shellcheck disable=SC2086
-cd "$ontime" && ONTIME_LOG_FILE=$log exec setsid "$build/hold" $mode ${mode:+-i "$instance"} -c "$config" "$@" -- "$here/supervisor.sh" "$@" >>"$log" 2>&1 </dev/null 9<&- &
+cd "$ontime" && ONTIME_LOG_FILE=$log exec setsid "$build/hold" --keep $mode ${mode:+-i "$instance"} -c "$config" "$@" -- "$here/supervisor.sh" "$@" >>"$log" 2>&1 </dev/null 9<&- &
 holder=$!
 
 tries=0 # of 50 ms, without those in which a stage was starting: a slow start is none that failed
@@ -195,4 +195,4 @@ tail=$!
 wait "$tail" || true
 lock_instances # stop.sh, from elsewhere, may be at work
 [ "$("$build/hold" --stages -i "$instance" 2>/dev/null | grep -c ' 1$')" = 0 ] ||
-	die 1 "the supervisor was killed; the stages run on: $(typed launch) starts another"
+	die 1 "supervisor and holder were killed; the stages run on: $(typed launch) starts another"

@@ -8,7 +8,9 @@
 #include "clock.h"
 
 #define LOCK_POLL_NS (200 * NS_PER_US)
-#define FIRST_PID_LOCK 16 /* the byte of the first lock that names its holder: one per stage, then the supervisor's */
+#define FIRST_PID_LOCK 16 /* the byte of the first lock that tells its owner's pid: one per stage, then these two */
+#define SUPERVISOR N_STAGES
+#define HOLDER (N_STAGES + 1)
 
 static struct flock lock_of(off_t byte)
 {
@@ -27,7 +29,7 @@ static int take_pid_lock(const struct segment *seg, int who)
 }
 
 /* Of the holder as seen from here; 0: nobody, or nobody in this pid namespace. *held says which. */
-static pid_t pid_lock_holder(const struct segment *seg, int who, int *held)
+static pid_t pid_lock_owner(const struct segment *seg, int who, int *held)
 {
 	struct flock lock = lock_of(FIRST_PID_LOCK + who);
 
@@ -63,32 +65,57 @@ int segment_lock_stage(const struct segment *seg, enum stage_id id, uint64_t tim
 	return 0;
 }
 
-int segment_lock_supervisor(const struct segment *seg)
+static int lock_alone(const struct segment *seg, int who)
 {
-	int err = take_pid_lock(seg, N_STAGES);
+	int err = take_pid_lock(seg, who);
 
 	return err == -EAGAIN || err == -EACCES ? -EBUSY : err;
+}
+
+int segment_lock_supervisor(const struct segment *seg)
+{
+	return lock_alone(seg, SUPERVISOR);
+}
+
+int segment_lock_holder(const struct segment *seg)
+{
+	return lock_alone(seg, HOLDER);
 }
 
 pid_t segment_stage_pid(const struct segment *seg, enum stage_id id)
 {
 	int held;
 
-	return segment_stage_is_alive(seg, id) ? pid_lock_holder(seg, (int)id, &held) : 0;
+	return segment_stage_is_alive(seg, id) ? pid_lock_owner(seg, (int)id, &held) : 0;
 }
 
 pid_t segment_supervisor_pid(const struct segment *seg)
 {
 	int held;
 
-	return pid_lock_holder(seg, N_STAGES, &held);
+	return pid_lock_owner(seg, SUPERVISOR, &held);
+}
+
+pid_t segment_holder_pid(const struct segment *seg)
+{
+	int held;
+
+	return pid_lock_owner(seg, HOLDER, &held);
 }
 
 int segment_is_supervised(const struct segment *seg)
 {
 	int held;
 
-	pid_lock_holder(seg, N_STAGES, &held);
+	pid_lock_owner(seg, SUPERVISOR, &held);
+	return held;
+}
+
+int segment_is_held(const struct segment *seg)
+{
+	int held;
+
+	pid_lock_owner(seg, HOLDER, &held);
 	return held;
 }
 

@@ -1,5 +1,6 @@
 /*
- * lock.h - who is a stage, and who the supervisor, by the kernel's word: each holds a lock on a byte of the segment.
+ * lock.h - who is a stage, who the supervisor and who the holder, by the kernel's word: each holds a lock on a byte of
+ * the segment.
  *
  * Rules:   a stage holds two. One is of its open file description and ends when the last system call of its holder is
  *          over, so it says that a stage is gone for good. The kernel names the holder of the other one, the
@@ -21,15 +22,20 @@ int segment_lock_stage(const struct segment *seg, enum stage_id id, uint64_t tim
 /* segment_lock_supervisor - become the one supervisor of the instance. 0, or -EBUSY. The lock ends with the process. */
 int segment_lock_supervisor(const struct segment *seg);
 
+/* segment_lock_holder - become the one holder of the instance's sockets, likewise. */
+int segment_lock_holder(const struct segment *seg);
+
 /*
- * segment_stage_pid, segment_supervisor_pid - the process that holds the lock, as the kernel knows it; 0: none, or one
- * in a pid namespace that cannot be seen from here (segment_stage_is_alive() tells the two apart).
+ * segment_stage_pid, segment_supervisor_pid, segment_holder_pid - who has the lock, as the kernel knows it; 0: none, or
+ * one in a pid namespace that cannot be seen from here (segment_stage_is_alive() tells the two apart).
  */
 pid_t segment_stage_pid(const struct segment *seg, enum stage_id id);
 pid_t segment_supervisor_pid(const struct segment *seg);
+pid_t segment_holder_pid(const struct segment *seg);
 
-/* segment_is_supervised - is there a supervisor, seen from here or not? */
+/* segment_is_supervised, segment_is_held - is there a supervisor, or a holder, seen from here or not? */
 int segment_is_supervised(const struct segment *seg);
+int segment_is_held(const struct segment *seg);
 
 /* segment_stage_is_alive - does a process hold the stage's lock? Works on a read-only handle, and disturbs nobody. */
 int segment_stage_is_alive(const struct segment *seg, enum stage_id id);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "log.h"
 
@@ -30,6 +31,20 @@ int handed_socket(const char *class, const char *direction, uint32_t i)
 
 	snprintf(name, sizeof(name), "%s.%s.%u", class, direction, i);
 	return handed_fd(name);
+}
+
+void handed_close_others(void)
+{
+	const char *names = getenv("LISTEN_FDNAMES");
+	unsigned int fd = LISTEN_FIRST_FD;
+
+	while (names && *names) {
+		size_t n = strcspn(names, ":");
+
+		names += n + (names[n] == ':');
+		fd++;
+	}
+	close_range(fd, ~0U, 0);
 }
 
 int handed_check(const struct segment *seg)

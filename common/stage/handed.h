@@ -21,6 +21,9 @@ int handed_fd(const char *name);
 /* handed_socket - the i-th socket of a class, e.g. "high.in.0", or -1 if none was handed on. */
 int handed_socket(const char *class, const char *direction, uint32_t i);
 
+/* handed_close_others - what was inherited beyond that is somebody else's. */
+void handed_close_others(void);
+
 /*
  * handed_check - are the sockets those that the segment was made for? Their cookies say so.
  * 0, or after one line: -EBADF if one is another, or why one could not be asked.

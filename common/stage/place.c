@@ -258,6 +258,13 @@ static uint64_t used_ns(const struct place *p, int i, uint64_t seen[N_STAGES])
 	return now >= before ? now - before : now;
 }
 
+void place_pin(struct place *p, const struct config *c, enum stage_id id)
+{
+	memset(p, 0, sizeof(*p));
+	p->id = id;
+	pin(p, c);
+}
+
 void place_open(struct place *p, const struct config *c, enum stage_id id, struct stage_block *blocks)
 {
 	int err = 0;

@@ -14,11 +14,12 @@
 #include "mutant.h"
 #include "notify.h"
 #include "shm/lock.h"
+#include "standby.h"
 
 #define LOCK_WAIT_NS (2 * NS_PER_S)
 #define LONGEST_PAUSE_NS NS_PER_S
 
-static int join_segment(struct stage *s)
+static int attach(struct stage *s)
 {
 	char why[WHY_BYTES];
 	int err = segment_attach_handed(&s->seg, handed_fd("segment"), &s->config, why);
@@ -27,7 +28,14 @@ static int join_segment(struct stage *s)
 		log_error("%s", why);
 		return err == -ESTALE ? EXIT_LAYOUT : err == -EPROTO ? EXIT_CONFIG : EXIT_TEMPORARY;
 	}
-	err = mutant_is("no-lock") ? 0 : segment_lock_stage(&s->seg, s->id, LOCK_WAIT_NS);
+	err = handed_check(&s->seg);
+	return err == -EBADF ? EXIT_CONFIG : err ? EXIT_TEMPORARY : 0;
+}
+
+static int lock_stage(struct stage *s)
+{
+	int err = mutant_is("no-lock") ? 0 : segment_lock_stage(&s->seg, s->id, LOCK_WAIT_NS);
+
 	if (err == -EBUSY)
 		log_error("start in instance '%s': this stage is already running (pid %d): stop that one first, or use "
 			  "run/restart.sh %s",
@@ -35,10 +43,7 @@ static int join_segment(struct stage *s)
 	else if (err)
 		log_error("start in instance '%s': lock a byte of segment %s, so that no second %s starts: %s",
 			  s->config.instance, s->seg.name, stage_name(s->id), strerror(-err));
-	if (err)
-		return EXIT_TEMPORARY;
-	err = handed_check(&s->seg);
-	return err == -EBADF ? EXIT_CONFIG : err ? EXIT_TEMPORARY : 0;
+	return err ? EXIT_TEMPORARY : 0;
 }
 
 static void announce(struct stage *s, uint32_t state)
@@ -76,11 +81,32 @@ static void take_over(struct stage *s)
 	announce(s, STATE_STARTING);
 }
 
-int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
+static int read_config(struct stage *s)
 {
 	char why[CONFIG_WHY_BYTES];
-	uint64_t stamp;
-	int status, err;
+	int err;
+
+	s->config_stamp = file_stamp(s->file);
+	err = config_load(&s->config, s->file, s->argc, s->argv, why, sizeof(why));
+	if (!err)
+		return 0;
+	config_log_refusals(why, "");
+	return config_may_pass(err) ? EXIT_TEMPORARY : EXIT_CONFIG;
+}
+
+/* As a stand-by: what was prepared is as it was then. Returns 0 when it is this process's turn. */
+static int stand_by(struct stage *s)
+{
+	place_pin(&s->place, &s->config, s->id);
+	if (!standby_wait(&s->seg, s->id))
+		exit(0);
+	log_reopen();
+	return file_stamp(s->file) == s->config_stamp ? 0 : read_config(s);
+}
+
+int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
+{
+	int status;
 
 	memset(s, 0, sizeof(*s));
 	s->id = id;
@@ -91,14 +117,15 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	status = arguments_parse(s, argc, argv);
 	if (status)
 		return status;
-	stamp = file_stamp(s->file);
-	err = config_load(&s->config, s->file, s->argc, s->argv, why, sizeof(why));
-	if (err) {
-		config_log_refusals(why, "");
-		return 1 + (config_may_pass(err) ? EXIT_TEMPORARY : EXIT_CONFIG);
-	}
+	status = read_config(s);
+	if (status)
+		return 1 + status;
 	asked_catch();
-	status = join_segment(s);
+	status = attach(s);
+	if (!status && standby_is_one())
+		status = stand_by(s);
+	if (!status)
+		status = lock_stage(s);
 	if (status)
 		return 1 + status;
 	s->blocks = s->seg.shared->stages;
@@ -108,7 +135,7 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	s->space_fd = handed_fd("space");
 	take_over(s);
 	/* A reload before our pid was there to be signalled: it counts too. */
-	if (file_stamp(s->file) != stamp)
+	if (file_stamp(s->file) != s->config_stamp)
 		asked_reload();
 	return 0;
 }

@@ -43,6 +43,7 @@ struct stage {
 	uint64_t opened_at_ns; /* when this life joined the segment */
 	uint64_t beat_due_ns;
 	int must_tell_ready; /* systemd has not been told yet: no descriptor, or no memory, for that */
+	uint64_t config_stamp; /* of the file that s->config was read from, before that */
 	uint64_t reload_due_ns; /* a reload could not read the config: try again then; 0: none is due */
 	uint64_t parks, rings;
 	struct failing failing;

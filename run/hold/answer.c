@@ -57,6 +57,16 @@ int answer_supervisor(const struct segment *seg)
 	return 0;
 }
 
+int answer_holder(const struct segment *seg)
+{
+	char pid[16];
+
+	if (!segment_is_held(seg))
+		return EXIT_TEMPORARY;
+	puts(pid_text(segment_holder_pid(seg), pid));
+	return 0;
+}
+
 void answer_classes(const struct config *c)
 {
 	char text[ADDRESS_BYTES];

@@ -16,6 +16,9 @@ void answer_held(const struct segment *seg);
 /* answer_supervisor - its pid, or - if it cannot be seen from here. 0, or the exit status: nobody supervises. */
 int answer_supervisor(const struct segment *seg);
 
+/* answer_holder - likewise. */
+int answer_holder(const struct segment *seg);
+
 /* answer_classes - a line per class: its addresses and its budget, for people. */
 void answer_classes(const struct config *c);
 

@@ -13,6 +13,7 @@
 #include "act.h"
 #include "answer.h"
 #include "directory.h"
+#include "keep.h"
 #include "process.h"
 #include "sockets.h"
 #include "log.h"
@@ -29,6 +30,11 @@ static int exec_command(const struct hold_options *o)
 	execvp(o->command[0], o->command);
 	log_error("run %s: %s", o->command[0], log_text_of(errno));
 	return EXIT_TEMPORARY;
+}
+
+static int run_command(const struct hold_options *o)
+{
+	return o->keeps && o->command ? keep(o->command, 0) : exec_command(o);
 }
 
 static int segment_exists(const struct config *c)
@@ -115,8 +121,9 @@ static int hold(const struct hold_options *o, const struct config *c)
 	segment_touch(seg.shared, seg.size_bytes); /* prefault once, so that no stage waits for zeroed pages */
 	status = hand_on(&sockets, &seg, o->file, &o->hosts);
 	if (!status)
-		status = exec_command(o);
-	segment_remove(c->instance);
+		status = run_command(o);
+	if (!o->keeps) /* else stages may run on, and run/stop.sh removes it */
+		segment_remove(c->instance);
 	return status;
 }
 
@@ -160,6 +167,11 @@ static int adopt(const struct hold_options *o, const struct config *c, const str
 		log_error("%s", why);
 		return EXIT_CONFIG;
 	}
+	if (o->keeps && segment_is_held(seg)) {
+		log_error("adopt instance '%s': a holder (pid %d) has its sockets, and starts a supervisor itself",
+			  c->instance, segment_holder_pid(seg));
+		return EXIT_TEMPORARY;
+	}
 	if (segment_is_supervised(seg)) {
 		log_error("adopt instance '%s': it has a supervisor (pid %d; 0: in another pid namespace)", c->instance,
 			  segment_supervisor_pid(seg));
@@ -179,7 +191,7 @@ static int adopt(const struct hold_options *o, const struct config *c, const str
 			return status;
 		if (sockets_hand_on(&sockets))
 			return EXIT_TEMPORARY;
-		return exec_command(o);
+		return run_command(o);
 	}
 	log_error("adopt instance '%s': no stage is alive, so its sockets are gone: run/stop.sh, then run/launch.sh",
 		  c->instance);
@@ -233,6 +245,8 @@ static int run_with_segment(const struct hold_options *o, const struct config *c
 		status = adopt(o, c, &seg);
 	} else if (strcmp(o->mode, "--supervisor") == 0) {
 		status = answer_supervisor(&seg);
+	} else if (strcmp(o->mode, "--holder") == 0) {
+		status = answer_holder(&seg);
 	} else if (strcmp(o->mode, "--signal") == 0) {
 		status = act_signal(o, c, &seg);
 	} else if (strcmp(o->mode, "--restart") == 0) {
@@ -299,6 +313,8 @@ int main(int argc, char **argv)
 	}
 	if (o.directory)
 		return run_dir(&o);
+	if (strcmp(o.mode, "--beside") == 0)
+		return o.command ? keep(o.command, o.supervisor) : EXIT_CONFIG;
 	if (o.instance) { /* works while the config file is broken */
 		snprintf(instance, sizeof(instance), "--instance=%s", o.instance);
 		o.file = NULL;

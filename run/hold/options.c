@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "stage/stage.h"
 
@@ -13,11 +14,13 @@ static const struct {
 	{ "--name", "the name of the instance that the config describes" },
 	{ "--classes", "a line per class for people: its addresses and its budget" },
 	{ "--adopt", "take the sockets from a running stage, exec COMMAND" },
+	{ "--beside", "PID: hold what was handed on for the supervisor PID, and start COMMAND when that is killed" },
 	{ "--segment", "create the segment only, for sockets that systemd holds" },
 	{ "--stages", "NAME PID STATE STARTS AGE_S BEAT_AGE_MS HAS_WORK ALIVE, a line per stage\n"
 		      "                (--own: refused if the instance is another user's)" },
 	{ "--held", "packets in all lanes" },
 	{ "--supervisor", "its pid, - if it cannot be seen from here; status 1: nobody supervises" },
+	{ "--holder", "likewise of the process that holds the sockets for it" },
 	{ "--remove", "remove the segment, unless a stage is alive (--force: end all that have it open)" },
 	{ "--signal", "TERM, USR1, HUP, KILL, STOP or CONT to ingress, edf, egress or supervisor, and to nobody else;\n"
 		      "                KILL also waits until it is gone, TERM and USR1 kill after 3 s" },
@@ -33,10 +36,13 @@ void options_help(void)
 	     "usage: hold [-c FILE] [--KEY=VALUE]... -- COMMAND [ARG]...\n"
 	     "       hold --check [--against FILE] | --name | --classes | --segment | --adopt  [-c FILE] "
 	     "[--KEY=VALUE]...\n"
-	     "       hold --stages [--own] | --held | --supervisor | --remove [--force]  -i INSTANCE\n"
+	     "       hold --stages [--own] | --held | --supervisor | --holder | --remove [--force]  -i INSTANCE\n"
 	     "       hold --signal WHO SIGNAL | --restart STAGE  -i INSTANCE\n"
 	     "       hold --run-dir DIRECTORY | --lock-file DIRECTORY\n\n"
-	     "  (no mode)     bind, create, exec COMMAND with LISTEN_FDS and LISTEN_FDNAMES");
+	     "  (no mode)     bind, create, exec COMMAND with LISTEN_FDS and LISTEN_FDNAMES\n"
+	     "  --keep        with that, or --adopt: start COMMAND, the supervisor, and stay: the sockets live on "
+	     "with\n"
+	     "                this process, and a supervisor that is killed is replaced");
 	for (size_t i = 0; i < N_MODES; i++)
 		printf("  %-13s %s\n", modes[i].name, modes[i].help);
 	puts("\nNormally called by run/launch.sh.\n"
@@ -48,6 +54,8 @@ static int take_words(struct hold_options *o, int n, char **words)
 {
 	if ((strcmp(o->mode, "--run-dir") == 0 || strcmp(o->mode, "--lock-file") == 0) && n > 0)
 		return o->directory = words[0], 1;
+	if (strcmp(o->mode, "--beside") == 0 && n > 0)
+		return o->supervisor = atoi(words[0]), 1;
 	if (strcmp(o->mode, "--restart") == 0 && n > 0)
 		return o->who = words[0], 1;
 	if (strcmp(o->mode, "--signal") != 0 || n < 2)
@@ -78,6 +86,8 @@ int options_parse(struct hold_options *o, int argc, char **argv)
 			o->force = 1;
 		else if (strcmp(argv[i], "--own") == 0)
 			o->own = 1;
+		else if (strcmp(argv[i], "--keep") == 0)
+			o->keeps = 1;
 		else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc)
 			o->file = argv[++i];
 		else if (strcmp(argv[i], "-i") == 0 && i + 1 < argc)

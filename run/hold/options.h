@@ -13,7 +13,8 @@ struct hold_options {
 	const char *instance; /* instead of a config, where only the segment matters */
 	const char *who, *signal; /* with --signal and --restart */
 	const char *directory; /* with --run-dir */
-	int force, own;
+	int force, own, keeps;
+	int supervisor; /* with --beside: its pid */
 	struct hosts hosts; /* what the names in the config stand for */
 	int n_overrides;
 	char *overrides[64 + 1]; /* one more for the instance */

@@ -13,12 +13,16 @@
 
 static pid_t holder(const struct segment *seg, int who)
 {
-	return who == WHO_SUPERVISOR ? segment_supervisor_pid(seg) : segment_stage_pid(seg, (enum stage_id)who);
+	return who == WHO_SUPERVISOR ? segment_supervisor_pid(seg)
+	       : who == WHO_HOLDER   ? segment_holder_pid(seg)
+				     : segment_stage_pid(seg, (enum stage_id)who);
 }
 
 static int is_there(const struct segment *seg, int who)
 {
-	return who == WHO_SUPERVISOR ? segment_is_supervised(seg) : segment_stage_is_alive(seg, (enum stage_id)who);
+	return who == WHO_SUPERVISOR ? segment_is_supervised(seg)
+	       : who == WHO_HOLDER   ? segment_is_held(seg)
+				     : segment_stage_is_alive(seg, (enum stage_id)who);
 }
 
 int process_open(const struct segment *seg, int who, pid_t *pid)
@@ -94,5 +98,5 @@ int process_who(const char *name)
 	for (int i = 0; i < N_STAGES; i++)
 		if (strcmp(name, stage_name((enum stage_id)i)) == 0)
 			return i;
-	return strcmp(name, "supervisor") == 0 ? WHO_SUPERVISOR : -1;
+	return strcmp(name, "supervisor") == 0 ? WHO_SUPERVISOR : strcmp(name, "holder") == 0 ? WHO_HOLDER : -1;
 }

@@ -17,10 +17,11 @@
 
 #include "shm/segment.h"
 
-#define WHO_SUPERVISOR N_STAGES /* a stage's id, or this */
+#define WHO_SUPERVISOR N_STAGES /* a stage's id, or one of these */
+#define WHO_HOLDER (N_STAGES + 1)
 #define SIGNAL_RESTART (SIGRTMIN + 1) /* plus a stage's id, to the supervisor: start that stage anew */
 
-/* process_open - a pidfd of the stage or the supervisor, and its pid; or an error. */
+/* process_open - a pidfd of the stage, the supervisor or the holder, and its pid; or an error. */
 int process_open(const struct segment *seg, int who, pid_t *pid);
 
 /* process_signal - send a signal through a pidfd. 0 or -errno. */
@@ -41,7 +42,7 @@ int process_end(int pidfd, int sig, int patience_ms);
  */
 int process_end_all(const char *instance);
 
-/* process_who - "ingress", "edf", "egress" or "supervisor" to its number; -1: neither. */
+/* process_who - "ingress", "edf", "egress", "supervisor" or "holder" to its number; -1: none of them. */
 int process_who(const char *name);
 
 #endif

@@ -4,11 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,10 +14,13 @@
 #include "hold/process.h"
 #include "log.h"
 #include "stage/stage.h"
+#include "stage/standby.h"
 #include "hang.h"
-#include "row.h"
+#include "hold/row.h"
+#include "hold/spawn.h"
 
-extern char **environ;
+#define STANDBY_AFTER_NS (20 * NS_PER_MS) /* after the start of its stage: that has much to catch up with */
+#define STANDBY_PATIENCE_NS (2 * NS_PER_S) /* what a restart waits for one */
 
 /* What the stage has passed on so far, all classes: its progress. */
 static uint64_t passed_pkts(const struct segment *seg, enum stage_id id)
@@ -87,6 +88,7 @@ void life_init(struct life *l, const struct segment *seg, enum stage_id id, cons
 	snprintf(l->binary, sizeof(l->binary), "%s/%s", build, stage_name(id));
 	l->kept_fd = open(l->binary, O_PATH | O_CLOEXEC);
 	l->pidfd = -1;
+	standby_init(&l->standby);
 	adopt_running(l, seg, now_ns());
 }
 
@@ -109,37 +111,6 @@ static const char *choose_binary(struct life *l, char path[32])
 	return path;
 }
 
-/*
- * 0 or an errno value. Signals as after a login, whatever this process has blocked; but one signal may be held back
- * until the new process can take it. 0: none.
- */
-static int spawn(const char *binary, char *const *argv, int held_back, pid_t *pid)
-{
-	posix_spawnattr_t attr;
-	sigset_t blocked, all;
-	int err;
-
-	sigemptyset(&blocked);
-	if (held_back)
-		sigaddset(&blocked, held_back);
-	sigfillset(&all);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setsigmask(&attr, &blocked);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	err = posix_spawn(pid, binary, NULL, &attr, argv, environ);
-	posix_spawnattr_destroy(&attr);
-	return err;
-}
-
-pid_t life_spawn_helper(const char *program, char *const *argv)
-{
-	pid_t pid;
-	int err = spawn(program, argv, 0, &pid);
-
-	return err ? -err : pid;
-}
-
 static void wait_longer(struct life *l, uint64_t now)
 {
 	l->row = l->row < ROW_FREE_STARTS ? ROW_FREE_STARTS + 1 : l->row + 1;
@@ -147,41 +118,69 @@ static void wait_longer(struct life *l, uint64_t now)
 	l->start_at_ns = now + row_pause_ns(l->row);
 }
 
-void life_start(struct life *l, const struct segment *seg, char *const *argv, uint64_t now)
+/* While the stage runs. What goes wrong here is tried again a second later: the successor would tell of it. */
+static void start_standby(struct life *l, char *const *argv, uint64_t now)
 {
 	char kept[32];
 	const char *binary;
-	pid_t pid;
-	int err;
+	ino_t ran = l->runs_inode;
 
-	if (l->state != LIFE_WAITS || now < l->start_at_ns || adopt_running(l, seg, now))
+	if (l->standby.pid || now < l->standby.due_ns)
 		return;
 	binary = choose_binary(l, kept);
-	setenv("ONTIME_LAST_END", l->last_end, 1);
-	remember(l, seg);
-	err = spawn(binary, argv, SIGHUP, &pid); /* a reload must not end a stage that has no handler yet */
-	if (err == ETXTBSY && binary == l->binary && l->kept_fd >= 0) { /* it is being written just now */
+	if (standby_start(&l->standby, binary, argv, l->runs_inode))
+		l->standby.due_ns = now + NS_PER_S;
+	l->runs_inode = ran; /* choose_binary() has said which the next one is of */
+}
+
+/* The binary that is being written just now cannot be started: then the kept one. 0 or an errno value. */
+static int start_cold(struct life *l, char *const *argv)
+{
+	char kept[32];
+	const char *binary = choose_binary(l, kept);
+	int err;
+
+	setenv(STANDBY_LAST_END, l->last_end, 1);
+	err = spawn(binary, argv, SIGHUP, -1, &l->pid, &l->pidfd); /* a reload must not end a stage without a handler */
+	if (err == ETXTBSY && binary == l->binary && l->kept_fd >= 0) {
 		snprintf(kept, sizeof(kept), "/proc/self/fd/%d", l->kept_fd);
-		err = spawn(kept, argv, SIGHUP, &pid);
+		err = spawn(kept, argv, SIGHUP, -1, &l->pid, &l->pidfd);
 	}
-	if (!err) {
-		l->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-		err = l->pidfd < 0 ? errno : 0;
-		if (err) { /* no descriptor to watch it by: not this one */
-			kill(pid, SIGKILL); /* our own child, not waited for yet: nobody else can have its number */
-			waitpid(pid, NULL, 0);
-		}
-	}
-	if (err) {
-		if (!l->has_told)
-			log_error("start %s: %s: trying again, at least once a second", binary, log_text_of(err));
-		l->has_told = 1;
+	if (!err)
+		return 0;
+	l->pidfd = -1;
+	if (!l->has_told)
+		log_error("start %s: %s: trying again, at least once a second", binary, log_text_of(err));
+	l->has_told = 1;
+	return err;
+}
+
+static int take_turn(struct life *l)
+{
+	ino_t inode = l->standby.inode;
+
+	l->pid = standby_turn(&l->standby, l->last_end, &l->pidfd);
+	if (l->pid)
+		l->runs_inode = inode;
+	return l->pid != 0;
+}
+
+void life_start(struct life *l, const struct segment *seg, char *const *argv, uint64_t now)
+{
+	if (l->state == LIFE_RUNS)
+		start_standby(l, argv, now);
+	if (l->state != LIFE_WAITS || now < l->start_at_ns || adopt_running(l, seg, now))
+		return;
+	remember(l, seg);
+	if (!take_turn(l) && start_cold(l, argv)) {
 		wait_longer(l, now);
 		return;
 	}
-	begin(l, pid, now);
+	begin(l, l->pid, now);
 	l->is_child = 1;
 	l->restart_asked = 0;
+	l->restart_by_ns = 0;
+	l->standby.due_ns = now + STANDBY_AFTER_NS;
 }
 
 /* How it ended; also in words, for the successor and the log. */
@@ -212,22 +211,24 @@ static void stay_down(struct life *l)
 		  stage_name(l->id), stage_name(l->id));
 }
 
-static void use_kept_binary(struct life *l, uint64_t now)
+static void refuse_binary(struct life *l, ino_t inode)
 {
-	l->refused_inode = l->runs_inode;
-	l->start_at_ns = now;
+	l->refused_inode = inode;
 	log_warn("%s is of a build with another layout than this instance: the binary it was launched with goes on; to "
 		 "upgrade, run/stop.sh and run/launch.sh",
 		 l->binary);
 }
 
-/* The words for the log: once per change, not per death. */
-static void tell_row(struct life *l, uint64_t pause_ns)
+/* Once per change, not per death; and only when the successor is on its way. */
+void life_tell(struct life *l)
 {
 	const char *name = stage_name(l->id);
 
-	if (pause_ns == 0) {
-		log_info("%s ended (%s): starting another", name, l->last_end);
+	if (!l->ended_by_itself)
+		return;
+	l->ended_by_itself = 0;
+	if (row_pause_ns(l->row) == 0) {
+		log_info("%s ended (%s): another is started", name, l->last_end);
 		l->has_told = 0;
 	} else if (!l->has_told) {
 		log_error("%s ended (%s), %u times in a row without passing a packet on: it is started again after "
@@ -238,10 +239,29 @@ static void tell_row(struct life *l, uint64_t pause_ns)
 	}
 }
 
+/* A restart goes on as soon as a stand-by can take over, or it is clear that none will. */
+static void end_for_restart(struct life *l)
+{
+	l->restart_by_ns = 0;
+	process_signal(l->pidfd, SIGTERM);
+}
+
+void life_listen(struct life *l, uint64_t now)
+{
+	ino_t inode = l->standby.inode;
+	int status = standby_listen(&l->standby);
+
+	if (status == EXIT_LAYOUT && l->kept_fd >= 0)
+		refuse_binary(l, inode);
+	if (status >= 0)
+		l->standby.due_ns = now + (status == EXIT_LAYOUT ? 0 : status < 128 ? NS_PER_S : STANDBY_AFTER_NS);
+	if (l->restart_by_ns && status != EXIT_LAYOUT)
+		end_for_restart(l);
+}
+
 void life_end(struct life *l, const struct segment *seg, uint64_t now)
 {
 	int was_asked = l->restart_asked, was_ready, status = reap(l);
-	uint64_t pause_ns;
 
 	close(l->pidfd);
 	l->pidfd = -1;
@@ -254,7 +274,7 @@ void life_end(struct life *l, const struct segment *seg, uint64_t now)
 		return;
 	}
 	if (status == EXIT_LAYOUT && !was_ready && l->kept_fd >= 0 && l->refused_inode != l->runs_inode) {
-		use_kept_binary(l, now);
+		refuse_binary(l, l->runs_inode);
 		return;
 	}
 	if (status == EXIT_CONFIG && !was_ready) {
@@ -262,9 +282,8 @@ void life_end(struct life *l, const struct segment *seg, uint64_t now)
 		return;
 	}
 	l->row = row_after_death(l->row, now - l->began_at_ns, passed_pkts(seg, l->id) != l->passed_at_begin);
-	pause_ns = row_pause_ns(l->row);
-	l->start_at_ns = now + pause_ns;
-	tell_row(l, pause_ns);
+	l->start_at_ns = now + row_pause_ns(l->row);
+	l->ended_by_itself = 1;
 }
 
 void life_restart(struct life *l, uint64_t now)
@@ -274,7 +293,12 @@ void life_restart(struct life *l, uint64_t now)
 	l->refused_inode = 0;
 	if (l->state == LIFE_RUNS) {
 		l->restart_asked = 1;
-		process_signal(l->pidfd, SIGTERM);
+		if (!l->standby.is_prepared || l->standby.inode != inode_of(l->binary))
+			standby_end(&l->standby);
+		l->standby.due_ns = now;
+		l->restart_by_ns = now + STANDBY_PATIENCE_NS;
+		if (l->standby.pid)
+			end_for_restart(l);
 		return;
 	}
 	l->state = LIFE_WAITS;
@@ -353,11 +377,15 @@ void life_watch(struct life *l, const struct segment *seg, uint64_t hung_ns, uin
 
 	if (l->state == LIFE_RUNS)
 		end_if_hung(l, seg, hung_ns, now);
+	inode = inode_of(l->binary);
+	if (l->restart_by_ns && now >= l->restart_by_ns)
+		end_for_restart(l);
+	if (l->standby.is_prepared && inode != 0 && inode != l->standby.inode && inode != l->refused_inode)
+		standby_end(&l->standby); /* the next one is of the binary that is there now */
 	if (l->state == LIFE_RUNS && l->has_told && now - l->began_at_ns >= ROW_LIFE_NS) {
 		log_info("%s runs again (pid %d)", stage_name(l->id), l->pid);
 		l->has_told = 0;
 	}
-	inode = l->state == LIFE_DOWN ? inode_of(l->binary) : 0;
-	if (inode != 0 && inode != l->refused_inode)
+	if (l->state == LIFE_DOWN && inode != 0 && inode != l->refused_inode)
 		life_restart(l, now);
 }

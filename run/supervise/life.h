@@ -9,6 +9,7 @@
  *          reload, a new binary and restart.sh start it again. Status 3: the binary belongs to a build with another
  *          layout, so the one that this instance was launched with, kept open since, is started instead. Status 0
  *          without having been asked, and 2 of one that was ready, are a plugin's doing, and count as crashes.
+ *          A stand-by takes over at the death, if one is prepared (standby.h); else the successor is started cold.
  *          A stage with work that makes no progress for `hung` is ended, with SIGABRT first, so that a plugin's packet
  *          is noted as the culprit; one that is starting has STARTING_MOST_NS instead. One that gets no CPU is left
  *          alone, and the log says so (hang.h).
@@ -22,6 +23,7 @@
 
 #include "shm/segment.h"
 #include "stage/waits.h"
+#include "standby.h"
 
 #define STARTING_MOST_NS (60 * NS_PER_S) /* a plugin's open() may read much */
 
@@ -41,7 +43,9 @@ struct life {
 	uint64_t passed_at_begin; /* the stage's own counts when it began */
 	uint32_t generation_at_begin;
 	uint32_t row; /* deaths in a row, see row.h */
-	int restart_asked, has_told;
+	int restart_asked, ended_by_itself, has_told;
+	uint64_t restart_by_ns; /* a restart waits for a stand-by of the binary that is there now; 0: for none */
+	struct standby standby;
 	char last_end[32]; /* for the successor: "exited 1", "signal 9", "hung" */
 	char binary[PATH_BYTES];
 	int kept_fd; /* the binary this instance was launched with */
@@ -61,10 +65,16 @@ void life_init(struct life *l, const struct segment *seg, enum stage_id id, cons
 /* life_start - if it is due. */
 void life_start(struct life *l, const struct segment *seg, char *const *argv, uint64_t now);
 
+/* life_listen - the stand-by's channel is readable. */
+void life_listen(struct life *l, uint64_t now);
+
 /* life_end - the pidfd says that it is gone: learn how, and decide when the next one starts. */
 void life_end(struct life *l, const struct segment *seg, uint64_t now);
 
-/* life_restart - somebody asks for another process. */
+/* life_tell - say that it ended, after the successor's start: the log takes its time. */
+void life_tell(struct life *l);
+
+/* life_restart - somebody asks for another process, of the binary that is there now. */
 void life_restart(struct life *l, uint64_t now);
 
 /* life_watch - twice a second: end it if it hangs, and start one that is down if its binary is another by now. */
@@ -72,8 +82,5 @@ void life_watch(struct life *l, const struct segment *seg, uint64_t hung_ns, uin
 
 /* life_try_again - a new configuration: one that is down may like it. */
 void life_try_again(struct life *l, uint64_t now);
-
-/* life_spawn_helper - start a program that is no stage, with signals as after a login. Its pid, or -errno. */
-pid_t life_spawn_helper(const char *program, char *const *argv);
 
 #endif

@@ -64,6 +64,13 @@ fails_with() { # STATUS PATTERN COMMAND...: that exit status, and ONE line that 
 	[ "$got" = "$want" ] && printf '%s\n' "$text" | grep -q -e "$pattern" && [ "$(printf '%s\n' "$text" | wc -l)" = 1 ]
 }
 
+orphan() { # INSTANCE: nobody starts its stages again, nor a supervisor, until a launch
+	keeper=$("$ONTIME_BUILD/hold" --supervisor -i "$1")
+	kill -STOP "$keeper" # or it would replace the holder before it dies itself
+	kill -9 "$("$ONTIME_BUILD/hold" --holder -i "$1")"
+	kill -9 "$keeper"
+}
+
 verdict() { # NAME: the last line, and the exit status
 	printf '%s: %d passed, %d failed, %d skipped\n' "$1" "$passed" "$failed" "$skipped"
 	[ "$failed" = 0 ]

@@ -24,7 +24,7 @@ interrupted_stops() { # the next call makes it right, whichever it is
 segment_without_a_name() {
 	relaunch && rm "$segment" && traffic && run/status.sh -i $instance && within 5 "$ONTIME_BUILD/stat" --once -i $instance &&
 		run/restart.sh all -i $instance && kill_each_stage || return 1
-	fails_with 1 'is running already' run/launch.sh -c "$conf" && kill -9 "$(pid_of supervisor)" && eventually has_no_supervisor && run/launch.sh -c "$conf" && traffic &&
+	fails_with 1 'is running already' run/launch.sh -c "$conf" && orphan $instance && eventually has_no_supervisor && run/launch.sh -c "$conf" && traffic &&
 		run/stop.sh -i $instance && nothing_is_left
 }
 
@@ -36,7 +36,7 @@ run_directory_removed() { # [FILE]: and that too
 	relaunch || return 1
 	"$ONTIME_BUILD/load" -c "$conf" --rate 5000 --seconds 2 >"$work/load" 2>&1 &
 	rm -rf "$ONTIME_RUN_DIR" "$@"
-	kill_each_stage && eventually names_are_back && rm -rf "$ONTIME_RUN_DIR" && kill -9 "$(pid_of supervisor)" && eventually has_no_supervisor && run/launch.sh -c "$conf" &&
+	kill_each_stage && eventually names_are_back && rm -rf "$ONTIME_RUN_DIR" && orphan $instance && eventually has_no_supervisor && run/launch.sh -c "$conf" &&
 		kill_each_stage && run/status.sh -i $instance && { wait $! || { cat "$work/load"; return 1; }; } && run/stop.sh -i $instance && nothing_is_left
 }
 
@@ -73,7 +73,8 @@ process_limit() { # as another user, for whom it counts
 	run/stop.sh -i $instance
 	as_him "$work/his/run/launch.sh" -c "$work/his.conf" || return 1
 	supervisor=$(pgrep -u $him -x supervise)
-	as_him prlimit --nproc=1: --pid "$supervisor" && pkill -9 -u $him -x edf && sleep 2 && ! pgrep -u $him -x edf && as_him prlimit --nproc=1000: --pid "$supervisor" &&
+	eventually pgrep -u $him -x 'edf\*' || return 1
+	as_him prlimit --nproc=1: --pid "$supervisor" && pkill -9 -u $him -x 'edf\*?' && sleep 2 && ! pgrep -u $him -x edf && as_him prlimit --nproc=1000: --pid "$supervisor" &&
 		eventually pgrep -u $him -x edf && eventually as_him "$work/his/run/status.sh" -c "$work/his.conf" && kill -0 "$supervisor" && status=0 || status=1
 	grep -c 'trying again' "$work/his/dir/$instance/log"
 	as_him "$work/his/run/stop.sh" -c "$work/his.conf" && return "$status"
@@ -120,7 +121,7 @@ frozen_reader() { # of the configuration: the reload is refused, and the supervi
 signals_to_a_young_supervisor() { # before it can take them they must not end it
 	relaunch >"$work/out" || return 1
 	for round in 1 2 3 4 5; do
-		kill -9 "$(pid_of supervisor)" && eventually has_no_supervisor
+		orphan $instance && eventually has_no_supervisor
 		(until "$ONTIME_BUILD/hold" --restart edf -i $instance 2>/dev/null; do :; done) &
 		run/launch.sh -c "$conf" && wait $! && eventually ready || return 1
 	done
@@ -130,8 +131,7 @@ signals_to_a_young_supervisor() { # before it can take them they must not end it
 twins_are_adopted() { # a supervisor that dies right after it has started a stage: the next one finds it
 	relaunch >"$work/out" || return 1
 	for round in 1 2 3 4 5 6; do
-		supervisor=$(pid_of supervisor)
-		kill -9 "$(pid_of egress)" && kill -9 "$supervisor" && eventually has_no_supervisor
+		kill -9 "$(pid_of egress)" && orphan $instance && eventually has_no_supervisor
 		run/launch.sh -c "$conf" && eventually ready || return 1
 	done
 	sleep 2.3 # a twin would wait for its place that long, and say so
@@ -140,7 +140,7 @@ twins_are_adopted() { # a supervisor that dies right after it has started a stag
 
 adopted_as_it_is() { # with a class more in the file than the instance has
 	relaunch && cp "$conf" "$work/kept.conf" && printf '[class fifth]\nlisten = 127.0.0.1:17090\nsend = 127.0.0.1:17091\nbudget = 9ms\n' >>"$conf" &&
-		kill -9 "$(pid_of supervisor)" && eventually has_no_supervisor && run/launch.sh -c "$conf" && status=0 || status=1
+		orphan $instance && eventually has_no_supervisor && run/launch.sh -c "$conf" && status=0 || status=1
 	mv "$work/kept.conf" "$conf"
 	[ "$status" = 0 ] && kill_each_stage && traffic
 }
@@ -152,7 +152,7 @@ any_order_at_once() { # launches, stops, restarts and reloads, each cut short at
 			timeout -s KILL "0.$((round * 37 % 9))$((round * 13 % 10))" run/$what >"$work/out.${what%% *}" 2>&1 &
 		done
 		pkill -HUP -x supervise || true
-		[ $((round % 4)) != 0 ] || pkill -9 -x supervise || true
+		[ $((round % 4)) != 0 ] || pkill -9 -x 'supervise|hold' || true
 		sleep 0.05
 	done
 	wait

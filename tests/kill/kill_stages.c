@@ -1,14 +1,13 @@
 /*
- * kill_stages.c - kill -9 the stages of a running, supervised instance at random moments, and now and then its
- * supervisor.
+ * kill_stages.c - kill -9 the processes of a running, supervised instance at random moments: stages, one or two at
+ * once, stand-bys, the supervisor, the holder.
  *
- * Rules:   looks on: the pids come from the segment, mapped read-only, and no lock is taken. A pid is believed only
- *          when its process, held by a pidfd, bears the stage's name and maps this very segment; a stranger is never
- *          hit.
- *          The supervisor dies only while a stage lives, since the sockets die with their last process; then a command
- *          starts its successor, and nothing else is killed until that has ended.
+ * Rules:   looks on: the pids come from the segment, mapped read-only, and from the kernel's word on its locks; no lock
+ *          is taken. A pid is believed only when its process, held by a pidfd, bears the stage's name and maps this
+ *          very segment, or still has the lock; a stranger is never hit.
+ *          The supervisor dies only while a holder lives that starts another, and the holder only while a supervisor
+ *          lives; both at once would take a new launch.
  */
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +22,7 @@
 #include "clock.h"
 #include "log.h"
 #include "random.h"
+#include "shm/lock.h"
 #include "shm/segment.h"
 
 #define PATIENCE_NS (10 * NS_PER_S) /* longest time without a stage to kill: a back-off is a second */
@@ -32,9 +32,10 @@ struct killer {
 	struct segment seg;
 	dev_t device;
 	ino_t inode;
-	const char *instance, *pid_file, *command;
-	uint64_t kills, seed, random, every_ns, mean_ns;
-	uint64_t killed[N_STAGES], supervisors;
+	const char *instance;
+	int all; /* not only the stages */
+	uint64_t kills, seed, random, mean_ns;
+	uint64_t killed[N_STAGES], pairs, standbys, supervisors, holders;
 	pid_t dying[N_STAGES]; /* killed, but maybe not gone: alive by all signs */
 };
 
@@ -108,40 +109,18 @@ static int open_stage(const struct killer *k, enum stage_id id, pid_t *pid)
 	return -1;
 }
 
-static int open_supervisor(const struct killer *k)
-{
-	char instance[sizeof("ONTIME_INSTANCE=") + INSTANCE_NAME_BYTES];
-	FILE *f = fopen(k->pid_file, "re");
-	long pid = 0;
-	int fd;
-
-	if (f && fscanf(f, "%ld", &pid) != 1)
-		pid = 0;
-	if (f)
-		fclose(f);
-	fd = open_process((pid_t)pid);
-	snprintf(instance, sizeof(instance), "ONTIME_INSTANCE=%s", k->instance);
-	if (fd < 0 || (holds((pid_t)pid, "cmdline", "supervis") && holds((pid_t)pid, "environ", instance)))
-		return fd;
-	close(fd);
-	return -1;
-}
-
-/* has_ended - within so many milliseconds? */
-static int has_ended(int fd, int timeout_ms)
+static int has_ended(int fd)
 {
 	struct pollfd ended = { .fd = fd, .events = POLLIN };
 
-	return poll(&ended, 1, timeout_ms) > 0;
+	return poll(&ended, 1, 0) > 0;
 }
 
 /* kill_process - and close the pidfd. Returns 1 if it was alive until now. */
-static int kill_process(int fd, int wait_ms)
+static int kill_process(int fd)
 {
-	int hit = !has_ended(fd, 0) && syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
+	int hit = !has_ended(fd) && syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
 
-	if (hit && wait_ms)
-		has_ended(fd, wait_ms);
 	close(fd);
 	return hit;
 }
@@ -159,7 +138,7 @@ static int pick_stage(struct killer *k, enum stage_id *id, pid_t *pid)
 
 			*id = (enum stage_id)((first + i) % N_STAGES);
 			fd = open_stage(k, *id, pid);
-			if (fd >= 0 && !has_ended(fd, 0))
+			if (fd >= 0 && !has_ended(fd))
 				return fd;
 			if (fd >= 0)
 				close(fd);
@@ -170,7 +149,7 @@ static int pick_stage(struct killer *k, enum stage_id *id, pid_t *pid)
 }
 
 /* Returns 0, or 1 when no stage was there for PATIENCE_NS. */
-static int strike(struct killer *k)
+static int strike_stage(struct killer *k)
 {
 	enum stage_id id = STAGE_INGRESS;
 	pid_t pid = 0;
@@ -181,83 +160,123 @@ static int strike(struct killer *k)
 			log_error("no stage of instance '%s' lives", k->instance);
 		return 1;
 	}
-	k->killed[id] += (uint64_t)kill_process(fd, 0); /* its successor's affair */
+	k->killed[id] += (uint64_t)kill_process(fd); /* its successor's affair */
 	k->dying[id] = pid;
 	return 0;
 }
 
-/* Returns 0, or 1 when the command fails. */
-static int strike_supervisor(struct killer *k)
+/* A pidfd of the one that has the lock, or -1. */
+static int open_owner(const struct killer *k, pid_t (*owner)(const struct segment *seg))
 {
-	enum stage_id id;
-	pid_t pid;
-	int stage = pick_stage(k, &id, &pid), fd = open_supervisor(k);
+	pid_t pid = owner(&k->seg);
+	int fd = open_process(pid);
 
-	if (stage >= 0)
-		close(stage);
-	if (stage < 0 || fd < 0) {
-		log_error("%s of instance '%s' lives", stage < 0 ? "no stage" : "no supervisor", k->instance);
-		return 1;
-	}
-	k->supervisors += (uint64_t)kill_process(fd, 10000); /* one that is going is still there */
-	if (system(k->command) == 0)
+	if (fd < 0 || owner(&k->seg) == pid)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* One of the two, while the other is there. Returns 1 if it was alive until now. */
+static uint64_t strike_owner(struct killer *k, pid_t (*victim)(const struct segment *),
+			     pid_t (*other)(const struct segment *))
+{
+	int fd = open_owner(k, victim);
+
+	if (fd >= 0 && other(&k->seg) > 0)
+		return (uint64_t)kill_process(fd);
+	if (fd >= 0)
+		close(fd);
+	return 0;
+}
+
+/* A child of the supervisor that maps the segment and whose name says that it waits. */
+static uint64_t strike_standby(struct killer *k)
+{
+	pid_t supervisor = segment_supervisor_pid(&k->seg);
+	uint32_t skip = (uint32_t)(random_next(&k->random) % N_STAGES);
+	char path[64];
+	long pid;
+	FILE *children;
+	int fd = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)supervisor, (int)supervisor);
+	children = supervisor ? fopen(path, "re") : NULL;
+	while (children && fd < 0 && fscanf(children, "%ld", &pid) == 1)
+		if (holds((pid_t)pid, "comm", "*") && skip-- == 0) {
+			fd = open_process((pid_t)pid);
+			if (fd >= 0 && !(holds((pid_t)pid, "comm", "*") && maps_segment(k, (pid_t)pid))) {
+				close(fd);
+				fd = -1;
+			}
+		}
+	if (children)
+		fclose(children);
+	return fd < 0 ? 0 : (uint64_t)kill_process(fd);
+}
+
+/* Of 16 strikes: 11 at a stage, 2 at two at once, and one at each of the others. */
+static int strike(struct killer *k)
+{
+	uint32_t whom = k->all ? (uint32_t)(random_next(&k->random) % 16) : 0;
+
+	if (whom == 15)
+		k->supervisors += strike_owner(k, segment_supervisor_pid, segment_holder_pid);
+	else if (whom == 14)
+		k->holders += strike_owner(k, segment_holder_pid, segment_supervisor_pid);
+	else if (whom == 13)
+		k->standbys += strike_standby(k);
+	if (whom >= 13)
 		return 0;
-	log_error("%s: failed", k->command);
-	return 1;
+	k->pairs += whom >= 11;
+	return (whom >= 11 && strike_stage(k)) || strike_stage(k);
 }
 
 static uint64_t all_killed(const struct killer *k)
 {
-	return k->killed[STAGE_INGRESS] + k->killed[STAGE_EDF] + k->killed[STAGE_EGRESS];
+	return k->killed[STAGE_INGRESS] + k->killed[STAGE_EDF] + k->killed[STAGE_EGRESS] + k->standbys +
+	       k->supervisors + k->holders;
 }
 
 static int run(struct killer *k)
 {
-	uint64_t began_ns = now_ns(), away_ns = 0, next_ns = began_ns + k->every_ns;
+	uint64_t began_ns = now_ns();
 	int failed = 0;
 
 	while (!failed && !interrupted && all_killed(k) < k->kills) {
-		uint64_t before_ns = now_ns();
-
-		if (k->command && before_ns >= next_ns) {
-			failed = strike_supervisor(k);
-			away_ns += now_ns() - before_ns;
-			next_ns = now_ns() + k->every_ns / 2 + random_next(&k->random) % k->every_ns;
-			continue;
-		}
 		/* One time in four at once: a successor dies while it starts or recovers. */
 		pause_for(random_next(&k->random) % (random_next(&k->random) % 4 ? 8 * k->mean_ns / 3 : NS_PER_MS));
 		failed = strike(k);
 	}
-	printf("kill_stages: %llu kills (ingress %llu, edf %llu, egress %llu), %.1f a second, and %llu supervisors\n",
+	printf("kill_stages: %llu kills (ingress %llu, edf %llu, egress %llu, %llu times two at once; stand-bys %llu, "
+	       "supervisors %llu, holders %llu), %.1f a second\n",
 	       (unsigned long long)all_killed(k), (unsigned long long)k->killed[STAGE_INGRESS],
 	       (unsigned long long)k->killed[STAGE_EDF], (unsigned long long)k->killed[STAGE_EGRESS],
-	       (double)all_killed(k) * 1e9 / (double)(now_ns() - began_ns - away_ns),
-	       (unsigned long long)k->supervisors);
+	       (unsigned long long)k->pairs, (unsigned long long)k->standbys, (unsigned long long)k->supervisors,
+	       (unsigned long long)k->holders, (double)all_killed(k) * 1e9 / (double)(now_ns() - began_ns));
 	return failed || interrupted;
 }
 
 static int usage(int status)
 {
-	fputs("kill_stages - kill -9 the stages of a running instance at random; for tests only.\n\n"
-	      "usage: kill_stages -i INSTANCE [--kills N] [--rate PER_S] [--seed N]\n"
-	      "                   [--supervisor PIDFILE --launch COMMAND [--every SECONDS]]\n\n"
-	      "  --kills N     stages to kill in all (default 300)\n"
-	      "  --rate PER_S  mean (default 25)\n"
-	      "  --seed N      of victims and moments (default 1)\n"
-	      "  --supervisor PIDFILE, --launch COMMAND, --every SECONDS\n"
-	      "                kill the supervisor too, each SECONDS (default 4), and start another\n\n"
-	      "Exit status: 0 done, 1 no stage to kill for 10 s, or no supervisor, or COMMAND failed; 2 usage.\n",
+	fputs("kill_stages - kill -9 the processes of a running instance at random; for tests only.\n\n"
+	      "usage: kill_stages -i INSTANCE [--kills N] [--rate PER_S] [--seed N] [--only stages]\n\n"
+	      "  --kills N      in all (default 300)\n"
+	      "  --rate PER_S   mean (default 25)\n"
+	      "  --seed N       of victims and moments (default 1)\n"
+	      "  --only stages  no stand-by, supervisor or holder\n\n"
+	      "Exit status: 0 done, 1 no stage to kill for 10 s; 2 usage.\n",
 	      status ? stderr : stdout);
 	return status;
 }
 
 static int parse(struct killer *k, int argc, char **argv)
 {
-	uint64_t rate = 25, every_s = 4;
+	uint64_t rate = 25;
 
 	k->kills = 300;
 	k->seed = 1;
+	k->all = 1;
 	for (int i = 1; i < argc; i += 2) {
 		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
 
@@ -271,18 +290,13 @@ static int parse(struct killer *k, int argc, char **argv)
 			rate = strtoull(value, NULL, 10);
 		else if (strcmp(argv[i], "--seed") == 0)
 			k->seed = strtoull(value, NULL, 10);
-		else if (strcmp(argv[i], "--every") == 0)
-			every_s = strtoull(value, NULL, 10);
-		else if (strcmp(argv[i], "--supervisor") == 0)
-			k->pid_file = value;
-		else if (strcmp(argv[i], "--launch") == 0)
-			k->command = value;
+		else if (strcmp(argv[i], "--only") == 0 && strcmp(value, "stages") == 0)
+			k->all = 0;
 		else
 			return -1;
 	}
 	k->mean_ns = rate ? NS_PER_S / rate : 0;
-	k->every_ns = every_s * NS_PER_S;
-	return k->instance && rate && every_s && !k->pid_file == !k->command ? 0 : -1;
+	return k->instance && rate ? 0 : -1;
 }
 
 int main(int argc, char **argv)

@@ -252,6 +252,10 @@ limit_processes() { # NUMBER: for all that was started for the instance
 	done
 }
 
+stands_by() {
+	pgrep -x 'egress\*' -P "$(supervisor)"
+}
+
 as="setpriv --reuid=$user --regid=$user --clear-groups"
 
 # A second at a limit of processes while a stage dies: it comes back when there is room.
@@ -259,9 +263,10 @@ limit_of_processes() {
 	chown "$user" "$ONTIME_RUN_DIR"
 	# shellcheck disable=SC2086 # words
 	launch $as || return 1
+	eventually stands_by || return 1
 	limit_processes 1 || return 1
 	before=$(pid_of egress)
-	kill -9 "$before"
+	kill -9 "$(pgrep -x 'egress\*' -P "$(supervisor)")" "$before" # or the stand-by, which is there already, would take over
 	sleep 1
 	[ -z "$(pid_of egress)" ] || { echo "egress was started: the limit is none" && return 1; }
 	# shellcheck disable=SC2086

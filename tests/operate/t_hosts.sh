@@ -101,7 +101,7 @@ stages_agree() { # whatever the name becomes: restarted, killed, and with anothe
 	done
 	nobody_answers
 	run/restart.sh all -i "$instance" || return 1
-	kill -9 "$(cat "$ONTIME_RUN_DIR/$instance/supervisor.pid")"
+	orphan "$instance"
 	run/launch.sh -c "$conf" >"$work/out" 2>&1 || true
 	cat "$work/out"
 	grep -q '(adopted)' "$work/out" && grep -q '> 127.0.0.1:22001 127' "$work/out" || return 1

@@ -122,7 +122,7 @@ damaged_instance_is_left_alone() {
 }
 
 stale_pids_are_nobody() { # of a supervisor that is gone, now a stranger's
-	kill -9 "$(cat "$dir/supervisor.pid")"
+	orphan "$instance"
 	sleep 60 &
 	stranger=$!
 	echo "$stranger" >"$dir/supervisor.pid"

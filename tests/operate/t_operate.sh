@@ -43,9 +43,45 @@ is_balanced() {
 	build/stat -i "$instance" | grep -q '^balanced$'
 }
 
+is_another() { # WHO PID: there is one, and not that one
+	now=$(build/hold "--$1" -i "$instance") && [ "$now" != "$2" ]
+}
+
+replaced_under_load() { # without a launch: the supervisor, the holder, the one that was put in its place, and all at once but that
+	load_start 4
+	for who in supervisor holder supervisor holder; do
+		was=$(build/hold "--$who" -i "$instance")
+		kill -9 "$was"
+		eventually is_another "$who" "$was" || return 1
+	done
+	was=$(build/hold --supervisor -i "$instance")
+	kill -9 "$was" "$(pid_of ingress)" "$(pid_of edf)" "$(pid_of egress)"
+	eventually is_another supervisor "$was" && eventually ready && run/status.sh -i "$instance" && load_is_whole
+}
+
+standbys() { # those that are prepared
+	pgrep -c -x '(ingress|edf|egress)\*' -P "$(build/hold --supervisor -i "$instance")"
+}
+
+all_stand_by() {
+	[ "$(standbys)" = 3 ]
+}
+
+a_standby_takes_over() { # the process that waited is the next stage, and another waits; killed itself, it is replaced
+	for stage in ingress edf egress; do
+		eventually all_stand_by || return 1
+		supervisor=$(build/hold --supervisor -i "$instance")
+		waits=$(pgrep -x "$stage\*" -P "$supervisor")
+		kill -9 "$(pid_of $stage)"
+		eventually ready && [ "$(pid_of $stage)" = "$waits" ] || return 1
+		eventually all_stand_by || return 1
+		kill -9 "$(pgrep -x "$stage\*" -P "$supervisor")" "$(pid_of $stage)" && eventually ready && eventually all_stand_by || return 1
+	done
+}
+
 adopt_under_load() {
 	load_start 2
-	kill -9 "$(cat "$ONTIME_RUN_DIR/$instance/supervisor.pid")"
+	orphan "$instance"
 	run/launch.sh -c "$conf" || return 1
 	kill -9 "$(pid_of egress)"
 	eventually ready && load_is_whole
@@ -53,7 +89,7 @@ adopt_under_load() {
 
 adoption_keeps_the_config() { # it was launched with, whatever the launch that adopts is given
 	sed 's/^budget = 10ms/budget = 77ms/' "$conf" >"$work/other.conf"
-	kill -9 "$(cat "$ONTIME_RUN_DIR/$instance/supervisor.pid")"
+	orphan "$instance"
 	run/launch.sh -c "$work/other.conf" >"$work/launched" || return 1
 	cat "$work/launched"
 	grep -q "as it was launched: -c $conf" "$work/launched" || return 1
@@ -188,7 +224,9 @@ check "a second launch is refused and harms nothing" fails_with 1 'running alrea
 check "a second copy of a stage is refused" fails_with 1 'already running' build/edf -c "$conf"
 check "restarting each stage under load loses nothing" restart_under_load
 check "kill -9 of stages under load loses nothing" kill_under_load
-check "kill -9 of the supervisor under load loses nothing, and a new one adopts" adopt_under_load
+check "a stand-by takes over from each stage that is killed" a_standby_takes_over
+check "supervisor and holder replace each other under load, and nothing is lost" replaced_under_load
+check "with both killed a launch adopts, and nothing is lost" adopt_under_load
 check "the account is balanced" is_balanced
 check "a reload is applied" reload
 cp "$conf" "$work/good.conf"

@@ -1,6 +1,6 @@
 /* supervise.c - how long the supervisor waits before a stage is started again, and what it takes for a hang. */
 #include "supervise/hang.h"
-#include "supervise/row.h"
+#include "hold/row.h"
 #include "suites.h"
 
 #define SHORT_NS 1000000

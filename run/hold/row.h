@@ -5,8 +5,8 @@
  *          row of lives that did neither the first three successors start at once too, then each waits twice as long as
  *          the one before, from 10 ms to 1 s. It goes on for ever: what is wrong may be put right at any time.
  */
-#ifndef ONTIME_SUPERVISE_ROW_H
-#define ONTIME_SUPERVISE_ROW_H
+#ifndef ONTIME_HOLD_ROW_H
+#define ONTIME_HOLD_ROW_H
 
 #include <stdint.h>
 

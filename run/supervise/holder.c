@@ -1,0 +1,79 @@
+/* holder.c - the supervisor's view of its holder. */
+#include "holder.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "stage/stage.h"
+#include "hold/keep.h"
+#include "hold/process.h"
+#include "log.h"
+#include "hold/spawn.h"
+
+#define WAIT_MS 1000
+
+int holder_init(struct holder *h, const char *build, char *const *argv)
+{
+	const char *number = getenv(HOLDER_VARIABLE);
+	pid_t pid = number ? atoi(number) : 0;
+
+	*h = (struct holder){ .is_wanted = pid > 0, .pidfd = -1, .argv = argv };
+	snprintf(h->binary, sizeof(h->binary), "%s/hold", build);
+	unsetenv(HOLDER_VARIABLE);
+	if (!h->is_wanted)
+		return 0;
+	h->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (getppid() == pid) /* still: so the descriptor is of it */
+		return 0;
+	if (h->pidfd >= 0)
+		close(h->pidfd);
+	h->pidfd = -1;
+	return -ESRCH;
+}
+
+void holder_start(struct holder *h, uint64_t now)
+{
+	char number[16];
+	char *argv[MAX_ARGUMENTS + 8] = { h->binary, "--beside", number, "--" };
+	int n = 4, err;
+
+	if (!h->is_wanted || h->pidfd >= 0 || now < h->due_ns)
+		return;
+	snprintf(number, sizeof(number), "%d", getpid());
+	for (int i = 0; h->argv[i]; i++)
+		argv[n++] = h->argv[i];
+	argv[n] = NULL;
+	err = spawn(h->binary, argv, 0, -1, &h->child, &h->pidfd);
+	h->due_ns = now + NS_PER_S;
+	if (!err)
+		return;
+	h->child = 0;
+	h->pidfd = -1;
+	log_warn("start another holder %s: %s: it is tried again", h->binary, log_text_of(err));
+}
+
+void holder_ended(struct holder *h, uint64_t now)
+{
+	close(h->pidfd);
+	h->pidfd = -1;
+	if (h->child)
+		waitpid(h->child, NULL, 0);
+	h->child = 0;
+	log_warn("the holder of the sockets was killed: another is started");
+	holder_start(h, now);
+}
+
+void holder_let_go(struct holder *h)
+{
+	if (h->pidfd < 0)
+		return;
+	process_signal(h->pidfd, SIGUSR1);
+	if (h->child && process_wait(h->pidfd, WAIT_MS))
+		waitpid(h->child, NULL, 0);
+}

@@ -1,0 +1,40 @@
+/*
+ * supervisor.h - one supervisor: what it knows, and how it begins.
+ *
+ * Memory:  one object per process. Nothing in it is lost with it: a successor takes the descriptors and goes on.
+ */
+#ifndef ONTIME_SUPERVISE_SUPERVISOR_H
+#define ONTIME_SUPERVISE_SUPERVISOR_H
+
+#include "config/config.h"
+#include "shm/segment.h"
+#include "stage/stage.h"
+#include "holder.h"
+#include "life.h"
+#include "names.h"
+#include "reload.h"
+
+struct supervisor {
+	struct config config; /* in force */
+	struct segment seg;
+	struct life lives[N_STAGES];
+	struct names names;
+	struct reload reload;
+	struct holder holder;
+	int signal_fd, config_fd;
+	int argc;
+	char *argv[MAX_ARGUMENTS]; /* the overrides */
+	char *stage_argv[N_STAGES][MAX_ARGUMENTS + 4];
+	char config_path[32];
+	const char *build;
+	pid_t latency;
+	uint64_t watch_due_ns, keep_due_ns;
+};
+
+/*
+ * supervisor_open - from the descriptors and the environment that hold handed on. 0, or the exit status after one line.
+ * argv: the overrides.
+ */
+int supervisor_open(struct supervisor *s, int argc, char **argv);
+
+#endif
