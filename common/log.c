@@ -109,8 +109,8 @@ static int is_journal(const struct stat *st)
 	const char *text = getenv("JOURNAL_STREAM");
 	unsigned long long device, inode;
 
-	return text && S_ISSOCK(st->st_mode) && sscanf(text, "%llu:%llu", &device, &inode) == 2 && device == st->st_dev &&
-	       inode == st->st_ino;
+	return text && S_ISSOCK(st->st_mode) && sscanf(text, "%llu:%llu", &device, &inode) == 2 &&
+	       device == st->st_dev && inode == st->st_ino;
 }
 
 static size_t append_time(char *line)
@@ -131,7 +131,9 @@ static size_t append_time(char *line)
  */
 static size_t append_origin(char *line, enum level level)
 {
-	static const char *const words[] = { [LEVEL_ERROR] = "error ", [LEVEL_WARNING] = "warning ", [LEVEL_DEBUG] = "debug " };
+	static const char *const words[] = {
+		[LEVEL_ERROR] = "error ", [LEVEL_WARNING] = "warning ", [LEVEL_DEBUG] = "debug "
+	};
 	static const int priorities[] = { [LEVEL_ERROR] = 3, [LEVEL_WARNING] = 4, [LEVEL_INFO] = 6, [LEVEL_DEBUG] = 7 };
 	struct stat st;
 	size_t len;

@@ -47,7 +47,8 @@ static void print_help(void)
 	     "  --version          print the version\n\n"
 	     "Without --measure they come from the config: expected_pps, expected_burst, expected_service of each "
 	     "class.\n"
-	     "Without work a packet takes what it costs the relay: measured, if the instance runs and is busy, else 3 us.\n"
+	     "Without work a packet takes what it costs the relay: measured, if the instance runs and is busy, else 3 "
+	     "us.\n"
 	     "A packet has its budget less the margin until its work must be done. The config is looked at as for a "
 	     "launch:\n"
 	     "a line for each of its errors (at most 10), and for each host name what it became.\n\n"
@@ -81,12 +82,15 @@ static void take_from_instance(const struct config *c, const struct measured *m,
 	for (uint32_t i = 0; i < c->n_classes; i++) {
 		const struct measured_class *from = &m->classes[i];
 
-		classes[i].period_ns = from->received_pkts ? (uint64_t)(m->seconds * 1e9 / (double)from->received_pkts) : 0;
+		classes[i].period_ns =
+			from->received_pkts ? (uint64_t)(m->seconds * 1e9 / (double)from->received_pkts) : 0;
 		classes[i].service_ns = from->worked_pkts ? from->work_ns / from->worked_pkts : 0;
 	}
 }
 
-/* With --measure the instance has to run; else it is asked, if it does, what a packet costs it. 0, or 1 after a line. */
+/*
+ * With --measure the instance has to run; else it is asked, if it does, what a packet costs it. 0, or 1 after a line.
+ */
 static int look_at_instance(const struct config *c, double seconds, struct feasible_class *classes, struct cost *cost)
 {
 	static struct measured m;
@@ -217,7 +221,8 @@ static int decide_counterexample(const struct config *c, const struct feasible_c
 }
 
 /* No work is done: a packet takes what it costs the relay. */
-static int decide_plain(const struct config *c, struct feasible_class *classes, const struct cost *cost, int counterexample)
+static int decide_plain(const struct config *c, struct feasible_class *classes, const struct cost *cost,
+			int counterexample)
 {
 	struct feasible f;
 

@@ -7,7 +7,8 @@ struct cost cost_of(const struct cost_seen *seen)
 {
 	struct cost c = { COST_PACKET_NS, COST_WAKE_NS, 0 };
 
-	if (!seen || seen->cpu_ns == 0 || seen->sent_pkts < COST_LEAST_PKTS || seen->sent_pkts < COST_LEAST_BATCH * seen->parks)
+	if (!seen || seen->cpu_ns == 0 || seen->sent_pkts < COST_LEAST_PKTS ||
+	    seen->sent_pkts < COST_LEAST_BATCH * seen->parks)
 		return c;
 	c.packet_ns = seen->cpu_ns / seen->sent_pkts + 1;
 	c.is_measured = 1;

@@ -5,11 +5,12 @@
  *          serves them: so the answer holds for ingress and egress too, which are fair and not deadline-driven, and
  *          for stages that share one CPU. A packet costs packet_ns of CPU time. Senders together keep to bursts of b
  *          and rates of r packets, so the longest busy period is b * packet_ns / (1 - r * packet_ns), and no packet
- *          waits longer than that and the wake_ns that an idle relay takes to begin. Stalls of the machine are not in it.
+ *          waits longer than that and the wake_ns that an idle relay takes to begin. Stalls of the machine are not in
+ *          it.
  * Source:  R. Cruz, "A Calculus for Network Delay", 1991: the busy period of a (sigma, rho) flow.
- *          The defaults are of tests/bench/README.md: `tests/bench.sh cost` has 1.9 to 2.5 us of CPU time per packet, the
- *          median of each of its sizes; `tests/bench.sh latency` has 119 us from source to sink at 1,000 packets/s, where each one
- *          finds the relay asleep.
+ *          The defaults are of tests/bench/README.md: `tests/bench.sh cost` has 1.9 to 2.5 us of CPU time per packet,
+ *          the median of each of its sizes; `tests/bench.sh latency` has 119 us from source to sink at 1,000 packets/s,
+ *          where each one finds the relay asleep.
  */
 #ifndef ONTIME_CHECK_COST_H
 #define ONTIME_CHECK_COST_H
@@ -18,7 +19,10 @@
 
 #define COST_PACKET_NS 3000u
 #define COST_WAKE_NS 120000u
-/* Fewer packets for each time a stage slept, and the CPU time is that of wake-ups, which vanish when there is more to do. */
+/*
+ * Fewer packets for each time a stage slept, and the CPU time is that of wake-ups, which vanish when there is more to
+ * do.
+ */
 #define COST_LEAST_BATCH 4u
 #define COST_LEAST_PKTS 1000u
 

@@ -16,7 +16,8 @@ static const struct account *account_of(const struct view *v, const char *class)
 	return NULL;
 }
 
-static void measure_classes(const struct config *c, const struct view *before, const struct view *after, struct measured *m)
+static void measure_classes(const struct config *c, const struct view *before, const struct view *after,
+			    struct measured *m)
 {
 	for (uint32_t i = 0; i < c->n_classes; i++) {
 		const struct account *was = account_of(before, c->classes[i].name);

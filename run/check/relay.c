@@ -90,7 +90,8 @@ int relay_decide(const struct config *c, const struct feasible_class *classes, c
 	}
 	load = cost_load(cost, all_pps);
 	worst_ns = cost_worst_ns(cost, all_pps, all_burst_pkts);
-	printf("a packet costs the relay %.1f us, %s: load %.2f %%, at most %s packets/s\n", (double)cost->packet_ns / 1e3,
+	printf("a packet costs the relay %.1f us, %s: load %.2f %%, at most %s packets/s\n",
+	       (double)cost->packet_ns / 1e3,
 	       cost->is_measured ? "measured on the running instance" : "by default (run/check/README.md)", 100 * load,
 	       count_text(1e9 / (double)cost->packet_ns, most));
 	for (uint32_t i = 0; i < c->n_classes; i++) {

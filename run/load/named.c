@@ -11,7 +11,8 @@
 
 #include "clock.h"
 
-#define PATIENCE_NS NS_PER_S /* drops in a socket are counted with the next look of ingress, a heartbeat later at most */
+/* drops in a socket are counted with the next look of ingress, a heartbeat later at most */
+#define PATIENCE_NS NS_PER_S
 #define PAUSE_NS (20 * NS_PER_MS)
 
 /* Is it an address of this machine? Only such a one can be bound. */
@@ -66,16 +67,19 @@ static const struct account *account_of(const struct view *v, const char *class)
 static int compare(struct named *n, const struct flow *f, struct named_class *out)
 {
 	const struct account *was = account_of(&n->before, f->name), *is = account_of(&n->after, f->name);
-	uint64_t came_pkts, sent_pkts = atomic_load_explicit(&f->sent_pkts, memory_order_relaxed); /* relaxed: after the run */
+	/* relaxed: after the run */
+	uint64_t came_pkts, sent_pkts = atomic_load_explicit(&f->sent_pkts, memory_order_relaxed);
 
 	memset(out, 0, sizeof(*out));
 	if (!was || !is) {
-		snprintf(n->why, sizeof(n->why), "instance '%s' of this machine has no class %s", n->viewer.instance, f->name);
+		snprintf(n->why, sizeof(n->why), "instance '%s' of this machine has no class %s", n->viewer.instance,
+			 f->name);
 		return 0;
 	}
 	came_pkts = is->received_pkts - was->received_pkts;
 	if ((int64_t)came_pkts < (int64_t)sent_pkts - flow_lost_pkts(f)) {
-		snprintf(n->why, sizeof(n->why), "instance '%s' of this machine is not what passed them on", n->viewer.instance);
+		snprintf(n->why, sizeof(n->why), "instance '%s' of this machine is not what passed them on",
+			 n->viewer.instance);
 		return 0;
 	}
 	for (int r = 0; r < N_DROP_REASONS; r++)

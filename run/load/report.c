@@ -69,7 +69,8 @@ static void print_names(const struct named_class *c)
 
 	for (int r = DROP_NONE + 1; r < N_DROP_REASONS; r++)
 		if (c->dropped_pkts[r]) {
-			printf("%s%s %s", between, count_text(c->dropped_pkts[r], text), drop_reason_name((enum drop_reason)r));
+			printf("%s%s %s", between, count_text(c->dropped_pkts[r], text),
+			       drop_reason_name((enum drop_reason)r));
 			between = ", ";
 		}
 	if (c->held_pkts)
@@ -134,7 +135,8 @@ static void print_own_delay(const struct flow *f)
 {
 	if (f->budget_ns == BUDGET_NONE || latency_ns(f, P99) <= f->budget_ns || relay_ns(f, P99) > f->budget_ns)
 		return;
-	printf("note: class %s: past its budget of %g ms by this source's own delay; relay alone: p50 %.0f us, p99 %.0f us\n",
+	printf("note: class %s: past its budget of %g ms by this source's own delay; relay alone: p50 %.0f us, p99 "
+	       "%.0f us\n",
 	       f->name, (double)f->budget_ns / 1e6, (double)relay_ns(f, P50) / 1e3, (double)relay_ns(f, P99) / 1e3);
 }
 
@@ -145,7 +147,8 @@ static void print_notes(uint32_t i, const struct load *l)
 
 	print_own_delay(f);
 	if (l->named.is_asked && flow_lost_pkts(f) > 0 && l->named.classes[i].others_pkts)
-		printf("note: class %s: %s that this run did not send came through the relay too: some of the names may be "
+		printf("note: class %s: %s that this run did not send came through the relay too: some of the names "
+		       "may be "
 		       "theirs\n",
 		       f->name, count_text(l->named.classes[i].others_pkts, text));
 	if (flow_sink_dropped_pkts(f))
@@ -174,8 +177,8 @@ static void print_row(const struct load *l, uint32_t i)
 		putchar('\n');
 		return;
 	}
-	printf(" %10" PRIu64 " %8" PRId64 " %6" PRIu64 " %10" PRIu64 " %8" PRIu64, f->received_pkts, named_lost_pkts(&l->named, l->flows, i),
-	       f->doubled_pkts, f->reordered_pkts, f->corrupt_pkts);
+	printf(" %10" PRIu64 " %8" PRId64 " %6" PRIu64 " %10" PRIu64 " %8" PRIu64, f->received_pkts,
+	       named_lost_pkts(&l->named, l->flows, i), f->doubled_pkts, f->reordered_pkts, f->corrupt_pkts);
 	if (l->options->sink_only)
 		printf(" %10.2f", (double)f->gap_max_ns / 1e6);
 	else if (f->sent_timed_pkts == 0) /* all too short to carry a time */
@@ -231,16 +234,17 @@ static void print_json_flow(const struct load *l, uint32_t i)
 	printf("{\"class\":\"%s\",\"sent\":%" PRIu64 ",\"refused_events\":%" PRIu64, f->name, f->sent_pkts,
 	       f->refused_events);
 	if (!l->options->send_only)
-		printf(",\"received\":%" PRIu64 ",\"not_delivered\":%" PRId64 ",\"lost\":%" PRId64 ",\"duplicated\":%" PRIu64
-		       ",\"reordered\":%" PRIu64 ",\"corrupt\":%" PRIu64 ",\"stray\":%" PRIu64
-		       ",\"sink_dropped\":%" PRIu64 ",\"max_gap_ns\":%" PRIu64,
-		       f->received_pkts, flow_lost_pkts(f), named_lost_pkts(&l->named, l->flows, i), f->doubled_pkts, f->reordered_pkts, f->corrupt_pkts,
-		       f->stray_pkts, flow_sink_dropped_pkts(f), f->gap_max_ns);
+		printf(",\"received\":%" PRIu64 ",\"not_delivered\":%" PRId64 ",\"lost\":%" PRId64
+		       ",\"duplicated\":%" PRIu64 ",\"reordered\":%" PRIu64 ",\"corrupt\":%" PRIu64
+		       ",\"stray\":%" PRIu64 ",\"sink_dropped\":%" PRIu64 ",\"max_gap_ns\":%" PRIu64,
+		       f->received_pkts, flow_lost_pkts(f), named_lost_pkts(&l->named, l->flows, i), f->doubled_pkts,
+		       f->reordered_pkts, f->corrupt_pkts, f->stray_pkts, flow_sink_dropped_pkts(f), f->gap_max_ns);
 	if (l->named.is_asked)
 		print_json_names(&l->named.classes[i]);
 	if (!l->options->send_only && !l->options->sink_only)
 		printf(",\"sent_timed\":%" PRIu64 ",\"on_time\":%" PRIu64 ",\"latency_ns\":{\"p50\":%" PRIu64
-		       ",\"p95\":%" PRIu64 ",\"p99\":%" PRIu64 ",\"p999\":%" PRIu64 ",\"max\":%" PRIu64 "},\"relay_ns\":{\"p50\":%" PRIu64 ",\"p99\":%" PRIu64 ",\"max\":%" PRIu64 "}",
+		       ",\"p95\":%" PRIu64 ",\"p99\":%" PRIu64 ",\"p999\":%" PRIu64 ",\"max\":%" PRIu64
+		       "},\"relay_ns\":{\"p50\":%" PRIu64 ",\"p99\":%" PRIu64 ",\"max\":%" PRIu64 "}",
 		       f->sent_timed_pkts, f->on_time_pkts, latency_ns(f, P50), latency_ns(f, P95), latency_ns(f, P99),
 		       latency_ns(f, P999), f->latency_max_ns, relay_ns(f, P50), relay_ns(f, P99), f->relay_max_ns);
 	putchar('}');

@@ -158,6 +158,7 @@ another_relay_is_not_mistaken() {
 }
 
 another_machine_is_not_asked() { # an address of the network beyond an interface
+	# shellcheck disable=SC2016
 	unshare -n sh -c '
 		ip link set lo up && ip link add ontime0 type veth peer name ontime1 && ip link set ontime1 up && ip addr add 192.0.2.1/24 dev ontime0 && ip link set ontime0 up &&
 		ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:01 dev ontime0 || exit 77

@@ -6,10 +6,45 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/config.h"
 #include "log.h"
 #include "suites.h"
 
 #define TEXT_BYTES 512
+
+static int changes(const struct config *from, const struct config *to, bool tell, char text[TEXT_BYTES])
+{
+	FILE *f = tmpfile();
+	int saved = dup(STDERR_FILENO), relaunches;
+	ssize_t n;
+
+	dup2(fileno(f), STDERR_FILENO);
+	relaunches = config_log_changes(from, to, tell);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	n = pread(fileno(f), text, TEXT_BYTES - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	fclose(f);
+	return relaunches;
+}
+
+static void a_change_of_the_config_is_a_line_and_can_be_counted_in_silence(void)
+{
+	static struct config from, to;
+	char text[TEXT_BYTES];
+
+	log_set_name("unit");
+	config_defaults(&from);
+	to = from;
+	CU_ASSERT_EQUAL(changes(&from, &to, true, text), 0);
+	CU_ASSERT_STRING_EQUAL(text, "");
+	to.policy = POLICY_EDF;
+	to.payload_bytes = 1400;
+	CU_ASSERT_EQUAL(changes(&from, &to, true, text), 1);
+	CU_ASSERT_STRING_EQUAL(text, "unit: payload_bytes: 1536B -> 1400B (needs a relaunch)\nunit: policy: guarded -> edf\n");
+	CU_ASSERT_EQUAL(changes(&from, &to, false, text), 1);
+	CU_ASSERT_STRING_EQUAL(text, "");
+}
 
 /* Two lines into fd, as what standard error is: an error and an information. */
 static void log_to(int fd)
@@ -123,4 +158,5 @@ static void a_pipe_gets_the_line_alone(void)
 }
 
 SUITE(log, TEST(a_tool_that_writes_to_a_file_is_plain), TEST(a_log_file_has_time_and_level),
-      TEST(the_journal_gets_the_level_as_a_number), TEST(a_pipe_gets_the_line_alone))
+      TEST(the_journal_gets_the_level_as_a_number), TEST(a_pipe_gets_the_line_alone),
+      TEST(a_change_of_the_config_is_a_line_and_can_be_counted_in_silence))
