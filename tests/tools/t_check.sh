@@ -71,7 +71,7 @@ a_plain_relay_has_an_answer() { # without an instance: by the default
 		says 0 'in bursts of 1,000 fit: worst' --high.expected_pps=5000 --high.expected_burst=1000 --high.budget=3200us &&
 		says 3 '^low: 400,000/s in bursts of 1 do not fit: the relay cannot carry all' --low.expected_pps=400000 &&
 		says 0 '^besteffort: 10/s in bursts of 1 fit: worst 0.1 ms, no deadline$' --besteffort.expected_pps=10 &&
-		says 0 '^note: `rate` is not reckoned with: of packets of payload_bytes it lets 799/s pass$' --high.expected_pps=5000 --rate=10Mbit &&
+		says 0 '^note: .rate. is not reckoned with: of packets of payload_bytes it lets 799/s pass$' --high.expected_pps=5000 --rate=10Mbit &&
 		says 0 '^note: low: a burst of 10,000 packets .* socket_buffer' --low.expected_pps=10 --low.expected_burst=10000 --socket_buffer=64KiB &&
 		says 3 '^arrival_ns,' --low.expected_pps=400000 --counterexample
 }

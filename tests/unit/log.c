@@ -41,7 +41,8 @@ static void a_change_of_the_config_is_a_line_and_can_be_counted_in_silence(void)
 	to.policy = POLICY_EDF;
 	to.payload_bytes = 1400;
 	CU_ASSERT_EQUAL(changes(&from, &to, true, text), 1);
-	CU_ASSERT_STRING_EQUAL(text, "unit: payload_bytes: 1536B -> 1400B (needs a relaunch)\nunit: policy: guarded -> edf\n");
+	CU_ASSERT_STRING_EQUAL(
+		text, "unit: payload_bytes: 1536B -> 1400B (needs a relaunch)\nunit: policy: guarded -> edf\n");
 	CU_ASSERT_EQUAL(changes(&from, &to, false, text), 1);
 	CU_ASSERT_STRING_EQUAL(text, "");
 }
