@@ -195,7 +195,7 @@ int log_reopen(void)
 
 __attribute__((format(printf, 2, 0))) static void print_line(enum level level, const char *format, va_list args)
 {
-	char line[LOG_LINE_BYTES];
+	char line[LOG_LINE_BYTES], said[LOG_LINE_BYTES];
 	int err = errno;
 	size_t len;
 
@@ -203,9 +203,9 @@ __attribute__((format(printf, 2, 0))) static void print_line(enum level level, c
 		shown = read_level();
 	if (level > shown)
 		return;
+	said[append_printf(said, 0, format, args)] = '\0'; /* first: calls below may end what dlerror(3) has returned */
 	len = append_origin(line, level);
-	len = append(line, len, "%.64s: ", name);
-	len = append_printf(line, len, format, args);
+	len = append(line, len, "%.64s: %s", name, said);
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
 			line[i] = '?';

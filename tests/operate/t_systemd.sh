@@ -32,7 +32,7 @@ skip() { # REASON NAME
 
 # The units, with where the programs and the config are filled in as make install does it.
 copy_units() { # BUILD CONFIG-DIRECTORY
-	for unit in run/systemd/ontime*; do
+	for unit in run/systemd/ontime*.socket run/systemd/ontime*.service run/systemd/ontime*.target; do
 		sed "s|@LIBEXECDIR@/ontime|$1|g; s|@SYSCONFDIR@/ontime|$2|g" "$unit" >"$units/${unit##*/}"
 	done
 }
