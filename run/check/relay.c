@@ -4,9 +4,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "look/number.h"
 #include "units.h"
 
-#define COUNT_BYTES 32
 #define HEADER_BYTES 28u /* of IP and UDP, which the shaper counts */
 
 int relay_is_plain(const struct config *c, const struct feasible_class *classes)
@@ -21,21 +21,6 @@ int relay_is_plain(const struct config *c, const struct feasible_class *classes)
 	return any && c->work == WORK_NONE;
 }
 
-/* With commas: 5,000. */
-static const char *count_text(double value, char text[COUNT_BYTES])
-{
-	char digits[COUNT_BYTES];
-	int len = snprintf(digits, sizeof(digits), "%.0f", value), to = 0;
-
-	for (int i = 0; i < len && to < COUNT_BYTES - 2; i++) {
-		if (i > 0 && (len - i) % 3 == 0)
-			text[to++] = ',';
-		text[to++] = digits[i];
-	}
-	text[to] = '\0';
-	return text;
-}
-
 /* As it was stated; a period is whole ns. */
 static double pps_of(const struct class_config *c, const struct feasible_class *k)
 {
@@ -46,11 +31,11 @@ static double pps_of(const struct class_config *c, const struct feasible_class *
 
 static void print_class(const struct class_config *c, const struct feasible_class *k, double load, uint64_t worst_ns)
 {
-	char pps[COUNT_BYTES], burst[COUNT_BYTES];
+	char pps[GROUPED_BYTES], burst[GROUPED_BYTES];
 	int has_deadline = c->budget_ns != BUDGET_NONE, fits = load < 1 && (!has_deadline || worst_ns <= c->budget_ns);
 
-	printf("%s: %s/s in bursts of %s %s", c->name, count_text(pps_of(c, k), pps), count_text(k->burst_pkts, burst),
-	       fits ? "fit" : "do not fit");
+	printf("%s: %s/s in bursts of %s %s", c->name, number_grouped((uint64_t)(pps_of(c, k) + 0.5), pps),
+	       number_grouped(k->burst_pkts, burst), fits ? "fit" : "do not fit");
 	if (load >= 1)
 		printf(": the relay cannot carry all classes together");
 	else if (has_deadline)
@@ -66,22 +51,22 @@ static void print_class(const struct class_config *c, const struct feasible_clas
 static void print_limits(const struct config *c, const struct feasible_class *classes, double all_pps)
 {
 	double most_pps = (double)c->rate_bits_per_s / (8.0 * (c->payload_bytes + HEADER_BYTES));
-	char most[COUNT_BYTES], burst[COUNT_BYTES];
+	char most[GROUPED_BYTES], burst[GROUPED_BYTES];
 
 	if (c->rate_bits_per_s && all_pps > most_pps)
 		printf("note: `rate` is not reckoned with: of packets of payload_bytes it lets %s/s pass\n",
-		       count_text(most_pps, most));
+		       number_grouped((uint64_t)most_pps, most));
 	for (uint32_t i = 0; i < c->n_classes; i++)
 		if (classes[i].period_ns && (uint64_t)classes[i].burst_pkts * c->payload_bytes > c->socket_buffer_bytes)
 			printf("note: %s: a burst of %s packets of payload_bytes is more than socket_buffer can hold\n",
-			       c->classes[i].name, count_text(classes[i].burst_pkts, burst));
+			       c->classes[i].name, number_grouped(classes[i].burst_pkts, burst));
 }
 
 int relay_decide(const struct config *c, const struct feasible_class *classes, const struct cost *cost)
 {
 	double all_pps = 0, load;
 	uint64_t all_burst_pkts = 0, worst_ns;
-	char most[COUNT_BYTES];
+	char most[GROUPED_BYTES];
 	int fit = 1;
 
 	for (uint32_t i = 0; i < c->n_classes; i++) {
@@ -93,7 +78,7 @@ int relay_decide(const struct config *c, const struct feasible_class *classes, c
 	printf("a packet costs the relay %.1f us, %s: load %.2f %%, at most %s packets/s\n",
 	       (double)cost->packet_ns / 1e3,
 	       cost->is_measured ? "measured on the running instance" : "by default (run/check/README.md)", 100 * load,
-	       count_text(1e9 / (double)cost->packet_ns, most));
+	       number_grouped(NS_PER_S / cost->packet_ns, most));
 	for (uint32_t i = 0; i < c->n_classes; i++) {
 		if (!classes[i].period_ns)
 			continue;

@@ -4,11 +4,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "look/number.h"
+
 #define P50 500000
 #define P95 950000
 #define P99 990000
 #define P999 999000
-#define COUNT_BYTES 32
 
 uint64_t report_percentile_ns(const uint64_t *histogram, uint64_t max_ns, uint32_t per_million)
 {
@@ -47,34 +48,19 @@ static uint64_t relay_ns(const struct flow *f, uint32_t per_million)
 	return report_percentile_ns(f->relay, f->relay_max_ns, per_million);
 }
 
-/* With commas: 1,321. */
-static const char *count_text(uint64_t n, char text[COUNT_BYTES])
-{
-	char digits[COUNT_BYTES];
-	int len = snprintf(digits, sizeof(digits), "%" PRIu64, n), to = 0;
-
-	for (int i = 0; i < len; i++) {
-		if (i > 0 && (len - i) % 3 == 0)
-			text[to++] = ',';
-		text[to++] = digits[i];
-	}
-	text[to] = '\0';
-	return text;
-}
-
 static void print_names(const struct named_class *c)
 {
 	const char *between = "";
-	char text[COUNT_BYTES];
+	char text[GROUPED_BYTES];
 
 	for (int r = DROP_NONE + 1; r < N_DROP_REASONS; r++)
 		if (c->dropped_pkts[r]) {
-			printf("%s%s %s", between, count_text(c->dropped_pkts[r], text),
+			printf("%s%s %s", between, number_grouped(c->dropped_pkts[r], text),
 			       drop_reason_name((enum drop_reason)r));
 			between = ", ";
 		}
 	if (c->held_pkts)
-		printf("%s%s held still", between, count_text(c->held_pkts, text));
+		printf("%s%s held still", between, number_grouped(c->held_pkts, text));
 }
 
 /* What did not come of a class, by the relay's names for it. */
@@ -83,19 +69,19 @@ static void print_not_delivered(const struct load *l, uint32_t i)
 	const struct flow *f = &l->flows[i];
 	int64_t missing = flow_lost_pkts(f), lost = named_lost_pkts(&l->named, l->flows, i);
 	uint64_t named = named_pkts(&l->named, i);
-	char text[COUNT_BYTES];
+	char text[GROUPED_BYTES];
 
 	if (missing <= 0)
 		return;
-	printf("%s: %s not delivered: ", f->name, count_text((uint64_t)missing, text));
+	printf("%s: %s not delivered: ", f->name, number_grouped((uint64_t)missing, text));
 	if (named > (uint64_t)missing)
-		printf("by name, among %s of this and of other senders: ", count_text(named, text));
+		printf("by name, among %s of this and of other senders: ", number_grouped(named, text));
 	if (named)
 		print_names(&l->named.classes[i]);
 	if (named && named <= (uint64_t)missing)
 		printf(", by name");
 	if (lost > 0)
-		printf("%s%s lost", named ? "; " : "", count_text((uint64_t)lost, text));
+		printf("%s%s lost", named ? "; " : "", number_grouped((uint64_t)lost, text));
 	putchar('\n');
 }
 
@@ -143,14 +129,14 @@ static void print_own_delay(const struct flow *f)
 static void print_notes(uint32_t i, const struct load *l)
 {
 	const struct flow *f = &l->flows[i];
-	char text[COUNT_BYTES];
+	char text[GROUPED_BYTES];
 
 	print_own_delay(f);
 	if (l->named.is_asked && flow_lost_pkts(f) > 0 && l->named.classes[i].others_pkts)
 		printf("note: class %s: %s that this run did not send came through the relay too: some of the names "
 		       "may be "
 		       "theirs\n",
-		       f->name, count_text(l->named.classes[i].others_pkts, text));
+		       f->name, number_grouped(l->named.classes[i].others_pkts, text));
 	if (flow_sink_dropped_pkts(f))
 		printf("note: class %s: %" PRIu64 " of those lost came, but this sink was too slow to read them\n",
 		       f->name, flow_sink_dropped_pkts(f));

