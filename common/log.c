@@ -20,6 +20,7 @@ enum level { LEVEL_UNREAD, LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG }
 
 static _Thread_local const char *name = "ontime"; /* per thread: a test runs all stages in one process */
 static _Thread_local enum level shown = LEVEL_UNREAD;
+static _Thread_local int is_service;
 
 /* A descriptor below 3 that was closed would be given to a socket or to the segment, and log lines written there. */
 static void occupy_standard_fds(void)
@@ -61,6 +62,12 @@ void log_set_name(const char *new_name)
 	check_output_at_exit();
 }
 
+void log_set_service_name(const char *new_name)
+{
+	log_set_name(new_name);
+	is_service = 1;
+}
+
 static enum level read_level(void)
 {
 	const char *text = getenv("ONTIME_LOG");
@@ -96,7 +103,16 @@ __attribute__((format(printf, 3, 4))) static size_t append(char *line, size_t le
 	return len;
 }
 
-/* A log file is read the morning after; a terminal and the journal know the time. */
+/* Does the journal read what is written to the file that this is the state of? systemd.exec(5), $JOURNAL_STREAM. */
+static int is_journal(const struct stat *st)
+{
+	const char *text = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+
+	return text && S_ISSOCK(st->st_mode) && sscanf(text, "%llu:%llu", &device, &inode) == 2 &&
+	       device == st->st_dev && inode == st->st_ino;
+}
+
 static size_t append_time(char *line)
 {
 	uint64_t now = real_ns();
@@ -104,9 +120,32 @@ static size_t append_time(char *line)
 	struct tm at;
 	char text[32];
 
-	if (!getenv("ONTIME_LOG_FILE") || !gmtime_r(&seconds, &at) || !strftime(text, sizeof(text), "%FT%T", &at))
+	if (!gmtime_r(&seconds, &at) || !strftime(text, sizeof(text), "%FT%T", &at))
 		return 0;
 	return append(line, 0, "%s.%03uZ ", text, (unsigned int)(now % NS_PER_S / NS_PER_MS));
+}
+
+/*
+ * What the reader of a line does not know: a file is read the morning after, the journal knows the time, and whoever
+ * is at a terminal has just typed the command. A reader at the end of a pipe adds what it wants.
+ */
+static size_t append_origin(char *line, enum level level)
+{
+	static const char *const words[] = {
+		[LEVEL_ERROR] = "error ", [LEVEL_WARNING] = "warning ", [LEVEL_DEBUG] = "debug "
+	};
+	static const int priorities[] = { [LEVEL_ERROR] = 3, [LEVEL_WARNING] = 4, [LEVEL_INFO] = 6, [LEVEL_DEBUG] = 7 };
+	struct stat st;
+	size_t len;
+
+	if (fstat(STDERR_FILENO, &st) < 0)
+		return 0;
+	if (is_journal(&st))
+		return append(line, 0, "<%d>", priorities[level]);
+	if (!S_ISREG(st.st_mode) || !(is_service || getenv("ONTIME_LOG_FILE")))
+		return 0;
+	len = append_time(line);
+	return append(line, len, "%s", words[level] ? words[level] : "");
 }
 
 /*
@@ -156,7 +195,7 @@ int log_reopen(void)
 
 __attribute__((format(printf, 2, 0))) static void print_line(enum level level, const char *format, va_list args)
 {
-	char line[LOG_LINE_BYTES];
+	char line[LOG_LINE_BYTES], said[LOG_LINE_BYTES];
 	int err = errno;
 	size_t len;
 
@@ -164,9 +203,9 @@ __attribute__((format(printf, 2, 0))) static void print_line(enum level level, c
 		shown = read_level();
 	if (level > shown)
 		return;
-	len = append_time(line);
-	len = append(line, len, "%.64s: ", name);
-	len = append_printf(line, len, format, args);
+	said[append_printf(said, 0, format, args)] = '\0'; /* first: calls below may end what dlerror(3) has returned */
+	len = append_origin(line, level);
+	len = append(line, len, "%.64s: %s", name, said);
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
 			line[i] = '?';

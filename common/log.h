@@ -4,8 +4,9 @@
  * Memory:  the only global state of the program: the name and the level (log.c).
  * Rules:   never per packet (count instead). One line is one write(2), so lines of several processes
  *          do not mix; control characters become '?', and what exceeds LOG_LINE_BYTES is cut.
- *          With ONTIME_LOG_FILE in the environment stderr is that file, and each line begins with the time of day
- *          (UTC).
+ *          What a line begins with goes by who reads stderr. A file: the time of day (UTC) and `error`, `warning` or
+ *          `debug`, for a program that goes on, and for any that has ONTIME_LOG_FILE in its environment (stderr is that
+ *          file). The journal (JOURNAL_STREAM): the level as `<N>`, which it takes off. Else nothing.
  *          ONTIME_LOG = error | warning | info (default) | debug, read at the first line.
  *          errno survives. Not for signal handlers.
  */
@@ -20,6 +21,9 @@
  * when its standard output could not be written.
  */
 void log_set_name(const char *name);
+
+/* log_set_service_name - likewise, for a program that goes on: in a file its lines have the time. */
+void log_set_service_name(const char *name);
 
 /*
  * log_reopen - stderr becomes the file that ONTIME_LOG_FILE names now, if that is another one: it was moved away or

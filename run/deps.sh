@@ -13,6 +13,7 @@ case "${1-}" in
 build) wanted=$build ;;
 test)
 	wanted="$build $test"
+	optional="$optional logrotate"
 	optional="$optional nodejs chromium prometheus" # the dashboard's tests skip without
 	optional="$optional qemu-system-x86 busybox-static cpio kmod xz-utils" # and those under other kernels (tests/machine/kernel-vm.sh)
 	optional="$optional qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross" # and AArch64's

@@ -104,7 +104,8 @@ put_rest() {
 	put 644 run/dash/grafana.json "$LIBEXECDIR/ontime/grafana.json"
 	put 644 run/dash/vendor/LICENSE "$LIBEXECDIR/ontime/LICENSE.uPlot" # dash embeds it
 	put 644 edf/plugin.h "$INCLUDEDIR/ontime/plugin.h"
-	for unit in run/systemd/ontime*; do
+	put_config run/systemd/ontime.logrotate "$SYSCONFDIR/logrotate.d/ontime"
+	for unit in run/systemd/ontime*.socket run/systemd/ontime*.service run/systemd/ontime*.target; do
 		put_generated "$unit" "$SYSTEMDUNITDIR/${unit##*/}"
 	done
 }

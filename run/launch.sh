@@ -97,8 +97,8 @@ END
 		[ "$given" = "$config $*" ] || say "adopting '$instance' as it was launched: -c $config $*"
 	fi
 else
+	keep_log
 	remove_files # of an instance that is no more
-	rm -f "$run_root/$instance.log"
 	"$build/hold" --run-dir "$dir" >/dev/null || exit 1
 fi
 
@@ -161,7 +161,7 @@ names_may_vanish() { # a user's IPC objects are removed at logout, unless that i
 }
 
 histograms=$(attach_histograms)
-scheduling=$([ -n "$mode" ] || sed -n 's/^[^ ]* [a-z]*: \(no real time: .*\)/ontime: \1/p' "$log" | head -n 1)
+scheduling=$([ -n "$mode" ] || sed -n 's/^[^ ]* [a-z ]*: \(no real time: .*\)/ontime: \1/p' "$log" | head -n 1)
 say "instance '$instance' is running${mode:+ (adopted)}"
 names_may_vanish
 in_force=$dir/active.conf # where host names stand for what they became
@@ -172,7 +172,7 @@ in=
 {
 	printf '%s\n' "$classes" "$histograms" ${scheduling:+"$scheduling"}
 	# an address or a route that may come, and what a host name became
-	[ -n "$mode" ] || sed -n 's/^[^ ]* hold: \(.* yet: .*\)/ontime: \1/p; s/^[^ ]* hold: \([^ ]*\]: .* -> .*\)/ontime: \1/p' "$log"
+	[ -n "$mode" ] || sed -n 's/^[^ ]* [a-z ]*hold: \(.* yet: .*\)/ontime: \1/p; s/^[^ ]* [a-z ]*hold: \([^ ]*\]: .* -> .*\)/ontime: \1/p' "$log"
 	printf '%s\n' "$classes" | awk 'function at(a, port) {
 			port = a
 			sub(/.*:/, "", port)

@@ -4,7 +4,7 @@
 # usage: run/stop.sh [-i INSTANCE | -c FILE]
 #
 # Order: ingress reads its sockets empty (at most a second of continuing traffic), the lanes drain, then edf and egress
-# stop. Also cleans up after everything was killed. The log stays, as INSTANCE.log in the run directory.
+# stop. Also cleans up after everything was killed. The log stays: INSTANCE.log in the run directory, behind those of earlier runs.
 # Exit status: 0 stopped, or nothing was running; 1 it is another user's, or out of reach.
 set -eu
 here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
@@ -34,7 +34,7 @@ dir=$run_root/$instance
 finish() { # MESSAGE
 	unpin
 	"$build/hold" --remove --force -i "$instance" || exit 1 # ends all that has the segment open, whatever its layout
-	[ -L "$dir" ] || [ ! -f "$dir/log" ] || mv -fT "$dir/log" "$run_root/$instance.log" 2>/dev/null || true
+	keep_log
 	remove_files
 	[ "$(ls -A "$run_root")" != .lock ] || rm -f "$run_root/.lock" # who waits for it looks again
 	rmdir "$run_root" 2>/dev/null || true

@@ -1,8 +1,10 @@
 /* change.c - what a lane is made of, which configurations are of the same instance, and what a reload changes. */
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "log.h"
 #include "table.h"
 
 uint32_t config_slots_pkts(const struct class_config *class)
@@ -113,5 +115,22 @@ int config_explain_changes(const struct config *from, const struct config *to, F
 	for (uint32_t i = 0; i < to->n_classes; i++)
 		if (class_find(from, to->classes[i].name) < 0)
 			relaunches += explain_rank(to->classes[i].name, -1, (int)i, out);
+	return relaunches;
+}
+
+int config_log_changes(const struct config *from, const struct config *to, bool tell)
+{
+	char *text = NULL;
+	size_t bytes = 0;
+	FILE *out = open_memstream(&text, &bytes);
+	int relaunches = config_explain_changes(from, to, out ? out : stderr);
+
+	if (!out || fclose(out))
+		return relaunches;
+	for (char *line = text, *end; tell && *line; line = end + 1) {
+		end = strchr(line, '\n'); /* each line has one */
+		log_info("%.*s", (int)(end - line), line);
+	}
+	free(text);
 	return relaunches;
 }

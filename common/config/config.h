@@ -123,6 +123,11 @@ uint64_t config_digest(const struct config *c);
  */
 int config_explain_changes(const struct config *from, const struct config *to, FILE *out);
 
+/*
+ * config_log_changes - likewise, each line into the log; not `tell`: only count.
+ */
+int config_log_changes(const struct config *from, const struct config *to, bool tell);
+
 /* config_print_options - the table as --help text: key, unit, default, range, one line of meaning each. */
 void config_print_options(FILE *out);
 

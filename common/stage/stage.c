@@ -111,7 +111,7 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	memset(s, 0, sizeof(*s));
 	s->id = id;
 	s->seg.fd = -1;
-	log_set_name(stage_name(id));
+	log_set_service_name(stage_name(id));
 	/* A binary that was started by descriptor has a number for a name. */
 	prctl(PR_SET_NAME, stage_name(id), 0, 0, 0);
 	status = arguments_parse(s, argc, argv);
@@ -223,7 +223,8 @@ int stage_reload(struct stage *s)
 		config_log_refusals(why, ": nothing was changed");
 		return 0;
 	}
-	if (config_explain_changes(&s->config, &fresh, stderr)) {
+	/* A supervisor has said what changes, once for all stages. */
+	if (config_log_changes(&s->config, &fresh, !segment_is_supervised(&s->seg))) {
 		log_error("reload %s: some changes need a relaunch: nothing was changed",
 			  s->file ? fresh.file : "defaults");
 		return 0;

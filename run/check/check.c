@@ -4,7 +4,8 @@
  * Rules:   rates, bursts and service times come from the config (expected_*), or --measure takes rates and mean service
  *          times from the running instance. The config is looked at as for a launch: its host names are resolved, and
  *          its plugin must be there. The answer is feasible.h's, for policy edf; guarded protects the higher
- *          classes beyond that, at the cost of the lower ones.
+ *          classes beyond that, at the cost of the lower ones. Where no work is done (work = none, and no
+ *          expected_service) it is relay.h's.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,17 +14,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cost.h"
 #include "feasible.h"
-#include "shm/account.h"
+#include "measure.h"
+#include "relay.h"
 #include "clock.h"
 #include "decimal.h"
 #include "log.h"
-#include "shm/segment.h"
 #include "version.h"
 
 #define EXIT_CANNOT 1
 #define EXIT_USAGE 2
 #define EXIT_INFEASIBLE 3
+#define GLANCE_SECONDS 0.5 /* at an instance that runs, for what a packet costs it */
 
 struct options {
 	const char *file;
@@ -44,6 +47,8 @@ static void print_help(void)
 	     "  --version          print the version\n\n"
 	     "Without --measure they come from the config: expected_pps, expected_burst, expected_service of each "
 	     "class.\n"
+	     "Without work a packet takes what it costs the relay: measured, if the instance runs and is busy, else 3 "
+	     "us.\n"
 	     "A packet has its budget less the margin until its work must be done. The config is looked at as for a "
 	     "launch:\n"
 	     "a line for each of its errors (at most 10), and for each host name what it became.\n\n"
@@ -71,44 +76,39 @@ static void take_from_config(const struct config *c, struct feasible_class *clas
 	}
 }
 
-static int read_accounts(const struct segment *seg, struct account *accounts, uint64_t *worked_pkts)
+/* Rates and mean service times of the running instance, in place of the config's. */
+static void take_from_instance(const struct config *c, const struct measured *m, struct feasible_class *classes)
 {
-	for (uint32_t i = 0; i < seg->n_classes; i++) {
-		if (account_read(seg, i, &accounts[i])) {
-			log_error("class %s: its counts never held still", seg->header.classes[i].name);
-			return EXIT_CANNOT;
-		}
-		worked_pkts[i] = accounts[i].sent_pkts + accounts[i].waiting_egress_pkts;
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		const struct measured_class *from = &m->classes[i];
+
+		classes[i].period_ns =
+			from->received_pkts ? (uint64_t)(m->seconds * 1e9 / (double)from->received_pkts) : 0;
+		classes[i].service_ns = from->worked_pkts ? from->work_ns / from->worked_pkts : 0;
 	}
-	return 0;
 }
 
-/* Rates and mean service times of the running instance, in place of the config's. */
-static int measure(const struct config *c, double seconds, struct feasible_class *classes)
+/*
+ * With --measure the instance has to run; else it is asked, if it does, what a packet costs it. 0, or 1 after a line.
+ */
+static int look_at_instance(const struct config *c, double seconds, struct feasible_class *classes, struct cost *cost)
 {
-	static struct account before[MAX_CLASSES], after[MAX_CLASSES];
-	uint64_t worked_before[MAX_CLASSES], worked_after[MAX_CLASSES];
-	struct segment seg;
+	static struct measured m;
 	char why[WHY_BYTES];
-	int status;
+	int err = 0;
 
-	if (segment_observe(&seg, c->instance, why) || segment_lanes_are_sane(&seg, why)) {
+	*cost = cost_of(NULL);
+	if (seconds > 0 || relay_is_plain(c, classes))
+		err = measure(c, seconds > 0 ? seconds : GLANCE_SECONDS, &m, why);
+	if (err && seconds > 0) {
 		log_error("%s", why);
 		return EXIT_CANNOT;
 	}
-	status = read_accounts(&seg, before, worked_before);
-	if (!status)
-		usleep((useconds_t)(seconds * 1e6));
-	status = status ? status : read_accounts(&seg, after, worked_after);
-	for (uint32_t i = 0; !status && i < c->n_classes && i < seg.n_classes; i++) {
-		uint64_t came = after[i].received_pkts - before[i].received_pkts;
-		uint64_t worked = worked_after[i] - worked_before[i];
-
-		classes[i].period_ns = came ? (uint64_t)(seconds * 1e9 / (double)came) : 0;
-		classes[i].service_ns = worked ? (after[i].work_ns - before[i].work_ns) / worked : 0;
-	}
-	segment_close(&seg);
-	return status;
+	if (!err)
+		*cost = cost_of(&m.seen);
+	if (seconds > 0)
+		take_from_instance(c, &m, classes);
+	return 0;
 }
 
 static void print_time(const char *format, uint64_t ns)
@@ -220,11 +220,27 @@ static int decide_counterexample(const struct config *c, const struct feasible_c
 	return f->verdict == VERDICT_FITS ? 0 : EXIT_INFEASIBLE;
 }
 
-static int decide(const struct config *c, const struct feasible_class *classes, int counterexample)
+/* No work is done: a packet takes what it costs the relay. */
+static int decide_plain(const struct config *c, struct feasible_class *classes, const struct cost *cost,
+			int counterexample)
+{
+	struct feasible f;
+
+	if (!counterexample)
+		return relay_decide(c, classes, cost) ? 0 : EXIT_INFEASIBLE;
+	for (uint32_t i = 0; i < c->n_classes; i++)
+		classes[i].service_ns = cost->packet_ns;
+	feasible_check(classes, c->n_classes, &f);
+	return decide_counterexample(c, classes, &f);
+}
+
+static int decide(const struct config *c, struct feasible_class *classes, const struct cost *cost, int counterexample)
 {
 	struct feasible f;
 	uint32_t said = 0;
 
+	if (relay_is_plain(c, classes))
+		return decide_plain(c, classes, cost, counterexample);
 	for (uint32_t i = 0; i < c->n_classes; i++)
 		said += classes[i].period_ns && classes[i].service_ns && classes[i].deadline_ns != NO_BOUND;
 	feasible_check(classes, c->n_classes, &f);
@@ -324,6 +340,7 @@ int main(int argc, char **argv)
 	static struct feasible_class classes[MAX_CLASSES];
 	static struct config c;
 	struct options o = { 0 };
+	struct cost cost;
 	int status;
 
 	log_set_name("check");
@@ -334,7 +351,6 @@ int main(int argc, char **argv)
 	if (status)
 		return status;
 	take_from_config(&c, classes);
-	if (o.seconds > 0)
-		status = measure(&c, o.seconds, classes);
-	return status ? status : decide(&c, classes, o.counterexample);
+	status = look_at_instance(&c, o.seconds, classes, &cost);
+	return status ? status : decide(&c, classes, &cost, o.counterexample);
 }

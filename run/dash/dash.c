@@ -198,7 +198,7 @@ int main(int argc, char **argv)
 	sigset_t stops, asleep;
 	int done;
 
-	log_set_name("dash");
+	log_set_service_name("dash");
 	done = read_options(&options, &server, argc, argv);
 	if (done)
 		return done - 1;

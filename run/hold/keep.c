@@ -123,6 +123,7 @@ int keep(char **command, pid_t supervisor)
 	int status, ended;
 
 	handed_close_others();
+	log_set_service_name("hold");
 	if (lock())
 		return EXIT_TEMPORARY;
 	k.signal_fd = open_signals();

@@ -14,7 +14,8 @@
 #define EXIT_CANNOT 1
 #define NAMES                                                                                                          \
 	"time,class,asked_pps_all,sent_pps_all,sent,received,lost,duplicated,reordered,corrupt,stray,sink_dropped,"    \
-	"on_time_percent,p50_ns,p95_ns,p99_ns,p999_ns,max_ns,lag_p50_ns,lag_p99_ns,lag_max_ns"
+	"on_time_percent,p50_ns,p95_ns,p99_ns,p999_ns,max_ns,lag_p50_ns,lag_p99_ns,lag_max_ns,"                        \
+	"not_delivered"
 
 static int cannot(const struct csv *csv)
 {
@@ -66,20 +67,22 @@ int csv_open(struct csv *csv, const char *file)
 	return status;
 }
 
-static void print_flow(FILE *out, const struct load *l, const struct flow *f, const char *when)
+static void print_flow(FILE *out, const struct load *l, uint32_t i, const char *when)
 {
+	const struct flow *f = &l->flows[i];
 	static const uint32_t per_million[] = { 500000, 950000, 990000, 999000 };
 
 	fprintf(out, "%s,%s,%.1f,%.1f,%" PRIu64 ",%" PRIu64 ",%" PRId64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, when,
-		f->name, l->asked_pps, load_sent_pps(l), f->sent_pkts, f->received_pkts, flow_lost_pkts(f),
-		f->doubled_pkts, f->reordered_pkts, f->corrupt_pkts);
+		f->name, l->asked_pps, load_sent_pps(l), f->sent_pkts, f->received_pkts,
+		named_lost_pkts(&l->named, l->flows, i), f->doubled_pkts, f->reordered_pkts, f->corrupt_pkts);
 	fprintf(out, ",%" PRIu64 ",%" PRIu64 ",%.4f", f->stray_pkts, flow_sink_dropped_pkts(f),
 		report_on_time_percent(f));
-	for (size_t i = 0; i < sizeof(per_million) / sizeof(per_million[0]); i++)
-		fprintf(out, ",%" PRIu64, report_percentile_ns(f->latency, f->latency_max_ns, per_million[i]));
-	fprintf(out, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n", f->latency_max_ns,
+	for (size_t k = 0; k < sizeof(per_million) / sizeof(per_million[0]); k++)
+		fprintf(out, ",%" PRIu64, report_percentile_ns(f->latency, f->latency_max_ns, per_million[k]));
+	fprintf(out, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRId64 "\n", f->latency_max_ns,
 		report_percentile_ns(l->source.lag, l->source.lag_max_ns, 500000),
-		report_percentile_ns(l->source.lag, l->source.lag_max_ns, 990000), l->source.lag_max_ns);
+		report_percentile_ns(l->source.lag, l->source.lag_max_ns, 990000), l->source.lag_max_ns,
+		flow_lost_pkts(f));
 }
 
 int csv_append(struct csv *csv, const struct load *l)
@@ -95,6 +98,6 @@ int csv_append(struct csv *csv, const struct load *l)
 		fputs(NAMES "\n", csv->out);
 	csv->needs_names = 0;
 	for (uint32_t i = 0; i < l->n_flows; i++)
-		print_flow(csv->out, l, &l->flows[i], when);
+		print_flow(csv->out, l, i, when);
 	return fflush(csv->out) || ferror(csv->out) ? cannot(csv) : 0;
 }

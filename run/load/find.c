@@ -45,25 +45,25 @@ static void print_step(struct find *find, enum verdict v)
 {
 	const struct load *l = find->load;
 	uint64_t sent = 0, p99_ns = 0, lag_ns = report_percentile_ns(l->source.lag, l->source.lag_max_ns, 990000);
-	int64_t lost = 0;
+	int64_t missing = 0;
 
 	for (uint32_t i = 0; i < l->n_flows; i++) {
 		const struct flow *f = &l->flows[i];
 		uint64_t ns = report_percentile_ns(f->latency, f->latency_max_ns, 990000);
 
 		sent += f->sent_pkts;
-		lost += flow_lost_pkts(f);
+		missing += flow_lost_pkts(f);
 		p99_ns = ns > p99_ns ? ns : p99_ns;
 	}
 	if (l->options->json)
-		printf("%s{\"asked_pps\":%.1f,\"sent_pps\":%.1f,\"sent\":%" PRIu64 ",\"lost\":%" PRId64
+		printf("%s{\"asked_pps\":%.1f,\"sent_pps\":%.1f,\"sent\":%" PRIu64 ",\"not_delivered\":%" PRId64
 		       ",\"p99_ns\":%" PRIu64 ",\"lag_p99_ns\":%" PRIu64 ",\"verdict\":\"%s\"}",
-		       find->n_steps ? "," : "", l->asked_pps, load_sent_pps(l), sent, lost, p99_ns, lag_ns,
+		       find->n_steps ? "," : "", l->asked_pps, load_sent_pps(l), sent, missing, p99_ns, lag_ns,
 		       verdict_names[v]);
 	else
-		printf("%10.0f/s  %-15s  sent %10" PRIu64 "  lost %8" PRId64
+		printf("%10.0f/s  %-15s  sent %10" PRIu64 "  not delivered %8" PRId64
 		       "  p99 %9.1f us  source behind p99 %8.1f us\n",
-		       l->asked_pps, verdict_names[v], sent, lost, (double)p99_ns / 1e3, (double)lag_ns / 1e3);
+		       l->asked_pps, verdict_names[v], sent, missing, (double)p99_ns / 1e3, (double)lag_ns / 1e3);
 	fflush(stdout);
 	find->n_steps++;
 }

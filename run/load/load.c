@@ -1,9 +1,10 @@
 /*
- * load.c - open-loop traffic source and sink: what was lost, doubled, reordered or changed, and how long it took.
+ * load.c - open-loop traffic source and sink: what did not come and why, what came twice, out of order or changed, and
+ * how long it took.
  *
  * Rules:   open loop: each datagram has its send time from the start, and latency counts from that time, so a slow
  *          receiver cannot hide its delays. Sent means accepted by the kernel. How loss, duplicates and order are told:
- *          run/traffic/flow.h.
+ *          run/traffic/flow.h. What became of those that did not come, the relay is asked: named.h.
  * Source:  G. Tene, "How NOT to Measure Latency" (coordinated omission).
  */
 #include <signal.h>
@@ -16,7 +17,7 @@
 #include "run.h"
 #include "log.h"
 
-#define STATUS_NOT_WHOLE 3
+#define STATUS_LOST 3 /* or twice, out of order, changed */
 
 static volatile sig_atomic_t stop_asked;
 
@@ -30,9 +31,9 @@ static int run_once(struct load *l, struct csv *csv)
 {
 	int status;
 
-	if (load_run(l, 1))
+	if (load_ask(l))
 		return 1;
-	status = load_is_whole(l) ? 0 : STATUS_NOT_WHOLE;
+	status = load_is_named(l) ? 0 : STATUS_LOST;
 	if (l->options->json)
 		report_json(l);
 	else

@@ -77,7 +77,8 @@ static void print_help(void)
 	     "examples: build/load --rate 20000 --seconds 10\n"
 	     "          build/load -c run/stress.conf --rate high=500,medium=1500,low=1500 --arrivals poisson\n"
 	     "          build/load --find-max --rate 10000 --size 512\n"
-	     "Exit status: 0 all arrived once, in order, unchanged; 3 not; 1 cannot run; 2 usage.");
+	     "Exit status: 0 each datagram arrived once, in order, unchanged, or the relay has a name for it;\n"
+	     "3 not; 1 cannot run; 2 usage.");
 }
 
 static int store(struct load_options *o, const struct option *option, const char *value)

@@ -115,16 +115,40 @@ int load_run(struct load *l, double factor)
 	return err;
 }
 
+int load_ask(struct load *l)
+{
+	int has_both = !l->options->send_only && !l->options->sink_only, err;
+	uint32_t used = 0;
+
+	for (uint32_t i = 0; i < l->n_flows; i++)
+		used |= 1u << l->class_of[i];
+	if (has_both)
+		named_before(&l->named, l->config, used);
+	err = load_run(l, 1);
+	if (has_both)
+		named_after(&l->named, l->flows, l->n_flows);
+	return err;
+}
+
+static int is_as_sent(const struct flow *f)
+{
+	return f->doubled_pkts + f->reordered_pkts + f->corrupt_pkts == 0;
+}
+
+int load_is_named(const struct load *l)
+{
+	for (uint32_t i = 0; i < l->n_flows && !l->options->send_only; i++)
+		if (!is_as_sent(&l->flows[i]) || named_lost_pkts(&l->named, l->flows, i) != 0)
+			return 0;
+	return 1;
+}
+
 int load_is_whole(const struct load *l)
 {
-	uint64_t wrong = 0;
-
-	for (uint32_t i = 0; i < l->n_flows && !l->options->send_only; i++) {
-		const struct flow *f = &l->flows[i];
-
-		wrong += (flow_lost_pkts(f) != 0) + f->doubled_pkts + f->reordered_pkts + f->corrupt_pkts;
-	}
-	return wrong == 0;
+	for (uint32_t i = 0; i < l->n_flows && !l->options->send_only; i++)
+		if (!is_as_sent(&l->flows[i]) || flow_lost_pkts(&l->flows[i]) != 0)
+			return 0;
+	return 1;
 }
 
 double load_sent_pps(const struct load *l)

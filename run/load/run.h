@@ -7,6 +7,7 @@
 #define ONTIME_LOAD_RUN_H
 
 #include "traffic/flow.h"
+#include "named.h"
 #include "options.h"
 #include "send.h"
 #include "traffic/sink.h"
@@ -20,6 +21,7 @@ struct load {
 	struct trace trace;
 	struct source source;
 	struct sink sink;
+	struct named named; /* what the relay says of the run; of load_ask() */
 	double asked_pps; /* 0: as fast as possible, or by a trace */
 };
 
@@ -28,6 +30,12 @@ int load_open(struct load *l, const struct load_options *o, const struct config 
 
 /* load_run - one run at the given multiple of the rates asked for. 0, or -errno after one line. */
 int load_run(struct load *l, double factor);
+
+/* load_ask - one run, and what the relay says of what did not come. 0, or -errno after one line. */
+int load_ask(struct load *l);
+
+/* load_is_named - whether all that was sent came, once, in order and unchanged, or has a name. */
+int load_is_named(const struct load *l);
 
 /* load_is_whole - whether all that was sent came, once, in order and unchanged. */
 int load_is_whole(const struct load *l);

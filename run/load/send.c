@@ -153,10 +153,11 @@ static int send_super(struct source *s, struct flow *f, uint32_t n)
 
 static int send_prepared(struct source *s, struct flow *f, uint32_t n)
 {
-	int fd = f->out_fd[f->sent_pkts % f->n_out];
-	int sent = n > 1 && is_super(s, f) ? send_super(s, f, n) : send_all(s, f, fd, s->msgs, n);
+	int fd = f->out_fd[f->sent_pkts % f->n_out], sent;
 	uint32_t n_timed = 0;
 
+	flow_hand(f, n, now_ns());
+	sent = n > 1 && is_super(s, f) ? send_super(s, f, n) : send_all(s, f, fd, s->msgs, n);
 	if (sent < 0)
 		return sent;
 	for (int i = 0; i < sent; i++)

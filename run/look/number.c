@@ -90,3 +90,17 @@ const char *number_of_age(uint64_t ns, char text[NUMBER_BYTES])
 		snprintf(text, NUMBER_BYTES, "%" PRIu64 "d%02" PRIu64 "h", s / 86400, s / 3600 % 24);
 	return text;
 }
+
+const char *number_grouped(uint64_t count, char text[GROUPED_BYTES])
+{
+	char digits[GROUPED_BYTES];
+	int len = snprintf(digits, sizeof(digits), "%" PRIu64, count), to = 0;
+
+	for (int i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			text[to++] = ',';
+		text[to++] = digits[i];
+	}
+	text[to] = '\0';
+	return text;
+}

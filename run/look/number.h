@@ -14,6 +14,11 @@
 /* number_of - "0", "0.25", "12.3", "999", "5.00k", "123k", "1.20M": five characters at most below 1000 P. */
 const char *number_of(double value, char text[NUMBER_BYTES]);
 
+#define GROUPED_BYTES 32 /* all of 64 bits, with commas */
+
+/* number_grouped - all digits, in threes: "1,321". */
+const char *number_grouped(uint64_t count, char text[GROUPED_BYTES]);
+
 /* number_of_count - all digits if they fit in `width` characters, else as number_of(). */
 const char *number_of_count(uint64_t count, int width, char text[NUMBER_BYTES]);
 

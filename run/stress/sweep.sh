@@ -44,11 +44,11 @@ done <"$work/combinations"
 jq -rs '
 def percent($of): if $of > 0 then 100 * . / $of | . * 100 | round / 100 else 0 end;
 def sum(f): map(f) | add // 0;
-["policy", "quanta", "queue", "spin", "offered", "lost", "lost_percent", "on_time_percent", "queue_grows",
+["policy", "quanta", "queue", "spin", "offered", "not_delivered", "not_delivered_percent", "on_time_percent", "queue_grows",
 	(.[0].load.flows[].class | . + "_on_time_percent", . + "_p99_us"),
 	"held_middle", "held_end", "socket_middle_bytes", "socket_end_bytes", "cpu_percent"],
 (.[] | .load.flows as $flows | .load.source.seconds as $seconds | (.backlog[0] // {}) as $middle | (.backlog[1] // $middle) as $late |
-	(.name / " ") + [($flows | sum(.sent)), ($flows | sum(.lost)), (($flows | sum(.lost)) | percent($flows | sum(.sent))),
+	(.name / " ") + [($flows | sum(.sent)), ($flows | sum(.not_delivered)), (($flows | sum(.not_delivered)) | percent($flows | sum(.sent))),
 		(($flows | sum(.on_time)) | percent($flows | sum(.sent_timed))),
 		(if $late.socket_bytes > 1.25 * $middle.socket_bytes + 65536 then "yes" else "no" end),
 		($flows[] | .sent_timed as $of | (.on_time | percent($of)), (.latency_ns.p99 / 100 | round / 10)),

@@ -70,6 +70,21 @@ lock_instances() { # one launch or stop at a time; descriptor 9 holds the lock. 
 	done
 }
 
+keep_log() { # of a run that is over: INSTANCE.log has it behind those before it, 4 MB at most, and what was rotated lies beside it
+	kept=$run_root/$instance.log
+	[ ! -L "$dir" ] || return 0
+	for file in "$dir"/log.*; do
+		[ ! -f "$file" ] || mv -fT "$file" "$kept${file#"$dir/log"}" 2>/dev/null || true
+	done
+	[ -f "$dir/log" ] && [ ! -L "$dir/log" ] || return 0
+	if [ -f "$kept" ] && cat "$kept" "$dir/log" 2>/dev/null | tail -c 4000000 2>/dev/null >"$kept.new"; then
+		mv -fT "$kept.new" "$kept" 2>/dev/null || true
+	else # nothing to put it behind, or no room
+		rm -f "$kept.new"
+		mv -fT "$dir/log" "$kept" 2>/dev/null || true
+	fi
+}
+
 remove_files() { # of the instance, but no directory that is not our own, and nothing in it that we do not put there
 	[ "$(stat -c '%u %F' "$dir" 2>/dev/null)" = "$(id -u) directory" ] || return 0
 	rm -f "$dir/log"

@@ -184,7 +184,7 @@ static int finish(struct reload *r, int fd, struct config *config)
 	close(fd);
 	if (!text) {
 		log_error("reload %s: %s: nothing was changed", r->file, log_text_of(-err));
-	} else if (!err && config_explain_changes(config, &fresh, stderr)) {
+	} else if (!err && config_log_changes(config, &fresh, true)) {
 		log_error("reload %s: some changes need a relaunch: nothing was changed", r->file);
 		err = -EINVAL;
 	} else if (!err) {

@@ -232,7 +232,7 @@ int main(int argc, char **argv)
 	static struct supervisor s;
 	int status;
 
-	log_set_name("supervise");
+	log_set_service_name("supervise");
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
 		print_help();
 		return 0;

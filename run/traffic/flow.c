@@ -211,6 +211,33 @@ static void note_sequence(struct flow *f, uint64_t sequence)
 	count_received(f, 1);
 }
 
+void flow_hand(struct flow *f, uint32_t n, uint64_t at_ns)
+{
+	uint64_t first = atomic_load_explicit(&f->sent_pkts, memory_order_relaxed); /* relaxed: the caller's own */
+
+	for (uint32_t i = 0; i < n; i++) /* relaxed: the sink looks at it after the datagram, and doubts it */
+		atomic_store_explicit(&f->handed_at_ns[(first + i) % HANDED_WINDOW], at_ns, memory_order_relaxed);
+}
+
+/* When the source handed it to the kernel; when that is not known any more, when it was due. */
+static uint64_t handed_at(const struct flow *f, uint64_t sequence, uint64_t due_at_ns, uint64_t at_ns)
+{
+	/* relaxed, both: a place that was used again, or is about to be, shows by these comparisons */
+	uint64_t sent_pkts = atomic_load_explicit(&f->sent_pkts, memory_order_relaxed);
+	uint64_t handed_at_ns = atomic_load_explicit(&f->handed_at_ns[sequence % HANDED_WINDOW], memory_order_relaxed);
+
+	if (sent_pkts > sequence + HANDED_WINDOW / 2 || handed_at_ns < due_at_ns || handed_at_ns > at_ns)
+		return due_at_ns;
+	return handed_at_ns;
+}
+
+static void note_relay(struct flow *f, uint64_t relay_ns)
+{
+	f->relay[histogram_bucket(relay_ns)]++;
+	if (relay_ns > f->relay_max_ns)
+		f->relay_max_ns = relay_ns;
+}
+
 static void note_latency(struct flow *f, uint64_t latency_ns)
 {
 	f->timed_pkts++;
@@ -262,8 +289,10 @@ void flow_note(struct flow *f, const uint8_t *payload, uint32_t bytes, uint64_t 
 		return;
 	}
 	note_sequence(f, h.sequence);
-	if (f->doubled_pkts == doubled_pkts)
-		note_latency(f, at_ns > h.due_at_ns ? at_ns - h.due_at_ns : 0);
+	if (f->doubled_pkts != doubled_pkts)
+		return;
+	note_latency(f, at_ns > h.due_at_ns ? at_ns - h.due_at_ns : 0);
+	note_relay(f, at_ns > h.due_at_ns ? at_ns - handed_at(f, h.sequence, h.due_at_ns, at_ns) : 0);
 }
 
 void flow_end(struct flow *f, int knows_sent)

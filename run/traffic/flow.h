@@ -22,6 +22,7 @@
 #include "short.h"
 
 #define SEEN_WINDOW (1u << 20)
+#define HANDED_WINDOW (1u << 16)
 #define MAX_SOURCES 1024 /* sockets per class to send from */
 #define STREAM_RUN_SHIFT 4 /* MAX_CLASSES fit below */
 
@@ -55,6 +56,9 @@ struct flow {
 	_Atomic uint64_t gap_end_at_ns; /* when it ended */
 	uint64_t latency_max_ns;
 	uint64_t latency[HISTOGRAM_BUCKETS];
+	uint64_t relay_max_ns;
+	uint64_t relay[HISTOGRAM_BUCKETS]; /* as latency, but from when the source handed it to the kernel */
+	_Atomic uint64_t handed_at_ns[HANDED_WINDOW]; /* by sequence; writer: the source */
 	struct short_window shorts;
 	uint8_t seen[SEEN_WINDOW / 8];
 };
@@ -71,6 +75,9 @@ const struct address *flow_shared_dest(const struct class_config *a, const struc
 
 /* flow_reset - a new run begins. Nobody else uses the flow. */
 void flow_reset(struct flow *f, uint32_t stream);
+
+/* flow_hand - the source is about to send the datagrams with the next n sequences. */
+void flow_hand(struct flow *f, uint32_t n, uint64_t at_ns);
 
 /* flow_note - a datagram came, then. */
 void flow_note(struct flow *f, const uint8_t *payload, uint32_t bytes, uint64_t at_ns);

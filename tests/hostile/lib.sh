@@ -82,7 +82,7 @@ relaunch() { # [OPTION]...: from nothing
 }
 
 traffic() {
-	"$ONTIME_BUILD/load" -c "$conf" --rate 2000 --seconds 0.2 --drain 0.5
+	"$ONTIME_BUILD/load" -c "$conf" --rate 2000 --seconds 0.2 --drain 0.5 >"$work/traffic" && ! grep 'not delivered' "$work/traffic"
 }
 
 kill_each_stage() { # and each comes back

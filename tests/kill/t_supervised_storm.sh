@@ -41,6 +41,7 @@ kill_stages() {
 load_ends() {
 	kill -INT "$load" # before its time is over: it waits for what is late, and reports
 	wait "$load" && whole=0 || whole=$?
+	! grep -q 'not delivered' "$work/load" || whole=3 # dropped, by name
 	load=
 }
 

@@ -23,7 +23,7 @@ ready() {
 }
 
 load() { # SECONDS: at a rate that an emulated processor has room for; all must arrive, once, in order, unchanged
-	build/load -c "$work/conf" --rate 400 --seconds "$1" --size 0-1472
+	build/load -c "$work/conf" --rate 400 --seconds "$1" --size 0-1472 >"$work/load" && ! grep 'not delivered' "$work/load"
 }
 
 counts_are_exact() {

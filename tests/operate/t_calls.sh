@@ -59,8 +59,8 @@ outcome_is() { # ends|goes-on CALL ERROR STAGE: with 1 after one line that gives
 	# shellcheck disable=SC2086 # one word, or three
 	start "$4" timeout 10 ${nameless:-env} LD_PRELOAD="$fail" FAIL_START="$2 $3" >"$work/out" 2>&1 && status=0 || status=$?
 	case $1:$status in
-	ends:1) [ "$(grep -c . "$work/out")" = 1 ] && grep -q "^$4: .*$(text_of "$3")" "$work/out" && return ;;
-	goes-on:0) grep -q "^$4: ready (" "$work/out" && return ;;
+	ends:1) [ "$(grep -c . "$work/out")" = 1 ] && grep -q "^\([^ ]* error \)\{0,1\}$4: .*$(text_of "$3")" "$work/out" && return ;;
+	goes-on:0) grep -q "^[^ ]* $4: ready (" "$work/out" && return ;;
 	esac
 	echo "$4: $2 fails with $3, and it should be: $1 (status $status)"
 	cat "$work/out"

@@ -17,7 +17,7 @@ install_to() { # MAKE-VARIABLE=VALUE...
 # every path of ours that a unit, or a comment in it, names is there
 units_name() { # PREFIX CONFIG DESTDIR
 	at=$3$1/lib/systemd/system
-	[ "$(find "$at" -type f | wc -l)" = "$(find run/systemd -name 'ontime*' | wc -l)" ] || return 1
+	[ "$(find "$at" -type f | wc -l)" = "$(find run/systemd -name 'ontime*' ! -name '*.logrotate' | wc -l)" ] || return 1
 	! grep -n '@[A-Z]*@' "$at"/* || return 1
 	grep -hoE '/[^ ]*/ontime/[a-z/.]*[a-z]' "$at"/* | sort -u >"$work/named"
 	grep -c . "$work/named"

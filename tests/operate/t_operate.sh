@@ -33,8 +33,8 @@ load_start() {
 	sleep 0.3
 }
 
-load_is_whole() {
-	wait "$load" && return 0
+load_is_whole() { # and nothing was dropped, by name either
+	wait "$load" && ! grep -q 'not delivered' "$work/load" && return 0
 	cat "$work/load"
 	return 1
 }

@@ -6,7 +6,16 @@ cd "$(dirname "$0")/../.."
 . tests/harness/check.sh
 build=${ONTIME_BUILD:-build}
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT INT TERM
+ONTIME_RUN_DIR=$work/run
+ONTIME_BUILD=$build
+ONTIME_HISTOGRAMS=off
+export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
+instance=check$$
+listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
+conf=$work/plain.conf
+printf '[pipeline]\ninstance = %s\npolicy = edf\n[class rtp]\nlisten = 127.0.0.1:%s\nsend = 127.0.0.1:%s\nbudget = 500ms\n' \
+	"$instance" "$listen" "$((listen + 10000))" >"$conf"
+trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
 
 says() { # STATUS PATTERN ARGS...
 	want=$1
@@ -54,6 +63,60 @@ names_are_resolved() {
 		says 2 'high -> high; send it elsewhere' --high.send=localhost:8080 --high.listen='0.0.0.0:8080 [::]:8080'
 }
 
+a_plain_relay_has_an_answer() { # without an instance: by the default
+	says 0 '^high: 5,000/s in bursts of 100 fit: worst 0.4 ms of 20 ms$' --high.budget=20ms --high.expected_pps=5000 --high.expected_burst=100 &&
+		says 0 '^a packet costs the relay 3.0 us, by default' --high.budget=20ms --high.expected_pps=5000 &&
+		says 3 '^high: 5,000/s in bursts of 1,000 do not fit: worst 3.2 ms of 1 ms; it fits with: high.budget of 3.2 ms and more$' \
+			--high.expected_pps=5000 --high.expected_burst=1000 &&
+		says 0 'in bursts of 1,000 fit: worst' --high.expected_pps=5000 --high.expected_burst=1000 --high.budget=3200us &&
+		says 3 '^low: 400,000/s in bursts of 1 do not fit: the relay cannot carry all' --low.expected_pps=400000 &&
+		says 0 '^besteffort: 10/s in bursts of 1 fit: worst 0.1 ms, no deadline$' --besteffort.expected_pps=10 &&
+		says 0 '^note: .rate. is not reckoned with: of packets of payload_bytes it lets 799/s pass$' --high.expected_pps=5000 --rate=10Mbit &&
+		says 0 '^note: low: a burst of 10,000 packets .* socket_buffer' --low.expected_pps=10 --low.expected_burst=10000 --socket_buffer=64KiB &&
+		says 3 '^arrival_ns,' --low.expected_pps=400000 --counterexample
+}
+
+load() { # ARGS...: on the instance; $work/json
+	"$build/load" -c "$conf" --json "$@" >"$work/json" && status=0 || status=$?
+	cat "$work/json"
+	return "$status"
+}
+
+# A rate that check says fits: all of it comes, in time. On a busy machine once in three is enough: it is the relay that is judged.
+what_fits_does_fit() {
+	says 0 '^rtp: 3,000/s in bursts of 30 fit: worst 0.2 ms of 500 ms$' -c "$conf" --rtp.expected_pps=3000 --rtp.expected_burst=30 &&
+		run/launch.sh -c "$conf" >/dev/null || return 1
+	for try in 1 2 3; do
+		echo "try $try"
+		load --rate 3000 --arrivals bursty --burst 30 --seconds 2 --size 64-1400 &&
+			jq -e 'all(.flows[]; .received == .sent and .sent > 3000 and .relay_ns.max <= 500000000)' "$work/json" >/dev/null && return 0
+	done
+	return 1
+}
+
+# Ten times what it says that the relay can carry does not fit; offered what this source can send, more than that, it drops.
+what_does_not_fit_does_not() {
+	most=$("$build/check" -c "$conf" --rtp.expected_pps=3000 | sed -n 's/.* at most \([0-9,]*\) packets.*/\1/p' | tr -d ,)
+	says 3 '^rtp: .* do not fit: the relay cannot carry all' -c "$conf" --rtp.expected_pps=$((10 * most)) || return 1
+	load --rate $((10 * most)) --gso --size 64-64 --seconds 2 --drain 3 || true
+	jq -e --argjson asked $((10 * most)) 'all(.flows[]; .not_delivered > 0 or .relay_ns.p99 > 500000000) or .source.sent_pps < $asked / 10' "$work/json"
+}
+
+# The CPU time of a busy instance, not the default; of an idle one the default.
+a_running_instance_is_asked() {
+	says 0 '^a packet costs the relay 3.0 us, by default' -c "$conf" --rtp.expected_pps=3000 || return 1
+	"$build/load" -c "$conf" --saturate --size 64 --gso --seconds 4 --drain 3 >/dev/null &
+	load=$!
+	sleep 1
+	says 0 '^a packet costs the relay [0-9.]* us, measured on the running instance: load' -c "$conf" --rtp.expected_pps=3000 && status=0 || status=1
+	"$build/check" -c "$conf" --measure 0.5 >"$work/measured" || true # the source sends about what the relay can carry: either may be
+	cat "$work/measured"
+	grep -q '^a packet costs the relay [0-9.]* us, measured' "$work/measured" && grep -q '^rtp: [0-9,]*/s in bursts of 1 ' "$work/measured" || status=1
+	wait $load || true
+	run/stop.sh -i "$instance" >/dev/null
+	return "$status"
+}
+
 full_output_is_told() {
 	for how in "" "$fits" "$fits --high.expected_burst=3 --counterexample" --help; do
 		# shellcheck disable=SC2086
@@ -94,6 +157,10 @@ check "values are exact" values_are_exact
 check "a plugin must be there" plugin_is_there
 check "host names are resolved, and a loop through one is found" names_are_resolved
 check "a full output is one line and status 1" full_output_is_told
+check "a plain relay has an answer too" a_plain_relay_has_an_answer
+check "what it says fits does fit a running instance" what_fits_does_fit
+check "ten times what it can carry does not" what_does_not_fit_does_not
+check "a busy instance is asked what a packet costs" a_running_instance_is_asked
 check "simulate confirms what does not fit" simulation_confirms
 [ ! -s "$work/share" ] || sed 's/^/     /' "$work/share"
 verdict check

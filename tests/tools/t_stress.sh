@@ -37,7 +37,7 @@ identities_hold() {
 		([.load.flows[].class] == ["high", "medium", "low"]) and
 		all(.load.flows[]; .class as $class | ($stat.classes[] | select(.class == $class)) as $account |
 			.sent == $account.received and .received == $account.sent and $account.held == 0 and
-			.lost == ($account.dropped | add) and .lost == .sent - .received and
+			.lost == 0 and .not_delivered == ($account.dropped | add) and .not_delivered == .sent - .received and
 			.duplicated + .reordered + .corrupt == 0 and .on_time <= .received and
 			.on_time <= $account.sent - $account.sent_late))' "$work/report.json"
 }
@@ -45,7 +45,7 @@ identities_hold() {
 # The load is what was asked for, twice what the work lets through; so much is lost, and each stage has used its CPU.
 stress_is_stress() {
 	jq -e 'all(.runs[]; .load.source.sent_pps > 5500 and .load.source.sent_pps < 7600 and
-		([.load.flows[].lost] | add) > 0.3 * ([.load.flows[].sent] | add) and
+		([.load.flows[].not_delivered] | add) > 0.3 * ([.load.flows[].sent] | add) and
 		([.load.flows[].received] | add) / .load.source.seconds < 3700 and
 		([.cpu[].stage] == ["edf", "egress", "ingress"]) and all(.cpu[]; .cpu_ns > 0))' "$work/report.json"
 }

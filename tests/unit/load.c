@@ -259,9 +259,49 @@ static void two_classes_with_one_destination_are_told_apart_by_the_header(void)
 	CU_ASSERT_EQUAL(flows[0].corrupt_pkts + flows[1].corrupt_pkts, 0);
 }
 
+static void note_one(uint64_t sequence, uint64_t due_at_ns, uint64_t at_ns)
+{
+	uint8_t payload[64];
+
+	packet_fill_stream(payload, sizeof(payload), flow.stream, sequence, due_at_ns);
+	flow_note(&flow, payload, sizeof(payload), at_ns);
+}
+
+/* Latency counts from when a datagram was due; the relay is answerable from when the source let it go. */
+static void the_relays_part_begins_with_the_send_call(void)
+{
+	begin(64, 64);
+	flow_hand(&flow, 2, 5000);
+	note_one(0, 1000, 9000);
+	CU_ASSERT_EQUAL(flow.latency_max_ns, 8000);
+	CU_ASSERT_EQUAL(flow.relay_max_ns, 4000);
+	note_one(1, 4000, 12000);
+	CU_ASSERT_EQUAL(flow.latency_max_ns, 8000);
+	CU_ASSERT_EQUAL(flow.relay_max_ns, 7000);
+}
+
+/* The place of its time may have been used again: then it counts as the relay's delay, which is never too little. */
+static void a_time_that_is_not_known_any_more_is_the_relays(void)
+{
+	begin(64, 64);
+	flow_hand(&flow, 1, 5000);
+	flow.sent_pkts = HANDED_WINDOW;
+	flow_hand(&flow, 1, 8000);
+	note_one(0, 1000, 9000);
+	CU_ASSERT_EQUAL(flow.relay_max_ns, 8000);
+	begin(64, 64);
+	note_one(0, 1000, 9000); /* nobody said when */
+	CU_ASSERT_EQUAL(flow.relay_max_ns, 8000);
+	begin(64, 64);
+	flow_hand(&flow, 1, 9500);
+	note_one(0, 1000, 9000);
+	CU_ASSERT_EQUAL(flow.relay_max_ns, 8000);
+}
+
 SUITE(load, TEST(a_whole_sequence_has_nothing_wrong), TEST(one_change_is_one_count),
       TEST(a_change_of_the_order_of_nothing_but_short_ones_is_noticed), TEST(a_changed_byte_is_noticed_anywhere),
       TEST(another_run_is_a_stray_and_another_class_a_change), TEST(order_is_told_per_source),
       TEST(every_kind_of_arrivals_keeps_its_rate), TEST(a_burst_is_due_at_once),
       TEST(what_has_reached_the_sink_is_not_lost_when_its_thread_gets_no_cpu),
-      TEST(two_classes_with_one_destination_are_told_apart_by_the_header))
+      TEST(two_classes_with_one_destination_are_told_apart_by_the_header),
+      TEST(the_relays_part_begins_with_the_send_call), TEST(a_time_that_is_not_known_any_more_is_the_relays))

@@ -57,5 +57,16 @@ static void a_share_is_cut_and_never_rounded_up(void)
 	CU_ASSERT_STRING_EQUAL(number_of_share(-1, number), "-");
 }
 
+static void a_count_in_threes_has_all_its_digits(void)
+{
+	char text[GROUPED_BYTES];
+
+	CU_ASSERT_STRING_EQUAL(number_grouped(0, text), "0");
+	CU_ASSERT_STRING_EQUAL(number_grouped(999, text), "999");
+	CU_ASSERT_STRING_EQUAL(number_grouped(1321, text), "1,321");
+	CU_ASSERT_STRING_EQUAL(number_grouped(100000, text), "100,000");
+	CU_ASSERT_STRING_EQUAL(number_grouped(UINT64_MAX, text), "18,446,744,073,709,551,615");
+}
+
 SUITE(number, TEST(numbers_keep_three_digits_in_five_characters), TEST(times_keep_three_digits_in_six_characters),
-      TEST(a_share_is_cut_and_never_rounded_up))
+      TEST(a_share_is_cut_and_never_rounded_up), TEST(a_count_in_threes_has_all_its_digits))
