@@ -169,8 +169,8 @@ static enum MHD_Result send_of_site(struct server *s, struct MHD_Connection *c, 
 
 	if (!site)
 		return send_text(c, MHD_HTTP_NOT_FOUND,
-				 s->shows_others ? "no such instance runs here, or too many are looked at\n" :
-						   "this dashboard shows one instance: dash -i NAME shows another\n");
+				 s->shows_others ? "no such instance runs here, or too many are looked at\n"
+						 : "this dashboard shows one instance: dash -i NAME shows another\n");
 	if (strcmp(path, "/metrics") == 0)
 		return send_metrics(s, site, c);
 	if (strcmp(path, "/healthz") == 0)

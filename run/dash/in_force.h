@@ -27,7 +27,9 @@ struct in_force {
 	struct timespec written_at;
 };
 
-/* in_force_find - one look at an instance, for that alone. 0; -1: it does not run, or its configuration is not known. */
+/*
+ * in_force_find - one look at an instance, for that alone. 0; -1: it does not run, or its configuration is not known.
+ */
 int in_force_find(struct in_force *f, const char *instance);
 
 /* in_force_look - as of this look; NULL: the instance does not run. */
