@@ -3,7 +3,7 @@
 const os = require('os');
 const { rig, run, demand } = require('./rig.js');
 
-const { build, instance, other_conf, other_instance } = rig;
+const { url, build, instance, other_conf, other_instance } = rig;
 
 // Who it is: the machine, the policy, the version, and what else runs, with a way there and back.
 async function names_itself(page) {
@@ -24,9 +24,16 @@ async function names_itself(page) {
 		'its footer leads to another one',
 	);
 	demand(there.complaints.length === 0, there.complaints.join('\n'));
-	await there.close();
 	run('run/stop.sh', '-c', other_conf);
 	await page.until(`document.getElementById('others').hidden`, 'and is gone again');
+	await there.until(`document.getElementById('state').textContent === 'not running'`, 'which its page says');
+	await there.close();
+	const nowhere = await page.browser.page(`${url}/?instance=nowhere`, { width: 900, height: 900 });
+	await nowhere.until(
+		`document.getElementById('empty-title').textContent === "Instance 'nowhere' is not running" && !document.getElementById('home').hidden`,
+		'a page for none says so',
+	);
+	await nowhere.close();
 }
 
 // No two lines of a chart have one name; each class has its own range of y; the words of the budget lie over no line.

@@ -244,7 +244,8 @@ export class Chart {
 		this.spec.series.forEach((s, k) => {
 			const value = hovers ? (s.values()[i] ?? null) : this.board.latest(s.values(), from, to);
 			const { entry, value: place } = this.values[k];
-			place.textContent = this.spec.format(value) + (s.more ? s.more(from, to) : '');
+			// what has more to say says its rate only where the cursor asks, so that the words around stand still
+			place.textContent = (hovers || !s.more ? this.spec.format(value) : '') + (s.more ? s.more(from, to) : '');
 			entry.classList.toggle('none', Boolean(this.spec.stack) && !(s.seen?.(from, to) ?? value));
 		});
 	}

@@ -62,6 +62,14 @@ function refresh_soon() {
 	}, 50);
 }
 
+// An answer that was no stream: there is no such instance, or too many pages are open.
+async function retry() {
+	setTimeout(connect, RETRY_MS);
+	const answer = await fetch(`ready${page.query}`).catch(() => null);
+	page.refused = answer?.status === 404;
+	refresh_soon();
+}
+
 function connect() {
 	const source = new EventSource(`events${page.query}`);
 	source.onopen = () => {
@@ -71,8 +79,7 @@ function connect() {
 	};
 	source.onerror = () => {
 		page.connected = false;
-		page.refused = source.readyState === EventSource.CLOSED; // the browser does not try again
-		if (page.refused) setTimeout(connect, RETRY_MS);
+		if (source.readyState === EventSource.CLOSED) retry(); // the browser does not
 		refresh_soon();
 	};
 	source.onmessage = (message) => {
