@@ -102,6 +102,7 @@ put_rest() {
 	put 644 run/stress.conf "$LIBEXECDIR/ontime/run/stress.conf"
 	put 644 LICENSE "$LIBEXECDIR/ontime/LICENSE"
 	put 644 run/dash/grafana.json "$LIBEXECDIR/ontime/grafana.json"
+	put 644 run/dash/alerts.yml "$LIBEXECDIR/ontime/alerts.yml"
 	put 644 run/dash/vendor/LICENSE "$LIBEXECDIR/ontime/LICENSE.uPlot" # dash embeds it
 	put 644 edf/plugin.h "$INCLUDEDIR/ontime/plugin.h"
 	put_config run/systemd/ontime.logrotate "$SYSCONFDIR/logrotate.d/ontime"

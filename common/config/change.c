@@ -78,7 +78,7 @@ static int explain_options(enum scope scope, const char *prefix, const void *fro
 		if (o->change == CHANGE_LANE)
 			relaunch = config_slots_pkts(from) != config_slots_pkts(to);
 		snprintf(what, sizeof(what), "%s%s", prefix, o->key);
-		relaunches += explain(what, was, is, relaunch, out);
+		relaunches += explain(what, was[0] ? was : "none", is[0] ? is : "none", relaunch, out);
 	}
 	return relaunches;
 }
@@ -100,7 +100,8 @@ static int explain_rank(const char *name, int was, int is, FILE *out)
 
 int config_explain_changes(const struct config *from, const struct config *to, FILE *out)
 {
-	int relaunches = explain_options(SCOPE_PIPELINE, "", from, to, out);
+	int relaunches = explain_options(SCOPE_PIPELINE, "", from, to, out) +
+			 explain_options(SCOPE_DASH, "dash.", from, to, out);
 	char prefix[CLASS_NAME_BYTES + 1];
 
 	for (uint32_t i = 0; i < from->n_classes; i++) {

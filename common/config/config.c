@@ -71,7 +71,9 @@ void *base_of(struct loading *l, int section)
 
 enum scope scope_of(int section)
 {
-	return section < FIRST_CLASS ? SCOPE_PIPELINE : SCOPE_CLASS;
+	if (section >= FIRST_CLASS)
+		return SCOPE_CLASS;
+	return section == DASH_SECTION ? SCOPE_DASH : SCOPE_PIPELINE;
 }
 
 /* set_defaults - the table's defaults of one scope; the table is tested to accept its own defaults. */
@@ -119,11 +121,13 @@ void config_defaults(struct config *c)
 static void refuse_key(struct loading *l, const char *where, enum scope scope, const char *key)
 {
 	const char *nearest = option_nearest(scope, key);
-	bool of_class = scope == SCOPE_CLASS;
+	int of = N_SCOPES - 1; /* a class's, if several have it */
 
-	if (option_find(of_class ? SCOPE_PIPELINE : SCOPE_CLASS, key) >= 0)
-		refuse(l, -EINVAL, "%s: a key of %s", where,
-		       of_class ? "[pipeline], not of a class" : "a class, not of [pipeline]");
+	while (of >= 0 && option_find((enum scope)of, key) < 0)
+		of--;
+	if (of >= 0)
+		refuse(l, -EINVAL, "%s: a key of %s, not of %s", where, scope_words((enum scope)of),
+		       scope_words(scope));
 	else if (nearest)
 		refuse(l, -EINVAL, "%s: unknown key; did you mean %s?", where, nearest);
 	else
@@ -153,14 +157,24 @@ void set_option(struct loading *l, const char *where, const char *key, const cha
 		refuse(l, err, "%s: %s", where, reason);
 }
 
-/* load_argument - `--KEY=VALUE` or `--CLASS.KEY=VALUE`; a later one wins over an earlier one. */
+/* section_named - which one `--NAME.KEY` means: a class, or [dash] if no class is called so. Below 0: none. */
+static int section_named(const struct loading *l, const char *name)
+{
+	int class = class_find(&l->c, name);
+
+	if (class >= 0)
+		return FIRST_CLASS + class;
+	return strcmp(name, "dash") == 0 ? DASH_SECTION : -1;
+}
+
+/* load_argument - `--KEY=VALUE`, `--CLASS.KEY=VALUE` or `--dash.KEY=VALUE`; a later one wins over an earlier one. */
 static void load_argument(struct loading *l, const char *argument)
 {
 	size_t len = strcspn(argument, "="), used;
 	char where[160], key[KEY_BYTES], *dot;
-	int class = 0;
+	int section = PIPELINE_SECTION;
 
-	l->section = PIPELINE_SECTION;
+	l->section = section;
 	used = (size_t)snprintf(where, sizeof(where), "command line: %.*s", len < 60 ? (int)len : 60, argument);
 	if (strncmp(argument, "--", 2) != 0 || len < 3) {
 		refuse(l, -EINVAL, "command line: \"%.60s\": not an option; use --KEY=VALUE or --CLASS.KEY=VALUE",
@@ -180,13 +194,14 @@ static void load_argument(struct loading *l, const char *argument)
 	dot = strchr(key, '.');
 	if (dot) {
 		*dot = '\0';
-		class = class_find(&l->c, key);
-		l->section = FIRST_CLASS + class;
+		section = section_named(l, key);
 	}
-	if (class < 0)
+	if (section < 0) {
 		refuse(l, -EINVAL, "%s: no class is called \"%s\"", where, key);
-	else
-		set_option(l, where, dot ? dot + 1 : key, argument + len + 1, FROM_COMMAND_LINE);
+		return;
+	}
+	l->section = section;
+	set_option(l, where, dot ? dot + 1 : key, argument + len + 1, FROM_COMMAND_LINE);
 }
 
 /* refuse_conflict - a value that is fine alone but not with the others; named where it was given. */

@@ -25,6 +25,7 @@
 #include "ids.h"
 
 #define CONFIG_WHY_BYTES 8192 /* room for all the lines of a refusal */
+#define DASH_HOSTS_BYTES 512
 #define CONFIG_MOST_REFUSALS 10 /* lines; the rest is counted */
 
 struct class_config {
@@ -64,6 +65,9 @@ struct config {
 	enum fifo fifo; /* real time: not, or as far as it is allowed; with FIFO_ON a refusal is a warning */
 	uint32_t heartbeat_ms; /* longest park of a stage: 10 .. 1000 */
 	uint32_t hung_ms; /* work but no progress for this long: the supervisor kills the stage */
+	uint32_t n_dash_listen; /* 0: no dashboard is asked for */
+	struct address dash_listen; /* where build/dash serves */
+	char dash_allow_host[DASH_HOSTS_BYTES]; /* host names it may be asked by, with a blank between two */
 	uint32_t n_classes;
 	struct class_config classes[MAX_CLASSES];
 };
@@ -73,7 +77,7 @@ void config_defaults(struct config *c);
 
 /*
  * config_load - read `file` (NULL: defaults only), then the arguments argv[1..] of the form
- * --KEY=VALUE and --CLASS.KEY=VALUE. When the file names any class, only the file's classes exist.
+ * --KEY=VALUE, --CLASS.KEY=VALUE and --dash.KEY=VALUE. When the file names any class, only the file's classes exist.
  * On failure `why` holds a line per refusal, at most CONFIG_MOST_REFUSALS and as many as fit, then "and N more";
  * newlines only between them. *c is untouched.
  */

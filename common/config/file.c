@@ -50,7 +50,7 @@ static void open_single(struct loading *l, const char *name, int section)
 	l->opened_at[section] = l->line;
 }
 
-/* open_section - `[pipeline]`, `[hosts]` or `[class NAME]`. */
+/* open_section - `[pipeline]`, `[dash]`, `[hosts]` or `[class NAME]`. */
 static void open_section(struct loading *l, const char *line)
 {
 	size_t len = strcspn(line, "]");
@@ -75,11 +75,13 @@ static void open_section(struct loading *l, const char *line)
 		open_class(l, name + 6 + strspn(name + 6, " \t"));
 	else if (strcmp(name, "pipeline") == 0)
 		open_single(l, name, PIPELINE_SECTION);
+	else if (strcmp(name, "dash") == 0)
+		open_single(l, name, DASH_SECTION);
 	else if (strcmp(name, "hosts") == 0)
 		open_single(l, name, HOSTS_SECTION);
 	else
-		refuse(l, -EINVAL, "%s:%d: [%.60s]: unknown section; use [pipeline], [class NAME] or [hosts]", l->file,
-		       l->line, name);
+		refuse(l, -EINVAL, "%s:%d: [%.60s]: unknown section; use [pipeline], [class NAME], [dash] or [hosts]",
+		       l->file, l->line, name);
 }
 
 static void trim_end(char *text)
@@ -111,7 +113,10 @@ static bool goes_on(const char *text)
 	if (isdigit((unsigned char)text[0]) || (text[0] == '[' && text[len] == ']' && text[len + 1] == ':'))
 		return true;
 	snprintf(key, sizeof(key), "%.*s", name < sizeof(key) ? (int)name : 0, text);
-	return hosts_is_name(text, word) && option_find(SCOPE_PIPELINE, key) < 0 && option_find(SCOPE_CLASS, key) < 0;
+	for (int scope = 0; scope < N_SCOPES; scope++)
+		if (option_find((enum scope)scope, key) >= 0)
+			return false;
+	return hosts_is_name(text, word);
 }
 
 /* add_addresses - an indented line of them: more of the `listen` or `send` before it. */

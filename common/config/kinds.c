@@ -295,9 +295,39 @@ static void format_addresses(const struct option *o, const void *base, char *tex
 					address_format(&list[i], one));
 }
 
+#define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"
+
+static int parse_names(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
+{
+	char list[VALUE_BYTES] = "";
+	size_t used = 0;
+	uint64_t n = 0;
+
+	(void)hosts;
+	for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
+		size_t len = strcspn(text, " \t");
+
+		if (strspn(text, NAME_LETTERS) < len)
+			return value_refuse(reason, "\"%.*s\" is no host name; use letters, digits, . and -",
+					    len < 80 ? (int)len : 80, text);
+		if (n++ == o->max)
+			return value_refuse(reason, "more than %" PRIu64 " names", o->max);
+		if (used + len + 2 > o->bytes)
+			return value_refuse(reason, "longer than %zu characters in all", o->bytes - 1);
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%.*s", used ? " " : "", (int)len, text);
+		text += len;
+	}
+	if (n == 0)
+		return value_refuse(reason, "a value is missing; use host names, with a blank between two");
+	memset((char *)base + o->offset, 0, o->bytes);
+	memcpy((char *)base + o->offset, list, used);
+	return 0;
+}
+
 const struct kind kind_choice = { .parse = parse_choice, .format = format_choice, .print_range = print_words };
 const struct kind kind_work = { .parse = parse_work, .format = format_work, .print_range = print_words };
 const struct kind kind_name = { .parse = parse_name, .format = format_name };
+const struct kind kind_names = { .parse = parse_names, .format = format_name };
 const struct kind kind_cpus = { .parse = parse_cpus, .format = format_cpus };
 const struct kind kind_listen = { .parse = parse_addresses, .format = format_addresses };
 const struct kind kind_send = { .parse = parse_addresses, .format = format_addresses };

@@ -9,7 +9,7 @@
 #define LIST_BYTES 1400 /* addresses as they were written: 8 of the longest names */
 
 /* Where a key belongs: nowhere yet, nowhere since its section was refused, .., to class `section - FIRST_CLASS`. */
-enum { NO_SECTION, REFUSED_SECTION, HOSTS_SECTION, PIPELINE_SECTION, FIRST_CLASS };
+enum { NO_SECTION, REFUSED_SECTION, HOSTS_SECTION, PIPELINE_SECTION, DASH_SECTION, FIRST_CLASS };
 
 struct loading {
 	struct config c; /* becomes the caller's when all is well */

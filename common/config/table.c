@@ -9,6 +9,7 @@
 
 #define FIELD(type, field) .offset = offsetof(struct type, field), .bytes = sizeof(((struct type *)0)->field)
 #define PIPELINE(name, field) .scope = SCOPE_PIPELINE, .key = name, FIELD(config, field)
+#define DASH(name, field) .scope = SCOPE_DASH, .key = name, FIELD(config, field)
 #define CLASS(name, field) .scope = SCOPE_CLASS, .key = name, FIELD(class_config, field)
 #define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
@@ -58,6 +59,12 @@ const struct option options[] = {
 	  .step = NS_PER_MS, .change = CHANGE_RELOAD,
 	  .help = "work but no progress this long: the stage is restarted" },
 
+	{ DASH("listen", dash_listen), .kind = &kind_listen, .second = offsetof(struct config, n_dash_listen),
+	  .accepts = "ADDRESS:PORT", .change = CHANGE_RELAUNCH,
+	  .help = "where the dashboard serves; there is no password" },
+	{ DASH("allow_host", dash_allow_host), .kind = &kind_names, .max = 8, .accepts = "1..8 NAME",
+	  .change = CHANGE_RELAUNCH, .help = "names it may be asked by, beside localhost and its address" },
+
 	{ CLASS("listen", listen), .kind = &kind_listen, .second = offsetof(struct class_config, n_listen),
 	  .accepts = "1..4 ADDRESS:PORT", .change = CHANGE_IDENTITY,
 	  .help = "where its datagrams arrive; a NAME:PORT is resolved at launch" },
@@ -89,6 +96,15 @@ const struct option options[] = {
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
 static_assert(N_OPTIONS <= MAX_OPTIONS, "raise MAX_OPTIONS");
 const int n_options = N_OPTIONS;
+
+const char *scope_words(enum scope scope)
+{
+	static const char *const words[N_SCOPES] = {
+		[SCOPE_PIPELINE] = "[pipeline]", [SCOPE_DASH] = "[dash]", [SCOPE_CLASS] = "a class"
+	};
+
+	return words[scope];
+}
 
 int option_find(enum scope scope, const char *key)
 {
@@ -147,12 +163,15 @@ int class_find(const struct config *c, const char *name)
 
 void config_print_options(FILE *out)
 {
+	static const char *const prefixes[N_SCOPES] = {
+		[SCOPE_PIPELINE] = "", [SCOPE_DASH] = "dash.", [SCOPE_CLASS] = "CLASS."
+	};
 	char key[64], range[VALUE_BYTES];
 
 	for (int i = 0; i < n_options; i++) {
 		const struct option *o = &options[i];
 
-		snprintf(key, sizeof(key), "--%s%s=", o->scope == SCOPE_CLASS ? "CLASS." : "", o->key);
+		snprintf(key, sizeof(key), "--%s%s=", prefixes[o->scope], o->key);
 		fprintf(out, "  %-26s %-8s %-29s %s\n", key, o->standard ? o->standard : "-",
 			value_format_range(o, range), o->help);
 	}

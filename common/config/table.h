@@ -12,6 +12,9 @@
 extern const struct option options[];
 extern const int n_options; /* at most MAX_OPTIONS */
 
+/* scope_words - for messages: "[pipeline]", "[dash]", "a class". */
+const char *scope_words(enum scope scope);
+
 /* option_find - the index of the option in the table, or -1. */
 int option_find(enum scope scope, const char *key);
 

@@ -26,10 +26,10 @@ enum change {
 	CHANGE_IDENTITY, /* likewise, and it is part of config_digest() */
 };
 
-enum scope { SCOPE_PIPELINE, SCOPE_CLASS };
+enum scope { SCOPE_PIPELINE, SCOPE_DASH, SCOPE_CLASS, N_SCOPES };
 
 struct option {
-	enum scope scope; /* base is a struct config, or a struct class_config */
+	enum scope scope; /* base is a struct class_config for SCOPE_CLASS, else a struct config */
 	const char *key;
 	const struct kind *kind;
 	size_t offset, bytes; /* the field in base */
@@ -62,6 +62,7 @@ extern const struct kind kind_spin; /* one time for all stages, or one per stage
 extern const struct kind kind_choice, kind_name, kind_work;
 extern const struct kind kind_cpus; /* auto, none, one CPU, or one per stage */
 extern const struct kind kind_listen, kind_send;
+extern const struct kind kind_names; /* host names, as text with a blank between two */
 
 /* value_parse - text into the option's field of *base; 0, or -EINVAL or -EAGAIN (hosts.h), and reason[REASON_BYTES]. */
 int value_parse(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason);

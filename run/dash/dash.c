@@ -23,8 +23,9 @@
 #define DEFAULT_LISTEN "127.0.0.1:9999"
 
 struct dash_options {
-	const char *instance;
-	struct address listen;
+	const char *instance; /* NULL: not given, as the next two */
+	const char *file;
+	struct address listen; /* len 0: not given */
 	uint64_t interval_ns;
 };
 
@@ -39,18 +40,20 @@ static void on_signal(int number)
 static void print_help(void)
 {
 	puts("dash - the web dashboard of a running instance, and its metrics for Prometheus.\n\n"
-	     "usage: dash [-i INSTANCE] [--listen ADDRESS:PORT] [options]\n\n"
+	     "usage: dash [-i INSTANCE | -c FILE] [--listen ADDRESS:PORT] [options]\n\n"
 	     "  -i INSTANCE            which instance (default: default); it may start later, stop, and start again\n"
-	     "  --listen ADDRESS:PORT  where to serve (default " DEFAULT_LISTEN "; there is no password)\n"
+	     "  -c FILE                the instance of this configuration, served where its [dash] says\n"
+	     "  --listen ADDRESS:PORT  where to serve (default: what [dash] says that the instance runs with, else\n"
+	     "                         " DEFAULT_LISTEN "; there is no password)\n"
 	     "  --allow-host NAME      a host name it may be asked by, beside localhost and its address; up to 8 "
 	     "times\n"
 	     "  --interval SECONDS     between two looks (default 1; 0.1 to 60); it keeps the last 600 looks\n"
 	     "  --version              print the version\n\n"
-	     "serves: /         the page; it opens files of `stat --record` too\n"
+	     "serves: /         the page; on loopback /?instance=NAME too, for others that run\n"
 	     "        /metrics  Prometheus's text format, or OpenMetrics if that is asked for\n"
 	     "        /events   server-sent events: each look as `stat --json`\n"
-	     "        /healthz  200 ok, or 503 and a line for each cause: not running, not balanced, a stage down or\n"
-	     "                  hung, calls that keep failing, a class that stands still or is refused\n\n"
+	     "        /healthz  200 ok, or 503 and a line for each cause (run/look/README.md)\n"
+	     "        /ready    200 while packets get through, else 503 and why; /live: 200 while dash answers\n\n"
 	     "examples: build/dash\n"
 	     "          build/dash -i stress --listen '[::1]:8000' --interval 0.5\n"
 	     "          ssh -L 9999:127.0.0.1:9999 relay.example    then http://localhost:9999/ here\n\n"
@@ -81,6 +84,9 @@ static int take_option(struct dash_options *o, struct server *s, const char *nam
 		if (value_check_name(value, INSTANCE_NAME_BYTES - 1, reason) == 0)
 			return 0;
 		log_error("-i %s: %s", value, reason);
+	} else if (strcmp(name, "-c") == 0) {
+		o->file = value;
+		return 0;
 	} else if (strcmp(name, "--listen") == 0) {
 		if (address_parse(value, strlen(value), &o->listen))
 			return 0;
@@ -109,8 +115,7 @@ static int is_flag(const char *word, const char *name)
 /* Returns 0, or 1 + the exit status when there is nothing to serve. */
 static int read_options(struct dash_options *o, struct server *s, int argc, char **argv)
 {
-	*o = (struct dash_options){ .instance = "default", .interval_ns = NS_PER_S };
-	address_parse(DEFAULT_LISTEN, strlen(DEFAULT_LISTEN), &o->listen);
+	*o = (struct dash_options){ .interval_ns = NS_PER_S };
 	for (int i = 1; i < argc; i += 2) {
 		if (is_flag(argv[i], "--help") || is_flag(argv[i], "-h")) {
 			print_help();
@@ -120,12 +125,12 @@ static int read_options(struct dash_options *o, struct server *s, int argc, char
 			printf("ontime %s\n", ONTIME_VERSION);
 			return 1;
 		}
-		const char *known[] = { "-i", "--listen", "--interval", "--allow-host" };
+		const char *known[] = { "-i", "-c", "--listen", "--interval", "--allow-host" };
 		size_t k = 0;
 
-		while (k < 4 && !is_flag(argv[i], known[k]))
+		while (k < sizeof(known) / sizeof(known[0]) && !is_flag(argv[i], known[k]))
 			k++;
-		if (take_option(o, s, argv[i], k < 4 ? argv[i + 1] : ""))
+		if (take_option(o, s, argv[i], k < sizeof(known) / sizeof(known[0]) ? argv[i + 1] : ""))
 			return 1 + EXIT_USAGE;
 	}
 	return 0;
@@ -138,7 +143,45 @@ static int is_loopback(const struct address *a)
 	return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)&a->at)->sin6_addr);
 }
 
-static int start(const struct dash_options *o, struct server *s, struct feed *f)
+/* What [dash] says, as far as the command line does not. `names` keeps the host names. */
+static void take_section(const struct config *c, struct dash_options *o, struct server *s, char names[DASH_HOSTS_BYTES])
+{
+	char *rest = names;
+
+	if (!o->listen.len && c->n_dash_listen)
+		o->listen = c->dash_listen;
+	memcpy(names, c->dash_allow_host, DASH_HOSTS_BYTES);
+	for (char *name = strtok_r(names, " ", &rest); name && s->n_allowed < MAX_ALLOWED;
+	     name = strtok_r(NULL, " ", &rest))
+		s->allowed[s->n_allowed++] = name;
+}
+
+/* Which instance, and where to serve: by the command line, the file it names, what the instance runs with. */
+static int settle_options(struct dash_options *o, struct server *s)
+{
+	static char names[DASH_HOSTS_BYTES], why[CONFIG_WHY_BYTES];
+	static struct config config;
+	static struct in_force in_force;
+	int err;
+
+	if (o->file) {
+		err = config_load(&config, o->file, 0, NULL, why, sizeof(why));
+		if (err) {
+			config_log_refusals(why, "");
+			return config_may_pass(err) ? EXIT_CANNOT : EXIT_USAGE;
+		}
+		take_section(&config, o, s, names);
+		o->instance = o->instance ? o->instance : config.instance;
+	}
+	o->instance = o->instance ? o->instance : "default";
+	if (!o->file && in_force_find(&in_force, o->instance) == 0)
+		take_section(&in_force.config, o, s, names);
+	if (!o->listen.len)
+		address_parse(DEFAULT_LISTEN, strlen(DEFAULT_LISTEN), &o->listen);
+	return 0;
+}
+
+static int start(const struct dash_options *o, struct server *s)
 {
 	char text[ADDRESS_BYTES];
 	int fd, err = server_listen(&o->listen, &fd);
@@ -148,8 +191,9 @@ static int start(const struct dash_options *o, struct server *s, struct feed *f)
 		log_error("serve on %s: %s; --listen ADDRESS:PORT takes another", text, log_text_of(-err));
 		return err;
 	}
-	feed_open(f, o->instance);
-	err = server_start(s, fd, f);
+	err = sites_open(&s->sites, o->instance);
+	if (!err)
+		err = server_start(s, fd, is_loopback(&o->listen));
 	if (err) {
 		log_error("serve on %s: %s", text, log_text_of(-err));
 		return err;
@@ -161,7 +205,7 @@ static int start(const struct dash_options *o, struct server *s, struct feed *f)
 }
 
 /* Signals are blocked but while it sleeps, so that none comes between the look at the flag and the sleep. */
-static void serve(struct server *s, struct feed *f, uint64_t interval_ns, const sigset_t *asleep)
+static void serve(struct server *s, uint64_t interval_ns, const sigset_t *asleep)
 {
 	uint64_t due_ns = now_ns();
 
@@ -170,7 +214,7 @@ static void serve(struct server *s, struct feed *f, uint64_t interval_ns, const 
 		uint64_t now = now_ns(), wait_ns, limit_ns;
 
 		if (now >= due_ns) {
-			if (feed_look(f))
+			if (sites_look(&s->sites))
 				log_warn("out of memory: one look is left out");
 			server_tick(s);
 			due_ns += interval_ns;
@@ -192,7 +236,6 @@ static void serve(struct server *s, struct feed *f, uint64_t interval_ns, const 
 int main(int argc, char **argv)
 {
 	static struct server server;
-	static struct feed feed;
 	struct sigaction action = { .sa_handler = on_signal };
 	struct dash_options options;
 	sigset_t stops, asleep;
@@ -211,10 +254,12 @@ int main(int argc, char **argv)
 	sigdelset(&asleep, SIGINT);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
-	if (start(&options, &server, &feed))
+	done = settle_options(&options, &server);
+	if (done)
+		return done;
+	if (start(&options, &server))
 		return EXIT_CANNOT;
-	serve(&server, &feed, options.interval_ns, &asleep);
+	serve(&server, options.interval_ns, &asleep);
 	server_stop(&server);
-	feed_close(&feed);
 	return 0;
 }

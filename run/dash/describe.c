@@ -1,7 +1,12 @@
 /* describe.c - the lists the page is made of. */
 #include "describe.h"
 
+#include <unistd.h>
+
 #include "look/json.h"
+#include "version.h"
+
+#define HOST_NAME_BYTES 65
 
 static void print_fate(FILE *out, const char *comma, const char *name, enum drop_by by, const char *help)
 {
@@ -15,8 +20,16 @@ static void print_name(FILE *out, int i, const char *name)
 	fprintf(out, "%s\"%s\"", i ? "," : "", name);
 }
 
-void describe_print(FILE *out)
+void describe_print(FILE *out, int shows_others)
 {
+	char host[HOST_NAME_BYTES] = "";
+
+	if (gethostname(host, sizeof(host) - 1))
+		*host = '\0';
+	fputs("export const HOST = ", out);
+	json_string(out, host);
+	fprintf(out, ";\nexport const VERSION = \"%s\", SHOWS_OTHERS = %s;\n", ONTIME_VERSION,
+		shows_others ? "true" : "false");
 	fputs("export const REASONS = [", out);
 	for (int i = DROP_NONE + 1; i < N_DROP_REASONS; i++) {
 		enum drop_reason r = (enum drop_reason)i;

@@ -12,7 +12,10 @@
 #define DESCRIPTION_PATH "/counters.js"
 #define DESCRIPTION_TYPE "text/javascript; charset=utf-8"
 
-/* describe_print - REASONS and SPANS: [{name, by, help}]; PERCENTILES and STAGES: [name]; each in its order. */
-void describe_print(FILE *out);
+/*
+ * describe_print - HOST: the machine; VERSION: of this program; SHOWS_OTHERS: the page of another instance that runs is
+ * /?instance=NAME. REASONS and SPANS: [{name, by, help}]; PERCENTILES and STAGES: [name]; each in its order.
+ */
+void describe_print(FILE *out, int shows_others);
 
 #endif

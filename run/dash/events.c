@@ -69,6 +69,7 @@ static void free_stream(void *cls)
 	if (s->next)
 		s->next->back = s->back;
 	s->events->n_streams--;
+	s->events->count->n--;
 	if (s->line)
 		feed_drop(s->line);
 	free(s);
@@ -76,7 +77,7 @@ static void free_stream(void *cls)
 
 struct MHD_Response *events_response(struct events *e, struct MHD_Connection *connection, uint64_t last_id)
 {
-	struct stream *s = e->n_streams < e->max_streams ? calloc(1, sizeof(*s)) : NULL;
+	struct stream *s = e->count->n < e->count->max ? calloc(1, sizeof(*s)) : NULL;
 	struct MHD_Response *r;
 
 	if (!s)
@@ -92,6 +93,7 @@ struct MHD_Response *events_response(struct events *e, struct MHD_Connection *co
 		s->next->back = &s->next;
 	e->first = s;
 	e->n_streams++;
+	e->count->n++;
 	return r;
 }
 

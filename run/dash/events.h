@@ -17,10 +17,16 @@
 
 struct stream;
 
+/* Streams of all sites together (site.h). */
+struct stream_count {
+	uint32_t n, max; /* at most MAX_STREAMS */
+};
+
 struct events {
 	struct feed *feed;
 	struct stream *first;
-	uint32_t n_streams, max_streams; /* at most MAX_STREAMS */
+	struct stream_count *count;
+	uint32_t n_streams; /* its own */
 	int ended;
 };
 

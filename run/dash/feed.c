@@ -11,24 +11,66 @@
 #include "log.h"
 #include "look/json.h"
 
-void feed_open(struct feed *f, const char *instance)
+void feed_open(struct feed *f, const char *instance, const struct others *others)
 {
 	memset(f, 0, sizeof(*f));
+	f->others = others;
 	viewer_open(&f->viewer, instance);
 	snprintf(f->why, sizeof(f->why), "instance '%s' was not looked at yet", instance);
+}
+
+/* What a look has beside the instance's own figures. */
+static void print_beside(FILE *out, const struct feed *f)
+{
+	const char *comma = "", *line = f->in_force.changes;
+
+	fputs(",\"others\":[", out);
+	for (uint32_t i = 0; i < f->others->n; i++)
+		if (strcmp(f->others->names[i], f->viewer.instance) != 0) {
+			fprintf(out, "%s\"%s\"", comma, f->others->names[i]);
+			comma = ",";
+		}
+	fputc(']', out);
+	if (!f->runs || !f->in_force.is_known)
+		return;
+	fprintf(out, ",\"policy\":\"%s\"", policy_name(f->in_force.config.policy));
+	if (!*line)
+		return;
+	fputs(",\"reloaded\":[", out);
+	for (comma = ""; *line; comma = ",") {
+		char text[CHANGES_BYTES];
+		size_t len = strcspn(line, "\n");
+
+		snprintf(text, sizeof(text), "%.*s", (int)len, line);
+		fputs(comma, out);
+		json_string(out, text);
+		line += len + (line[len] != '\0');
+	}
+	fputc(']', out);
 }
 
 static void print_absence(FILE *out, const struct feed *f, uint64_t id)
 {
 	fprintf(out, "{\"instance\":\"%s\",\"at_unix_ms\":%" PRIu64 ",\"error\":", f->viewer.instance, id);
 	json_string(out, f->why);
+	print_beside(out, f);
+	fputs("}\n", out);
+}
+
+/* The object that stat_json() prints, with a few keys more before its end. */
+static void print_presence(FILE *out, const struct feed *f)
+{
+	const struct stat_line content = { f->viewer.instance, &f->now, f->before.at_ns ? &f->before : NULL, &f->health,
+					   0 };
+
+	stat_json(out, &content);
+	fseek(out, -(long)strlen("}\n"), SEEK_CUR);
+	print_beside(out, f);
 	fputs("}\n", out);
 }
 
 static struct feed_line *make_line(const struct feed *f, uint64_t id)
 {
-	const struct stat_line content = { f->viewer.instance, &f->now, f->before.at_ns ? &f->before : NULL, &f->health,
-					   0 };
 	struct feed_line *line = calloc(1, sizeof(*line));
 	FILE *out = line ? open_memstream(&line->text, &line->len) : NULL;
 
@@ -40,7 +82,7 @@ static struct feed_line *make_line(const struct feed *f, uint64_t id)
 	line->id = id;
 	fprintf(out, "id: %" PRIu64 "\ndata: ", id);
 	if (f->runs)
-		stat_json(out, &content);
+		print_presence(out, f);
 	else
 		print_absence(out, f, id);
 	fputc('\n', out); /* the line ends with one already; the empty line ends the event */
@@ -75,6 +117,7 @@ int feed_look(struct feed *f)
 		f->now.at_ns = 0; /* nothing follows it */
 	else
 		health_note(&f->health, &f->now);
+	in_force_look(&f->in_force, f->runs ? &f->now : NULL);
 	tell_change(f, ran, before);
 	f->n_looks++;
 	id = (f->runs ? f->now.at_unix_ns : real_ns()) / NS_PER_MS;
@@ -123,7 +166,28 @@ int feed_is_healthy(const struct feed *f)
 	return f->runs && f->health.n_causes == 0;
 }
 
-void feed_print_health(const struct feed *f, FILE *out)
+int feed_print_ready(const struct feed *f, FILE *out)
+{
+	int n = 0;
+
+	for (int i = 0; f->runs && i < N_STAGES; i++)
+		if (strcmp(f->now.stages[i].state, "ready") != 0) {
+			fprintf(out, "stage %s is %s\n", stage_name((enum stage_id)i), f->now.stages[i].state);
+			n++;
+		}
+	for (int i = 0; f->runs && i < f->health.n_causes; i++)
+		if (f->health.causes[i].kind == CAUSE_STAGE_HUNG || f->health.causes[i].kind == CAUSE_STUCK) {
+			fprintf(out, "%s\n", f->health.causes[i].text);
+			n++;
+		}
+	if (!f->runs)
+		fprintf(out, "%s\n", f->why);
+	else if (n == 0)
+		fputs("ready\n", out);
+	return f->runs && n == 0;
+}
+
+int feed_print_health(const struct feed *f, FILE *out)
 {
 	if (feed_is_healthy(f))
 		fputs("ok\n", out);
@@ -132,6 +196,7 @@ void feed_print_health(const struct feed *f, FILE *out)
 	else
 		for (int i = 0; i < f->health.n_causes; i++)
 			fprintf(out, "%s\n", f->health.causes[i].text);
+	return feed_is_healthy(f);
 }
 
 void feed_close(struct feed *f)

@@ -15,6 +15,9 @@ FILE_BYTES(charts_js, "run/dash/page/charts.js");
 FILE_BYTES(panels_js, "run/dash/page/panels.js");
 FILE_BYTES(state_js, "run/dash/page/state.js");
 FILE_BYTES(views_js, "run/dash/page/views.js");
+FILE_BYTES(format_js, "run/dash/page/format.js");
+FILE_BYTES(happened_js, "run/dash/page/happened.js");
+FILE_BYTES(status_js, "run/dash/page/status.js");
 FILE_BYTES(uplot_js, "run/dash/vendor/uPlot.iife.min.js");
 FILE_BYTES(uplot_css, "run/dash/vendor/uPlot.min.css");
 
@@ -31,6 +34,9 @@ const struct dash_file dash_files[DASH_FILES] = {
 	{ "/panels.js", SCRIPT, panels_js, panels_js_end },
 	{ "/state.js", SCRIPT, state_js, state_js_end },
 	{ "/views.js", SCRIPT, views_js, views_js_end },
+	{ "/format.js", SCRIPT, format_js, format_js_end },
+	{ "/happened.js", SCRIPT, happened_js, happened_js_end },
+	{ "/status.js", SCRIPT, status_js, status_js_end },
 	{ "/uPlot.js", SCRIPT, uplot_js, uplot_js_end },
 	{ "/uPlot.css", STYLE, uplot_css, uplot_css_end },
 };

@@ -12,7 +12,7 @@ struct dash_file {
 	const char *bytes, *end;
 };
 
-#define DASH_FILES 11
+#define DASH_FILES 14
 extern const struct dash_file dash_files[DASH_FILES];
 
 #endif

@@ -95,38 +95,38 @@ static struct MHD_Response *text_answer(struct text *t, const char *type)
 	return dress(MHD_create_response_from_buffer(t->len, t->bytes, MHD_RESPMEM_MUST_FREE), type);
 }
 
-static struct MHD_Response *make_metrics(const struct server *s, int open)
+static struct MHD_Response *make_metrics(const struct server *s, const struct site *site, int open)
 {
 	struct text text;
 
 	text_open(&text);
 	if (!text.out)
 		return NULL;
-	metrics_print(text.out, s->feed, s->events.n_streams, open);
+	metrics_print(text.out, &site->feed, s->sites.streams.n, open);
 	return text_answer(&text, open ? OPEN_METRICS_TYPE : PLAIN_METRICS_TYPE);
 }
 
-static struct MHD_Response *make_description(void)
+static struct MHD_Response *make_description(const struct server *s)
 {
 	struct text text;
 
 	text_open(&text);
 	if (!text.out)
 		return NULL;
-	describe_print(text.out);
+	describe_print(text.out, s->shows_others);
 	return text_answer(&text, DESCRIPTION_TYPE);
 }
 
-static enum MHD_Result send_metrics(struct server *s, struct MHD_Connection *c)
+static enum MHD_Result send_metrics(const struct server *s, struct site *site, struct MHD_Connection *c)
 {
 	int open = wants_open(c);
 
-	if (!s->metrics[open])
-		s->metrics[open] = make_metrics(s, open);
-	return s->metrics[open] ? MHD_queue_response(c, MHD_HTTP_OK, s->metrics[open]) : MHD_NO;
+	if (!site->metrics[open])
+		site->metrics[open] = make_metrics(s, site, open);
+	return site->metrics[open] ? MHD_queue_response(c, MHD_HTTP_OK, site->metrics[open]) : MHD_NO;
 }
 
-static enum MHD_Result send_events(struct server *s, struct MHD_Connection *c)
+static enum MHD_Result send_events(struct server *s, struct site *site, struct MHD_Connection *c)
 {
 	const char *last = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Last-Event-ID");
 	struct MHD_Response *r;
@@ -136,7 +136,7 @@ static enum MHD_Result send_events(struct server *s, struct MHD_Connection *c)
 
 	if (last)
 		decimal_whole(last, UINT64_MAX, &last_id, &end); /* what is no number: all that is kept */
-	r = events_response(&s->events, c, last_id);
+	r = events_response(&site->events, c, last_id);
 	if (!dress(r, "text/event-stream"))
 		return send_text(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many streams: close some pages\n");
 	result = MHD_queue_response(c, MHD_HTTP_OK, r);
@@ -145,36 +145,56 @@ static enum MHD_Result send_events(struct server *s, struct MHD_Connection *c)
 	return result;
 }
 
-static enum MHD_Result send_health(const struct server *s, struct MHD_Connection *c)
+/* What a print of a verdict returns, 1 or 0, is the status: 200 or 503. */
+static enum MHD_Result send_verdict(struct MHD_Connection *c, const struct feed *f,
+				    int (*print)(const struct feed *f, FILE *out))
 {
 	enum MHD_Result result = MHD_NO;
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
+	struct text text;
+	int good;
 
-	if (!out)
+	text_open(&text);
+	if (!text.out)
 		return MHD_NO;
-	feed_print_health(s->feed, out);
-	if (fclose(out) == 0)
-		result = send_text(c, feed_is_healthy(s->feed) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, text);
-	free(text);
+	good = print(f, text.out);
+	if (fclose(text.out) == 0)
+		result = send_text(c, good ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, text.bytes);
+	free(text.bytes);
 	return result;
+}
+
+static enum MHD_Result send_of_site(struct server *s, struct MHD_Connection *c, const char *path, int is_head)
+{
+	struct site *site = sites_find(&s->sites, MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "instance"));
+
+	if (!site)
+		return send_text(c, MHD_HTTP_NOT_FOUND,
+				 s->shows_others ? "no such instance runs here, or too many are looked at\n"
+						 : "this dashboard shows one instance: dash -i NAME shows another\n");
+	if (strcmp(path, "/metrics") == 0)
+		return send_metrics(s, site, c);
+	if (strcmp(path, "/healthz") == 0)
+		return send_verdict(c, &site->feed, feed_print_health);
+	if (strcmp(path, "/ready") == 0)
+		return send_verdict(c, &site->feed, feed_print_ready);
+	return is_head ? send_text(c, MHD_HTTP_OK, "") : send_events(s, site, c);
 }
 
 static enum MHD_Result route(struct server *s, struct MHD_Connection *c, const char *path, int is_head)
 {
-	if (strcmp(path, "/metrics") == 0)
-		return send_metrics(s, c);
-	if (strcmp(path, "/healthz") == 0)
-		return send_health(s, c);
-	if (strcmp(path, "/events") == 0)
-		return is_head ? send_text(c, MHD_HTTP_OK, "") : send_events(s, c);
+	static const char *const of_site[] = { "/metrics", "/healthz", "/ready", "/events" };
+
+	for (size_t i = 0; i < sizeof(of_site) / sizeof(of_site[0]); i++)
+		if (strcmp(path, of_site[i]) == 0)
+			return send_of_site(s, c, path, is_head);
+	if (strcmp(path, "/live") == 0)
+		return send_text(c, MHD_HTTP_OK, "live\n");
 	if (strcmp(path, DESCRIPTION_PATH) == 0)
 		return MHD_queue_response(c, MHD_HTTP_OK, s->description);
 	for (int i = 0; i < DASH_FILES; i++)
 		if (strcmp(path, dash_files[i].path) == 0)
 			return MHD_queue_response(c, MHD_HTTP_OK, s->files[i]);
-	return send_text(c, MHD_HTTP_NOT_FOUND, "not here: try /, /metrics, /events or /healthz\n");
+	return send_text(c, MHD_HTTP_NOT_FOUND, "not here: try /, /metrics, /events, /healthz, /ready or /live\n");
 }
 
 static int has_body(struct MHD_Connection *c)
@@ -256,14 +276,14 @@ static int make_files(struct server *s)
 		if (!s->files[i])
 			return -ENOMEM;
 	}
-	s->description = make_description();
+	s->description = make_description(s);
 	return s->description ? 0 : -ENOMEM;
 }
 
 /* How many connections there are descriptors for, at most MAX_PEERS. */
 static uint32_t peers_allowed(void)
 {
-	const rlim_t wanted = MAX_PEERS + OWN_DESCRIPTORS + SEARCHED_DESCRIPTORS;
+	const rlim_t wanted = MAX_PEERS + OWN_DESCRIPTORS + MAX_SITES + SEARCHED_DESCRIPTORS;
 	struct rlimit limit;
 	rlim_t used = OWN_DESCRIPTORS;
 
@@ -281,12 +301,12 @@ static uint32_t peers_allowed(void)
 	return limit.rlim_cur - used < MAX_PEERS ? (uint32_t)(limit.rlim_cur - used) : MAX_PEERS;
 }
 
-int server_start(struct server *s, int listen_fd, struct feed *feed)
+int server_start(struct server *s, int listen_fd, int is_private)
 {
-	s->feed = feed;
-	s->events.feed = feed;
 	s->max_peers = peers_allowed();
-	s->events.max_streams = s->max_peers / 2 < MAX_STREAMS ? s->max_peers / 2 : MAX_STREAMS;
+	s->sites.streams.max = s->max_peers / 2 < MAX_STREAMS ? s->max_peers / 2 : MAX_STREAMS;
+	s->shows_others = is_private && s->max_peers == MAX_PEERS; /* each other one has a descriptor of its segment */
+	s->sites.max = s->shows_others ? MAX_SITES : 1;
 	if (s->max_peers < LEAST_PEERS)
 		return -EMFILE;
 	if (make_files(s))
@@ -326,30 +346,20 @@ void server_run(struct server *s)
 	s->has_room_again = was_full && s->n_peers < s->max_peers;
 }
 
-static void forget_metrics(struct server *s)
-{
-	for (int i = 0; i < 2; i++) {
-		if (s->metrics[i])
-			MHD_destroy_response(s->metrics[i]);
-		s->metrics[i] = NULL;
-	}
-}
-
 void server_tick(struct server *s)
 {
-	forget_metrics(s);
+	sites_wake(&s->sites);
 	peers_end_slow(s);
-	events_wake(&s->events);
 }
 
 void server_stop(struct server *s)
 {
 	if (s->daemon) {
-		events_end(&s->events);
+		sites_end(&s->sites);
 		MHD_run(s->daemon);
 		MHD_stop_daemon(s->daemon);
 	}
-	forget_metrics(s);
+	sites_close(&s->sites);
 	if (s->description)
 		MHD_destroy_response(s->description);
 	for (int i = 0; i < DASH_FILES; i++)

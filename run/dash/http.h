@@ -13,8 +13,8 @@
 #include <microhttpd.h>
 
 #include "config/address.h"
-#include "events.h"
 #include "files.h"
+#include "site.h"
 
 #define MAX_PEERS 320
 #define LEAST_PEERS 3
@@ -32,8 +32,8 @@ struct peer;
 
 struct server {
 	struct MHD_Daemon *daemon;
-	struct feed *feed;
-	struct events events;
+	struct sites sites;
+	int shows_others; /* serves on loopback, with descriptors enough */
 	struct peer *oldest, *newest;
 	uint32_t n_peers, max_peers;
 	int has_room_again; /* the next server_run() can accept a waiting connection */
@@ -41,14 +41,16 @@ struct server {
 	uint32_t n_allowed;
 	struct MHD_Response *files[DASH_FILES];
 	struct MHD_Response *description; /* describe.h */
-	struct MHD_Response *metrics[2]; /* of the last look, made when asked for: plain, OpenMetrics */
 };
 
 /* server_listen - a listening socket. 0, or -errno. */
 int server_listen(const struct address *at, int *out);
 
-/* server_start - serve on that socket, which it takes over. 0, or -errno. */
-int server_start(struct server *s, int listen_fd, struct feed *feed);
+/*
+ * server_start - serve s->sites, which are open, on that socket, which it takes over; others beside the first only if
+ * is_private: nobody reaches it from outside. 0, or -errno.
+ */
+int server_start(struct server *s, int listen_fd, int is_private);
 
 /* server_fd, server_wait_ns - what to poll, and for how long at most, before server_run(). */
 int server_fd(const struct server *s);

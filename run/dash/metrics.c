@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "report.h"
 #include "units.h"
 #include "version.h"
 
@@ -152,6 +153,26 @@ static void print_histogram(FILE *out, const struct class_view *c)
 	fprintf(out, "\nontime_latency_seconds_count{class=\"%s\"} %" PRIu64 "\n", c->name, below);
 }
 
+/* Only where there are histograms: whoever has none shall have no alert that they stopped. */
+static void print_counted(const struct answer *to)
+{
+	const struct view *v = &to->feed->now;
+	uint64_t counted_pkts[MAX_CLASSES];
+	int had_head = 0;
+
+	report_look(to->feed->viewer.instance, v, counted_pkts);
+	for (uint32_t i = 0; i < v->n_classes; i++) {
+		if (counted_pkts[i] == REPORT_NONE)
+			continue;
+		if (!had_head++)
+			family(to, "ontime_ebpf_packets", "gauge", NULL,
+			       "Sent datagrams that the eBPF histograms have counted; 0 again when they are attached "
+			       "anew.");
+		fprintf(to->out, "ontime_ebpf_packets{class=\"%s\"} %" PRIu64 "\n", v->classes[i].name,
+			counted_pkts[i]);
+	}
+}
+
 static void print_stages(const struct answer *to)
 {
 	const struct stage_view *stages = to->feed->now.stages;
@@ -239,6 +260,7 @@ void metrics_print(FILE *out, const struct feed *f, uint32_t n_streams, int open
 		       "From arrival in the kernel to the end of the send call; one edge is the class's budget.");
 		for (uint32_t i = 0; i < f->now.n_classes; i++)
 			print_histogram(out, &f->now.classes[i]);
+		print_counted(&to);
 		print_stages(&to);
 	}
 	if (open)

@@ -10,9 +10,11 @@ export ONTIME_RUN_DIR ONTIME_BUILD
 instance=${DASH_INSTANCE:-$name$$}
 listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
 send=$((listen + 10000))
+other_instance=$instance-b
 port=$((listen + 4))
 url=http://127.0.0.1:$port
 conf=$work/test.conf
+other_conf=$work/other.conf # of a second instance
 children=
 
 finish() { # what runs is ended by its pid, what was made is removed
@@ -21,6 +23,7 @@ finish() { # what runs is ended by its pid, what was made is removed
 		wait "$pid" 2>/dev/null || true
 	done
 	run/stop.sh -c "$conf" >/dev/null 2>&1 || true
+	[ ! -f "$other_conf" ] || run/stop.sh -c "$other_conf" >/dev/null 2>&1 || true
 	rm -rf "$work"
 }
 trap finish EXIT
@@ -28,6 +31,11 @@ trap 'exit 130' INT TERM
 
 make_conf() { # FILE: that config, with an instance and ports of its own
 	sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" "$1" >"$conf"
+}
+
+make_other_conf() { # the last digits 0 to 3 of its ports become 6 to 9
+	sed "s/^instance = .*/instance = $other_instance/; s/^\(listen\|send\)\(.*\)0\$/\1\26/; s/^\(listen\|send\)\(.*\)1\$/\1\27/
+		s/^\(listen\|send\)\(.*\)2\$/\1\28/; s/^\(listen\|send\)\(.*\)3\$/\1\29/" "$conf" >"$other_conf"
 }
 
 skip() { # NAME REASON

@@ -1,81 +1,39 @@
 /*
- * page.js URL BUILD CONF INSTANCE DIR - the page in a real browser: from no instance over overload and a restart to a
- * recording. CONF is run/stress.conf with its own ports: 0.2-0.4 ms of work per packet, full lanes drop.
+ * page.js URL BUILD CONF INSTANCE DIR OTHER_CONF OTHER_INSTANCE - the page in a real browser: from no instance over
+ * overload and a restart to a recording. CONF is run/stress.conf with its own ports: 0.2-0.4 ms of work per packet, full lanes drop.
  *
  * Prints "ok NAME" or "FAIL NAME"; leaves BUILD/dash-{light,dark,phone,recording}.png.
  */
 'use strict';
 const fs = require('fs');
-const { execFileSync, spawn } = require('child_process');
 const { Browser } = require('./chromium.js');
-const { odd_looks } = require('./odd.js');
+const reads = require('./reads.js');
+const recordings = require('./recordings.js');
+const { rig, run, demand, load, check, HELPERS } = require('./rig.js');
 
-const [url, build, conf, instance, dir] = process.argv.slice(2);
+const { url, build, conf, instance } = rig;
 const EASY = 900; // packets/s; three classes share some 3,000
 const OVERLOAD = 6000;
 const CLASSES = ['high', 'medium', 'low'];
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const run = (...command) => execFileSync(command[0], command.slice(1), { encoding: 'utf8' });
 
-function demand(condition, what) {
-	if (!condition) throw new Error(what);
-}
-
-function load(rate, seconds) {
-	const child = spawn(`${build}/load`, ['-c', conf, '--rate', String(rate), '--seconds', String(seconds)], {
-		stdio: 'ignore',
-	});
-	return new Promise((resolve) => child.on('exit', resolve));
-}
-
-async function check(name, test) {
-	try {
-		const more = await test();
-		console.log(`ok   ${name}${more ? `: ${more}` : ''}`);
-	} catch (e) {
-		console.log(`FAIL ${name}\n${e.message}`);
-		process.exitCode = 1;
-	}
-}
-
-/* What the page is asked, in its own words. */
-const HELPERS = `
-  // how many pixels of that element's chart have the colour of that name, from x on for so many
-  window.painted = (selector, name, x = 0, width = 0) => {
-    const canvas = document.querySelector(selector + ' .uplot canvas');
-    const hex = getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
-    const want = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
-    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
-    copy.drawImage(canvas, 0, 0);
-    const { data } = copy.getImageData(x, 0, width || canvas.width, canvas.height);
-    let n = 0;
-    for (let i = 0; i < data.length; i += 4)
-      if (data[i + 3] > 200 && want.every((w, k) => Math.abs(data[i + k] - w) < 12)) n++;
-    return n;
-  };
-  window.class_of = (name) => ontime.model.classes.get(name);
-  window.last_of = (values, n) => values.filter((v) => v !== null).slice(-n);
-  window.legend_of = (selector, label) => [...document.querySelectorAll(selector + ' .legend span')].find((e) => e.querySelector('em')?.textContent === label);
-`;
-
-let page;
 const colour_of = (c) => `class-${CLASSES.indexOf(c)}`;
 
-async function says_what_to_do() {
+async function says_what_to_do(page) {
 	await page.until(
-		`!document.getElementById('empty').hidden && document.getElementById('empty-why').textContent.includes('not running')`,
+		`!document.getElementById('empty').hidden && document.getElementById('empty-title').textContent === "Instance '${instance}' is not running"`,
 		'the page says that nothing runs',
 	);
-	demand(
-		(await page.evaluate(`document.getElementById('empty').innerText`)).includes('run/launch.sh'),
-		'and not what to do',
-	);
+	const text = await page.evaluate(`document.getElementById('empty').innerText`);
+	const launch =
+		instance === 'stress' ? 'run/launch.sh -c run/stress.conf' : `run/launch.sh -c FILE, where FILE says instance = ${instance},`;
+	for (const words of [launch, `build/stat -i ${instance} --record`])
+		demand(text.includes(words), `it says not what to do: ${text}`);
 }
 
-async function notices_the_launch() {
+async function notices_the_launch(page) {
 	run('run/launch.sh', '-c', conf);
 	await page.until(
-		`document.getElementById('status').textContent === 'running, balanced'`,
+		`document.getElementById('status').textContent.startsWith('running, balanced; ')`,
 		'the page says that it runs',
 	);
 	demand(
@@ -87,7 +45,7 @@ async function notices_the_launch() {
 }
 
 // Not only there: each has points, and its canvas has the colours of its lines.
-async function charts_are_drawn() {
+async function charts_are_drawn(page) {
 	await page.until(
 		`['high', 'medium', 'low'].every((c) => last_of(class_of(c).p99, 99).length >= 5 && last_of(class_of(c).out, 99).length >= 5)`,
 		'five looks with traffic',
@@ -120,7 +78,7 @@ async function charts_are_drawn() {
 	return `${Object.values(pixels).reduce((a, b) => a + b)} pixels in ${Object.keys(pixels).length} charts`;
 }
 
-async function follows_overload() {
+async function follows_overload(page) {
 	const before = await page.evaluate(`Math.min(...last_of(class_of('low').p50, 8))`);
 	const over = load(OVERLOAD, 5);
 	await page.until(
@@ -130,7 +88,13 @@ async function follows_overload() {
 	);
 	await page.until(`Math.min(...last_of(class_of('low').ontime, 8)) < 90`, 'less of low is on time', 8);
 	await page.until(
-		`/\\/s/.test(legend_of('#drops', 'ingress full').innerText) && painted('#drops', 'ingress-2') > 200`,
+		`document.getElementById('status').matches('.bad') && /^running, balanced; .*low drops \\d+\\s%/.test(document.getElementById('status').textContent)`,
+		'the status tells of the service too',
+		8,
+	);
+	await page.until(`/first drop of low: ingress full/.test(document.getElementById('events').innerText)`, 'and when that began');
+	await page.until(
+		`/\\d in all/.test(legend_of('#drops', 'ingress full').innerText) && painted('#drops', 'ingress-2') > 200`,
 		'drops for a full lane are drawn',
 		8,
 	);
@@ -162,8 +126,21 @@ async function follows_overload() {
 	return `median of low from ${(before / 1e6).toFixed(1)} to ${(after / 1e6).toFixed(1)} ms`;
 }
 
+// What it changed, when, and from then on in the head; marked in the charts.
+async function tells_a_reload(page) {
+	fs.writeFileSync(conf, fs.readFileSync(conf, 'utf8').replace(/^policy = .*/m, 'policy = guarded'));
+	run(`${build}/hold`, '--signal', 'supervisor', 'HUP', '-i', instance);
+	await page.until(`document.getElementById('events').innerText.includes('reload: policy: edf → guarded')`, 'the reload is told');
+	await page.until(`document.getElementById('about').textContent.includes('policy guarded')`, 'and in force');
+	await page.until(`painted_at('#cpu', 'accent', 'reload') > 40`, 'and marked');
+	demand(
+		(await page.evaluate(`document.getElementById('events').innerText`)).includes('the instance was launched'),
+		'the launch is not told',
+	);
+}
+
 // In the colour of the stage, in each chart, at its time, from top to bottom.
-async function marks_a_restart() {
+async function marks_a_restart(page) {
 	run('run/restart.sh', 'egress', '-c', conf);
 	await page.until(
 		`ontime.model.events.some((e) => e.stage === 'egress' && e.text.includes('restarted'))`,
@@ -175,17 +152,13 @@ async function marks_a_restart() {
 		'and counted',
 	);
 	for (const selector of ['#latency [data-class=high]', '#drops', '#cpu']) {
-		const n = await page.evaluate(`(() => {
-      const chart = ontime.charts.find((c) => c.parent.matches('${selector}'));
-      const e = ontime.model.events.find((one) => one.stage === 'egress');
-      return painted('${selector}', 'egress-1', Math.round(chart.u.valToPos(e.t, 'x', true)) - 1, 3);
-    })()`);
+		const n = await page.evaluate(`painted_at('${selector}', 'egress-1', 'egress was')`);
 		demand(n > 40, `${selector}: ${n} pixels mark it`);
 	}
 }
 
 // A cursor shows the values of its time in all charts; a drag looks closer, a double click goes back, a pause holds.
-async function obeys_the_mouse() {
+async function obeys_the_mouse(page) {
 	const place = await page.evaluate(`(() => {
     document.querySelector('[data-seconds="0"]').click();
     const over = document.querySelector('#ontime .u-over');
@@ -218,7 +191,7 @@ async function obeys_the_mouse() {
 	await page.until(`ontime.charts[0].u.scales.x.max > ${held}`, 'it goes on');
 }
 
-async function looks_right_everywhere() {
+async function looks_right_everywhere(page) {
 	await page.evaluate(`document.querySelector('[data-seconds="60"]').click()`);
 	// For the picture: some calm after the storm, if the machine has any. Nothing depends on it.
 	await page.until(`last_of(class_of('low').dropped, 10).every((n) => n === 0)`, 'calm', 5).catch(() => {});
@@ -234,18 +207,25 @@ async function looks_right_everywhere() {
 		`document.documentElement.scrollWidth <= innerWidth && innerWidth === 390`,
 		'a phone need not scroll sideways',
 	);
+	const folded = await page.evaluate(`document.documentElement.scrollHeight`);
+	demand(folded < 1300, `${folded} pixels to scroll through on a phone`);
+	await page.screenshot(`${build}/dash-phone.png`);
+	await page.evaluate(`document.querySelectorAll('summary').forEach((s) => s.click())`);
+	await page.until(
+		`document.querySelector('#latency .uplot').clientWidth > 250 && painted('#latency [data-class=high]', 'class-0') > 40`,
+		'a section that is unfolded is drawn',
+	);
 	await page.until(
 		`[...document.querySelectorAll('.uplot')].every((e) => e.getBoundingClientRect().right <= 390)`,
 		'charts fit a phone',
 	);
-	await page.screenshot(`${build}/dash-phone.png`);
 	await page.set_dark(false);
 	await page.set_size(1280, 900);
 	await page.until(`document.querySelector('#latency .uplot').clientWidth > 300`, 'and are wide again');
 }
 
 // Numbers of the last look, as the page has them.
-async function agrees_in_the_end() {
+async function agrees_in_the_end(page) {
 	const stat = JSON.parse(run(`${build}/stat`, '-i', instance, '--json'));
 	const want = JSON.stringify(
 		stat.classes.map((c) => [c.class, c.received, c.sent, c.sent_bytes, c.sent_late, c.held, c.dropped]),
@@ -263,7 +243,7 @@ async function agrees_in_the_end() {
 	return `${stat.classes.reduce((n, c) => n + c.received, 0)} packets, ${drawn} drops of low`;
 }
 
-async function keeps_the_past() {
+async function keeps_the_past(page) {
 	const before = await page.evaluate('ontime.live.t.length');
 	await page.send('Page.reload');
 	await page.until(`window.ontime?.live.t.length >= ${before}`, 'the past is back after a reload', 5);
@@ -271,86 +251,7 @@ async function keeps_the_past() {
 	await page.until(`document.getElementById('events').innerText.includes('egress was restarted')`, 'with its events');
 }
 
-// As `stat --record` writes it.
-async function record() {
-	const file = `${dir}/recording.jsonl`;
-	const recorder = spawn(`${build}/stat`, ['-i', instance, '--record', file], { stdio: 'ignore' });
-	await load(EASY, 5);
-	await sleep(1500);
-	recorder.kill('SIGTERM');
-	await new Promise((resolve) => recorder.on('exit', resolve));
-	return file;
-}
-
-async function opens_a_recording() {
-	const file = await record();
-	const lines = fs.readFileSync(file, 'utf8').trim().split('\n');
-	const last = JSON.parse(lines.pop());
-	last.classes[0].send_errors = { EMSGSIZE: 7 }; // that takes more than loopback to come about
-	fs.writeFileSync(file, [...lines, JSON.stringify(last), 'half a li'].join('\n'));
-	const looks = lines.length + 1;
-	await page.set_file('#file', file);
-	await page.until(
-		`document.getElementById('status').textContent === 'recording · ${looks} looks'`,
-		`${looks} looks are shown`,
-	);
-	const notice = await page.evaluate(`document.getElementById('notice').textContent`);
-	demand(/^recording\.jsonl: \d{4}-\d\d-\d\d .* to .*; 1 line could not be read \(line \d+: no JSON\)$/.test(notice), notice);
-	await page.until(
-		`painted('#latency [data-class=high]', 'class-0') > 40 && painted('#throughput', 'class-2') > 40`,
-		'the recording is drawn',
-	);
-	demand(
-		(await page.evaluate(`document.getElementById('errors').innerText`)) ===
-			'Send errors since launch: high EMSGSIZE 7',
-		'no errno is named',
-	);
-	await page.screenshot(`${build}/dash-recording.png`);
-	await page.evaluate(`document.getElementById('live').click()`);
-	await page.until(`document.getElementById('status').textContent === 'running, balanced'`, 'back to live');
-	await page.evaluate(`(() => {
-    const data = new DataTransfer();
-    data.items.add(new File(['nothing\\n'], 'wrong.txt'));
-    dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
-  })()`);
-	await page.until(
-		`!document.getElementById('empty').hidden && document.getElementById('notice').textContent.includes('wrong.txt')`,
-		'a dropped file that is none says so',
-	);
-	await page.evaluate(`document.getElementById('live').click()`);
-}
-
-// Each part of a look replaced by each odd value, every one of them between two good looks.
-async function skips_odd_looks() {
-	const good = JSON.parse(fs.readFileSync(`${dir}/recording.jsonl`, 'utf8').split('\n')[3]);
-	good.causes = [{ cause: 'stuck', text: 'class high' }];
-	const odd = odd_looks(good);
-	const lines = odd.map((look, i) => ({ look, at: good.at_unix_ms + 1000 * (2 * i + 1) }));
-	const file = `${dir}/odd.jsonl`;
-	fs.writeFileSync(
-		file,
-		lines
-			.flatMap(({ look, at }) => [
-				JSON.stringify(typeof look === 'object' && look && look.at_unix_ms ? { ...look, at_unix_ms: at } : look),
-				JSON.stringify({ ...good, at_unix_ms: at + 1000, at_ns: good.at_ns + (at - good.at_unix_ms) * 1e6 }),
-			])
-			.join('\n'),
-	);
-	const before = page.complaints.length;
-	await page.set_file('#file', file);
-	await page.until(`document.getElementById('notice').textContent.startsWith('odd.jsonl: ')`, 'the file is shown');
-	const notice = await page.evaluate(`document.getElementById('notice').textContent`);
-	const skipped = Number(/; (\d+) lines could not be read \(line 1: it is no object; line 3: /.exec(notice)?.[1]);
-	demand(skipped > odd.length / 2 && skipped < odd.length, `of ${odd.length} odd ones: ${notice}`);
-	const looks = await page.evaluate(`ontime.model.n_looks`);
-	demand(looks === 2 * odd.length - skipped, `${looks} looks, of ${2 * odd.length} with ${skipped} skipped`);
-	await page.until(`document.querySelectorAll('.card[data-class=high]').length === 1`, 'the good ones are drawn');
-	demand(page.complaints.length === before, page.complaints.slice(before, before + 3).join('\n'));
-	await page.evaluate(`document.getElementById('live').click()`);
-	return `${skipped} of ${odd.length} skipped, with the reason`;
-}
-
-async function survives_the_instance() {
+async function survives_the_instance(page) {
 	run('run/stop.sh', '-c', conf);
 	await page.until(
 		`document.getElementById('status').textContent === 'not running' && !document.getElementById('notice').hidden`,
@@ -358,7 +259,7 @@ async function survives_the_instance() {
 	);
 	run('run/launch.sh', '-c', conf);
 	await page.until(
-		`document.getElementById('status').textContent === 'running, balanced' && document.getElementById('events').innerText.includes('launched anew')`,
+		`document.getElementById('state').textContent === 'running, balanced' && document.getElementById('events').innerText.includes('launched anew')`,
 		'and that it was launched anew',
 	);
 }
@@ -366,7 +267,8 @@ async function survives_the_instance() {
 (async () => {
 	const browser = await Browser.start();
 	try {
-		page = await browser.page(`${url}/`, { width: 1280, height: 900 });
+		const page = await browser.page(`${url}/`, { width: 1280, height: 900 });
+		rig.page = page;
 		await page.until(`document.readyState === 'complete'`, 'the page is loaded');
 		await page.evaluate(HELPERS);
 		await check('without an instance the page says what to do', says_what_to_do);
@@ -374,16 +276,21 @@ async function survives_the_instance() {
 		const easy = load(EASY, 5);
 		await check('each chart is drawn with data', charts_are_drawn);
 		await easy;
+		await check('each line has a name, each class its range, and no word lies over a line', reads.charts_read_well);
+		await check('bars compare, with each other and with the budgets', reads.bars_compare);
+		await check('digits stand still', reads.digits_stand_still);
+		await check('the head says who it is, and leads to other instances', reads.names_itself);
 		await check('overload shows: latency rises, drops appear under their reason', follows_overload);
 		const after = load(EASY, 12);
+		await check('a reload is told and marked', tells_a_reload);
 		await check('a restart is marked in the charts', marks_a_restart);
 		await check('the mouse shows, looks closer, and goes back', obeys_the_mouse);
 		await check('light, dark, and on a phone', looks_right_everywhere);
 		await after;
 		await check('once traffic has stopped, page and stat --json agree on every count', agrees_in_the_end);
 		await check('a reload keeps the past', keeps_the_past);
-		await check('a recording is opened, and a wrong file refused', opens_a_recording);
-		await check('odd looks in a recording are skipped and said', skips_odd_looks);
+		await check('a recording is opened, and a wrong file refused', recordings.opens_a_recording);
+		await check('odd looks in a recording are skipped and said', recordings.skips_odd_looks);
 		await check('the page survives its instance', survives_the_instance);
 		await check('no request went to another host', () => {
 			const foreign = page.requests.filter((r) => !r.startsWith(`${url}/`));

@@ -1,12 +1,13 @@
 /*
- * prometheus.js PORT BUILD CONF INSTANCE - ask a Prometheus that scrapes build/dash, under load and after it.
+ * prometheus.js PORT BUILD CONF INSTANCE ATTACHED - ask a Prometheus that scrapes build/dash, under load and after it.
+ * ATTACHED: are there eBPF histograms, yes or no?
  *
  * Prints "ok NAME" or "FAIL NAME".
  */
 'use strict';
 const { execFileSync, spawn } = require('child_process');
 
-const [port, build, conf, instance] = process.argv.slice(2);
+const [port, build, conf, instance, attached] = process.argv.slice(2);
 const RATE = 4000; // packets/s, all classes together
 const SECONDS = 12; // some more than a rate needs: a busy machine has its moments
 const BUCKET = 1.25; // two edges of /metrics are at most so far apart
@@ -122,6 +123,19 @@ async function it_agrees_in_the_end() {
 	return `of stat's percentiles: ${said.join(', ')}`;
 }
 
+// Each rule of run/dash/alerts.yml evaluates, and of each metric that it names there are series.
+async function alerts_have_their_metrics() {
+	let rules;
+	await until('all rules are evaluated', 15, async () => {
+		rules = (await api('rules')).groups.flatMap((g) => g.rules);
+		return rules.length > 0 && rules.every((r) => r.health === 'ok');
+	});
+	const names = new Set(rules.flatMap((r) => r.query.match(/ontime_[a-z_]+/g)));
+	if (attached !== 'yes') names.delete('ontime_ebpf_packets');
+	for (const name of names) demand((await query(`count(${name})`)).get('') > 0, `${name} has no series`);
+	return `${rules.length} rules, ${names.size} metrics`;
+}
+
 (async () => {
 	await check('it is scraped as OpenMetrics, types and all', is_scraped);
 	const load = spawn(`${build}/load`, ['-c', conf, '--rate', String(RATE), '--seconds', String(SECONDS)], {
@@ -131,5 +145,6 @@ async function it_agrees_in_the_end() {
 	const classes = stat().classes.map((c) => c.class);
 	await check('a rate and a histogram_quantile under load are sane', () => rates_are_sane(classes));
 	await ended;
+	await check('every alert rule evaluates, and its metrics are there', alerts_have_their_metrics);
 	await check('once traffic has stopped, counts agree exactly and percentiles within a bucket', it_agrees_in_the_end);
 })();

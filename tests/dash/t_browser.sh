@@ -7,6 +7,7 @@ name=dash_browser
 # shellcheck source=tests/dash/lib.sh
 . tests/dash/lib.sh
 make_conf run/stress.conf
+make_other_conf
 reason=$(without_dash) || reason=
 if [ -z "$reason" ] && ! command -v chromium >/dev/null; then
 	reason="chromium cannot be installed here"
@@ -18,5 +19,5 @@ if [ -n "$reason" ]; then
 fi
 
 start_dash --interval 0.5 || failed=$((failed + 1))
-run_part node tests/dash/page.js "$url" "$ONTIME_BUILD" "$conf" "$instance" "$work"
+run_part node tests/dash/page.js "$url" "$ONTIME_BUILD" "$conf" "$instance" "$work" "$other_conf" "$other_instance"
 verdict "$name"

@@ -6,6 +6,7 @@ name=dash
 # shellcheck source=tests/dash/lib.sh
 . tests/dash/lib.sh
 make_conf run/stress.conf
+printf '[pipeline]\nx = 1\n' >"$work/broken.conf"
 if reason=$(without_dash); then
 	skip "the dashboard" "$reason"
 	verdict
@@ -27,8 +28,57 @@ bad_options() {
 		fails_with 2 '^dash: -i' -i 'no/name' && fails_with 0 '^ontime [0-9]' --version
 }
 
+serves_where_the_config_says() { # [dash] of a file, and of what the instance runs with; --listen goes before
+	sed "s/^\[class high\]/[dash]\nlisten = 127.0.0.1:$((port + 1))\nallow_host = relay.example\n&/" "$conf" >"$work/with_dash.conf"
+	run/stop.sh -c "$conf" && run/launch.sh -c "$work/with_dash.conf" >/dev/null || return 1
+	status=0
+	for words in "-i $instance" "-c $work/with_dash.conf" "-i $instance --listen 127.0.0.1:$((port + 2))"; do
+		# shellcheck disable=SC2086  # words
+		"$ONTIME_BUILD/dash" $words 2>"$work/there.log" &
+		there=$!
+		at=$((port + 1))
+		[ "$words" = "-i $instance" ] || [ "${words#-c}" != "$words" ] || at=$((port + 2))
+		eventually answers "http://127.0.0.1:$at/live" 'Host: relay.example' '^live' || { cat "$work/there.log" && status=1; }
+		kill "$there" && wait "$there"
+	done
+	fails_with 2 'unknown key' -c "$work/broken.conf" || status=1
+	return "$status"
+}
+
+answers() { # URL HEADER PATTERN
+	node tests/dash/get.js "$1" "$2" 2>&1 | grep -q "$3"
+}
+
+is_live_and_ready() { # a probe for each: dash answers; packets get through
+	says /live '^HTTP 200' && says /live '^live$' && says /ready '^HTTP 200' && says /ready '^ready$'
+}
+
+shows_other_instances() { # one that runs, by its name, and none that does not; opened to a network, only its own
+	"$ONTIME_BUILD/dash" -i "$other_instance" --listen "127.0.0.1:$((port + 1))" 2>/dev/null &
+	others=$!
+	"$ONTIME_BUILD/dash" -i "$other_instance" --listen "0.0.0.0:$((port + 2))" 2>/dev/null &
+	opened=$!
+	here=http://127.0.0.1:$((port + 1))
+	eventually answers "$here/ready?instance=$instance" '' '^ready$' && answers "$here/metrics?instance=$instance" '' "^ontime_up{name=\"$instance\"} 1" &&
+		answers "$here/ready" '' "^HTTP 503" && answers "$here/ready?instance=no" '' '^HTTP 404' && answers "$here/ready?instance=" '' '^HTTP 404' &&
+		eventually answers "http://127.0.0.1:$((port + 2))/ready?instance=$other_instance" '' '^HTTP 503' &&
+		answers "http://127.0.0.1:$((port + 2))/ready?instance=$instance" '' '^HTTP 404' && status=0 || status=1
+	kill "$others" "$opened"
+	wait "$others" "$opened" && return "$status"
+}
+
+histograms_are_counted() { # once traffic has stopped: as many packets as were sent, per class
+	eventually counts_agree
+}
+
+counts_agree() {
+	get /metrics '' '' >"$work/metrics"
+	sed -n 's/^ontime_sent_packets_total\({.*\)/\1/p' "$work/metrics" | sort >"$work/sent"
+	sed -n 's/^ontime_ebpf_packets\({.*\)/\1/p' "$work/metrics" | sort | diff - "$work/sent" && [ -s "$work/sent" ]
+}
+
 help_is_short() {
-	"$ONTIME_BUILD/dash" --help >"$work/help" && [ "$(wc -l <"$work/help")" -le 24 ]
+	"$ONTIME_BUILD/dash" --help >"$work/help" && [ "$(wc -l <"$work/help")" -le 25 ]
 }
 
 is_json_and_metrics_alike() { # every count in `stat --json` is the one in /metrics, every name one that the page knows
@@ -47,9 +97,25 @@ metrics_agree() {
 	grep -q 'figures agree' "$work/agreed"
 }
 
-plain_is_accepted() { # by what asks for nothing, as curl does
-	get /metrics '' '' >"$work/plain" && grep -q '^content-type: text/plain; version=0.0.4' "$work/plain" &&
-		sed '1,/^$/d' "$work/plain" | promtool check metrics
+plain_is_accepted() { # by what asks for nothing, and for anything, as curl does
+	for accept in '' 'Accept: */*'; do
+		get /metrics "$accept" '' >"$work/plain" && grep -q '^content-type: text/plain; version=0.0.4' "$work/plain" &&
+			sed '1,/^$/d' "$work/plain" | promtool check metrics || return 1
+	done
+	! command -v curl >/dev/null || curl -s "$url/metrics" | promtool check metrics
+}
+
+alert_rules_hold() {
+	promtool check rules run/dash/alerts.yml && promtool test rules tests/dash/alerts.test.yml
+}
+
+all_alerts_are_tested() { # each both ways
+	tests=tests/dash/alerts.test.yml
+	sed -n 's/.*- alert: //p' run/dash/alerts.yml | while read -r alert; do
+		grep -q "alertname: $alert, exp_alerts: \[\]" "$tests" || grep -A1 "alertname: $alert\$" "$tests" | grep -q 'exp_alerts: \[\]' || echo "$alert never rests"
+		grep -A1 "alertname: $alert\$" "$tests" | grep -q 'exp_alerts:$' || echo "$alert never fires"
+	done >"$work/untested"
+	! grep . "$work/untested"
 }
 
 open_is_well_formed() {
@@ -58,8 +124,9 @@ open_is_well_formed() {
 		[ "$(tail -n 1 "$work/open")" = "# EOF" ] && node tests/dash/agree.js "$work/open" "$work/stat.json" "$work/counters"
 }
 
-grafana_names_exist() {
-	grep -o 'ontime_[a-z_]*\|process_[a-z_]*' run/dash/grafana.json | sort -u >"$work/names"
+names_exist() { # FILE: every metric it names is there; of the histograms only where they are attached
+	grep -o 'ontime_[a-z_]*\|process_[a-z_]*' "$1" | sort -u >"$work/names"
+	[ -z "$without_histograms" ] || sed -i '/^ontime_ebpf_packets$/d' "$work/names"
 	[ "$(wc -l <"$work/names")" -gt 10 ] || return 1
 	sed -n 's/^# TYPE \([a-z_]*\) counter/\1_total/p; s/^# TYPE \([a-z_]*\) gauge/\1/p; s/^# TYPE \([a-z_]*\) histogram/\1_bucket/p' \
 		"$work/open" | sort -u >"$work/known"
@@ -71,6 +138,7 @@ dead_stage_shows() { # while the supervisor is stopped, nobody replaces it
 	kill -9 "$("$ONTIME_BUILD/hold" --stages -i "$instance" | sed -n 's/^edf \([0-9]*\) .*/\1/p')"
 	eventually says /healthz '^stage edf is dead' && status=0 || status=1
 	says /healthz '^HTTP 503' && says /metrics '^ontime_stage_up{stage="edf"} 0' || status=1
+	says /ready '^HTTP 503' && says /ready '^stage edf is dead' && says /live '^HTTP 200' || status=1
 	"$ONTIME_BUILD/hold" --signal supervisor CONT -i "$instance"
 	eventually says /healthz '^HTTP 200' && says /metrics '^ontime_stage_starts_total{stage="edf"} 2' && return "$status"
 }
@@ -94,7 +162,7 @@ costs_little() { # three readers along, under load, for 4 s
 }
 
 without_instance() {
-	says /healthz '^HTTP 503' && says /healthz 'not running' && says /metrics '^ontime_up{.*} 0' && says / '<title>ontime'
+	says /live '^HTTP 200' && says /ready '^HTTP 503' && says /ready 'not running' && says /healthz '^HTTP 503' && says /healthz 'not running' && says /metrics '^ontime_up{.*} 0' && says / '<title>ontime'
 }
 
 check "--help is one screen" help_is_short
@@ -112,9 +180,25 @@ if command -v promtool >/dev/null; then
 else
 	skip "promtool accepts the metrics" "prometheus cannot be installed here"
 fi
-check "every metric of the Grafana dashboard is there" grafana_names_exist
+without_histograms=$("$ONTIME_BUILD/latency" --status -i "$instance" 2>&1 >/dev/null) || without_histograms=${without_histograms:-not built}
+check "every metric of the Grafana dashboard is there" names_exist run/dash/grafana.json
+check "every metric of the alert rules is there" names_exist run/dash/alerts.yml
+if [ -z "$without_histograms" ]; then
+	check "the eBPF histograms' own count is that of the packets sent" histograms_are_counted
+else
+	skip "the eBPF histograms' own count is that of the packets sent" "$without_histograms"
+fi
+if command -v promtool >/dev/null; then
+	check "promtool accepts the alert rules, and each fires when it is to, and only then" alert_rules_hold
+else
+	skip "promtool accepts the alert rules, and each fires when it is to, and only then" "prometheus cannot be installed here"
+fi
+check "every alert is tested firing and not firing" all_alerts_are_tested
+check "/live and /ready answer a probe" is_live_and_ready
+check "it shows other instances that run, on loopback alone" shows_other_instances
 check "a stage that is dead makes it unhealthy until it is back" dead_stage_shows
 check "the instance may go and come" instance_may_go_and_come
+check "it serves where the config says" serves_where_the_config_says
 began=$(date +%s%N)
 kill -TERM "$dash"
 wait "$dash" && status=0 || status=$?

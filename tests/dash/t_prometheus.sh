@@ -21,6 +21,8 @@ fi
 cat >"$work/prometheus.yml" <<END
 global:
   scrape_interval: 1s
+  evaluation_interval: 1s
+rule_files: ["$PWD/run/dash/alerts.yml"]
 scrape_configs:
   - job_name: ontime
     static_configs:
@@ -37,5 +39,6 @@ start_prometheus() {
 run/launch.sh -c "$conf" >"$work/launch" 2>&1 || cat "$work/launch"
 start_dash --interval 0.5 || failed=$((failed + 1))
 start_prometheus >"$work/config" || { cat "$work/config"; failed=$((failed + 1)); }
-run_part node tests/dash/prometheus.js "$prometheus_port" "$ONTIME_BUILD" "$conf" "$instance"
+attached=$("$ONTIME_BUILD/latency" --status -i "$instance" 2>/dev/null) && attached=yes || attached=no
+run_part node tests/dash/prometheus.js "$prometheus_port" "$ONTIME_BUILD" "$conf" "$instance" "$attached"
 verdict "$name"

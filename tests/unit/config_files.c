@@ -47,9 +47,9 @@ static void an_unknown_key_is_refused_with_the_nearest_one(void)
 
 static void an_unknown_section_is_refused(void)
 {
-	refused("[pipelin]\n", "FILE:1: [pipelin]: unknown section; use [pipeline], [class NAME] or [hosts]");
-	refused("[class]\n", "FILE:1: [class]: unknown section; use [pipeline], [class NAME] or [hosts]");
-	refused("[]\n", "FILE:1: []: unknown section; use [pipeline], [class NAME] or [hosts]");
+	refused("[pipelin]\n", "FILE:1: [pipelin]: unknown section; use [pipeline], [class NAME], [dash] or [hosts]");
+	refused("[class]\n", "FILE:1: [class]: unknown section; use [pipeline], [class NAME], [dash] or [hosts]");
+	refused("[]\n", "FILE:1: []: unknown section; use [pipeline], [class NAME], [dash] or [hosts]");
 	refused("[pipeline\n", "FILE:1: \"[pipeline\": the closing ] is missing");
 	refused("[pipeline] late = drop\n", "FILE:1: \"[pipeline] late = drop\": text after the ]");
 	refused("late = drop\n",
@@ -297,7 +297,7 @@ static void all_errors_of_a_file_are_told_in_their_order(void)
 	check_equal(why,
 		    "FILE:2: policy = \"x\": unknown choice; use edf, edf-drop or guarded\n"
 		    "FILE:3: polcy = \"edf\": unknown key; did you mean policy?\n"
-		    "FILE:4: [clas b]: unknown section; use [pipeline], [class NAME] or [hosts]\n"
+		    "FILE:4: [clas b]: unknown section; use [pipeline], [class NAME], [dash] or [hosts]\n"
 		    "FILE:6: [class High]: not a name; use 1 to 15 of a-z, 0-9, _ and -\n"
 		    "FILE:11: budget = \"1\": a unit is missing; use ns, us, ms or s, from 10us to 1h (for example "
 		    "1ms)\n"

@@ -185,7 +185,7 @@ static void every_reason_and_span_is_described_to_the_page(void)
 	char want[256];
 	FILE *out = begin();
 
-	describe_print(out);
+	describe_print(out, 1);
 	fclose(out);
 	for (int r = DROP_NONE + 1; r < N_DROP_REASONS; r++) {
 		snprintf(want, sizeof(want), "{\"name\":\"%s\",\"by\":\"%s\",\"help\":\"%s\"}",

@@ -4,9 +4,12 @@
  * Rules:   uPlot draws; what is said here is how: axes with units, one cursor and one time range for all charts, colours
  *          from the style sheet (so that they follow light and dark), no animation.
  */
+import { format_time } from './format.js';
+
 const FONT =
 	'12px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", "DejaVu Sans", sans-serif';
 const HEIGHT = 208; // CSS pixels
+const NEAR = 5; // to a mark, likewise
 
 export const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 export const tint = (colour, alpha) =>
@@ -19,7 +22,7 @@ export function make(tag, attributes = {}, ...children) {
 	const e = document.createElement(tag);
 	for (const [key, value] of Object.entries(attributes)) {
 		if (key === 'colour') e.style.setProperty('--colour', value);
-		else if (key === 'width') e.style.width = value;
+		else if (key === 'width' || key === 'left') e.style[key] = value;
 		else e.setAttribute(key, value);
 	}
 	e.append(...children);
@@ -33,47 +36,6 @@ export function shade_of(list, i) {
 	let shades = 1;
 	while (css(`${by}-${shades + 1}`)) shades++;
 	return `${by}-${1 + (before % shades)}`;
-}
-
-export function format_ns(ns) {
-	if (ns === null || ns === undefined) return '–';
-	for (const [unit, size] of [
-		['s', 1e9],
-		['ms', 1e6],
-		['µs', 1e3],
-	])
-		if (ns >= size) return `${short(ns / size)} ${unit}`;
-	return `${Math.round(ns)} ns`;
-}
-
-// Three digits that matter.
-export function short(x) {
-	return x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1).replace(/\.0$/, '') : x.toFixed(2).replace(/\.?0+$/, '');
-}
-
-export function format_number(x) {
-	if (x === null || x === undefined) return '–';
-	for (const [unit, size] of [
-		['G', 1e9],
-		['M', 1e6],
-		['k', 1e4],
-	])
-		if (x >= size) return short(x / (unit === 'k' ? 1e3 : size)) + unit;
-	return x >= 100 || Number.isInteger(x) ? x.toFixed(0) : short(x);
-}
-
-// Never 100 unless it is.
-export function format_percent(x) {
-	if (x === null || x === undefined) return '–';
-	return x >= 100 ? '100 %' : `${(Math.floor(x * 100) / 100).toFixed(x > 0 && x < 10 ? 1 : x > 99 ? 2 : 1)} %`;
-}
-
-export function format_time(t, with_date) {
-	const d = new Date(t * 1000);
-	const time = d.toLocaleTimeString('en-GB');
-	return with_date
-		? `${d.getFullYear()}-${String(d.getMonth() + 1).padStart(2, '0')}-${String(d.getDate()).padStart(2, '0')} ${time}`
-		: time;
 }
 
 function time_ticks(u, splits, axis, space, step) {
@@ -107,14 +69,15 @@ export class Chart {
 	/*
 	 * parent: the element to fill. spec:
 	 *   title, series: [{label, help, group, colour, width, dash, alpha, fill, values()}], format(value), ticks(value),
-	 *   log, range(): [min, max] of y, limit(): a dashed line at that y and a tinted ground above it, stack, choice(element),
+	 *   log, range(): [min, max] of y, limit(): a dashed line at that y and a tinted ground above it, limit_words(y): what it is, in the head, stack, choice(element),
 	 *   empty(): what to say when nothing is drawn, legend: 'grouped' | undefined, sums(series): more to say in the legend
 	 * board: {data(): times, view(): [from, to], events(), zoom(from, to)}
 	 */
 	constructor(parent, spec, board) {
 		Object.assign(this, { parent, spec, board });
 		this.at = make('span', { class: 'at' });
-		this.head = make('div', { class: 'head' }, make('h3', {}, spec.title), this.at);
+		this.limit = make('span', { class: 'limit' });
+		this.head = make('div', { class: 'head' }, make('h3', {}, spec.title), this.limit, this.at);
 		if (spec.choice) this.head.insertBefore(spec.choice, this.at);
 		this.plot = make('div', { class: 'plot' });
 		this.nothing = make('div', { class: 'void' });
@@ -237,7 +200,12 @@ export class Chart {
 		return [t, ...sums.map((values, k) => values.map((v, i) => (is_flat(own[k], i) ? null : v)))];
 	}
 
+	// What is folded up is drawn once it is unfolded.
 	update() {
+		this.is_stale = this.plot.clientWidth === 0;
+		if (this.is_stale) return;
+		const limit = this.spec.limit?.();
+		this.limit.textContent = limit ? this.spec.limit_words(limit) : '';
 		const [min, max] = this.board.view();
 		this.u.batch(() => {
 			this.u.setData(this.arrays(), false);
@@ -255,6 +223,7 @@ export class Chart {
 	resize() {
 		const width = this.plot.clientWidth;
 		if (width > 0 && width !== this.u.width) this.u.setSize({ width, height: this.u.height });
+		if (width > 0 && this.is_stale) this.update();
 	}
 
 	select() {
@@ -271,13 +240,21 @@ export class Chart {
 		const [from, to] = this.board.view();
 		const i = this.u.cursor.idx;
 		const hovers = i !== null && i !== undefined && this.u.cursor.left >= 0;
-		this.at.textContent = hovers && t[i] !== undefined ? format_time(t[i], this.board.dated()) : '';
+		this.at.textContent = hovers && t[i] !== undefined ? this.words_at(t[i]) : '';
 		this.spec.series.forEach((s, k) => {
 			const value = hovers ? (s.values()[i] ?? null) : this.board.latest(s.values(), from, to);
 			const { entry, value: place } = this.values[k];
-			place.textContent = this.spec.format(value) + (s.more ? s.more(from, to) : '');
+			// what has more to say says its rate only where the cursor asks, so that the words around stand still
+			place.textContent = (hovers || !s.more ? this.spec.format(value) : '') + (s.more ? s.more(from, to) : '');
 			entry.classList.toggle('none', Boolean(this.spec.stack) && !(s.seen?.(from, to) ?? value));
 		});
+	}
+
+	// The time under the cursor, and what happened there.
+	words_at(t) {
+		const { left } = this.u.cursor;
+		const near = this.board.events().filter((e) => Math.abs(this.u.valToPos(e.t, 'x') - left) < NEAR);
+		return [...near.map((e) => e.text), format_time(t, this.board.dated())].join(' · ');
 	}
 
 	draw_ground() {
@@ -308,7 +285,7 @@ export class Chart {
 
 	draw_event(ctx, bbox, ratio, e) {
 		const x = Math.round(this.u.valToPos(e.t, 'x', true)) + 0.5;
-		ctx.strokeStyle = ctx.fillStyle = css(e.stage ? `${e.stage}-1` : 'soft');
+		ctx.strokeStyle = ctx.fillStyle = css(e.colour);
 		ctx.setLineDash([2 * ratio, 3 * ratio]);
 		ctx.beginPath();
 		ctx.moveTo(x, bbox.top);
@@ -321,22 +298,15 @@ export class Chart {
 		ctx.fill();
 	}
 
+	// Its words are in the head: over the plot they would hide a line.
 	draw_limit(ctx, bbox, ratio, limit) {
 		const y = Math.round(this.u.valToPos(limit, 'y', true)) + 0.5;
-		ctx.strokeStyle = ctx.fillStyle = css('bad');
+		ctx.strokeStyle = css('bad');
 		ctx.lineWidth = 1.5 * ratio;
 		ctx.setLineDash([6 * ratio, 4 * ratio]);
 		ctx.beginPath();
 		ctx.moveTo(bbox.left, y);
 		ctx.lineTo(bbox.left + bbox.width, y);
 		ctx.stroke();
-		ctx.font = FONT.replace('12px', `${11 * ratio}px`);
-		ctx.textAlign = 'left';
-		ctx.textBaseline = 'bottom';
-		const text = `budget ${this.spec.ticks(limit)}`;
-		ctx.fillStyle = tint(css('panel'), 0.8);
-		ctx.fillRect(bbox.left + 3 * ratio, y - 16 * ratio, ctx.measureText(text).width + 6 * ratio, 15 * ratio);
-		ctx.fillStyle = css('bad');
-		ctx.fillText(text, bbox.left + 6 * ratio, y - 2 * ratio);
 	}
 }

@@ -7,6 +7,7 @@
  *          A look is a stranger's: complaint_of() checks its whole shape once, and all else relies on it.
  */
 import { PERCENTILES, REASONS, SPANS } from './counters.js';
+import { note_class, note_look, note_stage } from './happened.js';
 
 const REASON_NAMES = REASONS.map((r) => r.name);
 const SPAN_NAMES = SPANS.map((s) => s.name);
@@ -55,10 +56,13 @@ const LOOK_SHAPE = {
 	created_at_ns: is_count,
 	'healthy?': is_flag,
 	'causes?': list_of({ cause: is_name, text: is_text }),
+	'others?': list_of(is_name),
+	'policy?': is_name,
+	'reloaded?': list_of(is_text),
 	classes: list_of(CLASS_SHAPE, 'class'),
 	stages: list_of(STAGE_SHAPE, 'stage'),
 };
-const ABSENCE_SHAPE = { 'instance?': is_text, at_unix_ms: is_date, error: is_reason };
+const ABSENCE_SHAPE = { 'instance?': is_text, at_unix_ms: is_date, error: is_reason, 'others?': list_of(is_name) };
 
 function complaint_of_list(list, { items, key }, path) {
 	if (!Array.isArray(list)) return `${path} is no list`;
@@ -109,11 +113,12 @@ export class Model {
 		this.columns = [];
 		this.classes = new Map();
 		this.stages = new Map();
-		this.events = []; // {t, stage, text}
+		this.events = []; // happened.js
 		this.last = null; // the last look, as it came
 		this.error = null; // why there is no instance now
 		this.instance = '';
-		this.runs_since = 0;
+		this.policy = '';
+		this.others = []; // instances that run beside it
 		this.n_looks = 0;
 	}
 
@@ -192,6 +197,8 @@ export class Model {
 		this.row(t);
 		this.n_looks++;
 		this.instance = look.instance ?? this.instance;
+		this.others = look.others ?? [];
+		this.policy = look.policy ?? '';
 		if (look.error) this.add_absence(t, look);
 		else this.add_look(t, look);
 		this.trim();
@@ -199,7 +206,7 @@ export class Model {
 	}
 
 	add_absence(t, look) {
-		if (this.last && !this.error) this.events.push({ t, text: 'the instance is gone' });
+		if (this.last && !this.error) this.events.push({ t, colour: 'soft', text: 'the instance is gone' });
 		this.error = look.error;
 		this.last = null;
 	}
@@ -207,11 +214,9 @@ export class Model {
 	add_look(t, look) {
 		const before = this.last ?? this.before_absence;
 		const follows = this.last && this.last.created_at_ns === look.created_at_ns && look.at_ns > this.last.at_ns;
-		if (before && before.created_at_ns !== look.created_at_ns)
-			this.events.push({ t, text: 'the instance was launched anew' });
-		else if (this.error) this.events.push({ t, text: before ? 'the instance is back' : 'the instance was launched' });
+		note_look(this.events, t, look, before, Boolean(this.error));
 		for (const now of look.classes)
-			this.add_class(now, follows && this.last.classes.find((c) => c.class === now.class), look, this.last);
+			this.add_class(t, now, follows && this.last.classes.find((c) => c.class === now.class), look);
 		for (const now of look.stages)
 			this.add_stage(t, now, follows && this.last.stages.find((s) => s.stage === now.stage), look);
 		this.error = null;
@@ -219,7 +224,7 @@ export class Model {
 		this.before_absence = look;
 	}
 
-	add_class(now, before, look, last) {
+	add_class(t, now, before, look) {
 		const c = this.class_of(now);
 		const i = this.t.length - 1;
 		c.budget[i] = now.budget_ns;
@@ -228,7 +233,8 @@ export class Model {
 		c.edf[i] = share(now.waiting_edf, now.ingress_to_edf);
 		c.egress[i] = share(now.waiting_egress, now.edf_to_egress);
 		if (!before) return;
-		const seconds = (look.at_ns - last.at_ns) / 1e9;
+		note_class(this.events, t, now, before, look);
+		const seconds = (look.at_ns - this.last.at_ns) / 1e9;
 		const sent = now.sent - before.sent;
 		const dropped = total(now.dropped) - total(before.dropped);
 		c.in[i] = (now.received - before.received) / seconds;
@@ -257,16 +263,7 @@ export class Model {
 		const i = this.t.length - 1;
 		s.last = now;
 		if (!before) return;
-		if (now.starts > before.starts)
-			this.events.push({
-				t,
-				stage: now.stage,
-				text: before.starts
-					? `${now.stage} was restarted: pid ${before.pid} → ${now.pid}`
-					: `${now.stage} started: pid ${now.pid}`,
-			});
-		else if (now.state !== before.state)
-			this.events.push({ t, stage: now.stage, text: `${now.stage} is ${now.state}` });
+		note_stage(this.events, t, now, before);
 		const seconds = (look.at_ns - this.last.at_ns) / 1e9;
 		const base = now.starts === before.starts && now.cpu_ns >= before.cpu_ns ? before.cpu_ns : 0; // a new process starts from 0
 		s.cpu[i] = (100 * (now.cpu_ns - base)) / 1e9 / seconds;
@@ -277,7 +274,7 @@ export class Model {
 		if (extra < this.limit / 10) return; // not one by one
 		this.t.splice(0, extra);
 		for (const values of this.columns) values.splice(0, extra);
-		this.events = this.events.filter((e) => e.t >= this.t[0]);
+		this.events = this.events.filter((e) => e.t >= this.t[0] || e.is_launch);
 	}
 
 	// The sum of a column from time `from` to `to`; nulls count nothing.

@@ -4,14 +4,17 @@
  * Rules:   nothing is fetched but /events of the server the page came from; a recording is read in the browser and stays
  *          there. A live page keeps an hour, a recording as much as is in it.
  */
-import { format_time } from './charts.js';
+import { format_time } from './format.js';
 import { Model } from './model.js';
 import { show_cards, show_errors, show_events, show_meters, show_spans, show_stages } from './panels.js';
 import { board, classes, page } from './state.js';
+import { show_status } from './status.js';
 import { make_charts } from './views.js';
 
 const RECORDED_LOOKS = 200000; // two days at one a second: what a browser still draws
 const BAD_SHOWN = 3; // lines of a file that could not be read: so many are told, with the reason
+const RETRY_MS = 2000;
+const narrow = matchMedia('(max-width: 640px)');
 const $ = (id) => document.getElementById(id);
 
 // All charts anew: other classes, another source, or other colours.
@@ -27,60 +30,8 @@ function build() {
 	page.charts = make_charts();
 }
 
-function status_words() {
-	const { model } = page;
-	if (page.file) return ['', `recording · ${model.n_looks} looks`];
-	if (!page.connected) return ['bad', model.t.length ? 'dashboard lost, retrying' : 'connecting'];
-	if (page.odd) return ['bad', 'cannot be read'];
-	if (model.error || !model.last) return ['bad', 'not running'];
-	const { causes = [] } = model.last;
-	if (causes.length > 1) return ['bad', `${causes[0].text} (+${causes.length - 1})`];
-	if (causes.length) return ['bad', causes[0].text];
-	const ill = model.last.stages.find((s) => s.state !== 'ready');
-	if (ill) return ['bad', `${ill.stage} is ${ill.state}`];
-	const off = model.last.classes.find((c) => c.unbalanced !== 0);
-	if (off) return ['bad', `${off.class} not balanced: ${off.unbalanced}`];
-	return ['good', 'running, balanced'];
-}
-
-// What is said above all else; '' when there is nothing to say.
-function notice_words() {
-	const { model } = page;
-	if (page.file) return page.file;
-	if (page.odd) return `The dashboard sends what this page cannot read (${page.odd}): reload the page.`;
-	if (model.error) return model.classes.size ? model.error : '';
-	if (!page.connected && model.t.length)
-		return 'The dashboard does not answer: is build/dash running? What is shown is what came before.';
-	return (model.last?.causes ?? []).map((c) => c.text).join('; ');
-}
-
-function show_status() {
-	const { model } = page;
-	const [mark, text] = status_words();
-	$('status').className = `pill ${mark}`;
-	$('status').textContent = text;
-	$('instance').textContent = model.instance;
-	document.title = mark === 'bad' ? `⚠ ${text} – ontime` : `ontime${model.instance ? ` / ${model.instance}` : ''}`;
-	$('live').hidden = !page.file;
-	$('pause').hidden = Boolean(page.file);
-	const notice = notice_words();
-	$('notice').textContent = notice;
-	$('notice').className = page.file ? '' : 'bad';
-	$('notice').hidden = !notice;
-	const empty = !model.classes.size;
-	$('main').hidden = empty;
-	$('empty').hidden = !empty || (!model.error && page.connected && !page.file);
-	$('empty-title').textContent = page.file
-		? 'Nothing in this file'
-		: page.connected
-			? 'No instance to show'
-			: 'Connecting to the dashboard';
-	$('empty-why').textContent = model.error ?? (page.connected ? '' : 'If this stays: is build/dash running?');
-}
-
 function refresh() {
 	const { model } = page;
-	page.latency_range = null;
 	page.drop_rates = null;
 	show_status();
 	if (!model.classes.size) return;
@@ -111,14 +62,24 @@ function refresh_soon() {
 	}, 50);
 }
 
+// An answer that was no stream: there is no such instance, or too many pages are open.
+async function retry() {
+	setTimeout(connect, RETRY_MS);
+	const answer = await fetch(`ready${page.query}`).catch(() => null);
+	page.refused = answer?.status === 404;
+	refresh_soon();
+}
+
 function connect() {
-	const source = new EventSource('events');
+	const source = new EventSource(`events${page.query}`);
 	source.onopen = () => {
 		page.connected = true;
+		page.refused = false;
 		refresh_soon();
 	};
 	source.onerror = () => {
 		page.connected = false;
+		if (source.readyState === EventSource.CLOSED) retry(); // the browser does not
 		refresh_soon();
 	};
 	source.onmessage = (message) => {
@@ -130,6 +91,18 @@ function connect() {
 		}
 		if (!page.file) refresh_soon();
 	};
+}
+
+// Of which instance: what the address says, and then all that is asked of the server says it too.
+function take_address() {
+	page.asked = new URLSearchParams(location.search).get('instance');
+	page.query = page.asked === null ? '' : `?instance=${encodeURIComponent(page.asked)}`;
+	for (const a of document.querySelectorAll('footer a')) a.href = a.getAttribute('href') + page.query;
+}
+
+// On a phone the classes are enough to begin with: the other sections are a line each, until they are unfolded.
+function fold_sections(is_narrow) {
+	for (const section of document.querySelectorAll('details')) section.open = !is_narrow;
 }
 
 function show_model(model, file) {
@@ -214,6 +187,7 @@ function listen() {
 		$('drop').hidden = true;
 		if (e.dataTransfer.files[0]) open_file(e.dataTransfer.files[0]);
 	});
+	narrow.addEventListener('change', () => fold_sections(narrow.matches));
 	matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
 		page.shown_classes = '';
 		refresh();
@@ -221,6 +195,8 @@ function listen() {
 }
 
 page.refresh = refresh;
+take_address();
+fold_sections(narrow.matches);
 listen();
 set_seconds(300);
 connect();

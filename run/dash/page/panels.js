@@ -3,11 +3,12 @@
  *
  * Rules:   each panel is a function of the model and the time shown; it fills its element anew. Text only, never markup.
  */
-import { format_number, format_ns, format_percent, format_time, make, shade_of, short } from './charts.js';
+import { make, shade_of } from './charts.js';
 import { SPANS } from './counters.js';
+import { format_age, format_limit, format_number, format_ns, format_percent, format_rate, format_time, steady } from './format.js';
+import { mark_of_share, NOW_SECONDS } from './state.js';
 
 export const class_colour = (c) => `class-${c.index % 16}`;
-const NOW_SECONDS = 5; // what the cards call now
 const words = (name) => name.replaceAll('_', ' ');
 
 function fact(label, value, mark = '') {
@@ -21,22 +22,21 @@ function card_of(model, c, from, to) {
 	const budget = model.latest(c.budget, from, to);
 	const p99 = model.latest(c.p99, now, to);
 	const rate = (values) => model.mean(values, now, to);
-	const per_second = (x) => (x === null ? '–' : `${format_number(x)}/s`);
-	const mark = share === null ? '' : share < 95 ? 'bad' : share < 99.9 ? 'warn' : '';
+	const mark = share === null ? '' : mark_of_share(share);
 	return make(
 		'article',
 		{ class: 'card', colour: `var(--${class_colour(c)})`, 'data-class': c.name },
-		make('div', { class: 'top' }, make('b', {}, c.name), budget ? `within ${format_ns(budget)}` : 'no deadline'),
-		make('div', { class: `big ${mark}` }, format_percent(share), make('small', {}, budget ? 'on time' : 'delivered')),
+		make('div', { class: 'top' }, make('b', {}, c.name), budget ? `within ${format_limit(budget)}` : 'no deadline'),
+		make('div', { class: `big ${mark}` }, make('span', {}, format_percent(share)), make('small', {}, budget ? 'on time' : 'delivered')),
 		make(
 			'div',
 			{ class: 'facts' },
-			...fact('in', per_second(rate(c.in))),
+			...fact('in', format_rate(rate(c.in))),
 			...fact('p99', format_ns(p99), budget && p99 > budget ? 'bad' : ''),
-			...fact('out', per_second(rate(c.out))),
-			...fact('late', per_second(rate(c.late_rate)), rate(c.late_rate) ? 'bad' : ''),
-			...fact('Mbit/s', rate(c.bits) === null ? '–' : short(rate(c.bits) / 1e6)),
-			...fact('dropped', per_second(rate(c.dropped_rate)), rate(c.dropped_rate) ? 'bad' : ''),
+			...fact('out', format_rate(rate(c.out))),
+			...fact('late', format_rate(rate(c.late_rate)), rate(c.late_rate) ? 'bad' : ''),
+			...fact('Mbit/s', rate(c.bits) === null ? '–' : steady(rate(c.bits) / 1e6)),
+			...fact('dropped', format_rate(rate(c.dropped_rate)), rate(c.dropped_rate) ? 'bad' : ''),
 		),
 	);
 }
@@ -86,14 +86,36 @@ function late_words(model, c, from, to) {
 	return [make('span', { class: 'late' }, `${format_number(all)} late packets lost most time in ${text}`)];
 }
 
-function span_row(model, c, from, to) {
+const means_of = (model, c, from, to) => {
 	const sent = model.sum(c.sent, from, to);
-	const mean = SPANS.map((s) => (sent ? model.sum(c.spans[s.name], from, to) / sent : 0));
-	const all = mean.reduce((a, b) => a + b, 0);
+	return SPANS.map((s) => (sent ? model.sum(c.spans[s.name], from, to) / sent : 0));
+};
+const whole = (mean) => mean.reduce((a, b) => a + b, 0);
+
+const MOST_VOID = 4; // a budget is on the scale if that leaves the longest bar at least one part in so many
+
+// What all bars have in common: the time that the whole width means. Budgets are on it as far as they fit.
+function scale_of(longest, budgets) {
+	let top = longest;
+	for (const b of budgets.filter(Boolean).sort((a, z) => a - z)) if (b <= MOST_VOID * longest) top = Math.max(top, b);
+	const size = 10 ** Math.floor(Math.log10(top));
+	return [1, 2, 3, 4, 6, 8, 10].find((k) => k * size >= 1.02 * top) * size;
+}
+
+function budget_mark(budget, scale) {
+	const title = `budget ${format_limit(budget)}`;
+	return budget <= scale
+		? make('u', { class: 'budget', left: `${(100 * budget) / scale}%`, title })
+		: make('u', { class: 'budget beyond', title }, '▸');
+}
+
+function span_row(model, c, from, to, mean, scale) {
+	const all = whole(mean);
+	const budget = model.latest(c.budget, from, to);
 	const piece = (s, i) =>
 		make('i', {
 			colour: `var(--${shade_of(SPANS, i)})`,
-			width: `${(100 * mean[i]) / all}%`,
+			width: `${(100 * mean[i]) / scale}%`,
 			title: `${words(s.name)} ${format_ns(mean[i])}: ${s.help}`,
 		});
 	const part = (s, i) =>
@@ -108,8 +130,13 @@ function span_row(model, c, from, to) {
 		'div',
 		{ class: 'span-row', 'data-class': c.name },
 		make('span', { class: 'name' }, c.name),
-		make('div', { class: 'bar' }, ...(all ? SPANS.map(piece) : [])),
-		make('span', { class: 'mean' }, all ? format_ns(all) : '–'),
+		make('div', { class: 'bar' }, ...(all ? SPANS.map(piece) : []), ...(budget && scale ? [budget_mark(budget, scale)] : [])),
+		make(
+			'span',
+			{ class: `mean ${budget && all > budget ? 'bad' : ''}` },
+			all ? format_ns(all) : '–',
+			make('small', {}, budget ? `of ${format_limit(budget)}` : 'no deadline'),
+		),
 		make(
 			'div',
 			{ class: 'parts' },
@@ -119,15 +146,21 @@ function span_row(model, c, from, to) {
 	);
 }
 
-export function show_spans(element, model, [from, to]) {
-	element.replaceChildren(...[...model.classes.values()].map((c) => span_row(model, c, from, to)));
+function scale_row(scale) {
+	const tick = (k) => make('span', { left: `${25 * k}%` }, format_limit((scale * k) / 4));
+	return make('div', { class: 'span-row scale' }, make('span'), make('div', { class: 'ticks' }, ...[1, 2, 3, 4].map(tick)));
 }
 
-function format_age(ns) {
-	const s = ns / 1e9;
-	if (s < 120) return `${s.toFixed(s < 10 ? 1 : 0)} s`;
-	if (s < 7200) return `${Math.round(s / 60)} min`;
-	return s < 172800 ? `${(s / 3600).toFixed(1)} h` : `${Math.round(s / 86400)} days`;
+// Bars of one scale, so that their lengths compare, between classes and with the budgets.
+export function show_spans(element, model, [from, to]) {
+	const classes = [...model.classes.values()];
+	const means = classes.map((c) => means_of(model, c, from, to));
+	const longest = Math.max(...means.map(whole));
+	const scale = longest ? scale_of(longest, classes.map((c) => model.latest(c.budget, from, to))) : 0;
+	element.replaceChildren(
+		...(scale ? [scale_row(scale)] : []),
+		...classes.map((c, i) => span_row(model, c, from, to, means[i], scale)),
+	);
 }
 
 function stage_card(model, s, from, to) {
@@ -160,14 +193,23 @@ export function show_stages(element, model, [from, to]) {
 
 export function show_events(element, model, dated) {
 	const items = model.events
+		.toSorted((a, b) => a.t - b.t)
 		.slice(-100)
 		.reverse()
-		.map((e) => make('li', {}, make('time', {}, format_time(e.t, dated)), make('span', {}, e.text)));
+		.map((e) =>
+			make(
+				'li',
+				{},
+				make('time', {}, format_time(e.t, dated)),
+				make('i', { class: 'dot', colour: `var(--${e.colour})` }),
+				make('span', {}, e.text),
+			),
+		);
 	element.replaceChildren(
 		make('h3', {}, 'What happened'),
 		items.length
 			? make('ol', {}, ...items)
-			: make('p', { class: 'nothing' }, 'No restart, no stop: all stages ran through.'),
+			: make('p', { class: 'nothing' }, 'Nothing.'),
 	);
 }
 

@@ -8,12 +8,19 @@ import { Model } from './model.js';
 const LIVE_LOOKS = 3600; // an hour at one a second
 const SHOWN_SECONDS = 30; // at least
 const VALUE_SECONDS = 5; // a value that is older is none
+export const NOW_SECONDS = 5; // what cards and the status call now
+
+// Of a share in time, in percent: '', 'warn' or 'bad'.
+export const mark_of_share = (share) => (share < 95 ? 'bad' : share < 99.9 ? 'warn' : '');
 
 export const page = {
 	live: new Model(LIVE_LOOKS),
 	model: null,
 	file: null,
+	query: '', // for requests: `?instance=NAME` or nothing
+	asked: null, // the instance that the address names; null: the one the dashboard was started for
 	connected: false,
+	refused: false, // the dashboard does not show that instance
 	odd: '', // why the last live look could not be read
 	seconds: 300,
 	zoomed: null,

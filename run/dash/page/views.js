@@ -3,8 +3,9 @@
  *
  * Rules:   one function a chart; how it is drawn is charts.js's business, where the values come from model.js's.
  */
-import { Chart, format_number, format_ns, format_percent, make, shade_of, short } from './charts.js';
+import { Chart, make, shade_of } from './charts.js';
 import { REASONS, STAGES } from './counters.js';
+import { format_limit, format_ns, format_number, format_percent, format_rate, format_tick, short, steady } from './format.js';
 import { class_colour } from './panels.js';
 import { board, classes, page } from './state.js';
 
@@ -21,18 +22,23 @@ const from_zero = (max, least, spare = 1.05) => {
 	return [-0.015 * top, top];
 };
 
-// The same powers of ten for all classes, so that they compare: from the fastest median to the slowest, budgets included.
-function latency_range() {
+// Down, or up, to 1, 2 or 5 times a power of ten.
+function round_log(x, way) {
+	const size = 10 ** Math.floor(Math.log10(x));
+	return way < 0 ? [5, 2, 1].find((k) => k * size <= x) * size : [1, 2, 5, 10].find((k) => k * size >= x) * size;
+}
+
+// From a tenth of the budget to ten times of it, and farther where a median or a maximum leaves that.
+function latency_range(c) {
 	const [from, to] = board.view();
-	let min = Infinity;
-	let max = 0;
-	for (const c of classes()) {
-		const budget = page.model.latest(c.budget, from, to);
-		min = Math.min(min, page.model.extreme(c.p50, from, to, Math.min) ?? Infinity, budget ?? Infinity);
-		max = Math.max(max, page.model.extreme(c.max, from, to, Math.max) ?? 0, budget ?? 0);
-	}
-	if (!max) return [1e4, 1e8];
-	return [10 ** Math.floor(Math.log10(Math.max(min, 1e3) * 0.98)), 10 ** Math.ceil(Math.log10(max * 1.02))];
+	const budget = page.model.latest(c.budget, from, to);
+	const min = page.model.extreme(c.p50, from, to, Math.min) ?? Infinity;
+	const max = page.model.extreme(c.max, from, to, Math.max) ?? 0;
+	const [low, high] = budget ? [budget / 10, budget * 10] : [Infinity, 0];
+	if (!max && !budget) return [1e4, 1e8];
+	const bottom = min < low ? round_log(Math.max(0.98 * min, 1e3), -1) : low;
+	const top = max > high ? round_log(1.02 * max, 1) : high;
+	return [bottom, Math.max(top, 10 * bottom)];
 }
 
 function latency_chart(c) {
@@ -46,9 +52,10 @@ function latency_chart(c) {
 			title: c.name,
 			log: true,
 			format: format_ns,
-			ticks: format_ns,
-			range: () => (page.latency_range ??= latency_range()),
+			ticks: format_limit,
+			range: () => latency_range(c),
 			limit: () => page.model.latest(c.budget, ...board.view()),
+			limit_words: (ns) => `budget ${format_limit(ns)}`,
 			bands: [[2, 0, colour]],
 			series: [
 				{ label: 'p50', colour, width: 1.25, alpha: 0.8, values: () => c.p50 },
@@ -88,12 +95,12 @@ const throughput_chart = () =>
 		$('throughput'),
 		{
 			title: 'Packets per second, in and out',
-			format: (v) => (v === null ? '–' : `${format_number(v)}/s`),
-			ticks: format_number,
+			format: format_rate,
+			ticks: format_tick,
 			range: (min, max) => from_zero(max, 1),
 			series: classes().flatMap((c) => [
 				{ label: `${c.name} in`, colour: class_colour(c), width: 1.5, dash: [4, 3], alpha: 0.7, values: () => c.in },
-				{ label: 'out', colour: class_colour(c), width: 2, values: () => c.out },
+				{ label: `${c.name} out`, colour: class_colour(c), width: 2, values: () => c.out },
 			]),
 			empty: () => 'No looks in the time shown.',
 		},
@@ -139,8 +146,8 @@ function drops_chart() {
 			stack: true,
 			choice,
 			legend: 'grouped',
-			ticks: format_number,
-			format: (v) => (v ? `${format_number(v)}/s` : ''),
+			ticks: format_tick,
+			format: (v) => (v ? format_rate(v) : ''),
 			range: (min, max) => [0, round_up(Math.max(max ?? 0, 1) * 1.05)],
 			series: REASONS.map(({ name: reason, by, help }, i) => ({
 				label: reason === by ? 'buffer full' : reason.replaceAll('_', ' '), // the kernel has that one reason
@@ -166,14 +173,14 @@ const lanes_chart = () =>
 		$('lanes'),
 		{
 			title: 'Lane occupancy, of each limit',
-			format: (v) => (v === null ? '–' : `${short(v)} %`),
+			format: (v) => (v === null ? '–' : `${steady(v)} %`),
 			ticks: (v) => `${v} %`,
 			range: (min, max) => ((max ?? 0) > 50 ? [-1.5, 104] : from_zero(max, 5)),
 			above: $('meters'),
 			height: 150,
 			series: classes().flatMap((c) => [
 				{ label: `${c.name} for edf`, colour: class_colour(c), width: 2, values: () => c.edf },
-				{ label: 'for egress', colour: class_colour(c), width: 1.5, dash: [4, 3], alpha: 0.7, values: () => c.egress },
+				{ label: `${c.name} for egress`, colour: class_colour(c), width: 1.5, dash: [4, 3], alpha: 0.7, values: () => c.egress },
 			]),
 			empty: () => 'No looks in the time shown.',
 		},
