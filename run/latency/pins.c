@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -18,6 +19,7 @@
 #define BPFFS "/sys/fs/bpf"
 #define KERNEL_TYPES "/sys/kernel/btf/vmlinux"
 #define LOCKDOWN "/sys/kernel/security/lockdown"
+#define PARANOID "/proc/sys/kernel/perf_event_paranoid"
 
 /* What is there instead of a directory of ours, in one line. `at` and name: where; path: the same for people. */
 static int refuse(int at, const char *name, const char *path, const char *what, char why[WHY_BYTES])
@@ -351,26 +353,30 @@ int pins_why_not(void)
 	return 0;
 }
 
-static int is_locked_down(void)
+/* What the system says of itself; "" if it says nothing. */
+static const char *line_of(const char *file)
 {
-	char text[64] = "";
-	FILE *f = fopen(LOCKDOWN, "r");
+	static char text[64];
+	FILE *f = fopen(file, "re");
 
-	if (!f)
-		return 0;
-	if (!fgets(text, sizeof(text), f))
+	if (!f || !fgets(text, sizeof(text), f))
 		text[0] = 0;
-	fclose(f);
-	return strstr(text, "[confidentiality]") != NULL;
+	if (f)
+		fclose(f);
+	return text;
 }
 
 void pins_explain(const char *tried, int err)
 {
-	if ((err == EPERM || err == EACCES) && is_locked_down())
+	if ((err == EPERM || err == EACCES) && strstr(line_of(LOCKDOWN), "[confidentiality]"))
 		log_error("%s: %s: the kernel is locked down (confidentiality), so that BPF may not read memory: boot "
-			  "with "
-			  "lockdown=integrity or without",
+			  "with lockdown=integrity or without",
 			  tried, strerror(err));
+	else if ((err == EPERM || err == EACCES) && atoi(line_of(PARANOID)) > 2) /* Debian's own, before uprobe_multi */
+		log_error(
+			"%s: %s: kernel.perf_event_paranoid = %d keeps perf_event_open(2) to CAP_SYS_ADMIN: run it as "
+			"root, or sysctl kernel.perf_event_paranoid=2",
+			tried, strerror(err), atoi(line_of(PARANOID)));
 	else if (err == EPERM || err == EACCES)
 		log_error(
 			"%s: %s, though this process has the capabilities: a container, a seccomp filter or a security "
