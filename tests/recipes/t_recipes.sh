@@ -89,7 +89,7 @@ all_came() { # LANE
 # The clients of each field: RECIPE_receive starts the receivers, RECIPE_send sends for about 4 s, RECIPE_got compares.
 
 socat_receives() { # LANE
-	start "socat$1" socat -u -b65507 "UDP-RECV:$(port "2$1"),bind=127.0.0.1" "CREATE:$work/got.$1"
+	start "socat$1" socat -u -b65507 "UDP-RECV:$(port "2$1"),bind=127.0.0.1,rcvbuf=4194304" "CREATE:$work/got.$1"
 	eventually is_bound "$(port "2$1")"
 }
 
@@ -261,9 +261,12 @@ carry_once() { # RECIPE STAGE MIDDLE
 	eventually all_came 1 && eventually all_came 2 && [ "$flooded" = 0 ]
 }
 
-# Of what is missing, the relay names each datagram as late: the machine held the relay back for longer than the budget.
+# Of what is missing, the relay names each datagram: it was held back for longer than the budget is, or, by its log, starved of a CPU
+# until a socket buffer overflowed.
 held_back() {
-	late=$(build/stat --json -i "$instance" | jq '[.classes[].dropped | .late + .evicted + .late_egress] | add') || return 1
+	reasons='.late + .evicted + .late_egress'
+	! grep -q 'starved: ' "$ONTIME_RUN_DIR/$instance/log" || reasons="$reasons + .kernel"
+	late=$(build/stat --json -i "$instance" | jq "[.classes[].dropped | $reasons] | add") || return 1
 	[ "$late" -gt 0 ] || return 1
 	for lane in 1 2; do
 		! diff "$work/before.$lane" "$work/behind.$lane" | grep '^>' || return 1
@@ -276,7 +279,7 @@ carry() { # RECIPE STAGE MIDDLE: a machine that stands still is given two more t
 	tries_left=2
 	until carry_once "$@"; do
 		[ "$tries_left" -gt 0 ] && held_back || return 1
-		echo "the machine held it back: $late datagrams late, by name; once more" | tee -a "$work/again"
+		echo "     $1: the machine held it back, $late datagrams dropped by name: once more" >>"$work/again"
 		tries_left=$((tries_left - 1))
 		clear_away
 	done
@@ -322,4 +325,5 @@ recipe telemetry ingress 60 logger socat
 recipe video edf 500 ffmpeg
 recipe market egress 3000 socat
 recipe robotics ingress 60 socat
+[ ! -e "$work/again" ] || cat "$work/again"
 verdict recipes
