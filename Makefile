@@ -5,7 +5,7 @@
 #   NO_PROBES=1                          stages without probe points, into build/no-probes (tests/bench.sh probes)
 #   V=1                                  show the commands
 #   CC, CFLAGS, CPPFLAGS, LDFLAGS        as usual; what another value changes is built again
-#   PREFIX, BINDIR, LIBEXECDIR, SYSCONFDIR, MANDIR, INCLUDEDIR, SYSTEMDUNITDIR, DESTDIR   where `make install` puts things
+#   PREFIX, BINDIR, LIBEXECDIR, SYSCONFDIR, DATADIR, MANDIR, INCLUDEDIR, SYSTEMDUNITDIR, DESTDIR   where `make install` puts things
 #
 # A file is found by its place:
 #   STAGE/*.c                        the program build/STAGE
@@ -141,10 +141,11 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec
 SYSCONFDIR ?= $(if $(filter / /usr /usr/local,$(abspath $(PREFIX))),/etc,$(PREFIX)/etc)
-MANDIR ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share
+MANDIR ?= $(DATADIR)/man
 INCLUDEDIR ?= $(PREFIX)/include
 SYSTEMDUNITDIR ?= $(PREFIX)/lib/systemd/system
-INSTALL_DIRS := BINDIR LIBEXECDIR SYSCONFDIR MANDIR INCLUDEDIR SYSTEMDUNITDIR
+INSTALL_DIRS := BINDIR LIBEXECDIR SYSCONFDIR DATADIR MANDIR INCLUDEDIR SYSTEMDUNITDIR
 MANPAGES ?= $(wildcard run/man/*.[1-9])
 install uninstall can-install: export WHERE = DESTDIR=$(DESTDIR)|$(foreach d,$(INSTALL_DIRS),$(d)=$($(d))|)
 install uninstall can-install: export INTO = $(foreach d,$(INSTALL_DIRS),$(d)=$(abspath $($(d))))

@@ -104,6 +104,10 @@ put_rest() {
 	put 644 run/dash/grafana.json "$LIBEXECDIR/ontime/grafana.json"
 	put 644 run/dash/alerts.yml "$LIBEXECDIR/ontime/alerts.yml"
 	put 644 run/dash/vendor/LICENSE "$LIBEXECDIR/ontime/LICENSE.uPlot" # dash embeds it
+	put 644 run/TROUBLE.md "$DATADIR/ontime/TROUBLE.md"
+	for file in run/recipes/*; do
+		put 644 "$file" "$DATADIR/ontime/${file#run/}"
+	done
 	put 644 edf/plugin.h "$INCLUDEDIR/ontime/plugin.h"
 	put_config run/systemd/ontime.logrotate "$SYSCONFDIR/logrotate.d/ontime"
 	for unit in run/systemd/ontime*.socket run/systemd/ontime*.service run/systemd/ontime*.target; do

@@ -62,12 +62,12 @@ a_root_has_no_double_slash() {
 
 each_directory_is_taken() {
 	echo '.TH ONTIME 8' >"$work/ontime.8"
-	install_to DESTDIR="$work/six" BINDIR=/a SYSCONFDIR=/b LIBEXECDIR=/c MANDIR=/d INCLUDEDIR=/e SYSTEMDUNITDIR=/f MANPAGES="$work/ontime.8" || return 1
-	for path in a/ontime-launch b/ontime/ontime.conf c/ontime/edf c/ontime/plugins/slow.so d/man8/ontime.8 e/ontime/plugin.h f/ontime.target; do
+	install_to DESTDIR="$work/six" BINDIR=/a SYSCONFDIR=/b LIBEXECDIR=/c MANDIR=/d INCLUDEDIR=/e SYSTEMDUNITDIR=/f DATADIR=/g MANPAGES="$work/ontime.8" || return 1
+	for path in a/ontime-launch b/ontime/ontime.conf c/ontime/edf c/ontime/plugins/slow.so d/man8/ontime.8 e/ontime/plugin.h f/ontime.target g/ontime/recipes/voice.conf; do
 		[ -e "$work/six/$path" ] || [ -L "$work/six/$path" ] || { echo "$path is missing" && return 1; }
 	done
-	[ "$(cd "$work/six" && echo *)" = "a b c d e f" ] && [ "$(readlink "$work/six/a/ontime-launch")" = /c/ontime/run/launch.sh ] || return 1
-	make -s uninstall DESTDIR="$work/six" BINDIR=/a SYSCONFDIR=/b LIBEXECDIR=/c MANDIR=/d INCLUDEDIR=/e SYSTEMDUNITDIR=/f && rmdir "$work/six"
+	[ "$(cd "$work/six" && echo *)" = "a b c d e f g" ] && [ "$(readlink "$work/six/a/ontime-launch")" = /c/ontime/run/launch.sh ] || return 1
+	make -s uninstall DESTDIR="$work/six" BINDIR=/a SYSCONFDIR=/b LIBEXECDIR=/c MANDIR=/d INCLUDEDIR=/e SYSTEMDUNITDIR=/f DATADIR=/g && rmdir "$work/six"
 }
 
 own_config_is_kept() {
