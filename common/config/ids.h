@@ -29,4 +29,6 @@ enum stage_id { STAGE_INGRESS, STAGE_EDF, STAGE_EGRESS, N_STAGES };
 const char *stage_name(enum stage_id id);
 const char *policy_name(enum policy p);
 
+#define SUPERVISED_VARIABLE "ONTIME_SUPERVISED" /* the supervisor's pid, for a dashboard that is to end with it */
+
 #endif

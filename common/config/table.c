@@ -60,10 +60,10 @@ const struct option options[] = {
 	  .help = "work but no progress this long: the stage is restarted" },
 
 	{ DASH("listen", dash_listen), .kind = &kind_listen, .second = offsetof(struct config, n_dash_listen),
-	  .accepts = "ADDRESS:PORT", .change = CHANGE_RELAUNCH,
+	  .accepts = "ADDRESS:PORT", .change = CHANGE_RELOAD,
 	  .help = "where the dashboard serves; there is no password" },
 	{ DASH("allow_host", dash_allow_host), .kind = &kind_names, .max = 8, .accepts = "1..8 NAME",
-	  .change = CHANGE_RELAUNCH, .help = "names it may be asked by, beside localhost and its address" },
+	  .change = CHANGE_RELOAD, .help = "names it may be asked by, beside localhost and its address" },
 
 	{ CLASS("listen", listen), .kind = &kind_listen, .second = offsetof(struct class_config, n_listen),
 	  .accepts = "1..4 ADDRESS:PORT", .change = CHANGE_IDENTITY,

@@ -137,6 +137,7 @@ static void tend(struct supervisor *s, uint64_t now)
 	for (int id = 0; id < N_STAGES; id++)
 		life_start(&s->lives[id], &s->seg, s->stage_argv[id], now);
 	holder_start(&s->holder, now);
+	service_tend(&s->dash, &s->config, now);
 	if (now >= s->watch_due_ns) {
 		s->watch_due_ns = now + WATCH_NS;
 		for (int id = 0; id < N_STAGES; id++)
@@ -156,6 +157,7 @@ enum {
 	POLL_SIGNALS,
 	POLL_HOLDER,
 	POLL_ASKED,
+	POLL_DASH,
 	POLL_STAGES,
 	POLL_STANDBYS = POLL_STAGES + N_STAGES,
 	N_POLLS = POLL_STANDBYS + N_STAGES
@@ -166,6 +168,7 @@ static void list_polls(const struct supervisor *s, struct pollfd polls[N_POLLS])
 	polls[POLL_SIGNALS].fd = s->signal_fd;
 	polls[POLL_HOLDER].fd = s->holder.pidfd;
 	polls[POLL_ASKED].fd = s->reload.asked_fd;
+	polls[POLL_DASH].fd = s->dash.pidfd;
 	for (int id = 0; id < N_STAGES; id++) {
 		polls[POLL_STAGES + id].fd = s->lives[id].pidfd;
 		polls[POLL_STANDBYS + id].fd = s->lives[id].standby.channel_fd;
@@ -220,6 +223,8 @@ static void supervise(struct supervisor *s)
 		take_ends(s, polls, now);
 		if (polls[POLL_HOLDER].revents)
 			holder_ended(&s->holder, now);
+		if (polls[POLL_DASH].revents)
+			service_ended(&s->dash, now);
 		if (polls[POLL_ASKED].revents && reload_answered(&s->reload, &s->config) == 0)
 			put_in_force(s, now);
 		if (polls[POLL_SIGNALS].revents && take_signals(s, now))
@@ -245,6 +250,7 @@ int main(int argc, char **argv)
 	if (status)
 		return status;
 	supervise(&s);
+	service_stop(&s.dash);
 	holder_let_go(&s.holder);
 	names_remove(&s.names);
 	return 0;

@@ -159,6 +159,7 @@ int supervisor_open(struct supervisor *s, int argc, char **argv)
 	status = open_instance(s);
 	if (status)
 		return status;
+	service_init(&s->dash, s->build);
 	reload_init(&s->reload, file, s->config_fd, s->argc, s->argv);
 	for (int id = 0; id < N_STAGES; id++)
 		life_init(&s->lives[id], &s->seg, (enum stage_id)id, s->build);

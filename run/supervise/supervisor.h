@@ -13,6 +13,7 @@
 #include "life.h"
 #include "names.h"
 #include "reload.h"
+#include "service.h"
 
 struct supervisor {
 	struct config config; /* in force */
@@ -21,6 +22,7 @@ struct supervisor {
 	struct names names;
 	struct reload reload;
 	struct holder holder;
+	struct service dash;
 	int signal_fd, config_fd;
 	int argc;
 	char *argv[MAX_ARGUMENTS]; /* the overrides */

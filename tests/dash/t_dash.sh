@@ -28,17 +28,43 @@ bad_options() {
 		fails_with 2 '^dash: -i' -i 'no/name' && fails_with 0 '^ontime [0-9]' --version
 }
 
-serves_where_the_config_says() { # [dash] of a file, and of what the instance runs with; --listen goes before
-	sed "s/^\[class high\]/[dash]\nlisten = 127.0.0.1:$((port + 1))\nallow_host = relay.example\n&/" "$conf" >"$work/with_dash.conf"
-	run/stop.sh -c "$conf" && run/launch.sh -c "$work/with_dash.conf" >/dev/null || return 1
+with_dash() { # PORT: a config whose instance has a dashboard there
+	sed "s/^\[class high\]/[dash]\nlisten = 127.0.0.1:$1\nallow_host = relay.example\n&/" "$conf" >"$work/with_dash.conf"
+}
+
+serves_at() { # PORT
+	answers "http://127.0.0.1:$1/live" 'Host: relay.example' '^live'
+}
+
+own_dash() { # the supervisor's
+	keeper=$("$ONTIME_BUILD/hold" --supervisor -i "$instance") && pgrep -x dash -P "$keeper"
+}
+
+has_another_dash() { # PID
+	now=$(own_dash) && [ "$now" != "$1" ]
+}
+
+comes_with_the_instance() { # outlives its own death and its supervisor's, follows a reload, goes with a stop
+	with_dash $((port + 1))
+	run/stop.sh -c "$conf" && run/launch.sh -c "$work/with_dash.conf" >/dev/null && eventually serves_at $((port + 1)) || return 1
+	was=$(own_dash) && kill -9 "$was" && eventually has_another_dash "$was" && eventually serves_at $((port + 1)) || return 1
+	was=$(own_dash) && kill -9 "$("$ONTIME_BUILD/hold" --supervisor -i "$instance")" && eventually has_another_dash "$was" && eventually serves_at $((port + 1)) || return 1
+	with_dash $((port + 3))
+	kill -HUP "$("$ONTIME_BUILD/hold" --supervisor -i "$instance")" && eventually serves_at $((port + 3)) && ! serves_at $((port + 1)) || return 1
+	was=$(own_dash)
+	run/stop.sh -c "$work/with_dash.conf" && [ ! -e "/proc/$was" ] && run/launch.sh -c "$conf" >/dev/null
+}
+
+serves_where_the_config_says() { # started by hand; --listen goes before
+	with_dash $((port + 1))
 	status=0
-	for words in "-i $instance" "-c $work/with_dash.conf" "-i $instance --listen 127.0.0.1:$((port + 2))"; do
+	for words in "-c $work/with_dash.conf" "-c $work/with_dash.conf --listen 127.0.0.1:$((port + 2))"; do
 		# shellcheck disable=SC2086  # words
 		"$ONTIME_BUILD/dash" $words 2>"$work/there.log" &
 		there=$!
 		at=$((port + 1))
-		[ "$words" = "-i $instance" ] || [ "${words#-c}" != "$words" ] || at=$((port + 2))
-		eventually answers "http://127.0.0.1:$at/live" 'Host: relay.example' '^live' || { cat "$work/there.log" && status=1; }
+		[ "${words#*--listen}" = "$words" ] || at=$((port + 2))
+		eventually serves_at $at || { cat "$work/there.log" && status=1; }
 		kill "$there" && wait "$there"
 	done
 	fails_with 2 'unknown key' -c "$work/broken.conf" || status=1
@@ -198,7 +224,8 @@ check "/live and /ready answer a probe" is_live_and_ready
 check "it shows other instances that run, on loopback alone" shows_other_instances
 check "a stage that is dead makes it unhealthy until it is back" dead_stage_shows
 check "the instance may go and come" instance_may_go_and_come
-check "it serves where the config says" serves_where_the_config_says
+check "it comes with the instance where the config says so" comes_with_the_instance
+check "started by hand it serves where the config says" serves_where_the_config_says
 began=$(date +%s%N)
 kill -TERM "$dash"
 wait "$dash" && status=0 || status=$?
