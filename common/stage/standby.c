@@ -55,8 +55,8 @@ int standby_wait(const struct segment *seg, enum stage_id id)
 
 	unsetenv(STANDBY_VARIABLE);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	set_name(id, "*");
 	madvise(seg->shared, seg->size_bytes, MADV_POPULATE_WRITE); /* may be refused: then pages come one by one */
+	set_name(id, "*");
 	n = write(fd, "", 1) == 1 ? wait_for_message(fd, last_end, sizeof(last_end) - 1) : 0;
 	close(fd);
 	if (n <= 0)

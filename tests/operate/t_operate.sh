@@ -70,6 +70,7 @@ all_stand_by() {
 a_standby_takes_over() { # the process that waited is the next stage, and another waits; killed itself, it is replaced
 	for stage in ingress edf egress; do
 		eventually all_stand_by || return 1
+		sleep 0.3 # until the supervisor has heard of it too
 		supervisor=$(build/hold --supervisor -i "$instance")
 		waits=$(pgrep -x "$stage\*" -P "$supervisor")
 		kill -9 "$(pid_of $stage)"
