@@ -136,8 +136,18 @@ is_attached() {
 	latency --status >"$work/status"
 }
 
-rebuilt_and_killed() { # nobody says so: the supervisor sees it
+standby_of_edf() {
+	keeper=$("$ONTIME_BUILD/hold" --supervisor -i "$instance") && pgrep -x 'edf\*' -P "$keeper"
+}
+
+has_another_standby() { # PID
+	now=$(standby_of_edf) && [ "$now" != "$1" ]
+}
+
+rebuilt_and_killed() { # nobody says so: the supervisor sees it, and has a stand-by of the new binary within a second
+	was=$(standby_of_edf)
 	rebuild edf
+	eventually has_another_standby "$was" && sleep 0.3
 	kill -9 "$(pid_of edf)"
 	eventually ready && eventually is_attached && run/restart.sh edf -i "$instance"
 }
