@@ -258,11 +258,14 @@ static uint64_t used_ns(const struct place *p, int i, uint64_t seen[N_STAGES])
 	return now >= before ? now - before : now;
 }
 
-void place_pin(struct place *p, const struct config *c, enum stage_id id)
+void place_stand_by(struct place *p, const struct config *c, enum stage_id id)
 {
 	memset(p, 0, sizeof(*p));
 	p->id = id;
+	p->priority = place_priority(id, c->work, TOP_PRIORITY);
 	pin(p, c);
+	if (c->fifo != FIFO_OFF)
+		set_rank(p, RANK_FIFO); /* or not: place_open() finds the best there is */
 }
 
 void place_open(struct place *p, const struct config *c, enum stage_id id, struct stage_block *blocks)

@@ -43,8 +43,11 @@ struct place {
 	uint64_t waits_at_ns, waits_cpu_ns[N_STAGES];
 };
 
-/* place_pin - only the CPU, before it is this process's turn; place_open() does it again. */
-void place_pin(struct place *p, const struct config *c, enum stage_id id);
+/*
+ * place_stand_by - the CPU, and real time where that is allowed, for a process that sleeps until it is its turn: that
+ * is not to wait for a busy CPU. place_open() comes then, with the bounds.
+ */
+void place_stand_by(struct place *p, const struct config *c, enum stage_id id);
 
 /* place_open - pin this process and give it what it may have; says in one line what it may not. Once, at the start. */
 void place_open(struct place *p, const struct config *c, enum stage_id id, struct stage_block *blocks);

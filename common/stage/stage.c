@@ -97,8 +97,9 @@ static int read_config(struct stage *s)
 /* As a stand-by: what was prepared is as it was then. Returns 0 when it is this process's turn. */
 static int stand_by(struct stage *s)
 {
-	place_pin(&s->place, &s->config, s->id);
-	if (!standby_wait(&s->seg, s->id))
+	standby_prepare(&s->seg);
+	place_stand_by(&s->place, &s->config, s->id);
+	if (!standby_wait(s->id))
 		exit(0);
 	log_reopen();
 	return file_stamp(s->file) == s->config_stamp ? 0 : read_config(s);

@@ -47,7 +47,12 @@ static ssize_t wait_for_message(int fd, char *text, size_t bytes)
 	return n;
 }
 
-int standby_wait(const struct segment *seg, enum stage_id id)
+void standby_prepare(const struct segment *seg)
+{
+	madvise(seg->shared, seg->size_bytes, MADV_POPULATE_WRITE); /* may be refused: then pages come one by one */
+}
+
+int standby_wait(enum stage_id id)
 {
 	char last_end[STANDBY_END_BYTES] = "";
 	int fd = channel_fd();
@@ -55,7 +60,6 @@ int standby_wait(const struct segment *seg, enum stage_id id)
 
 	unsetenv(STANDBY_VARIABLE);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	madvise(seg->shared, seg->size_bytes, MADV_POPULATE_WRITE); /* may be refused: then pages come one by one */
 	set_name(id, "*");
 	n = write(fd, "", 1) == 1 ? wait_for_message(fd, last_end, sizeof(last_end) - 1) : 0;
 	close(fd);

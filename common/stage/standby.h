@@ -22,10 +22,13 @@
 /* standby_is_one - was this process started as a stand-by? */
 int standby_is_one(void);
 
+/* standby_prepare - map all pages of the segment: a millisecond of CPU time, so before real time is taken. */
+void standby_prepare(const struct segment *seg);
+
 /*
- * standby_wait - map all pages of the segment, say that it is prepared, and wait. Returns 1 when this process is to be
- * the stage from now on, with STANDBY_LAST_END in its environment; 0: it is not needed any more.
+ * standby_wait - say that it is prepared, and wait. Returns 1 when this process is to be the stage from now on, with
+ * STANDBY_LAST_END in its environment; 0: it is not needed any more.
  */
-int standby_wait(const struct segment *seg, enum stage_id id);
+int standby_wait(enum stage_id id);
 
 #endif

@@ -19,7 +19,7 @@
 #include "hold/row.h"
 #include "hold/spawn.h"
 
-#define STANDBY_AFTER_NS (20 * NS_PER_MS) /* after the start of its stage: that has much to catch up with */
+#define STANDBY_AFTER_NS (50 * NS_PER_MS) /* after the start of its stage: that has much to catch up with */
 #define STANDBY_PATIENCE_NS (2 * NS_PER_S) /* what a restart waits for one */
 
 /* What the stage has passed on so far, all classes: its progress. */
