@@ -113,6 +113,7 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	s->id = id;
 	s->seg.fd = -1;
 	log_set_service_name(stage_name(id));
+	log_reopen(); /* what the supervisor writes to may have been moved away a moment ago */
 	/* A binary that was started by descriptor has a number for a name. */
 	prctl(PR_SET_NAME, stage_name(id), 0, 0, 0);
 	status = arguments_parse(s, argc, argv);

@@ -48,7 +48,7 @@ launch() {
 each_line_says_when_who_and_how_bad() {
 	launch && echo 'x = 1' >>"$conf" && reload && eventually lines 1 "^$time error supervise: $conf:[0-9]*: x = .*: nothing was changed$" || return 1
 	sed -i '$d' "$conf"
-	kill -9 "$(pid_of edf)" && eventually lines 1 "^$time supervise: edf ended \(signal 9\): starting another$" &&
+	kill -9 "$(pid_of edf)" && eventually lines 1 "^$time supervise: edf ended \(signal 9\): another is started$" &&
 		eventually lines 2 "^$time edf: ready \(pid [0-9]*, start [0-9]*\)$" || return 1
 	! grep -vE "^$time ((error|warning) )?(hold|supervise|ingress|edf|egress): " "$log"
 }
@@ -89,8 +89,9 @@ stop_and_launch_keep_it() { # the runs one behind the other
 }
 
 a_crash_of_all_keeps_it() { # nobody stopped it
-	cp "$log" "$work/last"
-	for pid in $(processes_of "$dir"); do kill -9 "$pid"; done
+	all=$(processes_of "$dir")
+	# shellcheck disable=SC2086 # pids
+	kill -STOP $all && cp "$log" "$work/last" && kill -9 $all # or those left would say what became of the others
 	eventually sh -c "! '$build/hold' --supervisor -i $instance >/dev/null 2>&1" || return 1
 	run/stop.sh -i "$instance" >/dev/null && tail -n "$(wc -l <"$work/last")" "$kept" | cmp - "$work/last" && launch
 }
@@ -130,7 +131,7 @@ all_starts_are_logged() {
 	done >"$work/all"
 	cat "$log" >>"$work/all"
 	while read -r stage _ _ starts _; do
-		sed -n "s/.* $stage: ready (pid [0-9]*, start \([0-9]*\))/\1/p" "$work/all" >"$work/starts"
+		sed -n "s/.* $stage: ready (pid [0-9]*, start \([0-9]*\))/\1/p" "$work/all" | sort -n >"$work/starts"
 		seq "$starts" | cmp - "$work/starts" || { cat "$work/all" && return 1; }
 	done <"$work/stages"
 	wc -l "$work/all"
