@@ -50,7 +50,7 @@ eventually() { # COMMAND...: within 10 seconds
 }
 
 processes_of() { # RUN-DIRECTORY OF AN INSTANCE: the pids of what was launched with it and has not ended
-	for pid in $(pgrep -x 'ingress|edf|egress|supervise' || true); do
+	for pid in $(pgrep -x '(ingress|edf|egress)\*?|supervise|hold' || true); do
 		! tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | grep -qxF "ONTIME_DIR=$1" || echo "$pid"
 	done
 }

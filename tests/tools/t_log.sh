@@ -90,7 +90,8 @@ stop_and_launch_keep_it() { # the runs one behind the other
 
 a_crash_of_all_keeps_it() { # nobody stopped it
 	cp "$log" "$work/last"
-	for pid in $(processes_of "$dir"); do kill -9 "$pid"; done
+	# shellcheck disable=SC2046 # pids
+	kill -9 $(processes_of "$dir")
 	eventually sh -c "! '$build/hold' --supervisor -i $instance >/dev/null 2>&1" || return 1
 	run/stop.sh -i "$instance" >/dev/null && tail -n "$(wc -l <"$work/last")" "$kept" | cmp - "$work/last" && launch
 }
