@@ -58,6 +58,7 @@ mode=
 found=$("$build/hold" --stages --own -i "$instance" 2>&1) && status=0 || status=$?
 [ "$status" != 2 ] || die 2 "${found#hold: }" # damaged, of another version or another user: not ours to end
 if [ "$status" = 0 ]; then
+	await_supervisor || true
 	tries=20 # of 50 ms: on a busy machine one that was killed takes its time to go
 	while supervisor=$("$build/hold" --supervisor -i "$instance"); do
 		tries=$((tries - 1))
@@ -190,9 +191,17 @@ in=
 END
 } 2>/dev/null || true # it runs, whether or not anybody reads this
 [ -n "$foreground" ] || exit 0
-tail -n 0 -f --pid="$holder" "$log" &
-tail=$!
-wait "$tail" || true
+while [ -n "$holder" ]; do # another may have taken its place
+	tail -n 0 -f --pid="$holder" "$log" &
+	tail=$!
+	wait "$tail" || true
+	tries=40 # of 50 ms
+	while holder=$("$build/hold" --holder -i "$instance" 2>/dev/null || true) && [ -z "$holder" ] && [ "$tries" -gt 0 ] &&
+		"$build/hold" --supervisor -i "$instance" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		sleep 0.05
+	done
+done
 lock_instances # stop.sh, from elsewhere, may be at work
 [ "$("$build/hold" --stages -i "$instance" 2>/dev/null | grep -c ' 1$')" = 0 ] ||
 	die 1 "supervisor and holder were killed; the stages run on: $(typed launch) starts another"

@@ -46,11 +46,14 @@ found=$("$build/hold" --stages --own -i "$instance" 2>&1) || case $found in
 *"nothing of it is touched"*) die 1 "${found#hold: }" ;;
 *"not running"*) [ -d "$dir" ] || finish "instance '$instance' is not running" ;;
 esac
-# First who would start a stage again; and where a supervisor is just being started anew, who does that. Another user's, or one in another container, is not ours to end.
+# First who would start a stage again. One that is being started just now may have a stage to start, without which nothing
+# drains. Another user's, or one in another container, is not ours to end.
+await_supervisor || true
 refused=$("$build/hold" --signal supervisor TERM -i "$instance" 2>&1) || case $refused in
 *"another user"* | *"another pid namespace"*) die 1 "${refused#hold: }" ;;
 esac
-[ -z "$refused" ] || { end holder KILL && end supervisor TERM; }
+end holder KILL
+end supervisor TERM # what the holder has started meanwhile
 refused=$("$build/hold" --signal ingress USR1 -i "$instance" 2>&1) || case $refused in
 *"another user"* | *"another pid namespace"*) die 1 "${refused#hold: }" ;;
 esac

@@ -2,6 +2,7 @@
 #include "keep.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "config/ids.h"
 #include "log.h"
 #include "process.h"
 #include "shm/lock.h"
@@ -24,6 +26,10 @@ struct keeper {
 	int pidfd; /* of the supervisor */
 	int signal_fd;
 	int is_child; /* else its exit status is not ours to know */
+	int is_asked; /* TERM was passed on: there is to be no other */
+	int has_told;
+	int kept_fd; /* the binary of a supervisor that is of this instance's layout; -1: none */
+	int uses_kept; /* since the one that has its name now is of another */
 	int is_first; /* no supervisor has run before it */
 	uint64_t began_at_ns;
 	uint32_t row; /* of supervisors that ended within a second */
@@ -37,9 +43,10 @@ static int take_signals(struct keeper *k)
 	while (read(k->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGUSR1)
 			return 1;
+		k->is_asked |= info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
 		process_signal(k->pidfd, (int)info.ssi_signo);
 	}
-	return 0;
+	return k->is_asked && k->pidfd < 0;
 }
 
 static int open_signals(void)
@@ -58,13 +65,20 @@ static int open_signals(void)
 
 static int start(struct keeper *k)
 {
-	int err = spawn(k->command[0], k->command, 0, -1, &k->pid, &k->pidfd);
+	char kept[32];
+	int err;
 
+	snprintf(kept, sizeof(kept), "/proc/self/fd/%d", k->kept_fd);
+	err = spawn(k->uses_kept ? kept : k->command[0], k->command, 0, -1, &k->pid, &k->pidfd);
 	k->began_at_ns = now_ns();
 	k->is_child = 1;
-	if (err)
+	if (!err)
+		return 0;
+	k->pidfd = -1;
+	if (!k->has_told)
 		log_error("start the supervisor %s: %s: trying again, at least once a second", k->command[0],
 			  log_text_of(err));
+	k->has_told = 1;
 	return err;
 }
 
@@ -88,19 +102,54 @@ static int watch(struct keeper *k)
 	    (info.si_status == 0 || k->is_first || info.si_status == EXIT_SUPERVISED))
 		return info.si_status == EXIT_SUPERVISED ? EXIT_TEMPORARY : info.si_status;
 	close(k->pidfd);
-	return -1;
+	k->pidfd = -1;
+	k->uses_kept = k->kept_fd >= 0 && info.si_code == CLD_EXITED && info.si_status == EXIT_LAYOUT;
+	return k->is_asked ? 0 : -1;
+}
+
+/* Once per change. */
+static void tell(struct keeper *k)
+{
+	if (row_pause_ns(k->row) == 0)
+		log_warn("the supervisor (pid %d) ended: another is started", k->pid);
+	else if (!k->has_told)
+		log_error("the supervisor ended %u times in a row within a second (its own line says why): it is "
+			  "started again, at least once a second",
+			  k->row);
+	k->has_told = row_pause_ns(k->row) > 0;
 }
 
 /* Lives of less than a second make the next one wait, as with stages. */
 static void wait_for_the_next(struct keeper *k)
 {
-	uint64_t pause_ns;
+	uint64_t pause_ns = row_pause_ns(k->row);
 	struct pollfd p = { .fd = k->signal_fd, .events = POLLIN };
 
-	k->row = row_after_death(k->row, now_ns() - k->began_at_ns, 0);
-	pause_ns = row_pause_ns(k->row);
 	if (pause_ns)
 		poll(&p, 1, (int)(pause_ns / NS_PER_MS));
+}
+
+/* The one that has started this holder. It may be gone, and then its number is nobody's, or a stranger's. */
+static int watch_parent(struct keeper *k)
+{
+	k->pidfd = (int)syscall(SYS_pidfd_open, k->pid, 0);
+	if (k->pidfd >= 0 && getppid() == k->pid) {
+		k->kept_fd = process_binary(k->pidfd, k->pid);
+		return 0;
+	}
+	if (k->pidfd >= 0)
+		close(k->pidfd);
+	k->pidfd = -1;
+	return -ESRCH;
+}
+
+static int open_supervisor(void)
+{
+	const char *build = getenv("ONTIME_BUILD");
+	char path[PATH_BYTES];
+
+	snprintf(path, sizeof(path), "%s/supervise", build ? build : ".");
+	return open(path, O_PATH | O_CLOEXEC);
 }
 
 static int lock(void)
@@ -117,7 +166,7 @@ static int lock(void)
 int keep(char **command, pid_t supervisor)
 {
 	struct keeper k = {
-		.command = command, .pid = supervisor, .is_first = supervisor == 0, .began_at_ns = now_ns()
+		.command = command, .pid = supervisor, .pidfd = -1, .is_first = supervisor == 0, .began_at_ns = now_ns()
 	};
 	char number[16];
 	int status, ended;
@@ -133,7 +182,8 @@ int keep(char **command, pid_t supervisor)
 	}
 	snprintf(number, sizeof(number), "%d", getpid());
 	setenv(HOLDER_VARIABLE, number, 1);
-	ended = supervisor ? (k.pidfd = (int)syscall(SYS_pidfd_open, supervisor, 0)) < 0 : start(&k);
+	k.kept_fd = supervisor ? -1 : open_supervisor();
+	ended = supervisor ? watch_parent(&k) : start(&k);
 	for (;;) {
 		status = ended ? -1 : watch(&k);
 		if (status >= 0)
@@ -141,8 +191,9 @@ int keep(char **command, pid_t supervisor)
 		if (k.is_first && ended)
 			return EXIT_TEMPORARY;
 		k.is_first = 0;
+		k.row = row_after_death(k.row, now_ns() - k.began_at_ns, 0);
 		if (!ended)
-			log_warn("the supervisor (pid %d) was killed: another is started", k.pid);
+			tell(&k);
 		wait_for_the_next(&k);
 		if (take_signals(&k))
 			return 0;

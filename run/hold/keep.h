@@ -6,8 +6,10 @@
  * Rules:   the supervisor watches the holder likewise, and starts another when it is killed (`hold --beside`). So what
  *          every process of an instance shares lives on while any one of them does, the stand-bys left aside.
  *          A supervisor that ends by itself tells the holder before (SIGUSR1), and the holder ends. TERM to the holder
- *          is passed on. A first supervisor that ends with a status other than 0 has refused to start: the holder ends
- *          with that status. Later ones are started again for ever, at most a second apart.
+ *          is passed on, and no other supervisor is started after it. A first supervisor that ends with a status other
+ *          than 0 has refused to start: the holder ends with that status. Later ones are started again for ever, at
+ *          most a second apart. Of a build with another layout it ends with EXIT_LAYOUT: then the binary of the one
+ *          before, kept open since, is started instead.
  * Source:  pidfd_open(2).
  */
 #ifndef ONTIME_HOLD_KEEP_H

@@ -2,8 +2,10 @@
 #include "process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -40,6 +42,21 @@ int process_open(const struct segment *seg, int who, pid_t *pid)
 	if (holder(seg, who) == *pid) /* it still has the lock, so the descriptor is of the one that has it */
 		return pidfd;
 	close(pidfd);
+	return -ESRCH;
+}
+
+int process_binary(int pidfd, pid_t pid)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (!process_wait(pidfd, 0)) /* it is there still, so the number was its own */
+		return fd;
+	close(fd);
 	return -ESRCH;
 }
 

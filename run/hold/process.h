@@ -24,6 +24,9 @@
 /* process_open - a pidfd of the stage, the supervisor or the holder, and its pid; or an error. */
 int process_open(const struct segment *seg, int who, pid_t *pid);
 
+/* process_binary - what it runs, whatever has the name by now: a descriptor to start it by, or an error. */
+int process_binary(int pidfd, pid_t pid);
+
 /* process_signal - send a signal through a pidfd. 0 or -errno. */
 int process_signal(int pidfd, int sig);
 

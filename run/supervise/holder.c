@@ -13,6 +13,7 @@
 #include "stage/stage.h"
 #include "hold/keep.h"
 #include "hold/process.h"
+#include "hold/row.h"
 #include "log.h"
 #include "hold/spawn.h"
 
@@ -50,12 +51,27 @@ void holder_start(struct holder *h, uint64_t now)
 		argv[n++] = h->argv[i];
 	argv[n] = NULL;
 	err = spawn(h->binary, argv, 0, -1, &h->child, &h->pidfd);
+	h->began_at_ns = now;
 	h->due_ns = now + NS_PER_S;
 	if (!err)
 		return;
 	h->child = 0;
 	h->pidfd = -1;
-	log_warn("start another holder %s: %s: it is tried again", h->binary, log_text_of(err));
+	if (!h->has_told)
+		log_warn("start another holder %s: %s: it is tried again each second", h->binary, log_text_of(err));
+	h->has_told = 1;
+}
+
+/* Once per change: one that cannot stay is started each second. */
+static void tell(struct holder *h, uint64_t lived_ns)
+{
+	h->row = row_after_death(h->row, lived_ns, 0);
+	if (row_pause_ns(h->row) == 0)
+		log_warn("the holder of the sockets was killed: another is started");
+	else if (!h->has_told)
+		log_error("the holder of the sockets ends again and again (its own line says why): another is started "
+			  "each second");
+	h->has_told = row_pause_ns(h->row) > 0;
 }
 
 void holder_ended(struct holder *h, uint64_t now)
@@ -65,7 +81,7 @@ void holder_ended(struct holder *h, uint64_t now)
 	if (h->child)
 		waitpid(h->child, NULL, 0);
 	h->child = 0;
-	log_warn("the holder of the sockets was killed: another is started");
+	tell(h, now - h->began_at_ns);
 	holder_start(h, now);
 }
 

@@ -17,7 +17,9 @@ struct holder {
 	int is_wanted; /* 0: whoever started this supervisor keeps no holder, as a test may */
 	int pidfd; /* -1: none is there */
 	pid_t child; /* 0: it is the parent */
-	uint64_t due_ns;
+	uint64_t due_ns, began_at_ns;
+	uint32_t row; /* of holders that ended within a second */
+	int has_told;
 	char binary[PATH_BYTES];
 	char *const *argv; /* of the supervisor */
 };

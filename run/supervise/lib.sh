@@ -70,6 +70,15 @@ lock_instances() { # one launch or stop at a time; descriptor 9 holds the lock. 
 	done
 }
 
+await_supervisor() { # 1: there is none, nor a holder that starts one just now; one that is frozen goes on
+	tries=30 # of 50 ms: the longest pause before a start is a second
+	until "$build/hold" --supervisor -i "$instance" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		{ [ "$tries" -gt 0 ] && "$build/hold" --signal holder CONT -i "$instance" >/dev/null 2>&1; } || return 1
+		sleep 0.05
+	done
+}
+
 keep_log() { # of a run that is over: INSTANCE.log has it behind those before it, 4 MB at most, and what was rotated lies beside it
 	kept=$run_root/$instance.log
 	[ ! -L "$dir" ] || return 0

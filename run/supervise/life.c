@@ -19,7 +19,6 @@
 #include "hold/row.h"
 #include "hold/spawn.h"
 
-#define STANDBY_AFTER_NS (50 * NS_PER_MS) /* after the start of its stage: that has much to catch up with */
 #define STANDBY_PATIENCE_NS (2 * NS_PER_S) /* what a restart waits for one */
 
 /* What the stage has passed on so far, all classes: its progress. */
@@ -86,10 +85,12 @@ void life_init(struct life *l, const struct segment *seg, enum stage_id id, cons
 	l->id = id;
 	l->state = LIFE_WAITS;
 	snprintf(l->binary, sizeof(l->binary), "%s/%s", build, stage_name(id));
-	l->kept_fd = open(l->binary, O_PATH | O_CLOEXEC);
 	l->pidfd = -1;
 	standby_init(&l->standby);
 	adopt_running(l, seg, now_ns());
+	l->kept_fd = l->pidfd < 0 ? -1 : process_binary(l->pidfd, l->pid); /* what runs is of this layout */
+	if (l->kept_fd < 0)
+		l->kept_fd = open(l->binary, O_PATH | O_CLOEXEC);
 }
 
 static ino_t inode_of(const char *file)
@@ -249,13 +250,14 @@ static void end_for_restart(struct life *l)
 void life_listen(struct life *l, uint64_t now)
 {
 	ino_t inode = l->standby.inode;
-	int status = standby_listen(&l->standby);
+	int status = standby_listen(&l->standby, now);
+	int is_refused = status == EXIT_LAYOUT && l->kept_fd >= 0 && l->refused_inode != inode;
 
-	if (status == EXIT_LAYOUT && l->kept_fd >= 0)
+	if (is_refused) {
 		refuse_binary(l, inode);
-	if (status >= 0)
-		l->standby.due_ns = now + (status == EXIT_LAYOUT ? 0 : status < 128 ? NS_PER_S : STANDBY_AFTER_NS);
-	if (l->restart_by_ns && status != EXIT_LAYOUT)
+		l->standby.due_ns = now;
+	}
+	if (l->restart_by_ns && !is_refused)
 		end_for_restart(l);
 }
 
@@ -291,6 +293,7 @@ void life_restart(struct life *l, uint64_t now)
 	l->row = 0;
 	l->has_told = 0;
 	l->refused_inode = 0;
+	l->standby.n_unprepared = 0;
 	if (l->state == LIFE_RUNS) {
 		l->restart_asked = 1;
 		if (!l->standby.is_prepared || l->standby.inode != inode_of(l->binary))

@@ -48,7 +48,7 @@ struct life {
 	struct standby standby;
 	char last_end[32]; /* for the successor: "exited 1", "signal 9", "hung" */
 	char binary[PATH_BYTES];
-	int kept_fd; /* the binary this instance was launched with */
+	int kept_fd; /* the binary this instance was launched with, or the one that ran when it was adopted */
 	ino_t runs_inode,
 		refused_inode; /* of the binary: of this life; of a build with another layout, or that refused */
 	/* what was seen of a stage that had not moved */

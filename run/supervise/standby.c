@@ -10,9 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "hold/process.h"
 #include "hold/spawn.h"
 #include "stage/standby.h"
+
+#define MOST_DOUBLINGS 6 /* of a second, for one that could not prepare itself */
 
 void standby_init(struct standby *b)
 {
@@ -22,6 +25,7 @@ void standby_init(struct standby *b)
 static void forget(struct standby *b)
 {
 	uint64_t due_ns = b->due_ns;
+	uint32_t n_unprepared = b->n_unprepared;
 
 	if (b->channel_fd >= 0)
 		close(b->channel_fd);
@@ -29,6 +33,7 @@ static void forget(struct standby *b)
 		close(b->pidfd);
 	standby_init(b);
 	b->due_ns = due_ns;
+	b->n_unprepared = n_unprepared;
 }
 
 int standby_start(struct standby *b, const char *binary, char *const *argv, ino_t inode)
@@ -66,17 +71,33 @@ static int reap(struct standby *b)
 	return status;
 }
 
-int standby_listen(struct standby *b)
+/* One that could not prepare itself will not do better soon, and has said why. */
+static uint64_t pause_ns(struct standby *b, int was_prepared, int status)
 {
+	uint32_t doublings = b->n_unprepared < MOST_DOUBLINGS ? b->n_unprepared : MOST_DOUBLINGS;
+
+	b->n_unprepared = was_prepared ? 0 : b->n_unprepared + 1;
+	if (was_prepared)
+		return status < 128 ? NS_PER_S : STANDBY_AFTER_NS;
+	return NS_PER_S << doublings;
+}
+
+int standby_listen(struct standby *b, uint64_t now)
+{
+	int was_prepared = b->is_prepared, status;
 	char byte;
 	ssize_t n = recv(b->channel_fd, &byte, sizeof(byte), MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return -1;
-	if (n <= 0) /* it has closed its end: a moment later it is gone, with its own exit status if it is let */
-		return process_wait(b->pidfd, 100), reap(b);
-	b->is_prepared = 1;
-	return -1;
+	if (n > 0) {
+		b->is_prepared = 1;
+		return -1;
+	}
+	process_wait(b->pidfd, 100); /* it has closed its end: a moment later it is gone, with its own exit status */
+	status = reap(b);
+	b->due_ns = now + pause_ns(b, was_prepared, status);
+	return status;
 }
 
 pid_t standby_turn(struct standby *b, const char *last_end, int *pidfd)
@@ -89,6 +110,7 @@ pid_t standby_turn(struct standby *b, const char *last_end, int *pidfd)
 		reap(b);
 		return 0;
 	}
+	process_signal(b->pidfd, SIGCONT); /* as a stage it would have a minute to go on by itself */
 	*pidfd = b->pidfd;
 	b->pidfd = -1;
 	forget(b);

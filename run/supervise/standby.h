@@ -16,12 +16,17 @@
 
 #include <stdint.h>
 
+#include "units.h"
+
+#define STANDBY_AFTER_NS (50 * NS_PER_MS) /* after the start of its stage: that has much to catch up with */
+
 struct standby {
 	pid_t pid; /* 0: there is none */
 	int pidfd, channel_fd; /* -1: none */
 	int is_prepared;
 	ino_t inode; /* of its binary */
 	uint64_t due_ns; /* none is started before */
+	uint32_t n_unprepared; /* those in a row that ended before they were prepared */
 };
 
 void standby_init(struct standby *b);
@@ -31,9 +36,10 @@ int standby_start(struct standby *b, const char *binary, char *const *argv, ino_
 
 /*
  * standby_listen - its channel is readable. Returns -1 while it is there; else it has ended: its exit status, or 128
- * and its signal.
+ * and its signal. Then the next one is due soon, or, after one that could not prepare itself, after pauses that double
+ * from a second to a minute.
  */
-int standby_listen(struct standby *b);
+int standby_listen(struct standby *b, uint64_t now);
 
 /*
  * standby_turn - the stage has ended that way: the stand-by is the stage now, if it is prepared. Returns its pid and,

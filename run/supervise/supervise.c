@@ -40,7 +40,8 @@ static void print_help(void)
 	     "configuration as descriptors (LISTEN_FDS), and ONTIME_DIR, ONTIME_CONFIG and ONTIME_BUILD in the\n"
 	     "environment.\n"
 	     "Signals: HUP reloads the configuration, TERM ends it; the stages go on.\n"
-	     "Exit status: 0 asked to end, 1 temporary failure, 2 usage or configuration.");
+	     "Exit status: 0 asked to end, 1 temporary failure, 2 usage or configuration, 3 it is of a build with\n"
+	     "another layout, 4 the instance has a supervisor.");
 }
 
 static void signal_stages(struct supervisor *s, int sig)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -28,6 +29,7 @@ static void start_clean(void)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_NAME, "supervise", 0, 0, 0); /* one that was started by descriptor has a number for a name */
 	umask(077);
 	unsetenv("NOTIFY_SOCKET"); /* of whoever launched this: it does not wait for the stages */
 	unsetenv("WATCHDOG_USEC");
@@ -110,7 +112,7 @@ static int open_instance(struct supervisor *s)
 	err = segment_attach_handed(&s->seg, segment_fd, &s->config, why);
 	if (err) {
 		log_error("%s", why);
-		return EXIT_TEMPORARY;
+		return err == -ESTALE ? EXIT_LAYOUT : EXIT_TEMPORARY;
 	}
 	err = segment_lock_supervisor(&s->seg);
 	if (err) {
@@ -152,13 +154,14 @@ int supervisor_open(struct supervisor *s, int argc, char **argv)
 		log_error("too many arguments: put them into a file, and give it with -c");
 		return EXIT_CONFIG;
 	}
+	status = open_instance(s);
+	if (status)
+		return status;
+	/* After the lock: stop.sh ends the holder, and after that finds a supervisor that does not see it here. */
 	if (holder_init(&s->holder, s->build, argv)) {
 		log_info("the holder is gone: the instance is being stopped");
 		return EXIT_TEMPORARY;
 	}
-	status = open_instance(s);
-	if (status)
-		return status;
 	service_init(&s->dash, s->build);
 	reload_init(&s->reload, file, s->config_fd, s->argc, s->argv);
 	for (int id = 0; id < N_STAGES; id++)

@@ -108,7 +108,7 @@ nothing_is_left() {
 }
 
 nobody_runs() { # nor waits to be buried
-	! pgrep -x 'ingress|edf|egress|supervise'
+	! pgrep -x '(ingress|edf|egress)\*?|supervise|hold'
 }
 
 has_no_supervisor() {

@@ -80,16 +80,47 @@ process_limit() { # as another user, for whom it counts
 	as_him "$work/his/run/stop.sh" -c "$work/his.conf" && return "$status"
 }
 
+has_another() { # WHO PID
+	now=$("$ONTIME_BUILD/hold" "--$1" -i $instance) && [ "$now" != "$2" ]
+}
+
+replace_keepers() { # each by the other, twice
+	for who in supervisor holder supervisor holder; do
+		old=$("$ONTIME_BUILD/hold" "--$who" -i $instance)
+		kill -9 "$old" && eventually has_another $who "$old" || return 1
+	done
+}
+
+broken_binary() { # dies at once: it is tried as a stand-by, now and then; when it is well again, it stands by at the next restart
+	rm -rf "$work/build" && cp -r "$ONTIME_BUILD" "$work/build"
+	sound=$ONTIME_BUILD
+	ONTIME_BUILD=$work/build
+	relaunch && eventually pgrep -x 'edf\*' || return 1
+	printf '#!/bin/sh\necho >>%s/tries\nkill -SEGV $$\n' "$work" >"$work/broken"
+	chmod 755 "$work/broken" "$work/build" && install "$work/broken" "$work/build/edf" && sleep 4
+	tries=$(wc -l <"$work/tries")
+	echo "$tries tries"
+	[ "$tries" -ge 1 ] && [ "$tries" -le 4 ] && ready && install "$sound/edf" "$work/build/edf" && run/restart.sh edf -i $instance &&
+		eventually pgrep -x 'edf\*' && traffic && run/stop.sh -i $instance && nothing_is_left
+}
+
 other_layout() { # built and installed under a running instance, without a new LAYOUT_VERSION
 	mkdir "$work/new" && cp -r Makefile common ingress edf egress run "$work/new/" &&
 		sed -i 's/^\t_Atomic uint32_t ingress_to_edf_pkts.*/&\n\t_Atomic uint64_t added;/' "$work/new/common/shm/layout.h" && cp -r "$ONTIME_BUILD" "$work/build" &&
 		make -s -j2 -C "$work/new" build/ingress build/edf build/egress build/hold build/supervise || return 1
+	sound=$ONTIME_BUILD
 	ONTIME_BUILD=$work/build
 	relaunch || return 1
 	for program in ingress edf egress; do install "$work/new/build/$program" "$work/build/"; done
 	kill_each_stage && traffic && run/restart.sh all -i $instance && kill_each_stage && traffic && kill -9 "$(pid_of ingress)" && eventually ready || return 1
 	[ "$(grep -c 'is of a build with another layout' "$dir/log")" = 6 ] || return 1 # at the first death, and when asked
+	replace_keepers && kill_each_stage && kill_each_stage || return 1 # and the next supervisor has what runs
 	for program in hold supervise; do install "$work/new/build/$program" "$work/build/"; done
+	lines=$(wc -l <"$dir/log")
+	ONTIME_BUILD=$sound # what asks is of the old layout still
+	replace_keepers && kill_each_stage && sleep 2 || return 1
+	ONTIME_BUILD=$work/build
+	[ $(($(wc -l <"$dir/log") - lines)) -lt 60 ] || return 1
 	fails_with 2 'another layout' run/launch.sh -c "$conf" && run/stop.sh -i $instance && nothing_is_left && run/launch.sh -c "$conf" && ready &&
 		run/stop.sh -i $instance && nothing_is_left
 }
@@ -179,6 +210,7 @@ check "a log that was moved away is begun anew by all" rotated_log
 check "a log is cut when it is too long" log_is_cut
 check "a process limit is over when it is over" process_limit
 check "a build of another layout under a running instance: it goes on, and stop cleans up" other_layout
+check "a binary that crashes at once is not started without end" broken_binary
 check "a frozen supervisor blocks neither launch nor stop" frozen_supervisor
 check "a storm of reloads ends no stage that is being started" reload_storm
 check "a reader of the configuration that is frozen does not freeze the supervisor" frozen_reader

@@ -170,6 +170,38 @@ launch_from_elsewhere() { # a relative plugin is found, and the advice is for th
 	ready && grep -q "run/stop.sh -i $instance " "$work/out" && grep -q "nc -u -w1 127.0.0.1 ${listen}" "$work/out"
 }
 
+gone() { # PID
+	[ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"
+}
+
+a_frozen_holder_goes_on() { # for a launch, which finds that it has a supervisor to start
+	kill -STOP "$(build/hold --holder -i "$instance")" && kill -9 "$(build/hold --supervisor -i "$instance")"
+	fails_with 1 'is running already' run/launch.sh -c "$conf" && run/status.sh -i "$instance"
+}
+
+asked_between_supervisors() { # to end: it starts no other
+	holder=$(build/hold --holder -i "$instance")
+	kill -9 "$(build/hold --supervisor -i "$instance")" && kill -TERM "$holder" && eventually gone "$holder" || return 1
+	! build/hold --supervisor -i "$instance" && ready && run/launch.sh -c "$conf" && ready
+}
+
+stop_drains_through_a_dead_stage() { # whose supervisor died too, and whose holder was to start that again
+	kill -STOP "$(build/hold --holder -i "$instance")"
+	kill -9 "$(build/hold --supervisor -i "$instance")" "$(pid_of edf)"
+	build/load -c "$conf" --rate 2000 --seconds 0.2 --drain 0 >/dev/null 2>&1 || true
+	[ "$(build/hold --held -i "$instance")" -gt 0 ] && run/stop.sh -i "$instance" >"$work/out" && nothing_is_left || return 1
+	! grep 'could not be sent' "$work/out" && run/launch.sh -c "$conf"
+}
+
+follows_another() { # a tail, of the log until its holder ends
+	now=$(pgrep -P "$launch" -x tail) && [ "$now" != "$1" ]
+}
+
+holder_dies_then_stop() {
+	first=$(pgrep -P "$launch" -x tail) && kill -9 "$(build/hold --holder -i "$instance")" && eventually follows_another "$first" &&
+		run/stop.sh -i "$instance"
+}
+
 foreground() { # ends with the instance, however that is stopped, and leaves no process
 	run/stop.sh -i "$instance" >/dev/null
 	run/launch.sh -c "$conf" --foreground >"$work/foreground" 2>&1 &
@@ -201,7 +233,11 @@ check "a launch from another run directory does not supervise a second time" oth
 check "stop works when the run directory is gone" stop_without_run_directory
 check "a launch from elsewhere finds a relative plugin, and its advice is right" launch_from_elsewhere
 check "too few descriptors are told" too_few_descriptors
+check "a holder that was frozen goes on with a launch" a_frozen_holder_goes_on
+check "a holder that is asked to end between two supervisors ends" asked_between_supervisors
+check "a stop drains through a stage that died with its supervisor" stop_drains_through_a_dead_stage
 check "a launch in the foreground ends with a stop from elsewhere" foreground run/stop.sh -i "$instance"
+check "a launch in the foreground outlives its holder" foreground holder_dies_then_stop
 # shellcheck disable=SC2016 # set in there
 check "a launch in the foreground stops on TERM" foreground eval 'kill -TERM "$launch"'
 run/stop.sh -c "$conf" >/dev/null

@@ -67,12 +67,13 @@ all_stand_by() {
 	[ "$(standbys)" = 3 ]
 }
 
-a_standby_takes_over() { # the process that waited is the next stage, and another waits; killed itself, it is replaced
+a_standby_takes_over() { # the process that waited is the next stage, were it frozen, and another waits; killed itself, it is replaced
 	for stage in ingress edf egress; do
 		eventually all_stand_by || return 1
 		sleep 0.3 # until the supervisor has heard of it too
 		supervisor=$(build/hold --supervisor -i "$instance")
 		waits=$(pgrep -x "$stage\*" -P "$supervisor")
+		kill -STOP "$waits"
 		kill -9 "$(pid_of $stage)"
 		eventually ready && [ "$(pid_of $stage)" = "$waits" ] || return 1
 		eventually all_stand_by || return 1
