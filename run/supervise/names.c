@@ -131,7 +131,7 @@ static void shorten_log(const struct names *n)
 int names_keep(struct names *n)
 {
 	char path[PATH_BYTES], why[WHY_BYTES] = "";
-	int err = 0, log_gone = is_missing(n, "log"), reopened = 0, any = 0;
+	int err = 0, reopened = 0, any = 0;
 
 	if (is_missing(n, ".") && directory_make(n->directory, path, why))
 		err = -EACCES;
@@ -140,7 +140,7 @@ int names_keep(struct names *n)
 			err = write_file(n, (enum name)i);
 			any = 1;
 		}
-	if (log_gone && !err)
+	if (!err) /* moved away, and a stage may have begun another already */
 		reopened = log_reopen();
 	if (err && !n->has_told)
 		log_error("put the files of %s back: %s: trying again each second; nothing that runs needs them",

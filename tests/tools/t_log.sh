@@ -137,6 +137,12 @@ all_starts_are_logged() {
 	wc -l "$work/all"
 }
 
+begun_by_a_stage() { # before its supervisor has seen that it was moved away: the others follow
+	launch || return 1
+	eventually pgrep -x 'edf\*' && mv "$log" "$log.1" && kill -9 "$(pid_of edf)" && eventually grep -q 'edf: ready' "$log" &&
+		eventually grep -q 'egress: reloaded' "$log" && kill -9 "$(pid_of ingress)" && eventually grep -q 'supervise: ingress ended' "$log"
+}
+
 relaunch() {
 	run/stop.sh -i "$instance" >/dev/null && rm -f "$kept"* && launch
 }
@@ -185,6 +191,8 @@ check "a tool's line is plain, in a file too" a_tool_is_plain_in_a_file
 check "a stop and a launch keep the log of the runs before" stop_and_launch_keep_it
 check "so does a death of all" a_crash_of_all_keeps_it
 check "what is kept stays small" it_stays_small
+run/stop.sh -i "$instance" >/dev/null
+check "a stage that was there first begins a new log for all" begun_by_a_stage
 if [ -x /usr/sbin/logrotate ]; then
 	check "logrotate moves it away while stages die: no line is lost" moved_away_under_it
 	check "likewise with a new file and a HUP" moved_away_with_a_hup
