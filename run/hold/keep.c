@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -129,18 +128,16 @@ static void wait_for_the_next(struct keeper *k)
 		poll(&p, 1, (int)(pause_ns / NS_PER_MS));
 }
 
-/* The one that has started this holder. It may be gone, and then its number is nobody's, or a stranger's. */
+/* The one that has started this holder. */
 static int watch_parent(struct keeper *k)
 {
-	k->pidfd = (int)syscall(SYS_pidfd_open, k->pid, 0);
-	if (k->pidfd >= 0 && getppid() == k->pid) {
-		k->kept_fd = process_binary(k->pidfd, k->pid);
-		return 0;
-	}
-	if (k->pidfd >= 0)
-		close(k->pidfd);
-	k->pidfd = -1;
-	return -ESRCH;
+	int pidfd = process_open_parent(k->pid);
+
+	if (pidfd < 0)
+		return pidfd;
+	k->pidfd = pidfd;
+	k->kept_fd = process_binary(pidfd, k->pid);
+	return 0;
 }
 
 static int open_supervisor(void)

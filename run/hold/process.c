@@ -45,6 +45,17 @@ int process_open(const struct segment *seg, int who, pid_t *pid)
 	return -ESRCH;
 }
 
+int process_open_parent(pid_t pid)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), err = -errno;
+
+	if (getppid() == pid) /* still: so the descriptor is of it */
+		return pidfd < 0 ? err : pidfd;
+	if (pidfd >= 0)
+		close(pidfd);
+	return -ESRCH;
+}
+
 int process_binary(int pidfd, pid_t pid)
 {
 	char path[32];

@@ -24,6 +24,12 @@
 /* process_open - a pidfd of the stage, the supervisor or the holder, and its pid; or an error. */
 int process_open(const struct segment *seg, int who, pid_t *pid);
 
+/*
+ * process_open_parent - a pidfd of the process that has started this one, if that is pid still. -ESRCH: it is gone, and
+ * its number is nobody's or a stranger's; else why there is no descriptor.
+ */
+int process_open_parent(pid_t pid);
+
 /* process_binary - what it runs, whatever has the name by now: a descriptor to start it by, or an error. */
 int process_binary(int pidfd, pid_t pid);
 

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,19 +22,18 @@ int holder_init(struct holder *h, const char *build, char *const *argv)
 {
 	const char *number = getenv(HOLDER_VARIABLE);
 	pid_t pid = number ? atoi(number) : 0;
+	int pidfd;
 
 	*h = (struct holder){ .is_wanted = pid > 0, .pidfd = -1, .argv = argv };
 	snprintf(h->binary, sizeof(h->binary), "%s/hold", build);
 	unsetenv(HOLDER_VARIABLE);
 	if (!h->is_wanted)
 		return 0;
-	h->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (getppid() == pid) /* still: so the descriptor is of it */
-		return 0;
-	if (h->pidfd >= 0)
-		close(h->pidfd);
-	h->pidfd = -1;
-	return -ESRCH;
+	pidfd = process_open_parent(pid);
+	if (pidfd == -ESRCH)
+		return pidfd;
+	h->pidfd = pidfd < 0 ? -1 : pidfd; /* short of descriptors it goes on, and tries to have another */
+	return 0;
 }
 
 void holder_start(struct holder *h, uint64_t now)

@@ -100,12 +100,15 @@ static ino_t inode_of(const char *file)
 	return stat(file, &st) < 0 ? 0 : st.st_ino;
 }
 
-/* The binary to start: the one that is there, or the kept one if that is of another layout, gone, or being written. */
-static const char *choose_binary(struct life *l, char path[32])
+/*
+ * The binary to start: the one that is there, or the kept one if that is of another layout, gone, or being written.
+ * *there: the inode of the one that is there.
+ */
+static const char *choose_binary(const struct life *l, char path[32], ino_t *there)
 {
 	ino_t inode = inode_of(l->binary);
 
-	l->runs_inode = inode;
+	*there = inode;
 	if ((inode != 0 && inode != l->refused_inode) || l->kept_fd < 0)
 		return l->binary;
 	snprintf(path, 32, "/proc/self/fd/%d", l->kept_fd);
@@ -124,21 +127,20 @@ static void start_standby(struct life *l, char *const *argv, uint64_t now)
 {
 	char kept[32];
 	const char *binary;
-	ino_t ran = l->runs_inode;
+	ino_t inode;
 
 	if (l->standby.pid || now < l->standby.due_ns)
 		return;
-	binary = choose_binary(l, kept);
-	if (standby_start(&l->standby, binary, argv, l->runs_inode))
+	binary = choose_binary(l, kept, &inode);
+	if (standby_start(&l->standby, binary, argv, inode))
 		l->standby.due_ns = now + NS_PER_S;
-	l->runs_inode = ran; /* choose_binary() has said which the next one is of */
 }
 
 /* The binary that is being written just now cannot be started: then the kept one. 0 or an errno value. */
 static int start_cold(struct life *l, char *const *argv)
 {
 	char kept[32];
-	const char *binary = choose_binary(l, kept);
+	const char *binary = choose_binary(l, kept, &l->runs_inode);
 	int err;
 
 	setenv(STANDBY_LAST_END, l->last_end, 1);
