@@ -6,6 +6,7 @@
 
 #include "config/address.h"
 #include "log.h"
+#include "stage/listen.h"
 
 #define LOOK_NS (250 * NS_PER_MS)
 
@@ -61,12 +62,12 @@ static void bind_now(struct inputs *n, struct stage *s, const struct ingress *in
 {
 	const struct address *a = address_of(s, in, flow);
 	const char *class = s->config.classes[in->class_of[flow]].name;
-	struct sockaddr_storage at;
 	char text[ADDRESS_BYTES];
-	int err = address_resolve(a, &at);
+	int err;
 
-	if (!err && bind(fd[flow], (const struct sockaddr *)&at, a->len) < 0)
-		err = -errno;
+	if (!listen_may_bind(&s->config, flow, n->unbound))
+		return;
+	err = listen_bind(&s->config, fd, flow);
 	if (!err) {
 		n->unbound &= ~(1ULL << flow);
 		count_remade(s);
@@ -124,14 +125,42 @@ static void follow_interface(struct inputs *n, struct stage *s, const struct ing
 	n->refused = err ? n->refused | 1ULL << flow : n->refused & ~(1ULL << flow);
 }
 
+static void rule_now(struct inputs *n, struct stage *s, const int *fd, uint32_t flow)
+{
+	int err = listen_rule(&s->config, fd, flow);
+
+	if (err) {
+		stage_call_failed(s, "SO_ATTACH_REUSEPORT_CBPF", -err);
+		return;
+	}
+	stage_call_works(s, "SO_ATTACH_REUSEPORT_CBPF");
+	n->unruled &= ~(1ULL << flow);
+}
+
+static void rule_all(struct inputs *n, struct stage *s, const int *fd)
+{
+	for (uint64_t left = n->unruled & ~n->unbound; left; left &= left - 1)
+		rule_now(n, s, fd, (uint32_t)__builtin_ctzll(left));
+}
+
+void inputs_rule(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd)
+{
+	for (uint32_t flow = 0; flow < in->n_flows; flow++)
+		if (listen_completes(&s->config, flow))
+			n->unruled |= 1ULL << flow;
+	rule_all(n, s, fd);
+}
+
 void inputs_look(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd, uint64_t now)
 {
 	if (now < n->look_at_ns)
 		return;
 	n->look_at_ns = now + LOOK_NS;
-	for (uint64_t left = n->unbound | n->scoped; left; left &= left - 1) {
-		uint32_t flow = (uint32_t)__builtin_ctzll(left);
+	rule_all(n, s, fd);
+	for (uint64_t left = n->unbound | n->scoped; left;) { /* downwards: listen.h */
+		uint32_t flow = 63 - (uint32_t)__builtin_clzll(left);
 
+		left &= ~(1ULL << flow);
 		if (n->unbound >> flow & 1)
 			bind_now(n, s, in, fd, flow);
 		else

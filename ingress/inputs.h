@@ -24,11 +24,15 @@ struct inputs {
 	uint64_t unbound; /* it has no address yet */
 	uint64_t scoped; /* a link-local one with the interface by name */
 	uint64_t gone; /* without its interface, and it has been said */
+	uint64_t unruled; /* its group is to get the rules of the configuration in force (stage/listen.h) */
 	uint64_t refused; /* it cannot be bound for another reason, and it has been said */
 };
 
 /* inputs_open - find out which of the sockets need it. fd[flow]: as handed on. */
 void inputs_open(struct inputs *n, const struct stage *s, const struct ingress *in, const int *fd);
+
+/* inputs_rule - the rules of what several classes listen on are those of s->config now, or as soon as that works. */
+void inputs_rule(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd);
 
 /* inputs_look - bind what can be bound now. Cheap when called often. */
 void inputs_look(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd, uint64_t now);

@@ -142,16 +142,23 @@ static bool is_same_address(const struct parts *a, const struct parts *b)
 	return a->family == b->family && a->v4 == b->v4 && IN6_ARE_ADDR_EQUAL(&a->v6, &b->v6);
 }
 
-bool address_overlap(const struct address *a, const struct address *b)
+bool address_is_same(const struct address *a, const struct address *b)
 {
 	struct parts pa = parts_of(a), pb = parts_of(b);
 	bool same_scope = pa.scope_id == pb.scope_id;
 
-	if (pa.family == AF_UNSPEC || pa.family != pb.family || pa.port != pb.port)
-		return false;
 	if (a->scope[0] && b->scope[0]) /* by name, since neither may have an index yet */
 		same_scope = strcmp(a->scope, b->scope) == 0;
-	return (same_scope && is_same_address(&pa, &pb)) || is_wildcard(&pa) || is_wildcard(&pb);
+	return same_scope && pa.port == pb.port && is_same_address(&pa, &pb);
+}
+
+bool address_overlap(const struct address *a, const struct address *b)
+{
+	struct parts pa = parts_of(a), pb = parts_of(b);
+
+	if (pa.family == AF_UNSPEC || pa.family != pb.family || pa.port != pb.port)
+		return false;
+	return address_is_same(a, b) || is_wildcard(&pa) || is_wildcard(&pb);
 }
 
 bool address_is_same_host(const struct address *a, const struct address *b)

@@ -43,6 +43,9 @@ int address_resolve(const struct address *a, struct sockaddr_storage *now);
 /* address_overlap - whether no two sockets could be bound to a and b at once: equal, or one is a wildcard. */
 bool address_overlap(const struct address *a, const struct address *b);
 
+/* address_is_same - address, port and link alike, as they are written. */
+bool address_is_same(const struct address *a, const struct address *b);
+
 /* address_is_same_host - the same address on the same link as of now, whatever the ports. */
 bool address_is_same_host(const struct address *a, const struct address *b);
 

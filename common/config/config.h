@@ -23,6 +23,7 @@
 #include "address.h"
 #include "hosts.h"
 #include "ids.h"
+#include "match.h"
 
 #define CONFIG_WHY_BYTES 8192 /* room for all the lines of a refusal */
 #define DASH_HOSTS_BYTES 512
@@ -36,6 +37,7 @@ struct class_config {
 	uint32_t n_listen, n_dests;
 	struct address listen[MAX_LISTEN];
 	struct address dests[MAX_DESTS];
+	struct match match; /* which datagrams of an address that a class below listens on too */
 	uint32_t expected_pps; /* what its senders keep to; 0: not said. For build/check only, as the next two */
 	uint32_t expected_burst_pkts;
 	uint64_t expected_service_ns; /* longest work on one packet */

@@ -9,6 +9,7 @@
 
 #include "address.h"
 #include "decimal.h"
+#include "match.h"
 #include "value.h"
 
 static_assert(sizeof(enum policy) == sizeof(uint32_t), "choices are stored as uint32_t");
@@ -324,6 +325,20 @@ static int parse_names(const struct option *o, void *base, const char *text, str
 	return 0;
 }
 
+static int parse_match(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
+{
+	struct match *m = (struct match *)((char *)base + o->offset);
+
+	(void)hosts;
+	return match_parse(m, text, reason);
+}
+
+static void format_match(const struct option *o, const void *base, char *text)
+{
+	match_format((const struct match *)((const char *)base + o->offset), text);
+}
+
+const struct kind kind_match = { .parse = parse_match, .format = format_match };
 const struct kind kind_choice = { .parse = parse_choice, .format = format_choice, .print_range = print_words };
 const struct kind kind_work = { .parse = parse_work, .format = format_work, .print_range = print_words };
 const struct kind kind_name = { .parse = parse_name, .format = format_name };

@@ -68,6 +68,9 @@ const struct option options[] = {
 	{ CLASS("listen", listen), .kind = &kind_listen, .second = offsetof(struct class_config, n_listen),
 	  .accepts = "1..4 ADDRESS:PORT", .change = CHANGE_IDENTITY,
 	  .help = "where its datagrams arrive; a NAME:PORT is resolved at launch" },
+	{ CLASS("match", match), .kind = &kind_match, .accepts = "TERMS", .change = CHANGE_RELOAD,
+	  .help = "which datagrams of an address that a class below has too: dscp ef, from 10.0.0.0/8 and size <= "
+		  "200" },
 	{ CLASS("send", dests), .kind = &kind_send, .second = offsetof(struct class_config, n_dests),
 	  .accepts = "1..8 ADDRESS:PORT", .change = CHANGE_IDENTITY, .help = "where they go, likewise" },
 	{ CLASS("budget", budget_ns), .kind = &kind_time, .standard = "none", .min = 10 * NS_PER_US,
