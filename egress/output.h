@@ -27,6 +27,7 @@
 struct output {
 	int fd;
 	const struct address *to; /* as configured */
+	const struct class_config *options; /* of its class */
 	const char *class;
 	uint32_t overhead_bytes; /* IP and UDP header */
 	uint32_t gso_below_bytes; /* packets of this size or more go singly; 0: all */
@@ -39,6 +40,7 @@ struct output {
 	int gives_up; /* no packet waits any more */
 	/* The way. */
 	int has_way; /* as of the last look */
+	uint32_t interface; /* to a group: the index of the one that is sent by; 0: the kernel's choice */
 	uint32_t n_remade; /* reconnections to another local address; sender_count_remade() resets it */
 	int is_retried; /* the packet at the head has had its second try */
 	uint64_t mend_at_ns, mend_pause_ns; /* after errors: not before; doubles while nothing helps */

@@ -26,8 +26,8 @@ struct address {
 };
 
 /*
- * address_parse - "127.0.0.1:8080", "[::1]:8080" or "[fe80::1%eth0]:8080" of len bytes; false if it is none. That there
- * is no such interface now is no mistake.
+ * address_parse - "127.0.0.1:8080", "[::1]:8080", "[fe80::1%eth0]:8080" or "239.1.2.3%eth0:8080" of len bytes; false if
+ * it is none. That there is no such interface now is no mistake.
  */
 bool address_parse(const char *whole, size_t len, struct address *a);
 
@@ -57,6 +57,7 @@ enum {
 	ADDRESS_IS_MAPPED = 8, /* IPv4 in IPv6 form */
 	ADDRESS_COMES_BACK = 16, /* loopback, or the group that every host is in */
 	ADDRESS_LACKS_SCOPE = 32, /* another one on each link, and no link is named */
+	ADDRESS_LACKS_INTERFACE = 64, /* a group, and no interface is named */
 };
 
 uint32_t address_traits(const struct address *a);

@@ -66,6 +66,41 @@ static void listens(const struct search *s, uint32_t i)
 		}
 }
 
+/* 255.255.255.255 is one; others look like any host's, and are refused by the kernel. */
+static void broadcast(const struct search *s, uint32_t i)
+{
+	const struct class_config *class = &s->c->classes[i];
+	static const char reason[] = "a broadcast address; that is asked for by broadcast = on";
+
+	for (uint32_t k = 0; k < class->n_listen && !class->broadcast; k++)
+		if (address_traits(&class->listen[k]) & ADDRESS_IS_BROADCAST)
+			conflict(s, (int)i, "listen", "%s", reason);
+	for (uint32_t k = 0; k < class->n_dests && !class->broadcast; k++)
+		if (address_traits(&class->dests[k]) & ADDRESS_IS_BROADCAST)
+			conflict(s, (int)i, "send", "%s", reason);
+}
+
+static bool has_group(const struct class_config *class)
+{
+	for (uint32_t k = 0; k < class->n_listen; k++)
+		if (group_is(&class->listen[k]))
+			return true;
+	return false;
+}
+
+static void groups(const struct search *s, uint32_t i)
+{
+	const struct class_config *class = &s->c->classes[i];
+
+	if (class->group_sources.n > 0 && !has_group(class))
+		conflict(s, (int)i, "group_sources", "class %s listens on no multicast group", class->name);
+	if (class->match.n > 0 && has_group(class))
+		conflict(s, (int)i, "match",
+			 "class %s listens on a multicast group, of which each socket gets each datagram; rules do not "
+			 "hold there",
+			 class->name);
+}
+
 /* A class with a rule leaves datagrams to a class below it, on each of its addresses. */
 static void match(const struct search *s, uint32_t i)
 {
@@ -198,6 +233,8 @@ void conflict_find(const struct config *c, const char *top, conflict_tell *tell,
 	for (uint32_t i = 0; i < c->n_classes; i++) {
 		listens(&s, i);
 		match(&s, i);
+		broadcast(&s, i);
+		groups(&s, i);
 		quantum(&s, (int)i, "ingress_quantum", c->classes[i].ingress_quantum_bytes);
 		quantum(&s, (int)i, "egress_quantum", c->classes[i].egress_quantum_bytes);
 		margin(&s, i);

@@ -68,11 +68,36 @@ int listen_bind(const struct config *c, const int *fd, uint32_t flow)
 		err = share(fd[flow_of(c, &port.members[0])]);
 	if (!err && place > 0)
 		err = share(fd[flow]);
+	if (!err)
+		group_prepare(fd[flow], a);
 	if (!err && bind(fd[flow], (const struct sockaddr *)&at, a->len) < 0)
 		err = -errno;
 	if (!err && listen_completes(c, flow))
 		err = listen_rule(c, fd, flow);
 	return err;
+}
+
+int listen_follow(const struct config *c, int fd, uint32_t flow, uint32_t *joined)
+{
+	struct port port;
+	const struct port_member *m = &port.members[find(c, flow, &port)];
+	const struct class_config *class = &c->classes[m->class];
+	const struct address *a = &class->listen[m->listen];
+	uint32_t interface;
+	bool is_new = false;
+	int err;
+
+	if (!group_is(a))
+		return 0;
+	interface = group_interface(a);
+	if (interface == 0)
+		return -ENODEV;
+	if (interface == *joined)
+		return 0;
+	err = group_join(fd, a, interface, &class->group_sources, &is_new);
+	if (!err)
+		*joined = interface;
+	return err ? err : is_new;
 }
 
 int listen_rule(const struct config *c, const int *fd, uint32_t flow)

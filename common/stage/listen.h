@@ -31,4 +31,11 @@ bool listen_completes(const struct config *c, uint32_t flow);
 /* listen_rule - put the rules in force for the group of this flow, which is bound and completes it. */
 int listen_rule(const struct config *c, const int *fd, uint32_t flow);
 
+/*
+ * listen_follow - for a group: a member by the interface of its name, whatever its index is now. *joined: the index it
+ * is a member by, as far as this process knows; 0: it does not. 1 when it has become one, 0 when all is as it was,
+ * -ENODEV when there is no such interface. Any other address: 0.
+ */
+int listen_follow(const struct config *c, int fd, uint32_t flow, uint32_t *joined);
+
 #endif

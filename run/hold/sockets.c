@@ -61,7 +61,7 @@ static int open_input(const struct address *a, uint32_t buffer_bytes, const char
 	return fd;
 }
 
-static int open_output(const struct address *a, const char *name)
+static int open_output(const struct class_config *class, const struct address *a, const char *name)
 {
 	int v4 = a->at.ss_family == AF_INET, fd = socket(a->at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0), err;
 	struct sockaddr_storage at;
@@ -70,9 +70,12 @@ static int open_output(const struct address *a, const char *name)
 	if (fd < 0)
 		return -errno;
 	set(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, 1);
+	set(fd, SOL_SOCKET, SO_BROADCAST, (int)class->broadcast);
 	set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
 	set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
 	err = address_resolve(a, &at);
+	if (!err)
+		err = group_aim(fd, a, class->group_ttl, class->group_loop);
 	if (!err && connect(fd, (const struct sockaddr *)&at, a->len) < 0)
 		err = -errno;
 	if (err == -ENETUNREACH || err == -EHOSTUNREACH || err == -EADDRNOTAVAIL || err == -ENODEV ||
@@ -115,7 +118,8 @@ static int refuse(const struct config *c, uint32_t class, const char *what, cons
 	log_error("%s %s for class %s: %s%s", what, address_format(a, text), c->classes[class].name, log_text_of(-err),
 		  err == -EADDRINUSE
 			  ? ": another program has this port (ss -lunp tells which); stop it, or change `listen`"
-			  : "");
+		  : err == -EACCES ? ": a broadcast address needs broadcast = on"
+				   : "");
 	return EXIT_TEMPORARY;
 }
 
@@ -126,7 +130,7 @@ static int open_one(struct sockets *s, const struct config *c, uint32_t class, i
 	int fd;
 
 	snprintf(name, sizeof(name), "%s.%s.%u", c->classes[class].name, out ? "out" : "in", i);
-	fd = out ? open_output(a, name) : open_input(a, c->socket_buffer_bytes, name);
+	fd = out ? open_output(&c->classes[class], a, name) : open_input(a, c->socket_buffer_bytes, name);
 	if (fd < 0)
 		return refuse(c, class, out ? "connect to" : "bind", a, fd);
 	add(s, fd, name);
@@ -145,6 +149,14 @@ static int open_all(struct sockets *s, const struct config *c, int out)
 	return 0;
 }
 
+static int join(const struct config *c, int fd, uint32_t flow)
+{
+	uint32_t joined = 0;
+	int got = listen_follow(c, fd, flow, &joined);
+
+	return got < 0 ? got : 0;
+}
+
 static int bind_one(struct sockets *s, const struct config *c, uint32_t class, uint32_t i, uint32_t flow,
 		    uint64_t *unbound)
 {
@@ -152,6 +164,8 @@ static int bind_one(struct sockets *s, const struct config *c, uint32_t class, u
 	int err = listen_may_bind(c, flow, *unbound) ? listen_bind(c, s->fds, flow) : -EADDRNOTAVAIL;
 	char text[ADDRESS_BYTES];
 
+	if (err == 0)
+		err = join(c, s->fds[flow], flow);
 	if (err == 0)
 		return 0;
 	*unbound |= 1ULL << flow;
