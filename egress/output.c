@@ -196,6 +196,15 @@ static int connect_first(struct output *o)
 	return err ? tell_no_way(o, err) : 0;
 }
 
+void output_set_tos(struct output *o)
+{
+	int v4 = o->to->at.ss_family == AF_INET;
+	int tos = o->options->dscp == DSCP_KEEP ? 0 : (int)(o->options->dscp << 2);
+
+	if (setsockopt(o->fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof(tos)) == 0)
+		o->tos = (uint8_t)tos;
+}
+
 int output_make(struct output *o, const struct class_config *c, uint32_t i, int gso)
 {
 	const struct address *to = &c->dests[i];
@@ -208,6 +217,7 @@ int output_make(struct output *o, const struct class_config *c, uint32_t i, int 
 	if (o->fd >= 0) {
 		o->has_way = end_of(o->fd, getpeername).len != 0; /* if not, hold has said so */
 		aim_own(o);
+		output_set_tos(o);
 		return 0;
 	}
 	o->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -215,6 +225,7 @@ int output_make(struct output *o, const struct class_config *c, uint32_t i, int 
 		return -errno;
 	setsockopt(o->fd, family == AF_INET ? SOL_IP : SOL_IPV6, family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &on,
 		   sizeof(on));
+	output_set_tos(o);
 	err = connect_first(o);
 	return is_no_way(-err) ? 0 : err;
 }

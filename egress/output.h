@@ -30,6 +30,7 @@ struct output {
 	const struct class_config *options; /* of its class */
 	const char *class;
 	uint32_t overhead_bytes; /* IP and UDP header */
+	uint8_t tos; /* what the socket sends with; a message may say otherwise */
 	uint32_t gso_below_bytes; /* packets of this size or more go singly; 0: all */
 	uint64_t gso_again_at_ns; /* until then all go singly */
 	uint32_t refusals; /* in a row, without an ICMP error in between, and without a datagram sent */
@@ -48,6 +49,9 @@ struct output {
 
 /* output_make - the socket that hold made, or without one (systemd hands on inputs only) a new one. 0 or -errno. */
 int output_make(struct output *o, const struct class_config *c, uint32_t i, int gso);
+
+/* output_set_tos - the socket sends with what the class's dscp says, or 0 where each datagram keeps its own. */
+void output_set_tos(struct output *o);
 
 /*
  * output_drain_errors - take up to 64 errors out of the error queue. Returns how many were ICMP's, about earlier

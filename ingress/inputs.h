@@ -33,8 +33,11 @@ struct inputs {
 /* inputs_open - find out which of the sockets need it. fd[flow]: as handed on. */
 void inputs_open(struct inputs *n, const struct stage *s, const struct ingress *in, const int *fd);
 
-/* inputs_rule - the rules of what several classes listen on are those of s->config now, or as soon as that works. */
-void inputs_rule(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd);
+/*
+ * inputs_apply - what s->config says now of sockets that are open: the rules of what several classes listen on (or as
+ * soon as that works), and whether datagrams tell their type of service.
+ */
+void inputs_apply(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd);
 
 /* inputs_look - bind what can be bound now. Cheap when called often. */
 void inputs_look(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd, uint64_t now);

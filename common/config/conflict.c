@@ -80,6 +80,14 @@ static void broadcast(const struct search *s, uint32_t i)
 			conflict(s, (int)i, "send", "%s", reason);
 }
 
+static void marks(const struct search *s, uint32_t i)
+{
+	const struct class_config *class = &s->c->classes[i];
+
+	if (class->ecn == ECN_MARK && class->budget_ns == BUDGET_NONE)
+		conflict(s, (int)i, "ecn", "class %s has no budget to mark by; give it one, or use keep", class->name);
+}
+
 static bool has_group(const struct class_config *class)
 {
 	for (uint32_t k = 0; k < class->n_listen; k++)
@@ -235,6 +243,7 @@ void conflict_find(const struct config *c, const char *top, conflict_tell *tell,
 		match(&s, i);
 		broadcast(&s, i);
 		groups(&s, i);
+		marks(&s, i);
 		quantum(&s, (int)i, "ingress_quantum", c->classes[i].ingress_quantum_bytes);
 		quantum(&s, (int)i, "egress_quantum", c->classes[i].egress_quantum_bytes);
 		margin(&s, i);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dscp.h"
 #include "value.h"
 
 #define WORD_BYTES 64 /* "ffff:...:255.255.255.255/128" */
@@ -21,18 +22,6 @@
 
 static_assert(MATCH_BYTES <= VALUE_BYTES, "a rule is a value of the configuration");
 static_assert(MAX_TERMS * (sizeof("from /128 and ") + INET6_ADDRSTRLEN) <= MATCH_BYTES, "the longest rule fits");
-
-static const struct {
-	const char *name;
-	uint8_t value;
-} dscps[] = {
-	{ "ef", 46 },	{ "va", 44 },	{ "le", 1 },	{ "cs0", 0 },	{ "cs1", 8 },	{ "cs2", 16 },
-	{ "cs3", 24 },	{ "cs4", 32 },	{ "cs5", 40 },	{ "cs6", 48 },	{ "cs7", 56 },	{ "af11", 10 },
-	{ "af12", 12 }, { "af13", 14 }, { "af21", 18 }, { "af22", 20 }, { "af23", 22 }, { "af31", 26 },
-	{ "af32", 28 }, { "af33", 30 }, { "af41", 34 }, { "af42", 36 }, { "af43", 38 },
-};
-
-#define N_DSCPS (sizeof(dscps) / sizeof(dscps[0]))
 
 /* The words of a rule, one by one. A comma is a word; so is an operator, with or without blanks around it. */
 struct words {
@@ -69,20 +58,8 @@ static bool is_number(const char *text, uint32_t most, uint32_t *value)
 
 static int parse_dscp(struct match_term *t, struct words *w, char *reason)
 {
-	uint32_t value = 0;
-
-	take(w);
-	for (size_t i = 0; i < N_DSCPS; i++)
-		if (strcmp(dscps[i].name, w->word) == 0) {
-			t->value = dscps[i].value;
-			return 0;
-		}
-	if (!is_number(w->word, 63, &value))
-		return value_refuse(reason,
-				    "\"%s\" is no code point; use ef, va, le, cs0 to cs7, af11 to af43, or 0 "
-				    "to 63",
-				    w->word);
-	t->value = (uint8_t)value;
+	if (!dscp_parse(take(w), &t->value))
+		return value_refuse(reason, "\"%s\" is no code point; use " USE_DSCP, w->word);
 	return 0;
 }
 
@@ -213,10 +190,10 @@ static void format_term(const struct match_term *t, char *text, size_t bytes)
 
 	switch ((enum term_kind)t->kind) {
 	case TERM_DSCP:
-		snprintf(text, bytes, "dscp %u", t->value);
-		for (size_t i = 0; i < N_DSCPS; i++)
-			if (dscps[i].value == t->value)
-				snprintf(text, bytes, "dscp %s", dscps[i].name);
+		if (dscp_name(t->value))
+			snprintf(text, bytes, "dscp %s", dscp_name(t->value));
+		else
+			snprintf(text, bytes, "dscp %u", t->value);
 		break;
 	case TERM_FROM:
 		inet_ntop(t->is_v6 ? AF_INET6 : AF_INET, t->prefix, address, sizeof(address));

@@ -8,7 +8,6 @@
  *          match_eval() is the truth; the program that port.h makes of the rules decides alike, before the datagram is
  *          put into any receive buffer.
  *          A term about the other family never holds. Neither does one about a byte behind the end.
- * Source:  names of code points: RFC 2474, 2597, 3246, 5865, 8622.
  */
 #ifndef ONTIME_CONFIG_MATCH_H
 #define ONTIME_CONFIG_MATCH_H
