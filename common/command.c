@@ -227,9 +227,9 @@ int command_next(struct command_line *l)
 		int taken;
 
 		if (strcmp(word, "--") == 0 && !l->is_at_rest) {
+			l->is_at_rest = 1;
 			if (l->command->takes_command)
 				return COMMAND_END;
-			l->is_at_rest = 1;
 			continue;
 		}
 		taken = take_word(l, word);

@@ -40,7 +40,7 @@ struct command {
 
 /* What command_next() returns instead of an option's index. */
 enum {
-	COMMAND_END = -1, /* no word is left; words[at] begins the command, if there is one */
+	COMMAND_END = -1, /* no word is left; words[at] begins the command, if is_at_rest */
 	COMMAND_OPERAND = -2, /* it is in value */
 	COMMAND_ANSWERED = -3, /* --help or --version was printed */
 	COMMAND_REFUSED = -4, /* a line was printed */

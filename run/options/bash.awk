@@ -5,8 +5,15 @@ function words(kind_of,   k) { # what is offered for a value of that kind
 		gsub(/,/, " ", k)
 		return "-W '" k "'"
 	}
-	return k == "instance" ? "-W \"$(\"$1\" list --names 2>/dev/null)\"" : k == "recipe" ? "-W \"$(\"$1\" recipe --names 2>/dev/null)\"" :
-		k == "file" ? "-f" : k == "directory" ? "-d" : ""
+	if (k == "instance")
+		return "-W \"$(\"$1\" list --names 2>/dev/null)\""
+	if (k == "recipe")
+		return "-W \"$(\"$1\" recipe --names 2>/dev/null)\""
+	if (k == "file")
+		return "-f"
+	if (k == "directory")
+		return "-d"
+	return ""
 }
 
 function complete(p,   i, s, long, w) {

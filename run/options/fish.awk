@@ -6,8 +6,15 @@ function action(k) {
 		gsub(/,/, " ", k)
 		return " -x -a '" k "'"
 	}
-	return k == "instance" ? " -x -a '(ontime list --names 2>/dev/null)'" : k == "recipe" ? " -x -a '(ontime recipe --names 2>/dev/null)'" :
-		k == "file" ? " -r -F" : k == "directory" ? " -x -a '(__fish_complete_directories)'" : " -x"
+	if (k == "instance")
+		return " -x -a '(ontime list --names 2>/dev/null)'"
+	if (k == "recipe")
+		return " -x -a '(ontime recipe --names 2>/dev/null)'"
+	if (k == "file")
+		return " -r -F"
+	if (k == "directory")
+		return " -x -a '(__fish_complete_directories)'"
+	return " -x"
 }
 
 function plain(s) {

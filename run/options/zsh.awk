@@ -4,8 +4,15 @@ function action(k) {
 		gsub(/,/, " ", k)
 		return "(" k ")"
 	}
-	return k == "instance" ? "{compadd ${(f)\"$($words[1] list --names 2>/dev/null)\"}}" : k == "recipe" ? "{compadd ${(f)\"$($words[1] recipe --names 2>/dev/null)\"}}" :
-		k == "file" ? "_files" : k == "directory" ? "_files -/" : " "
+	if (k == "instance")
+		return "{compadd ${(f)\"$($words[1] list --names 2>/dev/null)\"}}"
+	if (k == "recipe")
+		return "{compadd ${(f)\"$($words[1] recipe --names 2>/dev/null)\"}}"
+	if (k == "file")
+		return "_files"
+	if (k == "directory")
+		return "_files -/"
+	return " "
 }
 
 function plain(s) { # within '...[...]'
