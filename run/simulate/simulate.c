@@ -98,12 +98,9 @@ static int parse(struct options *o, struct command_line *line, int argc, char **
 {
 	const char *overhead = NULL;
 	void *const places[N_COMMAND_OPTIONS] = {
-		[OPTION_CONFIG] = &o->config,
-		[OPTION_INSTANCE] = &o->instance,
-		[OPTION_COMPARE] = &o->compare,
-		[OPTION_PER_PACKET] = &o->per_packet,
-		[OPTION_OVERHEAD] = &overhead,
-		[OPTION_MARGINS] = &o->margins,
+		[OPTION_CONFIG] = &o->config,	[OPTION_INSTANCE] = &o->instance,
+		[OPTION_COMPARE] = &o->compare, [OPTION_PER_PACKET] = &o->per_packet,
+		[OPTION_OVERHEAD] = &overhead,	[OPTION_MARGINS] = &o->margins,
 		[OPTION_JSON] = &o->json,
 	};
 	int status;
@@ -125,9 +122,7 @@ static int parse(struct options *o, struct command_line *line, int argc, char **
 static int load(struct config *c, const struct options *o, const struct command_line *line)
 {
 	static struct hosts hosts; /* nobody is asked: nothing is sent */
-	struct config_source source = {
-		.file = o->config, .argc = line->argc, .argv = line->argv, .hosts = &hosts
-	};
+	struct config_source source = { .file = o->config, .argc = line->argc, .argv = line->argv, .hosts = &hosts };
 	char why[CONFIG_WHY_BYTES];
 
 	if (o->instance && !o->config)
