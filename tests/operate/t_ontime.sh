@@ -145,7 +145,7 @@ demonstrates() {
 	run/ontime demo --rate 2000 --seconds 2 >"$work/demo" 2>&1 || { cat "$work/demo" && return 1; }
 	cat "$work/demo"
 	grep -q 'egress, pid [0-9]*, was killed' "$work/demo" && grep -q 'sent 4000, arrived 4000: lost 0, twice 0, out of order 0, changed 0' "$work/demo" &&
-		[ "$(wc -l <"$work/demo")" = 5 ] && [ "$(run/ontime list --names)" = "$instance" ] && [ ! -e "$ONTIME_RUN_DIR/demo"* ]
+		[ "$(wc -l <"$work/demo")" = 5 ] && [ "$(run/ontime list --names)" = "$instance" ] && [ -z "$(find "$ONTIME_RUN_DIR" -name "demo*")" ]
 }
 
 stops() {

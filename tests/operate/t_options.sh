@@ -130,7 +130,7 @@ zsh_parses() {
 	zsh -f -n "$ONTIME_BUILD/completion/_ontime" || return 1
 	while read -r command table; do
 		options_of "$table" | while read -r name _; do
-			sed -n "/^	$command)/,/;;/p" "$ONTIME_BUILD/completion/_ontime" | grep -q -e "--$name[=[]" || { echo "$command --$name" && exit 1; }
+			sed -n "/^	$command)/,/;;/p" "$ONTIME_BUILD/completion/_ontime" | grep -q -e "--${name}[=[]" || { echo "$command --$name" && exit 1; }
 		done || return 1
 	done <"$work/commands"
 }
