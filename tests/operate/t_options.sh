@@ -5,11 +5,8 @@ set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/harness/check.sh
 . tests/harness/check.sh
-make -s all
 ONTIME_BUILD=${ONTIME_BUILD:-$PWD/build}
 export ONTIME_BUILD
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 
 skip() { # REASON NAME
 	skipped=$((skipped + 1))
@@ -34,6 +31,15 @@ run_it() { # TABLE ARGUMENT...: the program that has this table
 		;;
 	esac
 }
+
+if [ "${1-}" = --run ]; then # for timeout
+	shift
+	run_it "$@"
+	exit
+fi
+make -s all
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 
 is_built() { # TABLE
 	[ "$1" = stage ] || [ "$1" = ontime ] || grep -q "^command $1 " run/options/ontime.options || [ -e "run/$1.sh" ] || [ -x "$ONTIME_BUILD/$1" ] || return 1
@@ -152,11 +158,6 @@ names_one_that_is() { # a table for each command, and a program for each table
 	done
 }
 
-if [ "${1-}" = --run ]; then
-	shift
-	run_it "$@"
-	exit
-fi
 check "each command has a table" names_one_that_is
 for table in $tables; do
 	if ! is_built "$table"; then
