@@ -37,7 +37,7 @@ END {
 	for (i = 1; i <= n_commands[p]; i++)
 		all = all " " command[p, i]
 	print "# bash completion of ontime. Made from run/options/ by run/options/generate.sh."
-	print "_ontime()\n{\n\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} offer='' options='' operand=''"
+	print "_ontime()\n{\n\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} offer='' options='' operand=''\n\tset -- \"${COMP_WORDS[0]}\""
 	print "\tif [ \"$before\" = = ]; then\n\t\tbefore=${COMP_WORDS[COMP_CWORD - 2]}\n\telif [ \"$word\" = = ]; then\n\t\tword=''\n\tfi"
 	print "\tif [ \"$COMP_CWORD\" = 1 ]; then\n\t\tmapfile -t COMPREPLY < <(compgen -W '" substr(all, 2) " --help --version' -- \"$word\")\n\t\treturn\n\tfi"
 	print "\tcase ${COMP_WORDS[1]} in"
@@ -46,6 +46,7 @@ END {
 			printf "\t%s)\n%s\t\t;;\n", command[p, i], complete(command_of[p, i])
 	print "\tesac\n\t[ \"$offer\" != none ] || return 0\n\tcase $word in\n\t-*) [ -n \"$offer\" ] || offer=\"-W '$options'\" ;;"
 	print "\t*) [ -n \"$offer\" ] || offer=$operand ;;\n\tesac"
-	print "\t[ -z \"$offer\" ] || eval \"set -- \\\"${COMP_WORDS[0]}\\\"; mapfile -t COMPREPLY < <(compgen $offer -- \\\"\\$word\\\")\"\n}"
+	print "\tcase $offer in -[fd]) compopt -o filenames 2>/dev/null ;; esac"
+	print "\t[ -z \"$offer\" ] || eval \"mapfile -t COMPREPLY < <(compgen $offer -- \\\"\\$word\\\")\"\n}"
 	print "complete -o bashdefault -F _ontime ontime"
 }
