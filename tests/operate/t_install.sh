@@ -100,7 +100,7 @@ stop_quietly() {
 
 configure() { # KEY VALUE...
 	conf=$work/away/etc/ontime/ontime.conf
-	cp run/ontime.conf "$conf"
+	cp build/full.conf "$conf"
 	listen=$((30000 + $$ % 100 * 10))
 	sed -i "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/
 		s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:$(((listen + 1000) / 10))/" "$conf"
