@@ -6,6 +6,7 @@
 #   V=1                                  show the commands
 #   CC, CFLAGS, CPPFLAGS, LDFLAGS        as usual; what another value changes is built again
 #   PREFIX, BINDIR, LIBEXECDIR, SYSCONFDIR, DATADIR, MANDIR, INCLUDEDIR, SYSTEMDUNITDIR, DESTDIR   where `make install` puts things
+#   BASHCOMPDIR, ZSHCOMPDIR, FISHCOMPDIR  likewise, the shells' completion
 #
 # A file is found by its place:
 #   STAGE/*.c                        the program build/STAGE
@@ -14,6 +15,8 @@
 #   tests/FOLDER/FILE.c              where no file is named after the folder: the program build/tests/FILE
 #   edf/plugins/*.c tests/plugins/*.c   shared objects
 #   common/                          linked into every program; tests/harness/ into every test
+#   run/options/NAME.options         a program's options: what parses and explains them is generated into $(OBJ)/options, $(BUILD)/completion
+#   run/man/PAGE.in                  a man page, built into $(BUILD)/man with the options in it
 # Only what one program needs beyond that is said, below: LIBS_NAME and PARTS_NAME.
 comma := ,
 ifeq ($(origin CC),default)
@@ -22,7 +25,7 @@ endif
 BUILD := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))$(if $(MUTANT),/mutant)$(if $(NO_PROBES),/no-probes)
 OBJ := $(BUILD)/obj
 CFLAGS ?= -O2 -g
-ALL_CPPFLAGS = -D_GNU_SOURCE -Icommon -I. -Irun -Itests $(if $(MUTANT),-DONTIME_MUTANT) $(if $(NO_PROBES),-DONTIME_NO_PROBES) $(CPPFLAGS)
+ALL_CPPFLAGS = -D_GNU_SOURCE -Icommon -I. -Irun -Itests -I$(OBJ) $(if $(MUTANT),-DONTIME_MUTANT) $(if $(NO_PROBES),-DONTIME_NO_PROBES) $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu17 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror=implicit -fno-omit-frame-pointer $(SAN_FLAGS) \
 	$(CFLAGS)
 ALL_LDFLAGS = -rdynamic -Wl,-z,now $(SAN_FLAGS) $(LDFLAGS)
@@ -47,6 +50,10 @@ TEST_SHARED := $(call objects,$(wildcard tests/harness/*.c))
 PLUGINS := $(patsubst edf/plugins/%.c,$(BUILD)/plugins/%.so,$(wildcard edf/plugins/*.c))
 TEST_PLUGINS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/plugins/*.c))
 BPF := $(foreach f,$(wildcard run/*/*.bpf.c),$(BUILD)/$(notdir $(f:.c=.o)))
+TABLES := $(wildcard run/options/*.options)
+COMMANDS := $(filter $(RUN_PROGRAMS) stage,$(TABLES:run/options/%.options=%))
+COMPLETION := $(patsubst %,$(BUILD)/completion/%,ontime.bash _ontime ontime.fish)
+BUILT_PAGES := $(patsubst run/man/%.in,$(BUILD)/man/%,$(wildcard run/man/*.in))
 run_files = $(filter-out %.bpf.c,$(wildcard run/$(1)/*.c))
 test_files = $(if $(filter $(1),$(TEST_FOLDERS)),$(wildcard tests/$(1)/*.c),$(filter %/$(1).c,$(TEST_FILES)))
 
@@ -60,12 +67,12 @@ PARTS_dash := $(LOOK)
 LIBS_latency := -lbpf -lelf
 PARTS_load := $(LOOK) $(SINK) run/traffic/trace.c
 PARTS_check := $(LOOK)
-PARTS_simulate := edf/policy.c edf/plan.c edf/slack.c run/traffic/trace.c
+PARTS_simulate := $(LOOK) edf/policy.c edf/plan.c edf/slack.c run/traffic/trace.c
 LIBS_stat := -lncursesw
 PARTS_stat := $(LOOK)
 PARTS_supervise := run/hold/directory.c run/hold/process.c run/hold/spawn.c
 LIBS_unit := -lcunit
-PARTS_unit := $(STAGE_PARTS) $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen table) $(patsubst %,run/dash/%.c,accept describe feed in_force metrics others report) $(SINK) run/load/schedule.c run/check/feasible.c run/check/cost.c
+PARTS_unit := $(STAGE_PARTS) $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen table) $(patsubst %,run/dash/%.c,accept describe feed metrics report) $(SINK) run/load/schedule.c run/check/feasible.c run/check/cost.c
 LIBS_crash := $(call wrap,mmap munmap recvmmsg sendmmsg)
 PARTS_crash := $(MORTAL) $(STAGE_PARTS) run/hold/sockets.c
 LIBS_sim := $(call wrap,mmap munmap mlock2 shm_open shm_unlink fcntl clock_gettime clock_nanosleep nanosleep \
@@ -107,7 +114,7 @@ say = $(if $(V)$(silent),,@printf '  %-7s %s\n' $(1) $(2))
 .SECONDARY:
 .PHONY: all tests check quick unit bench lint format install uninstall can-install clean help
 
-all: $(PROGRAMS) $(PLUGINS) $(BPF) $(BUILD)/full.conf $(BUILD)/man/ontime.conf.5 ## build everything an operator runs
+all: $(PROGRAMS) $(PLUGINS) $(BPF) $(COMPLETION) $(BUILT_PAGES) $(BUILD)/full.conf ## build everything an operator runs
 
 tests: all $(TEST_PROGRAMS:%=$(BUILD)/tests/%) $(TEST_PLUGINS) ## build the tests too
 
@@ -145,11 +152,14 @@ DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
 INCLUDEDIR ?= $(PREFIX)/include
 SYSTEMDUNITDIR ?= $(PREFIX)/lib/systemd/system
-INSTALL_DIRS := BINDIR LIBEXECDIR SYSCONFDIR DATADIR MANDIR INCLUDEDIR SYSTEMDUNITDIR
-MANPAGES ?= $(wildcard run/man/*.[1-9])
+BASHCOMPDIR ?= $(DATADIR)/bash-completion/completions
+ZSHCOMPDIR ?= $(DATADIR)/zsh/site-functions
+FISHCOMPDIR ?= $(DATADIR)/fish/vendor_completions.d
+INSTALL_DIRS := BINDIR LIBEXECDIR SYSCONFDIR DATADIR MANDIR INCLUDEDIR SYSTEMDUNITDIR BASHCOMPDIR ZSHCOMPDIR FISHCOMPDIR
+MANPAGES ?= $(wildcard run/man/*.[1-9]) $(BUILT_PAGES)
 install uninstall can-install: export WHERE = DESTDIR=$(DESTDIR)|$(foreach d,$(INSTALL_DIRS),$(d)=$($(d))|)
 install uninstall can-install: export INTO = $(foreach d,$(INSTALL_DIRS),$(d)=$(abspath $($(d))))
-install: export WHAT = $(PROGRAMS) $(PLUGINS) $(BPF) $(MANPAGES)
+install: export WHAT = $(PROGRAMS) $(PLUGINS) $(BPF) $(COMPLETION) $(MANPAGES) $(BUILD)/full.conf
 
 install: can-install all ## install the programs, or below DESTDIR for a package
 	@run/install.sh install
@@ -192,7 +202,7 @@ $(PLUGINS) $(TEST_PLUGINS): $(OBJ)/plugins.link
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(SAN_FLAGS) $(LDFLAGS) $(filter %.o,$^) -o $(new) && $(done)
 
-$(OBJ)/%.o: %.c $(OBJ)/compile
+$(OBJ)/%.o: %.c $(OBJ)/compile | $(COMMANDS:%=$(OBJ)/options/%.h)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_CPPFLAGS) -MMD -MP -MT $@ -MF $(new)-d -c $< -o $(new) && mv $(new)-d $(@:.o=.d) && $(done)
@@ -206,6 +216,20 @@ $(OBJ)/include/ontime/plugin.h: edf/plugin.h
 $(OBJ)/run/stat/live.o: | $(OBJ)/have-ncurses
 $(call objects,$(wildcard tests/unit/*.c)): | $(OBJ)/have-cunit
 $(OBJ)/run/dash/files.o: $(wildcard run/dash/page/* run/dash/vendor/*)
+
+# What is made of the tables of options. Nothing that was built is run for it, so it works for another machine too.
+$(OBJ)/options/%.h: run/options/%.options run/options/generate.sh run/options/read.awk run/options/header.awk
+	@mkdir -p $(@D)
+	$(Q)run/options/generate.sh header $< >$(new) && $(done)
+$(BUILD)/completion/ontime.bash: for_shell = bash
+$(BUILD)/completion/_ontime: for_shell = zsh
+$(BUILD)/completion/ontime.fish: for_shell = fish
+$(COMPLETION): $(TABLES) $(wildcard run/options/*.awk) run/options/generate.sh
+	@mkdir -p $(@D)
+	$(Q)run/options/generate.sh $(for_shell) $(TABLES) >$(new) && $(done)
+$(BUILD)/man/%: run/man/%.in $(TABLES) $(wildcard run/options/*.awk) run/options/generate.sh
+	@mkdir -p $(@D)
+	$(Q)run/options/generate.sh page $< >$(new) && $(done)
 
 # What a segment is made of: a build that declares it otherwise is told from this one, whatever LAYOUT_VERSION says.
 $(OBJ)/layout-hash.h: common/shm/layout.h $(OBJ)/compile

@@ -68,6 +68,7 @@ put_programs() {
 		case $file in
 		*.so) put 644 "$file" "$LIBEXECDIR/ontime/plugins/${file##*/}" ;;
 		*.bpf.o) put 644 "$file" "$LIBEXECDIR/ontime/${file##*/}" ;;
+		*.conf) put 644 "$file" "$DATADIR/ontime/${file##*/}" ;;
 		*.[1-9]) put 644 "$file" "$MANDIR/man${file##*.}/${file##*/}" ;;
 		*) put 755 "$file" "$LIBEXECDIR/ontime/${file##*/}" ;;
 		esac

@@ -132,6 +132,9 @@ int config_explain_changes(const struct config *from, const struct config *to, F
  */
 int config_log_changes(const struct config *from, const struct config *to, bool tell);
 
+/* config_print - all of it, as a file that config_load() reads as the same. */
+void config_print(const struct config *c, FILE *out);
+
 /* config_print_options - the table as --help text: key, unit, default, range, one line of meaning each. */
 void config_print_options(FILE *out);
 

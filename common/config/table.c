@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "nearest.h"
 #include "units.h"
 
 #define FIELD(type, field) .offset = offsetof(struct type, field), .bytes = sizeof(((struct type *)0)->field)
@@ -114,43 +115,24 @@ int option_find(enum scope scope, const char *key)
 	return -1;
 }
 
-/* distance - how many letters must be changed, added or removed to turn a into b (Levenshtein). */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[32], n = strlen(b);
-
-	assert(n < sizeof(row) / sizeof(row[0]));
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1]; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			size_t change = diagonal + (a[i - 1] != b[j - 1]);
-			size_t add = 1 + (row[j] < row[j - 1] ? row[j] : row[j - 1]);
-
-			diagonal = row[j];
-			row[j] = change < add ? change : add;
-		}
-	}
-	return row[n];
-}
-
 const char *option_nearest(enum scope scope, const char *key)
 {
 	const char *best = NULL;
-	size_t least = 4; /* more changes than that make another word */
+	size_t least = NEAREST_NONE;
 
-	for (int i = 0; i < n_options; i++) {
-		size_t changes = distance(key, options[i].key);
-
-		if (options[i].scope == scope && changes < least && changes < strlen(options[i].key) - 1) {
-			least = changes;
+	for (int i = 0; i < n_options; i++)
+		if (options[i].scope == scope && nearest_is_better(key, options[i].key, &least))
 			best = options[i].key;
-		}
-	}
 	return best;
+}
+
+int option_is_key(const char *name)
+{
+	const char *dot = strchr(name, '.');
+
+	if (!dot)
+		return option_find(SCOPE_PIPELINE, name) >= 0;
+	return option_find(SCOPE_CLASS, dot + 1) >= 0 || option_find(SCOPE_DASH, dot + 1) >= 0;
 }
 
 int class_find(const struct config *c, const char *name)

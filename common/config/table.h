@@ -21,6 +21,9 @@ int option_find(enum scope scope, const char *key);
 /* option_nearest - the key of this scope most like the given one, or NULL if none is. */
 const char *option_nearest(enum scope scope, const char *key);
 
+/* option_is_key - KEY, CLASS.KEY or dash.KEY with a key of the table, whatever the class. */
+int option_is_key(const char *name);
+
 /* class_find - the index of the class called `name`, or -1. */
 int class_find(const struct config *c, const char *name);
 

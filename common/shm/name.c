@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "find.h"
+#include "instances.h"
 #include "log.h"
 
 #define SHM "/dev/shm"
@@ -99,11 +100,13 @@ int name_explain_missing(struct segment *seg, const char *instance, int err, cha
 			 seg->name, instance, other);
 		return -EPROTO;
 	}
-	if (err == -ENOENT)
+	if (err == -ENOENT) {
 		snprintf(why, WHY_BYTES, "attach segment %s: instance '%s' is not running; run/launch.sh starts it",
 			 seg->name, instance);
-	else
+		instances_say(why, WHY_BYTES);
+	} else {
 		snprintf(why, WHY_BYTES, "attach segment %s: %s", seg->name, log_text_of(-err));
+	}
 	return err;
 }
 

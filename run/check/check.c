@@ -19,9 +19,10 @@
 #include "measure.h"
 #include "relay.h"
 #include "clock.h"
-#include "decimal.h"
+#include "config/table.h"
 #include "log.h"
-#include "version.h"
+#include "look/in_force.h"
+#include "options/check.h"
 
 #define EXIT_CANNOT 1
 #define EXIT_USAGE 2
@@ -29,36 +30,12 @@
 #define GLANCE_SECONDS 0.5 /* at an instance that runs, for what a packet costs it */
 
 struct options {
-	const char *file;
+	const char *file, *instance;
 	double seconds; /* to measure; 0: not */
 	int counterexample;
-	int argc; /* what is left for the config */
+	int argc; /* the keys of the config */
 	char **argv;
 };
-
-static void print_help(void)
-{
-	puts("check - is this config right, and will it fit?\n\n"
-	     "usage: check [-c FILE] [--measure SECONDS] [--KEY=VALUE]...\n\n"
-	     "  -c FILE            the config (default: the built-in four classes)\n"
-	     "  --measure SECONDS  take rates and mean service times from the running instance, for that long\n"
-	     "  --counterexample   if it does not fit, print only a trace for build/simulate in which a deadline is "
-	     "missed\n"
-	     "  --version          print the version\n\n"
-	     "Without --measure they come from the config: expected_pps, expected_burst, expected_service of each "
-	     "class.\n"
-	     "Without work a packet takes what it costs the relay: measured, if the instance runs and is busy, else 3 "
-	     "us.\n"
-	     "A packet has its budget less the margin until its work must be done. The config is looked at as for a "
-	     "launch:\n"
-	     "a line for each of its errors (at most 10), and for each host name what it became.\n\n"
-	     "examples: build/check -c run/ontime.conf\n"
-	     "          build/check --high.expected_pps=500 --high.expected_service=300us\n"
-	     "          build/check -c my.conf --counterexample | build/simulate -c my.conf --policy edf -\n\n"
-	     "Exit status: 0 the config is right, and fits (or says no rates), 3 it does not fit, 2 the config is "
-	     "wrong,\n"
-	     "1 cannot run, or a host name cannot be resolved now.");
-}
 
 static void take_from_config(const struct config *c, struct feasible_class *classes)
 {
@@ -274,32 +251,28 @@ static int decide(const struct config *c, struct feasible_class *classes, const 
 	return EXIT_INFEASIBLE;
 }
 
-/* Takes check's own words out of argv; the rest is the config's. 0: go on, else 1 + the exit status. */
+/* -1: go on, else the exit status. */
 static int parse(struct options *o, int argc, char **argv)
 {
-	o->argc = 1;
-	o->argv = argv;
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			print_help();
-			return 1;
-		} else if (strcmp(argv[i], "--version") == 0) {
-			printf("ontime %s\n", ONTIME_VERSION);
-			return 1;
-		} else if (strcmp(argv[i], "--counterexample") == 0) {
-			o->counterexample = 1;
-		} else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
-			o->file = argv[++i];
-		} else if (strcmp(argv[i], "--measure") == 0 && i + 1 < argc) {
-			if (decimal_real(argv[++i], 0.01, 3600, &o->seconds)) {
-				log_error("--measure %s: use seconds from 0.01 to 3600", argv[i]);
-				return 1 + EXIT_USAGE;
-			}
-		} else {
-			argv[o->argc++] = argv[i];
-		}
+	static char name[64];
+	void *const places[N_COMMAND_OPTIONS] = {
+		[OPTION_CONFIG] = &o->file,
+		[OPTION_INSTANCE] = &o->instance,
+		[OPTION_MEASURE] = &o->seconds,
+		[OPTION_COUNTEREXAMPLE] = &o->counterexample,
+	};
+	struct command_line line;
+	int status;
+
+	command_open(&line, &command, argc, argv, places, option_is_key);
+	status = command_read(&line, NULL);
+	if (o->file && o->instance) { /* of the words they were given in one is free */
+		snprintf(name, sizeof(name), "--instance=%s", o->instance);
+		line.argv[line.argc++] = name;
 	}
-	return 0;
+	o->argc = line.argc;
+	o->argv = line.argv;
+	return status;
 }
 
 /* The directory that run and build lie in, from which the stages are started; "." if this program is somewhere else. */
@@ -318,7 +291,7 @@ static void find_top(char top[PATH_BYTES])
 	strcpy(top, ".");
 }
 
-/* The config, as a launch would take it. 0, or the exit status after a line for each reason. */
+/* The config, as a launch would take it, or as an instance has it. 0, or the exit status after a line for each reason. */
 static int load(struct config *c, const struct options *o)
 {
 	static struct hosts hosts = { .ask = hosts_ask_resolver };
@@ -326,6 +299,8 @@ static int load(struct config *c, const struct options *o)
 	struct config_source source = { o->file, o->argc, o->argv, &hosts, top };
 	int err;
 
+	if (o->instance && !o->file)
+		return in_force_load(c, o->instance, o->argc, o->argv);
 	find_top(top);
 	err = config_load_as(c, &source, why, sizeof(why));
 	if (err)
@@ -345,8 +320,8 @@ int main(int argc, char **argv)
 
 	log_set_name("check");
 	status = parse(&o, argc, argv);
-	if (status)
-		return status - 1;
+	if (status >= 0)
+		return status;
 	status = load(&c, &o);
 	if (status)
 		return status;

@@ -4,7 +4,6 @@
  *
  * Rules:   one thread: look, serve, sleep. Maps the segment read-only. The instance may come, go and come again.
  */
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,9 +15,8 @@
 #include "clock.h"
 #include "config/value.h"
 #include "http.h"
-#include "decimal.h"
 #include "log.h"
-#include "version.h"
+#include "options/dash.h"
 
 #define EXIT_CANNOT 1
 #define EXIT_USAGE 2
@@ -39,103 +37,51 @@ static void on_signal(int number)
 	stop_asked = 1;
 }
 
-static void print_help(void)
+static int allow_host(struct server *s, const char *name)
 {
-	puts("dash - the web dashboard of a running instance, and its metrics for Prometheus.\n\n"
-	     "usage: dash [-i INSTANCE | -c FILE] [--listen ADDRESS:PORT] [options]\n\n"
-	     "  -i INSTANCE            which instance (default: default); it may start later, stop, and start again\n"
-	     "  -c FILE                the instance of this configuration, served where its [dash] says\n"
-	     "  --listen ADDRESS:PORT  where to serve (default: what [dash] says that the instance runs with, else\n"
-	     "                         " DEFAULT_LISTEN "; there is no password)\n"
-	     "  --allow-host NAME      a host name it may be asked by, beside localhost and its address; up to 8 "
-	     "times\n"
-	     "  --interval SECONDS     between two looks (default 1; 0.1 to 60); it keeps the last 600 looks\n"
-	     "  --version              print the version\n\n"
-	     "serves: /         the page; on loopback /?instance=NAME too, for others that run\n"
-	     "        /metrics  Prometheus's text format, or OpenMetrics if that is asked for\n"
-	     "        /events   server-sent events: each look as `stat --json`\n"
-	     "        /healthz  200 ok, or 503 and a line for each cause (run/look/README.md)\n"
-	     "        /ready    200 while packets get through, else 503 and why; /live: 200 while dash answers\n\n"
-	     "examples: build/dash\n"
-	     "          build/dash -i stress --listen '[::1]:8000' --interval 0.5\n"
-	     "          ssh -L 9999:127.0.0.1:9999 relay.example    then http://localhost:9999/ here\n\n"
-	     "Exit status: 0 asked to stop, 1 cannot serve (the port is in use), 2 usage.");
+	if (s->n_allowed < MAX_ALLOWED) {
+		s->allowed[s->n_allowed++] = name;
+		return 0;
+	}
+	log_error("--allow-host %s: one too many: at most %d", name, MAX_ALLOWED);
+	return -1;
 }
 
-static int parse_interval(const char *text, uint64_t *ns)
-{
-	double seconds;
-
-	if (decimal_real(text, 0.1, 60, &seconds))
-		return -EINVAL;
-	*ns = (uint64_t)(seconds * 1e9);
-	return 0;
-}
-
-/* One option with its value. 0, or -1 after one line. */
-static int take_option(struct dash_options *o, struct server *s, const char *name, const char *value)
+/* What is more than a value to keep. 0, or -1 after one line. */
+static int take_option(struct dash_options *o, struct server *s, int option, const char *value)
 {
 	char reason[REASON_BYTES];
 
-	if (!value) {
-		log_error("%s: what? see dash --help", name);
-		return -1;
-	}
-	if (strcmp(name, "-i") == 0) {
+	if (option == OPTION_ALLOW_HOST)
+		return allow_host(s, value);
+	if (option == OPTION_INSTANCE) {
 		o->instance = value;
 		if (value_check_name(value, INSTANCE_NAME_BYTES - 1, reason) == 0)
 			return 0;
 		log_error("-i %s: %s", value, reason);
-	} else if (strcmp(name, "-c") == 0) {
-		o->file = value;
-		return 0;
-	} else if (strcmp(name, "--listen") == 0) {
-		if (address_parse(value, strlen(value), &o->listen))
-			return 0;
-		log_error("--listen %s: not an address and port such as 127.0.0.1:9999 or [::1]:9999", value);
-	} else if (strcmp(name, "--interval") == 0) {
-		if (parse_interval(value, &o->interval_ns) == 0)
-			return 0;
-		log_error("--interval %s: not a number of seconds from 0.1 to 60", value);
-	} else if (strcmp(name, "--allow-host") == 0) {
-		if (s->n_allowed < MAX_ALLOWED) {
-			s->allowed[s->n_allowed++] = value;
-			return 0;
-		}
-		log_error("--allow-host %s: one too many: at most %d", value, MAX_ALLOWED);
-	} else {
-		log_error("%s: unknown option; see dash --help", name);
+		return -1;
 	}
+	if (address_parse(value, strlen(value), &o->listen))
+		return 0;
+	log_error("--listen %s: not an address and port such as 127.0.0.1:9999 or [::1]:9999", value);
 	return -1;
-}
-
-static int is_flag(const char *word, const char *name)
-{
-	return strcmp(word, name) == 0;
 }
 
 /* Returns 0, or 1 + the exit status when there is nothing to serve. */
 static int read_options(struct dash_options *o, struct server *s, int argc, char **argv)
 {
-	*o = (struct dash_options){ .interval_ns = NS_PER_S };
-	for (int i = 1; i < argc; i += 2) {
-		if (is_flag(argv[i], "--help") || is_flag(argv[i], "-h")) {
-			print_help();
-			return 1;
-		}
-		if (is_flag(argv[i], "--version")) {
-			printf("ontime %s\n", ONTIME_VERSION);
-			return 1;
-		}
-		const char *known[] = { "-i", "-c", "--listen", "--interval", "--allow-host" };
-		size_t k = 0;
+	double seconds = 1;
+	void *const places[N_COMMAND_OPTIONS] = { [OPTION_CONFIG] = &o->file, [OPTION_INTERVAL] = &seconds };
+	struct command_line line;
+	int option;
 
-		while (k < sizeof(known) / sizeof(known[0]) && !is_flag(argv[i], known[k]))
-			k++;
-		if (take_option(o, s, argv[i], k < sizeof(known) / sizeof(known[0]) ? argv[i + 1] : ""))
-			return 1 + EXIT_USAGE;
-	}
-	return 0;
+	*o = (struct dash_options){ 0 };
+	command_open(&line, &command, argc, argv, places, NULL);
+	while ((option = command_next(&line)) >= 0)
+		if (take_option(o, s, option, line.value))
+			return 1 + COMMAND_USAGE;
+	o->interval_ns = (uint64_t)(seconds * 1e9);
+	return option == COMMAND_END ? 0 : 1 + command_status(option);
 }
 
 static int is_loopback(const struct address *a)

@@ -11,7 +11,7 @@
 #include "log.h"
 #include "look/json.h"
 
-void feed_open(struct feed *f, const char *instance, const struct others *others)
+void feed_open(struct feed *f, const char *instance, const struct instances *others)
 {
 	memset(f, 0, sizeof(*f));
 	f->others = others;

@@ -10,10 +10,10 @@
 
 #include <stdio.h>
 
-#include "in_force.h"
+#include "look/in_force.h"
 #include "look/health.h"
 #include "look/view.h"
-#include "others.h"
+#include "shm/instances.h"
 
 #define FEED_LINES 600 /* ten minutes at one look a second: what a page that is loaded anew can show */
 
@@ -35,7 +35,7 @@ struct feed {
 	struct view now, before;
 	struct health health; /* as of `now` */
 	struct in_force in_force; /* likewise */
-	const struct others *others; /* instances that run beside it */
+	const struct instances *others; /* instances that run beside it */
 	int runs; /* the last look succeeded, and is in `now` */
 	char why[WHY_BYTES]; /* if not: why */
 	uint64_t n_looks;
@@ -44,7 +44,7 @@ struct feed {
 };
 
 /* feed_open - others: kept up by the caller. */
-void feed_open(struct feed *f, const char *instance, const struct others *others);
+void feed_open(struct feed *f, const char *instance, const struct instances *others);
 
 /* feed_look - read the instance and add a line. -ENOMEM when there is no memory for the line: it is left out. */
 int feed_look(struct feed *f);

@@ -23,7 +23,7 @@ static struct site *add(struct sites *s, const char *instance)
 
 int sites_open(struct sites *s, const char *instance)
 {
-	others_look(&s->others);
+	instances_look(&s->others);
 	s->max = 1;
 	return add(s, instance) ? 0 : -ENOMEM;
 }
@@ -39,7 +39,7 @@ struct site *sites_find(struct sites *s, const char *instance)
 			s->all[i]->asked_at_ns = now_ns();
 			return s->all[i];
 		}
-	if (s->n >= s->max || !others_have(&s->others, instance))
+	if (s->n >= s->max || !instances_have(&s->others, instance))
 		return NULL;
 	site = add(s, instance);
 	if (site)
@@ -51,7 +51,7 @@ int sites_look(struct sites *s)
 {
 	int err = 0;
 
-	others_look(&s->others);
+	instances_look(&s->others);
 	for (uint32_t i = 0; i < s->n; i++) {
 		int this_one = feed_look(&s->all[i]->feed);
 

@@ -12,7 +12,7 @@
 #include <microhttpd.h>
 
 #include "events.h"
-#include "others.h"
+#include "shm/instances.h"
 
 #define MAX_SITES 8
 #define SITE_IDLE_NS (600 * NS_PER_S)
@@ -27,7 +27,7 @@ struct site {
 struct sites {
 	struct site *all[MAX_SITES];
 	uint32_t n, max; /* max 1: no others are shown */
-	struct others others; /* as of the last look */
+	struct instances others; /* as of the last look */
 	struct stream_count streams; /* of all of them */
 };
 

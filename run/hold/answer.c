@@ -2,6 +2,7 @@
 #include "answer.h"
 
 #include "shm/account.h"
+#include "shm/instances.h"
 #include "log.h"
 #include "shm/lock.h"
 #include "stage/stage.h"
@@ -65,6 +66,16 @@ int answer_holder(const struct segment *seg)
 		return EXIT_TEMPORARY;
 	puts(pid_text(segment_holder_pid(seg), pid));
 	return 0;
+}
+
+int answer_instances(void)
+{
+	struct instances all;
+
+	instances_look(&all);
+	for (uint32_t i = 0; i < all.n; i++)
+		puts(all.names[i]);
+	return all.n ? 0 : EXIT_TEMPORARY;
 }
 
 void answer_classes(const struct config *c)

@@ -19,7 +19,6 @@
 #include "log.h"
 #include "shm/lock.h"
 #include "stage/stage.h"
-#include "version.h"
 
 static int exec_command(const struct hold_options *o)
 {
@@ -201,15 +200,17 @@ static int adopt(const struct hold_options *o, const struct config *c, const str
 /* The modes that need no segment. -1: none of them. */
 static int run_without_segment(const struct hold_options *o, const struct config *c)
 {
-	if (strcmp(o->mode, "--name") == 0)
+	if (strcmp(o->mode, "name") == 0)
 		puts(c->instance);
-	else if (strcmp(o->mode, "--classes") == 0)
+	else if (strcmp(o->mode, "classes") == 0)
 		answer_classes(c);
-	else if (strcmp(o->mode, "--segment") == 0)
+	else if (strcmp(o->mode, "print") == 0)
+		config_print(c, stdout);
+	else if (strcmp(o->mode, "segment") == 0)
 		return create_only(c);
 	else if (strcmp(o->mode, "") == 0)
 		return hold(o, c);
-	else if (strcmp(o->mode, "--check") == 0)
+	else if (strcmp(o->mode, "check") == 0)
 		return answer_check(o, c);
 	else
 		return -1;
@@ -219,7 +220,7 @@ static int run_without_segment(const struct hold_options *o, const struct config
 static int run_dir(const struct hold_options *o)
 {
 	char path[PATH_BYTES], why[WHY_BYTES];
-	int err = strcmp(o->mode, "--lock-file") == 0 ? directory_make_lock(o->directory, path, why)
+	int err = strcmp(o->mode, "lock-file") == 0 ? directory_make_lock(o->directory, path, why)
 						      : directory_make(o->directory, path, why);
 
 	if (err) {
@@ -236,29 +237,29 @@ static int run_with_segment(const struct hold_options *o, const struct config *c
 	char why[WHY_BYTES];
 	int err = segment_observe(&seg, c->instance, why), status = 0;
 
-	if (strcmp(o->mode, "--remove") == 0) {
+	if (strcmp(o->mode, "remove") == 0) {
 		status = act_remove(o, c, &seg);
 	} else if (err) {
 		log_error("%s", why);
 		return err == -EPROTO || err == -ESTALE || err == -EPERM ? EXIT_CONFIG : EXIT_TEMPORARY;
-	} else if (strcmp(o->mode, "--adopt") == 0) {
+	} else if (strcmp(o->mode, "adopt") == 0) {
 		status = adopt(o, c, &seg);
-	} else if (strcmp(o->mode, "--supervisor") == 0) {
+	} else if (strcmp(o->mode, "supervisor") == 0) {
 		status = answer_supervisor(&seg);
-	} else if (strcmp(o->mode, "--holder") == 0) {
+	} else if (strcmp(o->mode, "holder") == 0) {
 		status = answer_holder(&seg);
-	} else if (strcmp(o->mode, "--signal") == 0) {
+	} else if (strcmp(o->mode, "signal") == 0) {
 		status = act_signal(o, c, &seg);
-	} else if (strcmp(o->mode, "--restart") == 0) {
+	} else if (strcmp(o->mode, "restart") == 0) {
 		status = act_restart(o, c, &seg);
-	} else if (strcmp(o->mode, "--stages") == 0) {
+	} else if (strcmp(o->mode, "stages") == 0) {
 		err = o->own ? segment_must_be_mine(&seg, why) : 0;
 		if (err)
 			log_error("%s", why);
 		else
 			answer_stages(&seg);
 		status = err ? EXIT_CONFIG : 0;
-	} else if (strcmp(o->mode, "--held") == 0) {
+	} else if (strcmp(o->mode, "held") == 0) {
 		answer_held(&seg);
 	}
 	if (seg.shared)
@@ -272,7 +273,7 @@ static int run_with_segment(const struct hold_options *o, const struct config *c
  */
 static int load(struct config *c, struct hold_options *o, char why[CONFIG_WHY_BYTES])
 {
-	static const char *const asking[] = { "", "--check", "--classes", "--segment" };
+	static const char *const asking[] = { "", "check", "classes", "segment", "print" };
 	struct config_source source = {
 		.file = o->file, .argc = o->n_overrides, .argv = o->overrides, .hosts = &o->hosts
 	};
@@ -281,9 +282,9 @@ static int load(struct config *c, struct hold_options *o, char why[CONFIG_WHY_BY
 	for (size_t i = 0; i < sizeof(asking) / sizeof(asking[0]); i++)
 		if (strcmp(o->mode, asking[i]) == 0)
 			o->hosts.ask = hosts_ask_resolver;
-	if (strcmp(o->mode, "--check") == 0)
+	if (strcmp(o->mode, "check") == 0)
 		source.top = ".";
-	if (strcmp(o->mode, "--adopt") == 0 && o->instance) {
+	if (strcmp(o->mode, "adopt") == 0 && o->instance) {
 		snprintf(name, sizeof(name), "--instance=%s", o->instance);
 		source = (struct config_source){ .argc = 2, .argv = arguments, .hosts = &o->hosts };
 	}
@@ -299,21 +300,14 @@ int main(int argc, char **argv)
 
 	log_set_name("hold");
 	umask(077); /* what it makes is this user's alone, and this user's it is, whatever was inherited */
-	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-		options_help();
-		return 0;
-	}
-	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
-		printf("ontime %s\n", ONTIME_VERSION);
-		return 0;
-	}
-	if (options_parse(&o, argc, argv)) {
-		log_error("too many arguments: put them into a file, and give it with -c");
-		return EXIT_CONFIG;
-	}
+	status = options_parse(&o, argc, argv);
+	if (status >= 0)
+		return status;
 	if (o.directory)
 		return run_dir(&o);
-	if (strcmp(o.mode, "--beside") == 0)
+	if (strcmp(o.mode, "instances") == 0)
+		return answer_instances();
+	if (strcmp(o.mode, "beside") == 0)
 		return o.command ? keep(o.command, o.supervisor) : EXIT_CONFIG;
 	if (o.instance) { /* works while the config file is broken */
 		snprintf(instance, sizeof(instance), "--instance=%s", o.instance);
@@ -323,7 +317,7 @@ int main(int argc, char **argv)
 	err = load(&c, &o, why);
 	if (err)
 		return options_refuse(err, why);
-	if (strcmp(o.mode, "--classes") != 0)
+	if (strcmp(o.mode, "classes") != 0)
 		config_log_hosts(&c, &o.hosts);
 	status = run_without_segment(&o, &c);
 	return status >= 0 ? status : run_with_segment(&o, &c);

@@ -4,102 +4,73 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "config/table.h"
+#include "log.h"
+#include "options/hold.h"
 #include "stage/stage.h"
 
-/* Every mode, with what --help says of it: one that is not here does not exist. */
-static const struct {
-	const char *name, *help;
-} modes[] = {
-	{ "--check", "validate the config; --against FILE: and say what differs, status 2 if that needs a relaunch" },
-	{ "--name", "the name of the instance that the config describes" },
-	{ "--classes", "a line per class for people: its addresses and its budget" },
-	{ "--adopt", "take the sockets from a running stage, exec COMMAND" },
-	{ "--beside", "PID: hold what was handed on for the supervisor PID, and start COMMAND when that is killed" },
-	{ "--segment", "create the segment only, for sockets that systemd holds" },
-	{ "--stages", "NAME PID STATE STARTS AGE_S BEAT_AGE_MS HAS_WORK ALIVE, a line per stage\n"
-		      "                (--own: refused if the instance is another user's)" },
-	{ "--held", "packets in all lanes" },
-	{ "--supervisor", "its pid, - if it cannot be seen from here; status 1: nobody supervises" },
-	{ "--holder", "likewise of the process that holds the sockets for it" },
-	{ "--remove", "remove the segment, unless a stage is alive (--force: end all that have it open)" },
-	{ "--signal", "TERM, USR1, HUP, KILL, STOP or CONT to ingress, edf, egress or supervisor, and to nobody else;\n"
-		      "                KILL also waits until it is gone, TERM and USR1 kill after 3 s" },
-	{ "--restart", "ask the supervisor for another process of that stage" },
-	{ "--run-dir", "make the directory, where nobody else can put anything; print its true path" },
-	{ "--lock-file", "the same, and a file .lock in it, for flock" },
-};
-#define N_MODES (sizeof(modes) / sizeof(modes[0]))
-
-void options_help(void)
+/* An option that says what is asked for: the mode is its name. */
+static int is_mode(int option)
 {
-	puts("hold - bind ontime's sockets, create its segment, hand both on.\n\n"
-	     "usage: hold [-c FILE] [--KEY=VALUE]... -- COMMAND [ARG]...\n"
-	     "       hold --check [--against FILE] | --name | --classes | --segment | --adopt  [-c FILE] "
-	     "[--KEY=VALUE]...\n"
-	     "       hold --stages [--own] | --held | --supervisor | --holder | --remove [--force]  -i INSTANCE\n"
-	     "       hold --signal WHO SIGNAL | --restart STAGE  -i INSTANCE\n"
-	     "       hold --run-dir DIRECTORY | --lock-file DIRECTORY\n\n"
-	     "  (no mode)     bind, create, exec COMMAND with LISTEN_FDS and LISTEN_FDNAMES\n"
-	     "  --keep        with that, or --adopt: start COMMAND, the supervisor, and stay: the sockets live on "
-	     "with\n"
-	     "                this process, and a supervisor that is killed is replaced");
-	for (size_t i = 0; i < N_MODES; i++)
-		printf("  %-13s %s\n", modes[i].name, modes[i].help);
-	puts("\nNormally called by run/launch.sh.\n"
-	     "Exit status: 0 done, 1 temporary failure (port in use, no memory), 2 usage or configuration.");
+	switch (option) {
+	case OPTION_CONFIG:
+	case OPTION_RUNNING:
+	case OPTION_KEEP:
+	case OPTION_AGAINST:
+	case OPTION_OWN:
+	case OPTION_FORCE:
+		return 0;
+	default:
+		return 1;
+	}
 }
 
-/* The words that belong to a mode. Returns how many were taken. */
-static int take_words(struct hold_options *o, int n, char **words)
+/* What a mode is about: its value, if it has one, or the word behind it. 0, or -1 after a line. */
+static int take_value(struct hold_options *o, int option, const char *value)
 {
-	if ((strcmp(o->mode, "--run-dir") == 0 || strcmp(o->mode, "--lock-file") == 0) && n > 0)
-		return o->directory = words[0], 1;
-	if (strcmp(o->mode, "--beside") == 0 && n > 0)
-		return o->supervisor = atoi(words[0]), 1;
-	if (strcmp(o->mode, "--restart") == 0 && n > 0)
-		return o->who = words[0], 1;
-	if (strcmp(o->mode, "--signal") != 0 || n < 2)
-		return 0;
-	o->who = words[0];
-	o->signal = words[1];
-	return 2;
+	if (option == COMMAND_OPERAND && (o->signal || strcmp(o->mode, "signal") != 0)) {
+		log_error("%s: unknown option; see hold --help", value);
+		return -1;
+	}
+	if (option == COMMAND_OPERAND)
+		o->signal = value;
+	else if (option == OPTION_RUN_DIR || option == OPTION_LOCK_FILE)
+		o->directory = value;
+	else if (option == OPTION_BESIDE)
+		o->supervisor = atoi(value);
+	else if (option == OPTION_RESTART || option == OPTION_SIGNAL)
+		o->who = value;
+	return 0;
 }
 
 int options_parse(struct hold_options *o, int argc, char **argv)
 {
+	void *const places[N_COMMAND_OPTIONS] = {
+		[OPTION_CONFIG] = &o->file,	[OPTION_RUNNING] = &o->instance, [OPTION_KEEP] = &o->keeps,
+		[OPTION_AGAINST] = &o->against, [OPTION_OWN] = &o->own,		  [OPTION_FORCE] = &o->force,
+	};
+	struct command_line line;
+	int option;
+
 	memset(o, 0, sizeof(*o));
 	o->mode = "";
-	o->overrides[o->n_overrides++] = argv[0];
-	for (int i = 1; i < argc; i++) {
-		size_t m = 0;
-
-		while (m < N_MODES && strcmp(argv[i], modes[m].name) != 0)
-			m++;
-		if (strcmp(argv[i], "--") == 0) {
-			o->command = argv + i + 1;
-			break;
-		}
-		if (m < N_MODES) {
-			o->mode = modes[m].name;
-			i += take_words(o, argc - i - 1, argv + i + 1);
-		} else if (strcmp(argv[i], "--force") == 0)
-			o->force = 1;
-		else if (strcmp(argv[i], "--own") == 0)
-			o->own = 1;
-		else if (strcmp(argv[i], "--keep") == 0)
-			o->keeps = 1;
-		else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc)
-			o->file = argv[++i];
-		else if (strcmp(argv[i], "-i") == 0 && i + 1 < argc)
-			o->instance = argv[++i];
-		else if (strcmp(argv[i], "--against") == 0 && i + 1 < argc)
-			o->against = argv[++i];
-		else if (o->n_overrides < 64)
-			o->overrides[o->n_overrides++] = argv[i];
-		else
-			return -E2BIG;
+	command_open(&line, &command, argc, argv, places, option_is_key);
+	while ((option = command_next(&line)) >= 0 || option == COMMAND_OPERAND) {
+		if (option >= 0 && is_mode(option))
+			o->mode = command_options[option].name;
+		if (take_value(o, option, line.value))
+			return COMMAND_USAGE;
 	}
-	return 0;
+	if (option != COMMAND_END)
+		return command_status(option);
+	if (line.argc > 64) {
+		log_error("too many arguments: put them into a file, and give it with -c");
+		return COMMAND_USAGE;
+	}
+	memcpy(o->overrides, line.argv, (size_t)line.argc * sizeof(*o->overrides));
+	o->n_overrides = line.argc;
+	o->command = line.is_at_rest ? line.words + line.at : NULL;
+	return -1;
 }
 
 /* Unlike a stage, which waits for its file to come back, who asks here may have named a wrong one. */

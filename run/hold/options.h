@@ -7,7 +7,7 @@
 #include "config/hosts.h"
 
 struct hold_options {
-	const char *mode; /* "": hold */
+	const char *mode; /* the option that says what to do, without dashes; "": hold */
 	const char *file;
 	const char *against; /* with --check: the config to compare with */
 	const char *instance; /* instead of a config, where only the segment matters */
@@ -21,9 +21,7 @@ struct hold_options {
 	char **command; /* after "--" */
 };
 
-void options_help(void);
-
-/* options_parse - 0, or -E2BIG: more arguments than there is room for. */
+/* options_parse - -1: go on, else the exit status. */
 int options_parse(struct hold_options *o, int argc, char **argv);
 
 /* options_refuse - a config that could not be loaded: its lines, and the exit status. */

@@ -15,47 +15,20 @@
 #include <bpf/bpf.h>
 
 #include "clock.h"
-#include "config/value.h"
+#include "config/instance.h"
 #include "latency.h"
 #include "attach.h"
 #include "load.h"
 #include "pins.h"
 #include "log.h"
 #include "shm/lock.h"
-#include "version.h"
+#include "options/latency.h"
 
 #define EXIT_FAILED 1
-#define EXIT_USAGE 2
 #define PATIENCE_NS (3 * NS_PER_S) /* three of the longest heartbeats */
 #define OTHERS_NS (20 * NS_PER_S) /* longer than one that waits as long as it may; launch waits for us */
 
 enum action { ATTACH, STATUS, DETACH, RESET, WAKEUPS, NO_WAKEUPS };
-
-static const char *const action_words[] = {
-	[ATTACH] = "--attach", [STATUS] = "--status",	[DETACH] = "--detach",
-	[RESET] = "--reset",   [WAKEUPS] = "--wakeups", [NO_WAKEUPS] = "--no-wakeups",
-};
-
-static void print_help(void)
-{
-	puts("latency - where the time of each packet goes, per class and stage: histograms by eBPF.\n\n"
-	     "usage: latency [--attach | --status | --detach | --reset | --wakeups | --no-wakeups] [-i INSTANCE]\n\n"
-	     "  --attach       to all three stages, and leave (the default); again after a build\n"
-	     "  --status       what is attached\n"
-	     "  --detach       remove all of it\n"
-	     "  --reset        count from now on\n"
-	     "  --wakeups      measure too how long a woken stage waits for a CPU; costs every process switch a "
-	     "little\n"
-	     "  --no-wakeups   stop that\n"
-	     "  -i INSTANCE    which instance (default: default)\n"
-	     "  --old-kernel   attach as on Linux before 6.6: perf events, a nop of 1 byte\n"
-	     "  --verbose      what the kernel's verifier says\n"
-	     "  --version      print the version\n\n"
-	     "read: cat " PINS_ROOT "/default/report\n"
-	     "      cat " PINS_ROOT "/default/histogram\n"
-	     "      bpftool map dump pinned " PINS_ROOT "/default/latency\n\n"
-	     "Exit status: 0 attached, 1 not (one line says why), 2 usage.");
-}
 
 static int read_stage(const struct pins *p, uint32_t id, struct latency_stage *s)
 {
@@ -326,47 +299,32 @@ static int act(enum action action, const char *instance)
 	return exit_status;
 }
 
-/* The action a word stands for, or -1. */
-static int action_of(const char *word)
-{
-	for (size_t i = 0; i < sizeof(action_words) / sizeof(action_words[0]); i++)
-		if (strcmp(word, action_words[i]) == 0)
-			return (int)i;
-	return -1;
-}
-
 int main(int argc, char **argv)
 {
-	const char *instance = "default";
+	static const enum action actions[N_COMMAND_OPTIONS] = {
+		[OPTION_STATUS] = STATUS, [OPTION_DETACH] = DETACH,   [OPTION_RESET] = RESET,
+		[OPTION_WAKEUPS] = WAKEUPS, [OPTION_NO_WAKEUPS] = NO_WAKEUPS,
+	};
+	const char *given = NULL, *file = NULL;
+	void *const places[N_COMMAND_OPTIONS] = { [OPTION_INSTANCE] = &given, [OPTION_CONFIG] = &file };
+	char instance[INSTANCE_NAME_BYTES];
+	struct command_line line;
 	enum action action = ATTACH;
-	char reason[REASON_BYTES];
+	int option;
 
 	log_set_name("latency");
-	for (int i = 1; i < argc; i++) {
-		int word = action_of(argv[i]);
-
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			print_help();
-			return 0;
-		} else if (strcmp(argv[i], "--version") == 0) {
-			printf("ontime %s\n", ONTIME_VERSION);
-			return 0;
-		} else if (strcmp(argv[i], "--verbose") == 0) {
+	command_open(&line, &command, argc, argv, places, NULL);
+	while ((option = command_next(&line)) >= 0) {
+		if (option == OPTION_VERBOSE)
 			load_verbose();
-		} else if (strcmp(argv[i], "--old-kernel") == 0) {
+		else if (option == OPTION_OLD_KERNEL)
 			attach_as_before();
-		} else if (word >= 0) {
-			action = (enum action)word;
-		} else if (strcmp(argv[i], "-i") == 0 && i + 1 < argc) {
-			instance = argv[++i];
-		} else {
-			log_error("%s: unknown option; see latency --help", argv[i]);
-			return EXIT_USAGE;
-		}
+		else
+			action = actions[option];
 	}
-	if (value_check_name(instance, INSTANCE_NAME_BYTES - 1, reason)) { /* it becomes part of paths */
-		log_error("-i %s: %s", instance, reason);
-		return EXIT_USAGE;
-	}
+	if (option != COMMAND_END)
+		return command_status(option);
+	if (instance_choose(instance, given, file))
+		return COMMAND_USAGE;
 	return act(action, instance);
 }

@@ -16,6 +16,7 @@
 #include "report.h"
 #include "run.h"
 #include "log.h"
+#include "look/in_force.h"
 
 #define STATUS_LOST 3 /* or twice, out of order, changed */
 
@@ -41,6 +42,20 @@ static int run_once(struct load *l, struct csv *csv)
 	return csv_append(csv, l) ? 1 : status;
 }
 
+/* The classes to drive: those of a file, of the defaults, or of what an instance runs with. */
+static int load_config(struct config *c, const struct load_options *o)
+{
+	char why[CONFIG_WHY_BYTES], name[64], *argv[] = { NULL, name };
+
+	if (o->instance && !o->file)
+		return in_force_load(c, o->instance, 0, NULL);
+	snprintf(name, sizeof(name), "--instance=%s", o->instance ? o->instance : "");
+	if (config_load(c, o->file, o->instance ? 2 : 0, argv, why, sizeof(why)) == 0)
+		return 0;
+	config_log_refusals(why, "");
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	static struct load_options o;
@@ -48,17 +63,15 @@ int main(int argc, char **argv)
 	static struct load l;
 	struct csv csv;
 	struct sigaction act = { .sa_handler = on_signal };
-	char why[CONFIG_WHY_BYTES];
 	int status;
 
 	log_set_name("load");
 	status = options_parse(&o, argc, argv);
 	if (status >= 0)
 		return status;
-	if (config_load(&c, o.file, 0, NULL, why, sizeof(why))) {
-		config_log_refusals(why, "");
-		return 2;
-	}
+	status = load_config(&c, &o);
+	if (status)
+		return status;
 	sigaction(SIGINT, &act, NULL); /* without SA_RESTART: a sleep ends at once */
 	sigaction(SIGTERM, &act, NULL);
 	status = options_resolve(&o, &c);

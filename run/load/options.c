@@ -2,139 +2,21 @@
 #include "options.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "decimal.h"
+#include "options/load.h"
 #include "traffic/flow.h"
 #include "traffic/packet.h"
 #include "log.h"
-#include "version.h"
 
-#define USAGE 2
+#define USAGE COMMAND_USAGE
 #define LEAST_PPS 0.1
 #define MOST_PPS 1e7
 #define DEFAULT_SECONDS 5.0
 #define STEP_SECONDS 2.0 /* of --find-max */
 #define ITEM_BYTES 64 /* of a list: CLASS=VALUE */
-
-enum kind { FLAG, TEXT, NUMBER, COUNT };
-
-struct option {
-	const char *word;
-	enum kind kind;
-	size_t offset;
-	double least, most;
-};
-
-#define AT(field) offsetof(struct load_options, field)
-
-static const struct option options[] = {
-	{ "-c", TEXT, AT(file), 0, 0 },
-	{ "--rate", TEXT, AT(rate), 0, 0 },
-	{ "--size", TEXT, AT(size), 0, 0 },
-	{ "--seconds", NUMBER, AT(seconds), 0.01, 1e6 },
-	{ "--drain", NUMBER, AT(drain_seconds), 0, 3600 },
-	{ "--arrivals", TEXT, AT(arrivals_name), 0, 0 },
-	{ "--burst", COUNT, AT(burst_pkts), 1, 65536 },
-	{ "--sources", COUNT, AT(n_sources), 1, MAX_SOURCES },
-	{ "--seed", COUNT, AT(seed), 0, 1e15 },
-	{ "--trace", TEXT, AT(trace), 0, 0 },
-	{ "--saturate", FLAG, AT(saturate), 0, 0 },
-	{ "--gso", FLAG, AT(gso), 0, 0 },
-	{ "--find-max", FLAG, AT(find_max), 0, 0 },
-	{ "--precision", NUMBER, AT(precision_percent), 0.1, 100 },
-	{ "--send-only", FLAG, AT(send_only), 0, 0 },
-	{ "--sink-only", FLAG, AT(sink_only), 0, 0 },
-	{ "--json", FLAG, AT(json), 0, 0 },
-	{ "--csv", TEXT, AT(csv), 0, 0 },
-};
-
-#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
-
-static void print_help(void)
-{
-	puts("load - open-loop UDP traffic source and sink.\n"
-	     "usage: load [-c FILE] [--rate PPS] [--seconds S] [--size BYTES] [options]\n"
-	     "  -c FILE          the config whose classes to drive (default: the built-in four)\n"
-	     "  --rate PPS       datagrams per second, all classes together (default 1000), or high=500,low=2000\n"
-	     "  --size MIN-MAX   payload bytes, uniform (default 64-1400; 0 to 1472), or high=64,low=64-1400\n"
-	     "  --seconds S      how long (default 5; --find-max: each step, 2; --sink-only: until stopped)\n"
-	     "  --drain S        wait for what is late, after the last arrival (default 1)\n"
-	     "  --arrivals HOW   constant (default), poisson, or bursty: --burst N at once (default 32)\n"
-	     "  --sources N      sockets to send from, in turn, per class (default 1)\n"
-	     "  --seed N         of sizes and gaps (default 1)\n"
-	     "  --trace FILE     send what a trace says, when it says (CSV: arrival_ns,class,bytes,...; - reads "
-	     "stdin)\n"
-	     "  --saturate       as fast as possible instead of --rate\n"
-	     "  --gso            with one size: what is due together in one call (UDP_SEGMENT), for less CPU\n"
-	     "  --find-max       search the highest lossless rate, from --rate; --precision PERCENT (default 5)\n"
-	     "  --send-only, --sink-only   one half, for two machines: no latency, which needs one clock\n"
-	     "  --json           one JSON object instead of the table\n"
-	     "  --csv FILE       append a line per class, and a first line with their names\n"
-	     "`on time`: the share of what was sent that arrived within the budget of its scheduled send time.\n"
-	     "examples: build/load --rate 20000 --seconds 10\n"
-	     "          build/load -c run/stress.conf --rate high=500,medium=1500,low=1500 --arrivals poisson\n"
-	     "          build/load --find-max --rate 10000 --size 512\n"
-	     "Exit status: 0 each datagram arrived once, in order, unchanged, or the relay has a name for it;\n"
-	     "3 not; 1 cannot run; 2 usage.");
-}
-
-static int store(struct load_options *o, const struct option *option, const char *value)
-{
-	void *to = (char *)o + option->offset;
-	double number;
-
-	if (option->kind == TEXT) {
-		*(const char **)to = value;
-		return 0;
-	}
-	if (decimal_real(value, option->least, option->most, &number) ||
-	    (option->kind == COUNT && number != (double)(uint64_t)number)) {
-		log_error("%s %s: not a %snumber from %g to %g", option->word, value,
-			  option->kind == COUNT ? "whole " : "", option->least, option->most);
-		return USAGE;
-	}
-	if (option->kind == NUMBER)
-		*(double *)to = number;
-	else
-		*(uint64_t *)to = (uint64_t)number;
-	return 0;
-}
-
-/* One option; *took: how many words it had. 0, or 2 after one line. */
-static int parse_option(struct load_options *o, const char *word, const char *value, int *took)
-{
-	for (size_t i = 0; i < N_OPTIONS; i++) {
-		if (strcmp(word, options[i].word) != 0)
-			continue;
-		*took = options[i].kind == FLAG ? 1 : 2;
-		if (options[i].kind == FLAG) {
-			*(int *)((char *)o + options[i].offset) = 1;
-			return 0;
-		}
-		if (value)
-			return store(o, &options[i], value);
-		log_error("%s: its value is missing; see load --help", word);
-		return USAGE;
-	}
-	log_error("%s: unknown option; see load --help", word);
-	return USAGE;
-}
-
-static int parse_arrivals(struct load_options *o)
-{
-	static const char *const names[N_ARRIVALS] = { "constant", "poisson", "bursty" };
-
-	for (int i = 0; i < N_ARRIVALS; i++)
-		if (!o->arrivals_name || strcmp(o->arrivals_name, names[i]) == 0) {
-			o->arrivals = (enum arrivals)i;
-			return 0;
-		}
-	log_error("--arrivals %s: not constant, poisson or bursty", o->arrivals_name);
-	return USAGE;
-}
 
 /* Options that contradict each other. */
 static int check_pairs(const struct load_options *o)
@@ -162,26 +44,40 @@ static int check_pairs(const struct load_options *o)
 
 int options_parse(struct load_options *o, int argc, char **argv)
 {
-	int took = 1;
+	void *const places[N_COMMAND_OPTIONS] = {
+		[OPTION_CONFIG] = &o->file,
+		[OPTION_INSTANCE] = &o->instance,
+		[OPTION_RATE] = &o->rate,
+		[OPTION_SIZE] = &o->size,
+		[OPTION_SECONDS] = &o->seconds,
+		[OPTION_DRAIN] = &o->drain_seconds,
+		[OPTION_ARRIVALS] = &o->arrivals,
+		[OPTION_BURST] = &o->burst_pkts,
+		[OPTION_SOURCES] = &o->n_sources,
+		[OPTION_SEED] = &o->seed,
+		[OPTION_TRACE] = &o->trace,
+		[OPTION_SATURATE] = &o->saturate,
+		[OPTION_GSO] = &o->gso,
+		[OPTION_FIND_MAX] = &o->find_max,
+		[OPTION_PRECISION] = &o->precision_percent,
+		[OPTION_SEND_ONLY] = &o->send_only,
+		[OPTION_SINK_ONLY] = &o->sink_only,
+		[OPTION_JSON] = &o->json,
+		[OPTION_CSV] = &o->csv,
+	};
+	struct command_line line;
+	int status;
 
 	*o = (struct load_options){
 		.drain_seconds = 1, .precision_percent = 5, .burst_pkts = 32, .n_sources = 1, .seed = 1
 	};
-	for (int i = 1; i < argc; i += took) {
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			print_help();
-			return 0;
-		}
-		if (strcmp(argv[i], "--version") == 0) {
-			printf("ontime %s\n", ONTIME_VERSION);
-			return 0;
-		}
-		if (parse_option(o, argv[i], i + 1 < argc ? argv[i + 1] : NULL, &took))
-			return USAGE;
-	}
+	command_open(&line, &command, argc, argv, places, NULL);
+	status = command_read(&line, NULL);
+	if (status >= 0)
+		return status;
 	if (o->seconds == 0 && !o->sink_only)
 		o->seconds = o->find_max ? STEP_SECONDS : DEFAULT_SECONDS;
-	return parse_arrivals(o) || check_pairs(o) ? USAGE : -1;
+	return check_pairs(o) ? USAGE : -1;
 }
 
 static int set_rate(struct class_load *l, const char *text)

@@ -20,8 +20,8 @@ struct load_options {
 	double seconds, drain_seconds, precision_percent; /* seconds 0: until stopped */
 	uint64_t burst_pkts, n_sources, seed;
 	int json, saturate, gso, find_max, send_only, sink_only;
-	const char *file, *trace, *csv, *rate, *size, *arrivals_name;
-	enum arrivals arrivals;
+	const char *file, *instance, *trace, *csv, *rate, *size;
+	int arrivals; /* enum arrivals */
 	struct class_load classes[MAX_CLASSES]; /* in the config's order */
 	double rate_pps; /* of all classes */
 };

@@ -1,37 +1,21 @@
 /* simulate.c - replay a trace through a policy: what would be in time, what late, what dropped and why. */
 #include <string.h>
 
-#include "config/value.h"
+#include "config/table.h"
 #include "log.h"
+#include "look/in_force.h"
+#include "options/simulate.h"
 #include "report.h"
 #include "units.h"
-#include "version.h"
 
 #define ANCESTOR_PKTS 16 /* depth of the queues of the program ontime descends from */
 
 struct options {
-	const char *file;
+	const char *file; /* the trace */
+	const char *config, *instance;
 	int json, compare, per_packet, margins;
 	uint64_t overhead_ns; /* between two packets */
 };
-
-static void print_help(void)
-{
-	puts("simulate - replay a trace through a scheduling policy.\n\n"
-	     "usage: simulate [-c FILE] [--policy POLICY] [--compare] [--per-packet] [--json] [--KEY=VALUE]... "
-	     "TRACE\n\n"
-	     "  TRACE          CSV with the columns arrival_ns,class,bytes,service_ns, sorted; - reads standard input\n"
-	     "  -c FILE        classes, budgets, limits (default: the built-in four classes)\n"
-	     "  --policy P     edf, edf-drop or guarded; short for --policy=P. Any option of the config is accepted\n"
-	     "  --compare      all policies side by side, and the ancestor's: edf with queues of 16, newest dropped\n"
-	     "  --per-packet   the fate of each packet instead of the sums\n"
-	     "  --overhead T   time the stage needs between two packets, such as 15us (default 0us)\n"
-	     "  --margins      keep the margins of the config; else they are 0, since nothing comes after edf here\n"
-	     "  --json         one JSON object instead of the table\n\n"
-	     "examples: build/simulate --compare trace.csv\n"
-	     "          build/simulate --policy guarded --evict=largest --json trace.csv\n\n"
-	     "Exit status: 0 done, 1 cannot run, 2 usage, configuration or a bad trace.");
-}
 
 /* A row of --compare: a name and how it differs from the config. */
 struct rival {
@@ -109,51 +93,48 @@ static int parse_overhead(struct options *o, const char *text)
 	return EXIT_USAGE;
 }
 
-/* Takes simulate's own words out of argv; the rest is the config's. -1: go on, else the exit status. */
-static int parse(struct options *o, int *argc, char **argv, const char **config_file)
+/* -1: go on, else the exit status. `line` keeps the keys of the config. */
+static int parse(struct options *o, struct command_line *line, int argc, char **argv)
 {
-	static char policy[64];
-	int n = 1;
+	const char *overhead = NULL;
+	void *const places[N_COMMAND_OPTIONS] = {
+		[OPTION_CONFIG] = &o->config,
+		[OPTION_INSTANCE] = &o->instance,
+		[OPTION_COMPARE] = &o->compare,
+		[OPTION_PER_PACKET] = &o->per_packet,
+		[OPTION_OVERHEAD] = &overhead,
+		[OPTION_MARGINS] = &o->margins,
+		[OPTION_JSON] = &o->json,
+	};
+	int status;
 
-	for (int i = 1; i < *argc; i++) {
-		const char *word = argv[i];
-
-		if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-			print_help();
-			return 0;
-		} else if (strcmp(word, "--version") == 0) {
-			printf("ontime %s\n", ONTIME_VERSION);
-			return 0;
-		} else if (strcmp(word, "--json") == 0) {
-			o->json = 1;
-		} else if (strcmp(word, "--compare") == 0) {
-			o->compare = 1;
-		} else if (strcmp(word, "--per-packet") == 0) {
-			o->per_packet = 1;
-		} else if (strcmp(word, "--margins") == 0) {
-			o->margins = 1;
-		} else if (strcmp(word, "--overhead") == 0 && i + 1 < *argc) {
-			if (parse_overhead(o, argv[++i]))
-				return EXIT_USAGE;
-		} else if (strcmp(word, "-c") == 0 && i + 1 < *argc) {
-			*config_file = argv[++i];
-		} else if (strcmp(word, "--policy") == 0 && i + 1 < *argc) {
-			snprintf(policy, sizeof(policy), "--policy=%s", argv[++i]);
-			argv[n++] = policy;
-		} else if (strncmp(word, "--", 2) == 0) {
-			o->margins |= strstr(word, ".margin=") != NULL; /* who gives one means it */
-			argv[n++] = argv[i];
-		} else if (!o->file) {
-			o->file = word;
-		} else {
-			log_error("%s: one trace at a time; see simulate --help", word);
-			return EXIT_USAGE;
-		}
-	}
-	*argc = n;
+	command_open(line, &command, argc, argv, places, option_is_key);
+	status = command_read(line, &o->file);
+	if (status >= 0)
+		return status;
+	for (int i = 1; i < line->argc; i++)
+		o->margins |= strstr(line->argv[i], ".margin=") != NULL; /* who gives one means it */
+	if (overhead && parse_overhead(o, overhead))
+		return EXIT_USAGE;
 	if (o->file)
 		return -1;
-	log_error("which trace? see simulate --help");
+	log_error("which trace? see %s --help", command.name);
+	return EXIT_USAGE;
+}
+
+static int load(struct config *c, const struct options *o, const struct command_line *line)
+{
+	static struct hosts hosts; /* nobody is asked: nothing is sent */
+	struct config_source source = {
+		.file = o->config, .argc = line->argc, .argv = line->argv, .hosts = &hosts
+	};
+	char why[CONFIG_WHY_BYTES];
+
+	if (o->instance && !o->config)
+		return in_force_load(c, o->instance, line->argc, line->argv);
+	if (config_load_as(c, &source, why, sizeof(why)) == 0)
+		return 0;
+	config_log_refusals(why, "");
 	return EXIT_USAGE;
 }
 
@@ -163,23 +144,16 @@ int main(int argc, char **argv)
 	static struct config c;
 	struct options o = { 0 };
 	struct trace t = { 0 };
-	const char *config_file = NULL;
-	static struct hosts hosts; /* nobody is asked: nothing is sent */
-	struct config_source source = { .hosts = &hosts };
-	char why[CONFIG_WHY_BYTES];
+	struct command_line line;
 	int status;
 
 	log_set_name("simulate");
-	status = parse(&o, &argc, argv, &config_file);
+	status = parse(&o, &line, argc, argv);
 	if (status >= 0)
 		return status;
-	source.file = config_file;
-	source.argc = argc;
-	source.argv = argv;
-	if (config_load_as(&c, &source, why, sizeof(why))) {
-		config_log_refusals(why, "");
-		return EXIT_USAGE;
-	}
+	status = load(&c, &o, &line);
+	if (status)
+		return status;
 	for (uint32_t i = 0; i < c.n_classes && !o.margins; i++)
 		c.classes[i].margin_ns = 0;
 	status = trace_read(&t, o.file, &c);

@@ -24,25 +24,14 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "config/table.h"
 #include "hold/process.h"
 #include "hold/spawn.h"
 #include "log.h"
 #include "supervisor.h"
-#include "version.h"
+#include "options/supervise.h"
 
 #define WATCH_NS (500 * NS_PER_MS)
-
-static void print_help(void)
-{
-	puts("supervise - keep the stages of an instance of ontime alive.\n\n"
-	     "usage: supervise [--KEY=VALUE]...\n\n"
-	     "Started by run/launch.sh through hold and run/supervisor.sh, with the sockets, the segment and the\n"
-	     "configuration as descriptors (LISTEN_FDS), and ONTIME_DIR, ONTIME_CONFIG and ONTIME_BUILD in the\n"
-	     "environment.\n"
-	     "Signals: HUP reloads the configuration, TERM ends it; the stages go on.\n"
-	     "Exit status: 0 asked to end, 1 temporary failure, 2 usage or configuration, 3 it is of a build with\n"
-	     "another layout, 4 the instance has a supervisor.");
-}
 
 static void signal_stages(struct supervisor *s, int sig)
 {
@@ -236,18 +225,15 @@ static void supervise(struct supervisor *s)
 int main(int argc, char **argv)
 {
 	static struct supervisor s;
+	struct command_line line;
 	int status;
 
 	log_set_service_name("supervise");
-	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-		print_help();
-		return 0;
-	}
-	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
-		printf("ontime %s\n", ONTIME_VERSION);
-		return 0;
-	}
-	status = supervisor_open(&s, argc, argv);
+	command_open(&line, &command, argc, argv, NULL, option_is_key);
+	status = command_read(&line, NULL);
+	if (status >= 0)
+		return status;
+	status = supervisor_open(&s, line.argc, line.argv);
 	if (status)
 		return status;
 	supervise(&s);

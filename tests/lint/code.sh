@@ -10,6 +10,7 @@ harmless="memcpy memset memmove __assert_fail __stack_chk_fail __udivti3"
 list_includes()
 {
 	grep -HoE '^[[:blank:]]*#[[:blank:]]*include "[^"]+"' $sources | sed 's/:.*"\(.*\)"/ \1/' | while read -r from what; do
+		case $what in options/*.h) what=${what%.h}.options ;; esac # made of that table
 		for root in "${from%/*}" common . run tests missing; do # the compiler's order
 			to=$root/$what
 			[ ! -e "$to" ] || break

@@ -4,17 +4,17 @@
  *
  * Memory:  struct in_force is static: three configurations, and the lines of the last reload.
  * Rules:   read-only, and without the supervisor's help: a stage is started as `-c /proc/self/fd/N`, and that file in
- *          memory is the copy the stages go by; a reload rewrites it. So it is found through /proc/PID of a stage, if
+ *          memory is the copy the stages go by, with the keys on their command lines; a reload rewrites it. So it is found through /proc/PID of a stage, if
  *          this user may look there. A stage that reads a file of another kind (systemd) may go by what it said
  *          before: then nothing is known.
  */
-#ifndef ONTIME_DASH_IN_FORCE_H
-#define ONTIME_DASH_IN_FORCE_H
+#ifndef ONTIME_LOOK_IN_FORCE_H
+#define ONTIME_LOOK_IN_FORCE_H
 
 #include <sys/types.h>
 
 #include "config/config.h"
-#include "look/view.h"
+#include "view.h"
 
 #define CHANGES_BYTES 4096 /* of one reload; what is longer is cut at a line */
 
@@ -31,6 +31,15 @@ struct in_force {
  * in_force_find - one look at an instance, for that alone. 0; -1: it does not run, or its configuration is not known.
  */
 int in_force_find(struct in_force *f, const char *instance);
+
+#define IN_FORCE_CANNOT 1
+#define IN_FORCE_WRONG 2
+
+/*
+ * in_force_load - the configuration of an instance, and the keys argv[1..] on top of it. 0, or an exit status after a
+ * line: IN_FORCE_CANNOT, or IN_FORCE_WRONG for what the keys say.
+ */
+int in_force_load(struct config *c, const char *instance, int argc, char *const *argv);
 
 /* in_force_look - as of this look; NULL: the instance does not run. */
 void in_force_look(struct in_force *f, const struct view *now);

@@ -1,5 +1,5 @@
-/* others.c - which instances run on this machine. */
-#include "others.h"
+/* instances.c - which instances run on this machine. */
+#include "instances.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "config/value.h"
+#include "segment.h"
 
 #define WHERE "/dev/shm"
 #define PREFIX "ontime."
@@ -42,25 +43,35 @@ static int compare(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
-void others_look(struct others *o)
+void instances_look(struct instances *all)
 {
 	DIR *dir = opendir(WHERE);
 	const struct dirent *e;
 
-	o->n = 0;
+	all->n = 0;
 	if (!dir)
 		return;
-	while (o->n < MAX_OTHERS && (e = readdir(dir)))
-		if (instance_of(e->d_name, o->names[o->n]) == 0 && may_observe(dirfd(dir), e->d_name))
-			o->n++;
+	while (all->n < MAX_INSTANCES && (e = readdir(dir)))
+		if (instance_of(e->d_name, all->names[all->n]) == 0 && may_observe(dirfd(dir), e->d_name))
+			all->n++;
 	closedir(dir);
-	qsort(o->names, o->n, sizeof(o->names[0]), compare);
+	qsort(all->names, all->n, sizeof(all->names[0]), compare);
 }
 
-int others_have(const struct others *o, const char *name)
+int instances_have(const struct instances *all, const char *name)
 {
-	for (uint32_t i = 0; i < o->n; i++)
-		if (strcmp(o->names[i], name) == 0)
+	for (uint32_t i = 0; i < all->n; i++)
+		if (strcmp(all->names[i], name) == 0)
 			return 1;
 	return 0;
+}
+
+void instances_say(char *line, size_t bytes)
+{
+	struct instances all;
+	size_t len = strlen(line);
+
+	instances_look(&all);
+	for (uint32_t i = 0; i < all.n && len < bytes; i++)
+		len += (size_t)snprintf(line + len, bytes - len, "%s'%s'", i == 0 ? "; here run: " : ", ", all.names[i]);
 }
