@@ -9,7 +9,8 @@
 
 ontime=$(cd "$here/.." && pwd)
 build=$ontime/build
-config=$ontime/run/ontime.conf
+config=/etc/ontime/ontime.conf # unless -c names another: as common/config/lookup.c has it
+[ -e "$config" ] || config=$ontime/run/ontime.conf
 installed=
 if [ -r "$here/supervise/paths.sh" ]; then
 	# shellcheck source=/dev/null
