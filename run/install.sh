@@ -2,9 +2,9 @@
 # install.sh check|install|uninstall - started by make install and make uninstall, which say where to, and what was built:
 #   WHERE     the directories as they were given, NAME=PATH, a | behind each; INTO  the same, absolute
 #   DESTDIR   what the paths below get in front of them here, and not in what they say of themselves
-#   WHAT      programs, plugins, BPF objects and man pages
+#   WHAT      programs, plugins, BPF objects, completion and man pages
 #
-# LIBEXECDIR/ontime has the programs, plugins/ and run/ (the scripts); BINDIR has a link ontime-NAME for each that an operator types.
+# LIBEXECDIR/ontime has the programs, plugins/ and run/ (the scripts); BINDIR has a link to the command ontime.
 # LIBEXECDIR/ontime/installed lists what was put where: a later install removes what it does not bring any more, and uninstall all of it.
 # A config that differs from the one installed is its operator's, and is kept. Each file appears whole or not at all, under running stages too.
 set -eu
@@ -67,40 +67,42 @@ put_programs() {
 	for file in $WHAT; do
 		case $file in
 		*.so) put 644 "$file" "$LIBEXECDIR/ontime/plugins/${file##*/}" ;;
+		*/ontime.bash) put 644 "$file" "$BASHCOMPDIR/ontime" ;;
+		*/_ontime) put 644 "$file" "$ZSHCOMPDIR/_ontime" ;;
+		*/ontime.fish) put 644 "$file" "$FISHCOMPDIR/ontime.fish" ;;
 		*.bpf.o) put 644 "$file" "$LIBEXECDIR/ontime/${file##*/}" ;;
 		*.conf) put 644 "$file" "$DATADIR/ontime/${file##*/}" ;;
 		*.[1-9]) put 644 "$file" "$MANDIR/man${file##*.}/${file##*/}" ;;
 		*) put 755 "$file" "$LIBEXECDIR/ontime/${file##*/}" ;;
 		esac
-		case ${file##*/} in check | dash | latency | load | simulate | stat) typed="$typed ${file##*/}" ;; esac
 	done
 }
 
 put_scripts() {
-	for script in launch stop restart status stress supervisor deps; do
+	for script in launch stop restart reload status list record demo recipe config stress supervisor deps; do
 		put 755 run/$script.sh "$LIBEXECDIR/ontime/run/$script.sh"
 	done
-	for script in run/stress/*.sh; do
+	put 755 run/ontime "$LIBEXECDIR/ontime/run/ontime"
+	for script in run/stress/*.sh run/options/generate.sh; do
 		put 755 "$script" "$LIBEXECDIR/ontime/$script"
+	done
+	for file in run/options/*.options run/options/*.awk run/options/parse.sh; do
+		put 644 "$file" "$LIBEXECDIR/ontime/$file"
 	done
 	put 644 run/supervise/lib.sh "$LIBEXECDIR/ontime/run/supervise/lib.sh"
 	printf '%s\n' '# shellcheck shell=sh disable=SC2034' '# paths.sh - what make install put elsewhere than it lies in the tree.' \
-		"build=$LIBEXECDIR/ontime" "config=$SYSCONFDIR/ontime/ontime.conf" installed=1 >"$work/paths"
+		"build=$LIBEXECDIR/ontime" "config=$SYSCONFDIR/ontime/ontime.conf" "recipes=$DATADIR/ontime/recipes" installed=1 >"$work/paths"
 	put 644 "$work/paths" "$LIBEXECDIR/ontime/run/supervise/paths.sh"
 }
 
 put_links() {
-	for name in launch stop restart status stress; do
-		put_link "$LIBEXECDIR/ontime/run/$name.sh" "$BINDIR/ontime-$name"
-	done
-	for name in $typed; do
-		put_link "$LIBEXECDIR/ontime/$name" "$BINDIR/ontime-$name"
-	done
+	put_link "$LIBEXECDIR/ontime/run/ontime" "$BINDIR/ontime"
 }
 
 put_rest() {
 	put_config run/ontime.conf "$SYSCONFDIR/ontime/ontime.conf"
 	put 644 run/stress.conf "$LIBEXECDIR/ontime/run/stress.conf"
+	put 644 run/demo.conf "$LIBEXECDIR/ontime/run/demo.conf"
 	put 644 LICENSE "$LIBEXECDIR/ontime/LICENSE"
 	put 644 run/dash/grafana.json "$LIBEXECDIR/ontime/grafana.json"
 	put 644 run/dash/alerts.yml "$LIBEXECDIR/ontime/alerts.yml"
@@ -143,7 +145,6 @@ remove_files() { # LIST: of what it has, all that the new one has not
 
 do_install() {
 	mkdir -p "$DESTDIR/"
-	typed=
 	put_programs
 	put_scripts
 	put_links

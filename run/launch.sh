@@ -1,38 +1,21 @@
 #!/bin/sh
 # launch.sh - install what is missing, build, start an instance, say what to try.
-#
-# usage: run/launch.sh [--foreground] [-c FILE] [--KEY=VALUE]...
-#
-#   -c FILE        the config (default: run/ontime.conf)
-#   --foreground   stay; Ctrl-C drains and stops
-#   --KEY=VALUE    any option of the config: --policy=edf-drop, --high.budget=2ms
-#   ONTIME_HISTOGRAMS=off in the environment: no latency histograms; build/latency attaches them later
-#
+# Its options, and what else --help says: run/options/launch.options.
 # When stages of the instance run without a supervisor and a holder (both were killed), this starts new ones, which adopt them.
-# Exit status: 0 running, 1 temporary failure, 2 usage or configuration.
+# shellcheck disable=SC2154 # the options
 set -eu
 here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 # shellcheck source=run/supervise/lib.sh
 . "$here/supervise/lib.sh"
-foreground=
-takes_file=
-
-for word in "$@"; do
-	shift
-	case $takes_file$word in
-	-h | --help) show_help && exit 0 ;;
-	--foreground) foreground=1 ;;
-	-c) takes_file="-c " ;;
-	"-c "*) # as it is named, for links on the way may lead elsewhere at the next reload
-		config=$word
-		case $config in /*) ;; *) config=$(pwd)/$config ;; esac
-		takes_file=
-		;;
-	--?*=*) set -- "$@" "$word" ;;
-	*) die 2 "$word: unknown option; see --help" ;;
-	esac
-done
-[ -z "$takes_file" ] || die 2 "-c: which file? See --help"
+parse_options launch "$@"
+foreground=$option_foreground
+case $option_config in # as it is named, for links on the way may lead elsewhere at the next reload
+'') ;;
+/*) config=$option_config ;;
+*) config=$(pwd)/$option_config ;;
+esac
+[ -z "$option_instance" ] || quote "--instance=$option_instance"
+eval "set -- $settings ${option_instance:+$quoted}"
 
 if [ -e "$ontime/Makefile" ] && [ -z "${ONTIME_BUILD:-}" ]; then # not where it was installed, built
 	"$here/deps.sh" build
@@ -70,17 +53,6 @@ if [ "$status" = 0 ]; then
 	mode=--adopt
 fi
 "$build/hold" --run-dir "$dir" >/dev/null || exit 1 # no link of somebody else's
-
-launched_as() { # what the instance was launched with, a word a line: from the run directory, or from a stage
-	if [ -s "$dir/launched" ]; then
-		cat "$dir/launched"
-		return
-	fi
-	pid=$(printf '%s\n' "$found" | sed -n 's/^[a-z]* \([1-9][0-9]*\) .* 1$/\1/p' | head -n 1)
-	[ -n "$pid" ] || return 0
-	tr '\0' '\n' <"/proc/$pid/environ" | sed -n 's/^ONTIME_CONFIG_NAME=//p'
-	tr '\0' '\n' <"/proc/$pid/cmdline" | sed '1,3d' # the binary, -c, the descriptor
-}
 
 if [ -n "$mode" ]; then # as it was launched, whatever is said now
 	given="$config $*"

@@ -1,22 +1,20 @@
 #!/bin/sh
 # restart.sh - restart one stage, or all three one after the other; nothing is lost.
-#
-# usage: run/restart.sh ingress|edf|egress|all [-i INSTANCE | -c FILE]
-#
-# Exit status: 0 the successor is ready, 1 it is not (see the log), 2 usage.
+# Its options, and what else --help says: run/options/restart.options.
+# shellcheck disable=SC2154 # the options
 set -eu
 here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 # shellcheck source=run/supervise/lib.sh
 . "$here/supervise/lib.sh"
 
-case ${1:-} in
--h | --help) show_help && exit 0 ;;
-ingress | edf | egress) stages=$1 ;;
-all) stages="ingress edf egress" ;;
-*) die 2 "restart which stage? usage: $(typed restart) ingress|edf|egress|all [-i INSTANCE]" ;;
+parse_options restart "$@"
+eval "set -- $operands"
+case $#${1:-} in
+1ingress | 1edf | 1egress) stages=$1 ;;
+1all) stages="ingress edf egress" ;;
+*) die 2 "restart which stage? $(typed restart) ingress|edf|egress|all [-i INSTANCE]" ;;
 esac
-shift
-instance=$(instance_of "$@")
+instance=$(instance_of)
 
 line_of() { # of $stage: its pid, state, starts and alive
 	"$build/hold" --stages -i "$instance" | while read -r name pid state n_starts _ _ _ alive; do

@@ -1,26 +1,20 @@
 #!/bin/sh
 # status.sh - what runs, since when, how often it was started.
-#
-# usage: run/status.sh [--pid STAGE] [-i INSTANCE | -c FILE]
-#
-#   --pid STAGE    only the pid of ingress, edf or egress, for scripts: kill -9 $(run/status.sh --pid egress)
-#
-# Exit status: 0 all three stages and the supervisor run (with --pid: that stage runs), 1 not, 2 usage.
+# Its options, and what else --help says: run/options/status.options.
+# shellcheck disable=SC2154 # the options
 set -eu
 here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 # shellcheck source=run/supervise/lib.sh
 . "$here/supervise/lib.sh"
 
-case ${1:-} in
--h | --help) show_help && exit 0 ;;
-esac
-pid_of=
-if [ "${1:-}" = --pid ]; then
-	case ${2:-} in ingress | edf | egress) pid_of=$2 ;; *) die 2 "--pid ${2:-}: which stage? ingress, edf or egress" ;; esac
-	shift 2
-fi
+parse_options status "$@"
+pid_of=$option_pid
 [ -x "$build/hold" ] || die 1 "nothing is built, so nothing runs: $(typed launch)"
-instance=$(instance_of "$@")
+if [ -z "$option_instance$option_config$pid_of" ] && [ "$("$build/hold" --instances | wc -l)" -gt 1 ]; then
+	exec "$here/list.sh"
+fi
+only_instance
+instance=$(instance_of)
 status=0
 
 found=$("$build/hold" --stages -i "$instance" 2>&1) || die 1 "${found#hold: }"

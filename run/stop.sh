@@ -1,21 +1,17 @@
 #!/bin/sh
 # stop.sh - drain an instance, stop it, and remove everything it made but its log.
-#
-# usage: run/stop.sh [-i INSTANCE | -c FILE]
-#
-# Order: ingress reads its sockets empty (at most a second of continuing traffic), the lanes drain, then edf and egress
-# stop. Also cleans up after everything was killed. The log stays: INSTANCE.log in the run directory, behind those of earlier runs.
-# Exit status: 0 stopped, or nothing was running; 1 it is another user's, or out of reach.
+# Its options, and what else --help says: run/options/stop.options.
+# Order: ingress reads its sockets empty (at most a second of continuing traffic), the lanes drain, then edf and egress stop.
+# Also cleans up after everything was killed.
+# shellcheck disable=SC2154 # the options
 set -eu
 here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 # shellcheck source=run/supervise/lib.sh
 . "$here/supervise/lib.sh"
 
-case ${1:-} in
--h | --help) show_help && exit 0 ;;
-esac
+parse_options stop "$@"
 [ -x "$build/hold" ] || die 0 "nothing is built, so nothing runs"
-instance=$(instance_of "$@")
+instance=$(instance_of)
 
 unpin() { # the latency histograms
 	[ ! -x "$build/latency" ] || ONTIME_LOG=warning "$build/latency" --detach -i "$instance" || true

@@ -1,58 +1,22 @@
 #!/bin/sh
 # stress.sh - the stress test: too much traffic for the work there is, under each policy in turn, and a report of what came in time.
-#
-# usage: run/stress.sh [-c FILE] [--seconds S] [--rate RATES] [--policies "P.."] [--report FILE] [--sweep ...]
-#
-#   -c FILE          the set-up (default run/stress.conf: 0.2-0.4 ms of work per packet, so 3283/s at most; queues of 16)
-#   --rate RATES     datagrams per second (default high=938,medium=1876,low=3752: twice what the work lets through)
-#   --size SIZES     payload bytes (default 64-1400)         --arrivals HOW   constant, poisson (default) or bursty
-#   --seconds S      per policy (default 10; --sweep: per combination, 2)     --seed N   of sizes and gaps (default 1)
-#   --policies "P.." (default "edf edf-drop guarded"; --sweep: guarded)
-#   --report FILE    Markdown (default ./stress-report.md); beside it the same name with .svg (chart) and .json (all figures)
-#   --sweep          every combination of the next three instead, and which loses least without a growing queue; all of them
-#                    go to the report's name with .csv
-#     --quanta "Q.."   in 2 KiB, a number per class (default "16:4:1 4:2:1 1:1:1")
-#     --queues "N.."   packets that may wait between two stages (default "16 64 256")
-#     --spins "T.."    (default "0us 50us")
-#
-# examples: run/stress.sh --seconds 5
-#           run/stress.sh --sweep --queues "16 256" --spins 0us --seconds 1
-# Exit status: 0 done, 1 temporary failure (a port in use), 2 usage or configuration. Ctrl-C stops and removes all it started.
+# Its options, and what else --help says: run/options/stress.options. Ctrl-C stops and removes all it started.
+# shellcheck disable=SC2154 # the options
 set -eu
 here=$(dirname "$0")
 # shellcheck source=run/supervise/lib.sh
 . "$here/supervise/lib.sh"
 
-config=$ontime/run/stress.conf rates=high=938,medium=1876,low=3752 size=64-1400 arrivals=poisson seed=1
-seconds='' policies='' report=stress-report.md sweep='' quanta="16:4:1 4:2:1 1:1:1" queues="16 64 256" spins="0us 50us"
-while [ $# -gt 0 ]; do
-	case $1 in
-	-h | --help) show_help && exit 0 ;;
-	--sweep) sweep=1 && shift && continue ;;
-	-c | --rate | --size | --arrivals | --seed | --seconds | --policies | --report | --quanta | --queues | --spins) ;;
-	*) die 2 "stress: $1: unknown option; see $(typed stress) --help" ;;
-	esac
-	[ -n "${2:-}" ] || die 2 "stress: $1: its value is missing; see $(typed stress) --help"
-	case $1 in
-	-c) config=$2 ;;
-	--rate) rates=$2 ;;
-	--size) size=$2 ;;
-	--arrivals) arrivals=$2 ;;
-	--seed) seed=$2 ;;
-	--seconds) seconds=$2 ;;
-	--policies) policies=$2 ;;
-	--report) report=$2 ;;
-	--quanta) quanta=$2 ;;
-	--queues) queues=$2 ;;
-	--spins) spins=$2 ;;
-	esac
-	shift 2
-done
+parse_options stress "$@"
+config=${option_config:-$ontime/run/stress.conf} rates=${option_rate:-high=938,medium=1876,low=3752} size=${option_size:-64-1400}
+arrivals=${option_arrivals:-poisson} seed=${option_seed:-1} seconds=$option_seconds policies=$option_policies sweep=$option_sweep
+report=${option_report:-stress-report.md} quanta=${option_quanta:-16:4:1 4:2:1 1:1:1} queues=${option_queues:-16 64 256}
+spins=${option_spins:-0us 50us}
+named=${option_instance:+--instance=$option_instance}
 policies=${policies:-$([ -n "$sweep" ] && echo guarded || echo "edf edf-drop guarded")}
 seconds=${seconds:-$([ -n "$sweep" ] && echo 2 || echo 10)}
 report=${report%.md}
 [ -w "$(dirname "$report")/." ] || die 2 "stress: --report $report.md: no directory to write to"
-echo "$seconds" | grep -qE '^[0-9]*\.?[0-9]+$' || die 2 "stress: --seconds $seconds: not a number"
 
 if [ -e "$ontime/Makefile" ] && [ -z "${ONTIME_BUILD:-}" ]; then
 	"$here/deps.sh" stress
@@ -75,7 +39,7 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 for policy in $policies; do
-	instance=$("$build/hold" --name -c "$config" "--policy=$policy") || exit 2
+	instance=$("$build/hold" --name -c "$config" "--policy=$policy" ${named:+"$named"}) || exit 2
 done
 ! "$build/hold" --stages -i "$instance" >/dev/null 2>&1 || die 1 "stress: instance '$instance' is running already: $(typed stop) -i $instance stops it"
 
@@ -121,9 +85,9 @@ run() {
 	name=$1
 	shift
 	launched=1
-	"$here/launch.sh" -c "$config" "$@" >/dev/null 2>"$work/error" || die $? "stress: $(head -n 1 "$work/error")"
+	"$here/launch.sh" -c "$config" ${named:+"$named"} "$@" >/dev/null 2>"$work/error" || die $? "stress: $(head -n 1 "$work/error")"
 	cpu_of_stages >"$work/cpu"
-	"$build/load" -c "$config" --rate "$rates" --size "$size" --arrivals "$arrivals" --seed "$seed" --seconds "$seconds" --json \
+	"$build/load" -c "$config" -i "$instance" --rate "$rates" --size "$size" --arrivals "$arrivals" --seed "$seed" --seconds "$seconds" --json \
 		>"$work/load" 2>"$work/error" &
 	load=$!
 	watch_load "$name"

@@ -32,7 +32,7 @@
 struct options {
 	const char *file, *instance;
 	double seconds; /* to measure; 0: not */
-	int counterexample;
+	int counterexample, print;
 	int argc; /* the keys of the config */
 	char **argv;
 };
@@ -260,6 +260,7 @@ static int parse(struct options *o, int argc, char **argv)
 		[OPTION_INSTANCE] = &o->instance,
 		[OPTION_MEASURE] = &o->seconds,
 		[OPTION_COUNTEREXAMPLE] = &o->counterexample,
+		[OPTION_PRINT] = &o->print,
 	};
 	struct command_line line;
 	int status;
@@ -309,6 +310,10 @@ int main(int argc, char **argv)
 	status = load(&c, &o);
 	if (status)
 		return status;
+	if (o.print) {
+		config_print(&c, stdout);
+		return 0;
+	}
 	take_from_config(&c, classes);
 	status = look_at_instance(&c, o.seconds, classes, &cost);
 	return status ? status : decide(&c, classes, &cost, o.counterexample);

@@ -204,8 +204,6 @@ static int run_without_segment(const struct hold_options *o, const struct config
 		puts(c->instance);
 	else if (strcmp(o->mode, "classes") == 0)
 		answer_classes(c);
-	else if (strcmp(o->mode, "print") == 0)
-		config_print(c, stdout);
 	else if (strcmp(o->mode, "segment") == 0)
 		return create_only(c);
 	else if (strcmp(o->mode, "") == 0)
@@ -273,7 +271,7 @@ static int run_with_segment(const struct hold_options *o, const struct config *c
  */
 static int load(struct config *c, struct hold_options *o, char why[CONFIG_WHY_BYTES])
 {
-	static const char *const asking[] = { "", "check", "classes", "segment", "print" };
+	static const char *const asking[] = { "", "check", "classes", "segment" };
 	struct config_source source = {
 		.file = o->file, .argc = o->n_overrides, .argv = o->overrides, .hosts = &o->hosts
 	};

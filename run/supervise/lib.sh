@@ -1,6 +1,9 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # lib.sh - what the scripts share: where things are, and how to speak. Sourced, with $here set.
 
+# shellcheck source=run/options/parse.sh
+. "$here/options/parse.sh"
+
 # A stream that is closed must not be given to something else, and not end a script.
 # shellcheck disable=SC2217
 { : <&0; } 2>/dev/null || exec </dev/null
@@ -11,6 +14,7 @@ ontime=$(cd "$here/.." && pwd)
 build=$ontime/build
 config=/etc/ontime/ontime.conf # unless -c names another: as common/config/lookup.c has it
 [ -e "$config" ] || config=$ontime/run/ontime.conf
+recipes=$ontime/run/recipes
 installed=
 if [ -r "$here/supervise/paths.sh" ]; then
 	# shellcheck source=/dev/null
@@ -39,22 +43,24 @@ die() { # STATUS MESSAGE
 	exit "$status"
 }
 
-typed() { # NAME: what one types for it: run/NAME.sh or build/NAME in the tree, ontime-NAME once installed
+typed() { # NAME: what one types for it: run/NAME.sh or build/NAME in the tree, ontime COMMAND once installed
 	if [ "$installed" ]; then
-		echo "ontime-$1"
+		sed -n "s/^command \([^ ]*\) $1 .*/ontime \1/p" "$here/options/ontime.options"
 	elif [ -e "$here/$1.sh" ]; then
 		echo "run/$1.sh"
+	elif [ "$1" = ontime ]; then
+		echo run/ontime
 	else
 		echo "build/$1"
 	fi
 }
 
-show_help() { # of the script that sources this: its first comment, with the names that one types here
-	sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" | if [ "$installed" ]; then
-		sed "s|run/\([a-z]*\)\.sh|ontime-\1|g; s|build/\([a-z]\)|ontime-\1|g; s|run/ontime\.conf|$config|g"
-	else
-		cat
-	fi
+show_help() { # of $program
+	"$here/options/generate.sh" help "$table"
+}
+
+show_version() {
+	sed -n 's/^#define ONTIME_VERSION "\(.*\)"/ontime \1/p' "$here/../common/version.h" 2>/dev/null | grep . || "$build/hold" --version
 }
 
 pid_in() { # FILE: the pid in it, or nothing; to show, never to act on
@@ -104,22 +110,27 @@ remove_files() { # of the instance, but no directory that is not our own, and no
 	rmdir "$dir" 2>/dev/null || true
 }
 
-instance_of() { # ARGS: the instance that -i, -c or --instance name; reads the file leniently: it may be broken by now
-	instance=
-	file=$config
-	while [ $# -gt 0 ]; do
-		case $1 in
-		-[ic])
-			[ -n "${2:-}" ] || die 2 "$1: what? See --help"
-			[ "$1" = -c ] || instance=$2
-			[ "$1" = -i ] || file=$2
-			shift
-			;;
-		--instance=*) instance=${1#*=} ;;
-		*) die 2 "$1: unknown option; see --help" ;;
-		esac
-		shift
-	done
+only_instance() { # where neither -i nor -c was given: the one that runs, if one does
+	[ -z "$option_instance$option_config" ] || return 0
+	option_instance=$("$build/hold" --instances) || option_instance=
+	case $option_instance in *"
+"*) die 2 "several instances run, say which with -i: $(echo "$option_instance" | paste -s -d ' ')" ;; esac
+}
+
+launched_as() { # what the instance was launched with, a word a line: from the run directory, or from a stage
+	if [ -s "$dir/launched" ]; then
+		cat "$dir/launched"
+		return
+	fi
+	pid=$(printf '%s\n' "$found" | sed -n 's/^[a-z]* \([1-9][0-9]*\) .* 1$/\1/p' | head -n 1)
+	[ -n "$pid" ] || return 0
+	tr '\0' '\n' <"/proc/$pid/environ" | sed -n 's/^ONTIME_CONFIG_NAME=//p'
+	tr '\0' '\n' <"/proc/$pid/cmdline" | sed '1,3d' # the binary, -c, the descriptor
+}
+
+instance_of() { # the instance that the options -i and -c mean; reads the file leniently: it may be broken by now
+	instance=$option_instance
+	file=${option_config:-$config}
 	if [ -z "$instance" ]; then
 		{ [ -r "$file" ] && [ ! -d "$file" ]; } || die 2 "$file: cannot be read; name the instance with -i"
 		instance=$(sed -n 's/^[[:blank:]]*instance[[:blank:]]*[=:][[:blank:]]*\([a-z0-9_-]*\).*/\1/p' "$file" | tail -n 1)
