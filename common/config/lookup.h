@@ -13,7 +13,9 @@
 /* lookup_top - the directory that run lies in, from which stages are started; "." if this program is elsewhere. */
 void lookup_top(char top[PATH_BYTES]);
 
-/* lookup_config - `given` if there is one, else as above, in path; NULL: none is there, and the built-in classes count. */
+/*
+ * lookup_config - `given` if there is one, else as above, in path; NULL: none is there, and the built-in classes count.
+ */
 const char *lookup_config(const char *given, char path[PATH_BYTES]);
 
 #endif
