@@ -64,9 +64,9 @@ static int refuse_word(const char *shown, const struct command_option *o, const 
 
 	for (int i = 0; o->words[i] && len < sizeof(list); i++)
 		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
-					i == 0		    ? ""
+					i == 0		  ? ""
 					: o->words[i + 1] ? ", "
-							    : " or ",
+							  : " or ",
 					o->words[i]);
 	log_error("%s %s: not %s", shown, value, list);
 	return COMMAND_REFUSED;

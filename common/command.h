@@ -1,14 +1,15 @@
 /*
  * command.h - the command line of a program: one grammar for all of them, one table each.
  *
- * Rules:   `--key value` and `--key=value`, `-c VALUE` and `-cVALUE` for an option with a letter; `--` ends the options.
- *          Of an option that is given twice the last one counts. A program that takes the keys of the config has them in
- *          both spellings too. A wrong word is one line with the nearest known name, and exit status 2.
+ * Rules:   `--key value` and `--key=value`, `-c VALUE` and `-cVALUE` for an option with a letter; `--` ends the
+ *          options.
+ *          Of an option that is given twice the last one counts. A program that takes the keys of the config has them
+ *          in both spellings too. A wrong word is one line with the nearest known name, and exit status 2.
  *          The table is run/options/NAME.options; run/options/generate.sh makes a header of it, which one source of the
  *          program includes, and the help text, the man page's options and the shells' completion.
  *          Scripts read the same table (run/options/parse.sh).
- * Memory:  argv is reordered: the keys of the config end up in front. A key and its value in two words become one, which
- *          is never freed.
+ * Memory:  argv is reordered: the keys of the config end up in front. A key and its value in two words become one,
+ *          which is never freed.
  */
 #ifndef ONTIME_COMMAND_H
 #define ONTIME_COMMAND_H

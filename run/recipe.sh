@@ -16,7 +16,7 @@ if [ $# = 0 ]; then
 		if [ "$option_names" ]; then
 			echo "$name"
 		else
-			printf '%-10s %s\n' "$name" "$(sed -n "1s/^; [^:]*: //p" "$recipes/$name.conf")"
+			printf '%-10s %s\n' "$name" "$(sed -n "s/^| \[$name\]([^)]*) | \([^|]*\) |.*/\1/p" "$recipes/README.md")"
 		fi
 	done
 	exit 0

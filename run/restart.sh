@@ -14,6 +14,7 @@ case $#${1:-} in
 1all) stages="ingress edf egress" ;;
 *) die 2 "restart which stage? $(typed restart) ingress|edf|egress|all [-i INSTANCE]" ;;
 esac
+only_instance
 instance=$(instance_of)
 
 line_of() { # of $stage: its pid, state, starts and alive

@@ -73,5 +73,6 @@ void instances_say(char *line, size_t bytes)
 
 	instances_look(&all);
 	for (uint32_t i = 0; i < all.n && len < bytes; i++)
-		len += (size_t)snprintf(line + len, bytes - len, "%s'%s'", i == 0 ? "; here run: " : ", ", all.names[i]);
+		len += (size_t)snprintf(line + len, bytes - len, "%s'%s'", i == 0 ? "; here run: " : ", ",
+					all.names[i]);
 }

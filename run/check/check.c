@@ -256,10 +256,8 @@ static int parse(struct options *o, int argc, char **argv)
 {
 	static char name[64];
 	void *const places[N_COMMAND_OPTIONS] = {
-		[OPTION_CONFIG] = &o->file,
-		[OPTION_INSTANCE] = &o->instance,
-		[OPTION_MEASURE] = &o->seconds,
-		[OPTION_COUNTEREXAMPLE] = &o->counterexample,
+		[OPTION_CONFIG] = &o->file,	[OPTION_INSTANCE] = &o->instance,
+		[OPTION_MEASURE] = &o->seconds, [OPTION_COUNTEREXAMPLE] = &o->counterexample,
 		[OPTION_PRINT] = &o->print,
 	};
 	struct command_line line;
@@ -276,7 +274,9 @@ static int parse(struct options *o, int argc, char **argv)
 	return status;
 }
 
-/* The config, as a launch would take it, or as an instance has it. 0, or the exit status after a line for each reason. */
+/*
+ * The config, as a launch would take it, or as an instance has it. 0, or the exit status after a line for each reason.
+ */
 static int load(struct config *c, const struct options *o)
 {
 	static struct hosts hosts = { .ask = hosts_ask_resolver };

@@ -219,7 +219,7 @@ static int run_dir(const struct hold_options *o)
 {
 	char path[PATH_BYTES], why[WHY_BYTES];
 	int err = strcmp(o->mode, "lock-file") == 0 ? directory_make_lock(o->directory, path, why)
-						      : directory_make(o->directory, path, why);
+						    : directory_make(o->directory, path, why);
 
 	if (err) {
 		log_error("%s", why);

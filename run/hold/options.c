@@ -47,7 +47,7 @@ int options_parse(struct hold_options *o, int argc, char **argv)
 {
 	void *const places[N_COMMAND_OPTIONS] = {
 		[OPTION_CONFIG] = &o->file,	[OPTION_RUNNING] = &o->instance, [OPTION_KEEP] = &o->keeps,
-		[OPTION_AGAINST] = &o->against, [OPTION_OWN] = &o->own,		  [OPTION_FORCE] = &o->force,
+		[OPTION_AGAINST] = &o->against, [OPTION_OWN] = &o->own,		 [OPTION_FORCE] = &o->force,
 	};
 	struct command_line line;
 	int option;

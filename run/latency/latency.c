@@ -302,7 +302,7 @@ static int act(enum action action, const char *instance)
 int main(int argc, char **argv)
 {
 	static const enum action actions[N_COMMAND_OPTIONS] = {
-		[OPTION_STATUS] = STATUS, [OPTION_DETACH] = DETACH,   [OPTION_RESET] = RESET,
+		[OPTION_STATUS] = STATUS,   [OPTION_DETACH] = DETACH,	      [OPTION_RESET] = RESET,
 		[OPTION_WAKEUPS] = WAKEUPS, [OPTION_NO_WAKEUPS] = NO_WAKEUPS,
 	};
 	const char *given = NULL, *file = NULL;

@@ -99,12 +99,9 @@ static int parse(struct options *o, struct command_line *line, int argc, char **
 {
 	const char *overhead = NULL;
 	void *const places[N_COMMAND_OPTIONS] = {
-		[OPTION_CONFIG] = &o->config,
-		[OPTION_INSTANCE] = &o->instance,
-		[OPTION_COMPARE] = &o->compare,
-		[OPTION_PER_PACKET] = &o->per_packet,
-		[OPTION_OVERHEAD] = &overhead,
-		[OPTION_MARGINS] = &o->margins,
+		[OPTION_CONFIG] = &o->config,	[OPTION_INSTANCE] = &o->instance,
+		[OPTION_COMPARE] = &o->compare, [OPTION_PER_PACKET] = &o->per_packet,
+		[OPTION_OVERHEAD] = &overhead,	[OPTION_MARGINS] = &o->margins,
 		[OPTION_JSON] = &o->json,
 	};
 	int status;

@@ -36,7 +36,7 @@ static int parse(struct stat_options *o, int argc, char **argv)
 	const char *instance = NULL, *file = NULL;
 	double seconds = 0;
 	void *const places[N_COMMAND_OPTIONS] = {
-		[OPTION_INSTANCE] = &instance, [OPTION_CONFIG] = &file,	      [OPTION_ONCE] = &o->once,
+		[OPTION_INSTANCE] = &instance, [OPTION_CONFIG] = &file,	     [OPTION_ONCE] = &o->once,
 		[OPTION_JSON] = &o->json,      [OPTION_INTERVAL] = &seconds, [OPTION_RECORD] = &o->record,
 	};
 	struct command_line line;

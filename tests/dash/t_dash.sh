@@ -23,8 +23,8 @@ fails_with() { # STATUS PATTERN ARGS...: that exit status, and ONE line that mat
 }
 
 bad_options() {
-	fails_with 2 'unknown option' --nonsense && fails_with 2 'not an address' --listen here && fails_with 2 'what?' --listen &&
-		fails_with 2 'not a number of seconds' --interval 0 && fails_with 2 'not a number of seconds' --interval 1x && fails_with 2 'not a number of seconds' --interval 0x1 &&
+	fails_with 2 'unknown option' --nonsense && fails_with 2 'not an address' --listen here && fails_with 2 'its value is missing' --listen &&
+		fails_with 2 'not a number from 0.1 to 60' --interval 0 && fails_with 2 'not a number from 0.1 to 60' --interval 1x && fails_with 2 'not a number from 0.1 to 60' --interval 0x1 &&
 		fails_with 2 '^dash: -i' -i 'no/name' && fails_with 0 '^ontime [0-9]' --version
 }
 

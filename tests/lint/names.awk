@@ -13,6 +13,9 @@ BEGIN {
 		}
 		for (part = line; sub(/\/[^\/]*$/, "", part); )
 			is_file[part]
+		part = line
+		if (sub(/^run\/options\//, "options/", part) && sub(/\.options$/, ".h", part)) # made of it
+			is_file[part]
 		if (line ~ /^(run|tests)\/.*\.c$/ || line ~ /^edf\/plugins\//) {
 			part = line
 			sub(/.*\//, "", part)

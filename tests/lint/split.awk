@@ -1,5 +1,5 @@
 # split.awk - what of each file is meant for people and what for a machine. Prints "text<TAB>FILE:LINE<TAB>..." and "code<TAB>FILE:LINE<TAB>...".
-# In C and JavaScript comments and strings are text, in shell scripts, units and the Makefile comments are, in *.md and *.conf everything is.
+# In C and JavaScript comments and strings are text, in shell scripts, units and the Makefile comments are, in *.md, *.conf and *.options everything is.
 # A string of a test is neither: it is made up.
 function emit(kind, what) {
 	if (what ~ /[^ \t]/)
@@ -54,7 +54,7 @@ FNR == 1 {
 	inside = ""
 	is_test = FILENAME ~ /^(\.\/)?tests\//
 }
-FILENAME ~ /\.(md|conf)$/ { emit("text", $0); next }
+FILENAME ~ /\.(md|conf|options)$/ { emit("text", $0); next }
 FILENAME ~ /\.([ch]|js)$/ { split_c($0); next }
 {
 	at = match($0, /(^|[ \t])#/)

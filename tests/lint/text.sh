@@ -5,7 +5,7 @@
 check_names()
 {
 	present >"$out/files"
-	awk -f tests/lint/split.awk $(grep -E '\.([ch]|js|md|conf|sh|service|target|socket)$|(^|/)Makefile$' "$out/files" | grep -v '^run/dash/vendor/') |
+	awk -f tests/lint/split.awk $(grep -E '\.([ch]|js|md|conf|options|sh|service|target|socket)$|(^|/)Makefile$' "$out/files" | grep -v '^run/dash/vendor/') |
 		awk -v known=tests/lint/known -v files="$out/files" -f tests/lint/names.awk
 }
 

@@ -63,10 +63,10 @@ a_root_has_no_double_slash() {
 each_directory_is_taken() {
 	echo '.TH ONTIME 8' >"$work/ontime.8"
 	install_to DESTDIR="$work/six" BINDIR=/a SYSCONFDIR=/b LIBEXECDIR=/c MANDIR=/d INCLUDEDIR=/e SYSTEMDUNITDIR=/f DATADIR=/g MANPAGES="$work/ontime.8" || return 1
-	for path in a/ontime-launch b/ontime/ontime.conf c/ontime/edf c/ontime/plugins/slow.so d/man8/ontime.8 e/ontime/plugin.h f/ontime.target g/ontime/recipes/voice.conf; do
+	for path in a/ontime b/ontime/ontime.conf c/ontime/edf c/ontime/plugins/slow.so d/man8/ontime.8 e/ontime/plugin.h f/ontime.target g/ontime/recipes/voice.conf g/zsh/site-functions/_ontime g/fish/vendor_completions.d/ontime.fish g/bash-completion/completions/ontime; do
 		[ -e "$work/six/$path" ] || [ -L "$work/six/$path" ] || { echo "$path is missing" && return 1; }
 	done
-	[ "$(cd "$work/six" && echo *)" = "a b c d e f g" ] && [ "$(readlink "$work/six/a/ontime-launch")" = /c/ontime/run/launch.sh ] || return 1
+	[ "$(cd "$work/six" && echo *)" = "a b c d e f g" ] && [ "$(readlink "$work/six/a/ontime")" = /c/ontime/run/ontime ] || return 1
 	make -s uninstall DESTDIR="$work/six" BINDIR=/a SYSCONFDIR=/b LIBEXECDIR=/c MANDIR=/d INCLUDEDIR=/e SYSTEMDUNITDIR=/f DATADIR=/g && rmdir "$work/six"
 }
 
@@ -91,11 +91,11 @@ another_default_replaces_the_old() { # that nobody changed: what the list says w
 installed() { # NAME ARGUMENT...
 	name=$1
 	shift
-	(cd / && env -u ONTIME_BUILD ONTIME_RUN_DIR="$work/run" ONTIME_HISTOGRAMS=off PATH="$work/away/bin:$PATH" "ontime-$name" "$@")
+	(cd / && env -u ONTIME_BUILD ONTIME_RUN_DIR="$work/run" ONTIME_HISTOGRAMS=off PATH="$work/away/bin:$PATH" ontime "$name" "$@")
 }
 
 stop_quietly() {
-	[ ! -e "$work/away/bin/ontime-stop" ] || installed stop -i "$instance" >/dev/null 2>&1 || true
+	[ ! -e "$work/away/bin/ontime" ] || installed stop -i "$instance" >/dev/null 2>&1 || true
 }
 
 configure() { # KEY VALUE...
@@ -116,7 +116,7 @@ carries_traffic() {
 
 names_no_file_of_the_tree() {
 	cat "$work/said"
-	! grep -E '(run/[a-z]*\.sh|build/[a-z])' "$work/said" && grep -q ontime-restart "$work/said" && ! grep "$home" "$work/said"
+	! grep -E '(run/[a-z]*\.sh|build/[a-z])' "$work/said" && grep -q 'ontime restart' "$work/said" && ! grep "$home" "$work/said"
 }
 
 runs_without_the_tree() {
@@ -128,9 +128,9 @@ runs_without_the_tree() {
 }
 
 helps_by_its_own_names() {
-	for script in launch stop restart status; do
+	for script in start stop restart reload status list record demo recipe config stress load top check simulate options version; do
 		installed $script --help >"$work/said" || return 1
-		grep -q "usage: ontime-$script" "$work/said" && ! grep -E 'run/[a-z]*\.sh|build/' "$work/said" || return 1
+		grep -q "usage: ontime $script" "$work/said" && ! grep -E 'run/[a-z]*\.sh|build/' "$work/said" || return 1
 	done
 }
 

@@ -36,11 +36,11 @@ closed_stderr() {
 
 # What is mistyped must not stop or start something else.
 typing_errors_are_refused() {
-	fails_with 2 '--bogus: unknown option' run/stop.sh --bogus && fails_with 2 'unknown option' run/stop.sh "$instance" &&
+	fails_with 2 '--bogus: unknown option' run/stop.sh --bogus && fails_with 2 'not an option' run/stop.sh "$instance" &&
 		fails_with 2 'unknown option' run/status.sh --bogus && fails_with 2 'unknown option' run/restart.sh edf --bogus &&
-		fails_with 2 'name the instance with -i' run/stop.sh -c /nonexistent && fails_with 2 '-i: what' run/stop.sh -i &&
-		fails_with 2 'unknown option' run/launch.sh -i "$instance" && fails_with 2 'unknown option' run/launch.sh --remove &&
-		fails_with 2 '-c: which file' run/launch.sh -c && fails_with 2 'No such file' run/launch.sh -c /nonexistent/f && ready
+		fails_with 2 'name the instance with -i' run/stop.sh -c /nonexistent && fails_with 2 '-i: its value is missing' run/stop.sh -i &&
+		fails_with 2 'not an option' run/launch.sh "$instance" && fails_with 2 'unknown option' run/launch.sh --remove &&
+		fails_with 2 '-c: its value is missing' run/launch.sh -c && fails_with 2 'No such file' run/launch.sh -c /nonexistent/f && ready
 }
 
 names_are_no_paths() {

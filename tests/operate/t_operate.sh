@@ -183,7 +183,7 @@ pid_by_status() {
 	for stage in ingress edf egress; do
 		pid=$(run/status.sh --pid $stage -i "$instance") && [ "$pid" = "$(pid_of $stage)" ] || return 1
 	done
-	fails_with 2 'which stage' run/status.sh --pid hold && fails_with 1 'not running' run/status.sh --pid edf -i "${instance}none"
+	fails_with 2 'not one of ingress, edf, egress' run/status.sh --pid hold && fails_with 1 'not running' run/status.sh --pid edf -i "${instance}none"
 }
 
 port_in_use() {

@@ -359,7 +359,7 @@ fi
 check "help fits a screen" help_fits
 check "an unknown option is one line and status 2" fails_with 2 'unknown option' build/stat --frequent
 check "an interval out of range is one line and status 2" fails_with 2 '0.1 to 60' build/stat --interval 0.05
-check "an interval without a number is one line and status 2" fails_with 2 'needs a value' build/stat --interval
+check "an interval without a number is one line and status 2" fails_with 2 'its value is missing' build/stat --interval
 check "--record with --json is one line and status 2" fails_with 2 'one of them' build/stat --record x --json
 check "a file that cannot be opened is one line and status 1" fails_with 1 'No such file' build/stat -i "$instance" --record /nonexistent/x
 check "an instance that does not run is one line and status 1" fails_with 1 'not running' build/stat -i "${instance}x"
