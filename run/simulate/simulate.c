@@ -124,10 +124,9 @@ static int load(struct config *c, const struct options *o, const struct command_
 {
 	static struct hosts hosts; /* nobody is asked: nothing is sent */
 	char why[CONFIG_WHY_BYTES], path[PATH_BYTES];
-	struct config_source source = { .file = lookup_config(o->config, path),
-					.argc = line->argc,
-					.argv = line->argv,
-					.hosts = &hosts };
+	struct config_source source = {
+		.file = lookup_config(o->config, path), .argc = line->argc, .argv = line->argv, .hosts = &hosts
+	};
 
 	if (o->instance && !o->config)
 		return in_force_load(c, o->instance, line->argc, line->argv);

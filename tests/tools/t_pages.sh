@@ -128,6 +128,15 @@ files_are_defaults() {
 	[ "$(wc -l <run/ontime.conf)" -le 35 ]
 }
 
+# each configuration in a page is one
+configs_are_accepted() {
+	awk -v into="$work/shown" '/^\.Bd -literal/ {taken = 1; n++; next} /^\.Ed/ {taken = 0} taken {print >(into n)}' build/man/ontime.conf.5
+	[ -e "$work/shown2" ] || return 1
+	for shown in "$work"/shown*; do
+		build/hold --check -c "$shown" || return 1
+	done
+}
+
 awks_agree() { # of those that are here: make takes the one that is called awk
 	made=
 	for awk in awk mawk gawk original-awk "busybox awk"; do
@@ -279,6 +288,7 @@ check "each page that another one names is there" refers_to_pages
 check_here "ontime.conf(5) has each key with the parser's range and default" keys_agree
 check "what it says of reloads is what a reload says" reload_agrees
 check "run/ontime.conf and full.conf say exactly the defaults" files_are_defaults
+check "the configurations of ontime.conf(5) are accepted" configs_are_accepted
 check "each awk makes the same list" awks_agree
 check "a key without a text is refused" a_key_without_text_is_refused
 check "each command has its page, and each page its command" verbs_are_there
