@@ -36,14 +36,14 @@ answers_are_right() {
 }
 
 bad_input_is_one_line() {
-	says 2 'nonsense' --nonsense=1 && says 2 'seconds from' --measure 0 && says 2 'seconds from' --measure x && says 2 'seconds from' --measure 0x1 &&
+	says 2 'nonsense' --nonsense=1 && says 2 'not a number from 0.01 to 3600' --measure 0 && says 2 'not a number from 0.01 to 3600' --measure x && says 2 'not a number from 0.01 to 3600' --measure 0x1 &&
 		says 1 'not running' --measure 1 --instance=none && says 2 'cannot be opened' -c /nonexistent
 }
 
 all_errors_are_told() { # in one run, each on its line
 	printf '[pipeline]\npolcy = edf\nlate = x\n[class a]\nlisten = 127.0.0.1\nsend = 127.0.0.1:2\nbudget = 1\n' >"$work/conf"
 	says 2 "^check: $work/conf:2: polcy" -c "$work/conf" && [ "$(printf '%s\n' "$text" | wc -l)" = 4 ] &&
-		says 2 "^check: $work/conf:7: budget" -c "$work/conf" && says 2 '^check: and 2 more' --a --b --c --d --e --f --g --h --i --j --k --l
+		says 2 "^check: $work/conf:7: budget" -c "$work/conf" && says 2 '^check: and 2 more' --a=1 --b=1 --c=1 --d=1 --e=1 --f=1 --g=1 --h=1 --i=1 --j=1 --k=1 --l=1
 }
 
 values_are_exact() {
