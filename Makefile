@@ -114,7 +114,7 @@ say = $(if $(V)$(silent),,@printf '  %-7s %s\n' $(1) $(2))
 .SECONDARY:
 .PHONY: all tests check quick unit bench lint format install uninstall can-install clean help
 
-all: $(PROGRAMS) $(PLUGINS) $(BPF) $(COMPLETION) $(BUILT_PAGES) ## build everything an operator runs
+all: $(PROGRAMS) $(PLUGINS) $(BPF) $(COMPLETION) $(BUILT_PAGES) $(BUILD)/full.conf ## build everything an operator runs
 
 tests: all $(TEST_PROGRAMS:%=$(BUILD)/tests/%) $(TEST_PLUGINS) ## build the tests too
 
@@ -159,7 +159,7 @@ INSTALL_DIRS := BINDIR LIBEXECDIR SYSCONFDIR DATADIR MANDIR INCLUDEDIR SYSTEMDUN
 MANPAGES ?= $(wildcard run/man/*.[1-9]) $(BUILT_PAGES)
 install uninstall can-install: export WHERE = DESTDIR=$(DESTDIR)|$(foreach d,$(INSTALL_DIRS),$(d)=$($(d))|)
 install uninstall can-install: export INTO = $(foreach d,$(INSTALL_DIRS),$(d)=$(abspath $($(d))))
-install: export WHAT = $(PROGRAMS) $(PLUGINS) $(BPF) $(COMPLETION) $(MANPAGES)
+install: export WHAT = $(PROGRAMS) $(PLUGINS) $(BPF) $(COMPLETION) $(MANPAGES) $(BUILD)/full.conf
 
 install: can-install all ## install the programs, or below DESTDIR for a package
 	@run/install.sh install
@@ -240,6 +240,15 @@ $(OBJ)/layout-hash.h: common/shm/layout.h $(OBJ)/compile
 HASHED := $(call objects,$(shell grep -ls LAYOUT_HASH common/shm/*.c))
 $(HASHED): ALL_CPPFLAGS += -include $(OBJ)/layout-hash.h
 $(HASHED): $(OBJ)/layout-hash.h
+
+# The keys of the configuration for people, as the sources of the parser have them: a commented configuration, and a page.
+KEYS := $(patsubst %,common/%,config/keys.awk config/keys.txt units.h config/value.c config/table.c config/config.c)
+$(BUILD)/full.conf: $(KEYS)
+$(BUILD)/man/ontime.conf.5: $(KEYS) run/man/ontime.conf.5.in
+$(BUILD)/full.conf $(BUILD)/man/ontime.conf.5:
+	$(call say,KEYS,$@)
+	@mkdir -p $(@D)
+	$(Q)awk -f $^ >$(new) && $(done)
 
 # gcc says x86_64-linux-gnu, clang x86_64-pc-linux-gnu; bpf_tracing.h calls it x86, and AArch64 arm64.
 machine = $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))

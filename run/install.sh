@@ -71,6 +71,7 @@ put_programs() {
 		*/_ontime) put 644 "$file" "$ZSHCOMPDIR/_ontime" ;;
 		*/ontime.fish) put 644 "$file" "$FISHCOMPDIR/ontime.fish" ;;
 		*.bpf.o) put 644 "$file" "$LIBEXECDIR/ontime/${file##*/}" ;;
+		*.conf) put 644 "$file" "$DATADIR/ontime/${file##*/}" ;;
 		*.[1-9]) put 644 "$file" "$MANDIR/man${file##*.}/${file##*/}" ;;
 		*) put 755 "$file" "$LIBEXECDIR/ontime/${file##*/}" ;;
 		esac

@@ -131,7 +131,7 @@ static void refuse_key(struct loading *l, const char *where, enum scope scope, c
 	else if (nearest)
 		refuse(l, -EINVAL, "%s: unknown key; did you mean %s?", where, nearest);
 	else
-		refuse(l, -EINVAL, "%s: unknown key; run/ontime.conf shows all keys", where);
+		refuse(l, -EINVAL, "%s: unknown key; ontime options shows all keys", where);
 }
 
 void set_option(struct loading *l, const char *where, const char *key, const char *value, int place)

@@ -12,13 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cost.h"
 #include "feasible.h"
 #include "measure.h"
 #include "relay.h"
 #include "clock.h"
+#include "config/lookup.h"
 #include "config/table.h"
 #include "log.h"
 #include "look/in_force.h"
@@ -274,35 +274,19 @@ static int parse(struct options *o, int argc, char **argv)
 	return status;
 }
 
-/* The directory that run and build lie in, from which the stages are started; "." if this program is somewhere else. */
-static void find_top(char top[PATH_BYTES])
-{
-	char launch[PATH_BYTES + 16];
-	ssize_t n = readlink("/proc/self/exe", top, PATH_BYTES - 1);
-
-	top[n > 0 ? n : 0] = '\0';
-	for (char *slash = strrchr(top, '/'); slash; slash = strrchr(top, '/')) {
-		*slash = '\0';
-		snprintf(launch, sizeof(launch), "%s/run/launch.sh", top);
-		if (access(launch, F_OK) == 0)
-			return;
-	}
-	strcpy(top, ".");
-}
-
 /*
  * The config, as a launch would take it, or as an instance has it. 0, or the exit status after a line for each reason.
  */
 static int load(struct config *c, const struct options *o)
 {
 	static struct hosts hosts = { .ask = hosts_ask_resolver };
-	char top[PATH_BYTES], why[CONFIG_WHY_BYTES];
-	struct config_source source = { o->file, o->argc, o->argv, &hosts, top };
+	char top[PATH_BYTES], path[PATH_BYTES], why[CONFIG_WHY_BYTES];
+	struct config_source source = { lookup_config(o->file, path), o->argc, o->argv, &hosts, top };
 	int err;
 
 	if (o->instance && !o->file)
 		return in_force_load(c, o->instance, o->argc, o->argv);
-	find_top(top);
+	lookup_top(top);
 	err = config_load_as(c, &source, why, sizeof(why));
 	if (err)
 		config_log_refusals(why, "");

@@ -15,6 +15,7 @@
 #include "options.h"
 #include "report.h"
 #include "run.h"
+#include "config/lookup.h"
 #include "log.h"
 #include "look/in_force.h"
 
@@ -45,12 +46,12 @@ static int run_once(struct load *l, struct csv *csv)
 /* The classes to drive: those of a file, of the defaults, or of what an instance runs with. */
 static int load_config(struct config *c, const struct load_options *o)
 {
-	char why[CONFIG_WHY_BYTES], name[64], *argv[] = { NULL, name };
+	char why[CONFIG_WHY_BYTES], path[PATH_BYTES], name[64], *argv[] = { NULL, name };
 
 	if (o->instance && !o->file)
 		return in_force_load(c, o->instance, 0, NULL);
 	snprintf(name, sizeof(name), "--instance=%s", o->instance ? o->instance : "");
-	if (config_load(c, o->file, o->instance ? 2 : 0, argv, why, sizeof(why)) == 0)
+	if (config_load(c, lookup_config(o->file, path), o->instance ? 2 : 0, argv, why, sizeof(why)) == 0)
 		return 0;
 	config_log_refusals(why, "");
 	return 2;

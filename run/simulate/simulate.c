@@ -1,6 +1,7 @@
 /* simulate.c - replay a trace through a policy: what would be in time, what late, what dropped and why. */
 #include <string.h>
 
+#include "config/lookup.h"
 #include "config/table.h"
 #include "log.h"
 #include "look/in_force.h"
@@ -122,8 +123,10 @@ static int parse(struct options *o, struct command_line *line, int argc, char **
 static int load(struct config *c, const struct options *o, const struct command_line *line)
 {
 	static struct hosts hosts; /* nobody is asked: nothing is sent */
-	struct config_source source = { .file = o->config, .argc = line->argc, .argv = line->argv, .hosts = &hosts };
-	char why[CONFIG_WHY_BYTES];
+	char why[CONFIG_WHY_BYTES], path[PATH_BYTES];
+	struct config_source source = {
+		.file = lookup_config(o->config, path), .argc = line->argc, .argv = line->argv, .hosts = &hosts
+	};
 
 	if (o->instance && !o->config)
 		return in_force_load(c, o->instance, line->argc, line->argv);

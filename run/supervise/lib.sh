@@ -12,7 +12,8 @@
 
 ontime=$(cd "$here/.." && pwd)
 build=$ontime/build
-config=$ontime/run/ontime.conf
+config=/etc/ontime/ontime.conf # unless -c names another: as common/config/lookup.c has it
+[ -e "$config" ] || config=$ontime/run/ontime.conf
 recipes=$ontime/run/recipes
 installed=
 if [ -r "$here/supervise/paths.sh" ]; then

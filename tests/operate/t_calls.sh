@@ -18,7 +18,7 @@ dir=$ONTIME_RUN_DIR/$instance
 fail=$PWD/build/tests/plugins/fail_start.so
 listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
 send=$((listen + 10000))
-sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/; s|^work = .*|work = plugin:$work/upper.so|" run/ontime.conf >"$conf"
+sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/; s|^work = .*|work = plugin:$work/upper.so|" build/full.conf >"$conf"
 cp build/plugins/upper.so "$work"
 trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; build/hold --remove -i "$instance" || true; rm -rf "$work"' EXIT INT TERM
 

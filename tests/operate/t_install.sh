@@ -70,6 +70,13 @@ each_directory_is_taken() {
 	make -s uninstall DESTDIR="$work/six" BINDIR=/a SYSCONFDIR=/b LIBEXECDIR=/c MANDIR=/d INCLUDEDIR=/e SYSTEMDUNITDIR=/f DATADIR=/g && rmdir "$work/six"
 }
 
+reading_is_there() { # below $work/two
+	at=$work/two/usr/local/share
+	(cd "$at/man" && find . -name 'ontime*' | sed 's|.*/||' | sort) >"$work/pages"
+	(cd run/man && find . -name 'ontime*' | sed 's|.*/||; s/\.in$//' | sort) | diff - "$work/pages" &&
+		"$work/two/usr/local/libexec/ontime/check" -c "$at/ontime/full.conf" >/dev/null
+}
+
 own_config_is_kept() {
 	conf=$work/one/etc/ontime/ontime.conf
 	echo "; mine" >>"$conf"
@@ -100,7 +107,7 @@ stop_quietly() {
 
 configure() { # KEY VALUE...
 	conf=$work/away/etc/ontime/ontime.conf
-	cp run/ontime.conf "$conf"
+	cp build/full.conf "$conf"
 	listen=$((30000 + $$ % 100 * 10))
 	sed -i "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/
 		s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:$(((listen + 1000) / 10))/" "$conf"
@@ -188,6 +195,7 @@ systemd_accepts() { # it looks for the programs too
 make -s all
 check "PREFIX is what the units name" prefix_is_named
 check "without it they name /usr/local" default_is_named
+check "the pages of the manual and full.conf are there" reading_is_there
 check "DESTDIR is no part of any path" destdir_is_not_named
 check "a relative PREFIX becomes absolute" relative_becomes_absolute
 check "PREFIX=/ makes no double slash" a_root_has_no_double_slash

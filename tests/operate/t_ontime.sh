@@ -23,7 +23,7 @@ on_failure() {
 
 configure() { # FILE INSTANCE PORT
 	sed "s/^instance = .*/instance = $2/; s/127\.0\.0\.1:808/127.0.0.1:${3%0}/; s/127\.0\.0\.1:908/127.0.0.1:$((($3 + 5000) / 10))/
-		s/^budget = .*ms\$/budget = 200ms/; s/^policy = .*/policy = edf/" run/ontime.conf >"$1"
+		s/^budget = .*ms\$/budget = 200ms/; s/^policy = .*/policy = edf/" build/full.conf >"$1"
 }
 
 says() { # PATTERN COMMAND...: it ends well, and says that

@@ -12,7 +12,7 @@ conf=$work/test.conf
 instance=operate$$
 listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
 send=$((listen + 10000))
-sed "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/ontime.conf >"$conf"
+sed "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" build/full.conf >"$conf"
 trap 'run/stop.sh -c "$conf" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
 
 on_failure() {

@@ -54,7 +54,7 @@ units_match_config() {
 }
 
 watchdog_is_hung() {
-	hung=$(sed -n 's/^hung = //p' run/ontime.conf)
+	hung=$(sed -n 's/^hung = //p' build/full.conf)
 	for stage in ingress edf egress; do
 		grep -qx "WatchdogSec=$hung" "run/systemd/ontime-$stage.service" || return 1
 	done
@@ -114,7 +114,7 @@ stops_activated_clean() {
 start_systemd() {
 	copy_units /run/tree/build /run/tree/run
 	mkdir -p "$work/run"
-	sed 's/^policy = .*/policy = edf/' run/ontime.conf >"$work/run/ontime.conf" # nothing is shed, however late it is
+	sed 's/^policy = .*/policy = edf/' build/full.conf >"$work/run/ontime.conf" # nothing is shed, however late it is
 	for target in sysinit basic shutdown sockets network; do
 		printf '[Unit]\nDescription=%s\nDefaultDependencies=no\n' "$target" >"$units/$target.target"
 	done

@@ -17,7 +17,7 @@ kept=$ONTIME_RUN_DIR/$instance.log
 listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
 send=$((listen + 10000))
 conf=$work/my.conf
-sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/ontime.conf >"$conf"
+sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" build/full.conf >"$conf"
 time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z'
 trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
 

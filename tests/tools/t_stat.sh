@@ -12,7 +12,7 @@ instance=stat$$
 listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
 send=$((listen + 10000))
 sed "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/; s/^hung = .*/hung = 60s/; s/^socket_buffer = .*/socket_buffer = 256KiB/
-	s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/ontime.conf >"$conf"
+	s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" build/full.conf >"$conf"
 load=
 cleanup() {
 	no_terminal

@@ -242,7 +242,7 @@ static void a_list_of_addresses_that_goes_on_is_judged_as_one(void)
 		"FILE:5: addresses, but the line before is neither listen nor send");
 	refused("[class a]\n 127.0.0.1:7\nlisten = 127.0.0.1:1\nsend = 127.0.0.1:2\n",
 		"FILE:2: addresses, but the line before is neither listen nor send");
-	refused(CLASS_TEXT "127.0.0.1:7\n", "FILE:4: 127.0.0.1 = \"7\": unknown key; run/ontime.conf shows all keys");
+	refused(CLASS_TEXT "127.0.0.1:7\n", "FILE:4: 127.0.0.1 = \"7\": unknown key; ontime options shows all keys");
 }
 
 SUITE(config_addresses, TEST(a_scope_is_kept_as_it_was_written), TEST(an_unset_address_is_printed_as_such),

@@ -37,8 +37,8 @@ static void an_unknown_key_is_refused_with_the_nearest_one(void)
 	refused("[pipeline]\npolcy = edf\n", "FILE:2: polcy = \"edf\": unknown key; did you mean policy?");
 	refused(CLASS_TEXT "bugdet = 1ms\n", "FILE:4: bugdet = \"1ms\": unknown key; did you mean budget?");
 	refused("[pipeline]\nfrobnicate = 1\n",
-		"FILE:2: frobnicate = \"1\": unknown key; run/ontime.conf shows all keys");
-	refused("[pipeline]\n= 1\n", "FILE:2:  = \"1\": unknown key; run/ontime.conf shows all keys");
+		"FILE:2: frobnicate = \"1\": unknown key; ontime options shows all keys");
+	refused("[pipeline]\n= 1\n", "FILE:2:  = \"1\": unknown key; ontime options shows all keys");
 	refused("[pipeline]\nbudget = 1ms\n", "FILE:2: budget = \"1ms\": a key of a class, not of [pipeline]");
 	refused(CLASS_TEXT "policy = edf\n", "FILE:4: policy = \"edf\": a key of [pipeline], not of a class");
 	argument_refused("--polcy=edf", "command line: --polcy=\"edf\": unknown key; did you mean policy?");
