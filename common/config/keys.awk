@@ -165,8 +165,10 @@ function print_conf(    i, c) {
 	for (c = 1; c <= n_classes; c++) {
 		print "\n[class " class[c, "name"] "]"
 		for (i = 1; i <= n_rows; i++)
-			if (scope_of[i] == "class")
-				print key[i] " = " ((c, key[i]) in class ? class[c, key[i]] : standard[i])
+			if (scope_of[i] == "class" && (c, key[i]) in class)
+				print key[i] " = " class[c, key[i]]
+			else if (scope_of[i] == "class" && standard[i] != "")
+				print key[i] " = " standard[i]
 	}
 }
 

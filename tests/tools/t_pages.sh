@@ -107,6 +107,12 @@ hung 3s
 budget 5ms
 margin 20us
 share 10%
+dscp ef
+ecn keep
+ecn_mark_at 40%
+group_ttl 3
+group_loop off
+broadcast on
 expected_pps 5
 expected_burst 2
 expected_service 1us
