@@ -12,4 +12,7 @@
  */
 int notify_send(const char *text);
 
+/* notify_send_fd - likewise, with a descriptor that it is to keep, or to close when it has read this. */
+int notify_send_fd(const char *text, int handed);
+
 #endif

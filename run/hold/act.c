@@ -5,11 +5,14 @@
 #include "act.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "process.h"
 #include "log.h"
 #include "shm/lock.h"
 #include "stage/stage.h"
+
+#define LET_GO_MS 3000
 
 static int refuse_act(const struct config *c, const char *who, int err)
 {
@@ -70,6 +73,21 @@ int act_restart(const struct hold_options *o, const struct config *c, const stru
 		return pidfd == -ESRCH ? EXIT_TEMPORARY : refuse_act(c, "supervisor", pidfd);
 	err = process_signal(pidfd, SIGNAL_RESTART + who);
 	close(pidfd);
+	return err ? refuse_act(c, "supervisor", err) : 0;
+}
+
+int act_replace(const struct config *c, const struct segment *seg)
+{
+	int err;
+
+	do { /* a holder may be starting another just now */
+		pid_t pid;
+		int pidfd = process_open(seg, WHO_SUPERVISOR, &pid);
+
+		err = pidfd == -ESRCH ? 0 : pidfd < 0 ? pidfd : process_end(pidfd, SIGUSR2, LET_GO_MS);
+		if (pidfd >= 0)
+			close(pidfd);
+	} while (!err && segment_is_supervised(seg));
 	return err ? refuse_act(c, "supervisor", err) : 0;
 }
 

@@ -120,14 +120,83 @@ static void close_all(struct sockets *s)
 		close(s->fds[--s->n]);
 }
 
-static int open_one(struct sockets *s, const struct config *c, uint32_t class, int out, uint32_t i)
+static int is_at(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	const struct sockaddr_in *a4 = (const struct sockaddr_in *)a, *b4 = (const struct sockaddr_in *)b;
+	const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)a, *b6 = (const struct sockaddr_in6 *)b;
+
+	if (a->ss_family != b->ss_family)
+		return 0;
+	if (a->ss_family == AF_INET)
+		return a4->sin_port == b4->sin_port && a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+	return a6->sin6_port == b6->sin6_port && a6->sin6_scope_id == b6->sin6_scope_id &&
+	       memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr)) == 0;
+}
+
+/* One is connected, the other is not. */
+static int leads_to(int fd, int out, const struct sockaddr_storage *at)
+{
+	struct sockaddr_storage is = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(is);
+	int has_peer = getpeername(fd, (struct sockaddr *)&is, &len) == 0;
+
+	if (has_peer != out)
+		return 0;
+	len = sizeof(is);
+	return (out || getsockname(fd, (struct sockaddr *)&is, &len) == 0) && is_at(&is, at);
+}
+
+/* Where the socket is that was kept for that address, and that is wanted already, or not yet; or -1. */
+static int find_kept(const struct kept *kept, const struct address *a, int out, int is_wanted)
+{
+	struct sockaddr_storage at;
+
+	if (address_resolve(a, &at))
+		return -1;
+	for (uint32_t i = 0; i < kept->n; i++)
+		if (kept->fds[i] >= 0 && kept->is_wanted[i] == is_wanted && leads_to(kept->fds[i], out, &at))
+			return (int)i;
+	return -1;
+}
+
+static int take_kept(struct kept *kept, const struct address *a, int out)
+{
+	int at = find_kept(kept, a, out, 1), fd = at < 0 ? -1 : kept->fds[at];
+
+	if (at >= 0)
+		kept->fds[at] = -1;
+	return fd;
+}
+
+static void want(struct kept *kept, const struct address *addresses, uint32_t n, int out)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		int at = find_kept(kept, &addresses[i], out, 0);
+
+		if (at >= 0)
+			kept->is_wanted[at] = 1;
+	}
+}
+
+void sockets_want(struct kept *kept, const struct config *c)
+{
+	for (uint32_t class = 0; class < c->n_classes; class++) {
+		want(kept, c->classes[class].listen, c->classes[class].n_listen, 0);
+		want(kept, c->classes[class].dests, c->classes[class].n_dests, 1);
+	}
+}
+
+static int open_one(struct sockets *s, const struct config *c, struct kept *kept, int out, uint32_t class, uint32_t i)
 {
 	const struct address *a = out ? &c->classes[class].dests[i] : &c->classes[class].listen[i];
 	char name[64], text[ADDRESS_BYTES];
-	int fd;
+	int fd = kept ? take_kept(kept, a, out) : -1;
 
 	snprintf(name, sizeof(name), "%s.%s.%u", c->classes[class].name, out ? "out" : "in", i);
-	fd = out ? open_output(a, name) : open_input(a, c->socket_buffer_bytes, name);
+	if (fd >= 0 && !out)
+		want_buffer(fd, c->socket_buffer_bytes, name);
+	if (fd < 0)
+		fd = out ? open_output(a, name) : open_input(a, c->socket_buffer_bytes, name);
 	if (fd >= 0) {
 		add(s, fd, name);
 		return 0;
@@ -142,6 +211,11 @@ static int open_one(struct sockets *s, const struct config *c, uint32_t class, i
 
 int sockets_open(struct sockets *s, const struct config *c)
 {
+	return sockets_open_with(s, c, NULL);
+}
+
+int sockets_open_with(struct sockets *s, const struct config *c, struct kept *kept)
+{
 	int space;
 
 	memset(s, 0, sizeof(*s));
@@ -150,7 +224,7 @@ int sockets_open(struct sockets *s, const struct config *c)
 			uint32_t n = out ? c->classes[class].n_dests : c->classes[class].n_listen;
 
 			for (uint32_t i = 0; i < n; i++)
-				if (open_one(s, c, class, out, i)) {
+				if (open_one(s, c, kept, out, class, i)) {
 					close_all(s);
 					return EXIT_TEMPORARY;
 				}
@@ -206,6 +280,46 @@ int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage)
 		log_warn("take the sockets from pid %d: %s", stage, log_text_of(-err));
 		close_all(s);
 		return err;
+	}
+	return 0;
+}
+
+/* By what the segment says of its sockets: names may have changed since. */
+static int find_cookie(const struct kept *kept, uint64_t wanted)
+{
+	for (uint32_t i = 0; i < kept->n; i++) {
+		uint64_t cookie = 0;
+		socklen_t len = sizeof(cookie);
+
+		if (kept->fds[i] >= 0 && getsockopt(kept->fds[i], SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 &&
+		    cookie == wanted)
+			return (int)i;
+	}
+	return -1;
+}
+
+static int find_name(const struct kept *kept, const char *name)
+{
+	for (uint32_t i = 0; i < kept->n; i++)
+		if (kept->fds[i] >= 0 && strcmp(kept->names[i], name) == 0)
+			return (int)i;
+	return -1;
+}
+
+int sockets_take_kept(struct sockets *s, const struct segment *seg, struct kept *kept)
+{
+	static const char *const others[N_UNCOUNTED] = { "space", "segment", "config" };
+	const struct header *h = &seg->header;
+
+	memset(s, 0, sizeof(*s));
+	s->n_uncounted = N_UNCOUNTED;
+	for (uint32_t i = 0; i < h->n_sockets + N_UNCOUNTED; i++) {
+		int at = i < h->n_sockets ? find_cookie(kept, h->socket_cookies[i])
+					  : find_name(kept, others[i - h->n_sockets]);
+
+		if (at < 0)
+			return -ENOENT;
+		s->fds[s->n++] = kept->fds[at];
 	}
 	return 0;
 }

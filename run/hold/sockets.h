@@ -20,6 +20,14 @@
 
 #define N_UNCOUNTED 3 /* space, segment, config */
 
+/* What a service manager has kept of an earlier start (store.h). */
+struct kept {
+	uint32_t n;
+	int fds[MAX_SOCKETS + N_UNCOUNTED]; /* -1: it is in use again */
+	int is_wanted[MAX_SOCKETS + N_UNCOUNTED];
+	char names[MAX_SOCKETS + N_UNCOUNTED][CLASS_NAME_BYTES + 8];
+};
+
 struct sockets {
 	uint32_t n;
 	uint32_t n_uncounted; /* at the end, without a cookie */
@@ -34,8 +42,17 @@ void sockets_add(struct sockets *s, int fd, const char *name);
 /* sockets_open - 0, or the exit status after one line; nothing stays open then. */
 int sockets_open(struct sockets *s, const struct config *c);
 
+/* sockets_want - of what was kept, the sockets of addresses that the configuration has too. */
+void sockets_want(struct kept *kept, const struct config *c);
+
+/* sockets_open_with - as sockets_open(), and what is wanted of what was kept is used again. */
+int sockets_open_with(struct sockets *s, const struct config *c, struct kept *kept);
+
 /* sockets_take - the same set out of a running stage, checked against the segment. 0 or -errno, after one line. */
 int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage);
+
+/* sockets_take_kept - the same set out of what was kept: 0, or -ENOENT if one is missing. */
+int sockets_take_kept(struct sockets *s, const struct segment *seg, struct kept *kept);
 
 /* sockets_name - of what was taken: the last descriptor is the configuration that the others are named by. */
 void sockets_name(struct sockets *s, const struct config *c);
