@@ -1,10 +1,12 @@
 #!/bin/sh
 # launch.sh - install what is missing, build, start an instance, say what to try.
 #
-# usage: run/launch.sh [--foreground] [-c FILE] [--KEY=VALUE]...
+# usage: run/launch.sh [--foreground | --service] [-c FILE] [--KEY=VALUE]...
 #
 #   -c FILE        the config (default: run/ontime.conf)
 #   --foreground   stay; Ctrl-C drains and stops
+#   --service      become the supervisor, for a service manager: notifies $NOTIFY_SOCKET, logs to stderr; TERM stops the
+#                  instance; takes the place of a supervisor that runs, or what one that was killed has left
 #   --KEY=VALUE    any option of the config: --policy=edf-drop, --high.budget=2ms
 #   ONTIME_HISTOGRAMS=off in the environment: no latency histograms; build/latency attaches them later
 #
@@ -15,6 +17,7 @@ here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 # shellcheck source=run/supervise/lib.sh
 . "$here/supervise/lib.sh"
 foreground=
+service=
 takes_file=
 
 for word in "$@"; do
@@ -22,6 +25,7 @@ for word in "$@"; do
 	case $takes_file$word in
 	-h | --help) show_help && exit 0 ;;
 	--foreground) foreground=1 ;;
+	--service) service=1 ;;
 	-c) takes_file="-c " ;;
 	"-c "*) # as it is named, for links on the way may lead elsewhere at the next reload
 		config=$word
@@ -59,15 +63,22 @@ found=$("$build/hold" --stages --own -i "$instance" 2>&1) && status=0 || status=
 [ "$status" != 2 ] || die 2 "${found#hold: }" # damaged, of another version or another user: not ours to end
 if [ "$status" = 0 ]; then
 	await_supervisor || true
+	[ -z "$service" ] || mode="--adopt --instead"
 	tries=20 # of 50 ms: on a busy machine one that was killed takes its time to go
-	while supervisor=$("$build/hold" --supervisor -i "$instance"); do
+	while [ -z "$mode" ] && supervisor=$("$build/hold" --supervisor -i "$instance"); do
 		tries=$((tries - 1))
 		[ "$tries" -gt 0 ] ||
 			die 1 "instance '$instance' is running already (supervisor $supervisor): $(typed stop) stops it, $(typed status) shows it"
 		sleep 0.05
 	done
-	printf '%s\n' "$found" | grep -q ' 1$' || die 1 "instance '$instance' was not stopped cleanly: $(typed stop) removes what is left"
-	mode=--adopt
+	printf '%s\n' "$found" | grep -q ' 1$' || [ -n "$service" ] || die 1 "instance '$instance' was not stopped cleanly: $(typed stop) removes what is left"
+	mode=${mode:---adopt}
+	if ! printf '%s\n' "$found" | grep -q ' 1$'; then # all were killed at once, and a service manager wants it to run
+		exec 9<&-                                    # stop.sh takes the lock
+		"$here/stop.sh" -i "$instance" >&2
+		lock_instances
+		mode=
+	fi
 fi
 "$build/hold" --run-dir "$dir" >/dev/null || exit 1 # no link of somebody else's
 
@@ -114,6 +125,11 @@ tail=
 [ -z "$foreground" ] || trap 'exec 9<&-; "$here/stop.sh" -i "$instance"; kill $tail 2>/dev/null || true; exit 0' INT TERM
 umask 077
 # From there, so that a relative plugin is found wherever this was called, and no other file system is kept busy.
+if [ -n "$service" ]; then # descriptor 9 ends with what hold hands on, or with the supervisor
+	export ONTIME_SERVICE=1 ONTIME_HOLDER=0
+	# shellcheck disable=SC2086
+	cd "$ontime" && exec "$build/hold" $mode ${mode:+-i "$instance"} -c "$config" "$@" -- "$here/supervisor.sh" "$@" </dev/null
+fi
 # shellcheck disable=SC2086
 cd "$ontime" && ONTIME_LOG_FILE=$log exec setsid "$build/hold" --keep $mode ${mode:+-i "$instance"} -c "$config" "$@" -- "$here/supervisor.sh" "$@" >>"$log" 2>&1 </dev/null 9<&- &
 holder=$!

@@ -1,4 +1,4 @@
-/* notify.c - what systemd is told of a stage. */
+/* notify.c - what a service manager is told. */
 #include "notify.h"
 
 #include <errno.h>
@@ -9,13 +9,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-int notify_send(const char *text)
+int notify_send_to(const char *path, const char *text)
 {
-	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	int fd, err = 0;
 
-	if (!path || strlen(path) >= sizeof(to.sun_path))
+	if (strlen(path) >= sizeof(to.sun_path))
 		return 0;
 	memcpy(to.sun_path, path, strlen(path));
 	if (to.sun_path[0] == '@')
@@ -28,4 +27,11 @@ int notify_send(const char *text)
 		err = -errno;
 	close(fd);
 	return err;
+}
+
+int notify_send(const char *text)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+
+	return path ? notify_send_to(path, text) : 0;
 }

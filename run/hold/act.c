@@ -5,11 +5,14 @@
 #include "act.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "process.h"
 #include "log.h"
 #include "shm/lock.h"
 #include "stage/stage.h"
+
+#define LET_GO_MS 3000
 
 static int refuse_act(const struct config *c, const char *who, int err)
 {
@@ -31,7 +34,8 @@ int act_signal(const struct hold_options *o, const struct config *c, const struc
 		const char *name;
 		int sig, patience_ms; /* 0: it need not end */
 	} signals[] = { { "TERM", SIGTERM, 3000 }, { "USR1", SIGUSR1, 3000 }, { "KILL", SIGKILL, 1000 },
-			{ "HUP", SIGHUP, 0 },	   { "STOP", SIGSTOP, 0 },    { "CONT", SIGCONT, 0 } };
+			{ "USR2", SIGUSR2, 3000 }, { "HUP", SIGHUP, 0 },      { "STOP", SIGSTOP, 0 },
+			{ "CONT", SIGCONT, 0 } };
 	int who = o->who ? process_who(o->who) : -1, pidfd, err;
 	size_t i = 0;
 	pid_t pid;
@@ -45,7 +49,9 @@ int act_signal(const struct hold_options *o, const struct config *c, const struc
 	pidfd = process_open(seg, who, &pid);
 	if (pidfd < 0)
 		return refuse_act(c, o->who, pidfd);
-	if (signals[i].patience_ms)
+	if (signals[i].sig == SIGTERM && who == WHO_SUPERVISOR)
+		err = process_end(pidfd, SIGTERM, STOP_MOST_MS);
+	else if (signals[i].patience_ms)
 		err = process_end(pidfd, signals[i].sig, signals[i].patience_ms);
 	else
 		err = process_signal(pidfd, signals[i].sig);
@@ -70,6 +76,21 @@ int act_restart(const struct hold_options *o, const struct config *c, const stru
 		return pidfd == -ESRCH ? EXIT_TEMPORARY : refuse_act(c, "supervisor", pidfd);
 	err = process_signal(pidfd, SIGNAL_RESTART + who);
 	close(pidfd);
+	return err ? refuse_act(c, "supervisor", err) : 0;
+}
+
+int act_replace(const struct config *c, const struct segment *seg)
+{
+	int err;
+
+	do { /* a holder may be starting another just now */
+		pid_t pid;
+		int pidfd = process_open(seg, WHO_SUPERVISOR, &pid);
+
+		err = pidfd == -ESRCH ? 0 : pidfd < 0 ? pidfd : process_end(pidfd, SIGUSR2, LET_GO_MS);
+		if (pidfd >= 0)
+			close(pidfd);
+	} while (!err && segment_is_supervised(seg));
 	return err ? refuse_act(c, "supervisor", err) : 0;
 }
 

@@ -16,6 +16,9 @@ int act_signal(const struct hold_options *o, const struct config *c, const struc
 /* act_restart - ask the supervisor for another process of stage o->who. */
 int act_restart(const struct hold_options *o, const struct config *c, const struct segment *seg);
 
+/* act_replace - the supervisor and the holder end, and the stages go on: another supervisor is to adopt them. */
+int act_replace(const struct config *c, const struct segment *seg);
+
 /* act_remove - the segment's name, unless a stage is alive; with o->force all that have it open are ended first. */
 int act_remove(const struct hold_options *o, const struct config *c, const struct segment *seg);
 

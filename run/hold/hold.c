@@ -167,12 +167,12 @@ static int adopt(const struct hold_options *o, const struct config *c, const str
 		log_error("%s", why);
 		return EXIT_CONFIG;
 	}
-	if (o->keeps && segment_is_held(seg)) {
+	if (!o->instead && o->keeps && segment_is_held(seg)) {
 		log_error("adopt instance '%s': a holder (pid %d) has its sockets, and starts a supervisor itself",
 			  c->instance, segment_holder_pid(seg));
 		return EXIT_TEMPORARY;
 	}
-	if (segment_is_supervised(seg)) {
+	if (!o->instead && segment_is_supervised(seg)) {
 		log_error("adopt instance '%s': it has a supervisor (pid %d; 0: in another pid namespace)", c->instance,
 			  segment_supervisor_pid(seg));
 		return EXIT_TEMPORARY;
@@ -187,6 +187,8 @@ static int adopt(const struct hold_options *o, const struct config *c, const str
 		if (sockets_take(&sockets, seg, pid))
 			continue;
 		status = name_sockets(&sockets, o);
+		if (!status && o->instead)
+			status = act_replace(c, seg);
 		if (status)
 			return status;
 		if (sockets_hand_on(&sockets))

@@ -13,7 +13,7 @@ static const struct {
 	{ "--check", "validate the config; --against FILE: and say what differs, status 2 if that needs a relaunch" },
 	{ "--name", "the name of the instance that the config describes" },
 	{ "--classes", "a line per class for people: its addresses and its budget" },
-	{ "--adopt", "take the sockets from a running stage, exec COMMAND" },
+	{ "--adopt", "take the sockets from a running stage, exec COMMAND (--instead: of a supervisor that runs)" },
 	{ "--beside", "PID: hold what was handed on for the supervisor PID, and start COMMAND when that is killed" },
 	{ "--segment", "create the segment only, for sockets that systemd holds" },
 	{ "--stages", "NAME PID STATE STARTS AGE_S BEAT_AGE_MS HAS_WORK ALIVE, a line per stage\n"
@@ -86,6 +86,8 @@ int options_parse(struct hold_options *o, int argc, char **argv)
 			o->force = 1;
 		else if (strcmp(argv[i], "--own") == 0)
 			o->own = 1;
+		else if (strcmp(argv[i], "--instead") == 0)
+			o->instead = 1;
 		else if (strcmp(argv[i], "--keep") == 0)
 			o->keeps = 1;
 		else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc)

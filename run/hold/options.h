@@ -13,7 +13,7 @@ struct hold_options {
 	const char *instance; /* instead of a config, where only the segment matters */
 	const char *who, *signal; /* with --signal and --restart */
 	const char *directory; /* with --run-dir */
-	int force, own, keeps;
+	int force, own, keeps, instead;
 	int supervisor; /* with --beside: its pid */
 	struct hosts hosts; /* what the names in the config stand for */
 	int n_overrides;
