@@ -1,10 +1,12 @@
 #!/bin/sh
 # launch.sh - install what is missing, build, start an instance, say what to try.
 #
-# usage: run/launch.sh [--foreground] [-c FILE] [--KEY=VALUE]...
+# usage: run/launch.sh [--foreground | --service] [-c FILE] [--KEY=VALUE]...
 #
 #   -c FILE        the config (default: run/ontime.conf)
 #   --foreground   stay; Ctrl-C drains and stops
+#   --service      become the supervisor, for a service manager: notifies $NOTIFY_SOCKET, logs to stderr; TERM stops the
+#                  instance; takes the place of a supervisor that runs, or what one that was killed has left
 #   --KEY=VALUE    any option of the config: --policy=edf-drop, --high.budget=2ms
 #   ONTIME_HISTOGRAMS=off in the environment: no latency histograms; build/latency attaches them later
 #
@@ -15,6 +17,7 @@ here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 # shellcheck source=run/supervise/lib.sh
 . "$here/supervise/lib.sh"
 foreground=
+service=
 takes_file=
 
 for word in "$@"; do
@@ -22,6 +25,7 @@ for word in "$@"; do
 	case $takes_file$word in
 	-h | --help) show_help && exit 0 ;;
 	--foreground) foreground=1 ;;
+	--service) service=1 ;;
 	-c) takes_file="-c " ;;
 	"-c "*) # as it is named, for links on the way may lead elsewhere at the next reload
 		config=$word
@@ -51,8 +55,14 @@ stages() { # how many of them are in the state that matches $1
 	"$build/hold" --stages -i "$instance" 2>/dev/null | grep -c "$1" || true
 }
 
-lock_instances
 dir=$run_root/$instance
+if [ -n "$service" ]; then
+	"$build/hold" --run-dir "$dir" >/dev/null || exit 1 # no link of somebody else's
+	export ONTIME_RUN_DIR="$run_root" ONTIME_DIR="$dir" ONTIME_BUILD="$build"
+	umask 077
+	cd "$ontime" && exec "$build/hold" --unit -i "$instance" -c "$config" "$@" -- "$build/supervise" "$@" </dev/null
+fi
+lock_instances
 log=$dir/log
 mode=
 found=$("$build/hold" --stages --own -i "$instance" 2>&1) && status=0 || status=$?

@@ -1,4 +1,4 @@
-/* notify.c - what systemd is told of a stage. */
+/* notify.c - what a service manager is told. */
 #include "notify.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@ static int send_to(const char *path, const char *text, int handed)
 	struct msghdr message = { .msg_name = &to, .msg_iov = &iov, .msg_iovlen = 1 };
 	int fd, err = 0;
 
-	if (!path || strlen(path) >= sizeof(to.sun_path))
+	if (strlen(path) >= sizeof(to.sun_path))
 		return 0;
 	memcpy(to.sun_path, path, strlen(path));
 	if (to.sun_path[0] == '@')
@@ -42,12 +42,21 @@ static int send_to(const char *path, const char *text, int handed)
 	return err;
 }
 
+int notify_send_to(const char *path, const char *text)
+{
+	return send_to(path, text, -1);
+}
+
 int notify_send(const char *text)
 {
-	return send_to(getenv("NOTIFY_SOCKET"), text, -1);
+	const char *path = getenv("NOTIFY_SOCKET");
+
+	return path ? send_to(path, text, -1) : 0;
 }
 
 int notify_send_fd(const char *text, int handed)
 {
-	return send_to(getenv("NOTIFY_SOCKET"), text, handed);
+	const char *path = getenv("NOTIFY_SOCKET");
+
+	return path ? send_to(path, text, handed) : 0;
 }

@@ -34,7 +34,8 @@ int act_signal(const struct hold_options *o, const struct config *c, const struc
 		const char *name;
 		int sig, patience_ms; /* 0: it need not end */
 	} signals[] = { { "TERM", SIGTERM, 3000 }, { "USR1", SIGUSR1, 3000 }, { "KILL", SIGKILL, 1000 },
-			{ "HUP", SIGHUP, 0 },	   { "STOP", SIGSTOP, 0 },    { "CONT", SIGCONT, 0 } };
+			{ "USR2", SIGUSR2, 3000 }, { "HUP", SIGHUP, 0 },      { "STOP", SIGSTOP, 0 },
+			{ "CONT", SIGCONT, 0 } };
 	int who = o->who ? process_who(o->who) : -1, pidfd, err;
 	size_t i = 0;
 	pid_t pid;
@@ -48,7 +49,9 @@ int act_signal(const struct hold_options *o, const struct config *c, const struc
 	pidfd = process_open(seg, who, &pid);
 	if (pidfd < 0)
 		return refuse_act(c, o->who, pidfd);
-	if (signals[i].patience_ms)
+	if (signals[i].sig == SIGTERM && who == WHO_SUPERVISOR)
+		err = process_end(pidfd, SIGTERM, STOP_MOST_MS);
+	else if (signals[i].patience_ms)
 		err = process_end(pidfd, signals[i].sig, signals[i].patience_ms);
 	else
 		err = process_signal(pidfd, signals[i].sig);

@@ -26,9 +26,10 @@ static int exec_command(const struct hold_options *o)
 	return EXIT_TEMPORARY;
 }
 
-static int run_command(const struct hold_options *o, const struct sockets *sockets)
+static int run_command(const struct hold_options *o, const struct sockets *sockets, const struct kept *kept)
 {
-	store_put(sockets);
+	if (kept)
+		store_put(sockets);
 	return o->keeps && o->command ? keep(o->command, 0) : exec_command(o);
 }
 
@@ -120,7 +121,7 @@ int begin_new(const struct hold_options *o, const struct config *c, struct kept 
 	segment_touch(seg.shared, seg.size_bytes); /* prefault once, so that no stage waits for zeroed pages */
 	status = hand_on(&sockets, &seg, o->file, &o->hosts);
 	if (!status)
-		status = run_command(o, &sockets);
+		status = run_command(o, &sockets, kept);
 	if (!o->keeps) /* else stages may run on, and run/stop.sh removes it */
 		segment_remove(c->instance);
 	return status;
@@ -186,5 +187,5 @@ int begin_adopted(const struct hold_options *o, const struct config *c, const st
 	status = name_sockets(&sockets, o);
 	if (!status)
 		status = sockets_hand_on(&sockets);
-	return status ? status : run_command(o, &sockets);
+	return status ? status : run_command(o, &sockets, kept);
 }

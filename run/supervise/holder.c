@@ -24,10 +24,10 @@ int holder_init(struct holder *h, const char *build, char *const *argv)
 	pid_t pid = number ? atoi(number) : 0;
 	int pidfd;
 
-	*h = (struct holder){ .is_wanted = pid > 0, .pidfd = -1, .argv = argv };
+	*h = (struct holder){ .is_wanted = number != NULL, .pidfd = -1, .argv = argv };
 	snprintf(h->binary, sizeof(h->binary), "%s/hold", build);
 	unsetenv(HOLDER_VARIABLE);
-	if (!h->is_wanted)
+	if (pid <= 0) /* it is to start one, or wants none */
 		return 0;
 	pidfd = process_open_parent(pid);
 	if (pidfd == -ESRCH)

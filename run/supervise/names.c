@@ -152,10 +152,22 @@ int names_keep(struct names *n)
 	return reopened;
 }
 
-void names_remove(struct names *n)
+void names_forget_pid(const struct names *n)
 {
 	char path[PATH_BYTES + 32];
 
 	snprintf(path, sizeof(path), "%s/%s", n->directory, file_names[NAME_PID]);
 	unlink(path);
+}
+
+void names_remove(const struct names *n)
+{
+	int at = open_directory(n);
+
+	if (at < 0)
+		return;
+	for (int i = 0; i < N_NAMES; i++)
+		unlinkat(at, file_names[i], 0);
+	close(at);
+	rmdir(n->directory); /* unless the log is in it */
 }

@@ -40,7 +40,8 @@ int names_set(struct names *n, enum name which, const char *text, size_t bytes);
 /* names_keep - once a second: put back what is gone, shorten the log. Returns 1 when stderr is another file now. */
 int names_keep(struct names *n);
 
-/* names_remove - of a supervisor that ends: its pid. */
-void names_remove(struct names *n);
+/* names_forget_pid - of a supervisor that ends. names_remove - of an instance that does: all but the log. */
+void names_forget_pid(const struct names *n);
+void names_remove(const struct names *n);
 
 #endif

@@ -8,8 +8,9 @@
  * Rules:   one process, one poll loop; it makes no process but the stages and their stand-bys, another holder,
  *          `latency` for a stage that was built anew, and one that asks for host names at a reload.
  *          One supervisor per instance: it holds a lock on the segment. It never gives up on a stage (life.h).
- *          HUP reloads the configuration file, all of it or nothing. TERM ends the supervisor; the stages go on without
- *          it.
+ *          HUP reloads the configuration file, all of it or nothing. TERM stops the instance, in order (stop.h). USR2
+ *          ends supervisor and holder alone: the stages go on, and another supervisor adopts them (hold --unit).
+ *          As the main process of a service it tells the service manager (manager.h).
  *          SIGNAL_RESTART + a stage's id: restart that stage (hold --restart).
  */
 #include <poll.h>
@@ -27,6 +28,7 @@
 #include "hold/process.h"
 #include "hold/spawn.h"
 #include "log.h"
+#include "shm/lock.h"
 #include "supervisor.h"
 #include "version.h"
 
@@ -39,7 +41,7 @@ static void print_help(void)
 	     "Started by run/launch.sh through hold and run/supervisor.sh, with the sockets, the segment and the\n"
 	     "configuration as descriptors (LISTEN_FDS), and ONTIME_DIR, ONTIME_CONFIG and ONTIME_BUILD in the\n"
 	     "environment.\n"
-	     "Signals: HUP reloads the configuration, TERM ends it; the stages go on.\n"
+	     "Signals: HUP reloads the configuration, TERM stops the instance, USR2 ends the supervisor alone.\n"
 	     "Exit status: 0 asked to end, 1 temporary failure, 2 usage or configuration, 3 it is of a build with\n"
 	     "another layout, 4 the instance has a supervisor.");
 }
@@ -62,11 +64,22 @@ static void put_in_force(struct supervisor *s, uint64_t now)
 static void reload(struct supervisor *s, uint64_t now)
 {
 	log_reopen();
+	if (s->stopping.step != STOP_NOT_ASKED) {
+		log_warn("no reload: the instance is being stopped");
+		return;
+	}
+	manager_reloading(&s->manager, now);
 	if (reload_now(&s->reload, &s->config) == 0)
 		put_in_force(s, now);
 }
 
-/* Returns 1 when asked to end. */
+static void stop(struct supervisor *s, uint64_t now)
+{
+	manager_stopping(&s->manager);
+	stop_begin(s, now);
+}
+
+/* Returns 1 when asked to end alone. */
 static int take_signals(struct supervisor *s, uint64_t now)
 {
 	struct signalfd_siginfo info;
@@ -78,7 +91,9 @@ static int take_signals(struct supervisor *s, uint64_t now)
 		if (sig == SIGHUP)
 			reload(s, now);
 		else if (sig == SIGTERM || sig == SIGINT)
-			end = 1;
+			stop(s, now);
+		else if (sig == SIGUSR2)
+			end = s->stopping.step == STOP_NOT_ASKED;
 		else if (sig >= SIGNAL_RESTART && sig < SIGNAL_RESTART + N_STAGES)
 			life_restart(&s->lives[sig - SIGNAL_RESTART], now);
 	}
@@ -131,6 +146,37 @@ static void describe(struct supervisor *s)
 						stage_name((enum stage_id)id), what, l->last_end);
 	}
 	names_set(&s->names, NAME_STAGES, text, len);
+	manager_status(&s->manager, len ? text : "all stages run");
+}
+
+static int all_ready(const struct supervisor *s)
+{
+	int n = 0;
+
+	for (int id = 0; id < N_STAGES; id++)
+		n += s->lives[id].state == LIFE_RUNS &&
+		     segment_stage_pid(&s->seg, (enum stage_id)id) == s->lives[id].pid &&
+		     life_stage_state(&s->seg, (enum stage_id)id) == STATE_READY;
+	return n == N_STAGES;
+}
+
+/*
+ * Whoever started the service waits until it is ready. A configuration that a stage refuses then is the end of it: that
+ * is the answer.
+ */
+static void tend_manager(struct supervisor *s, uint64_t now)
+{
+	if (!s->manager.is_there || s->manager.is_ready || s->stopping.step != STOP_NOT_ASKED)
+		return;
+	if (s->reload.asked_fd < 0 && all_ready(s)) {
+		s->has_run = 1;
+		manager_ready(&s->manager);
+	}
+	for (int id = 0; id < N_STAGES && !s->has_run; id++)
+		if (s->lives[id].state == LIFE_DOWN) {
+			s->is_refused = 1;
+			stop(s, now);
+		}
 }
 
 static void tend(struct supervisor *s, uint64_t now)
@@ -139,6 +185,7 @@ static void tend(struct supervisor *s, uint64_t now)
 		life_start(&s->lives[id], &s->seg, s->stage_argv[id], now);
 	holder_start(&s->holder, now);
 	service_tend(&s->dash, &s->config, now);
+	tend_manager(s, now);
 	if (now >= s->watch_due_ns) {
 		s->watch_due_ns = now + WATCH_NS;
 		for (int id = 0; id < N_STAGES; id++)
@@ -148,6 +195,7 @@ static void tend(struct supervisor *s, uint64_t now)
 	}
 	if (now >= s->keep_due_ns) {
 		s->keep_due_ns = now + NS_PER_S;
+		manager_keep(&s->manager);
 		if (names_keep(&s->names))
 			signal_stages(s, SIGHUP); /* their log was moved away too */
 	}
@@ -203,6 +251,9 @@ static int next_timeout_ms(const struct supervisor *s, uint64_t now)
 		if (l->state == LIFE_RUNS && !l->standby.pid && l->standby.due_ns < at)
 			at = l->standby.due_ns;
 	}
+	if ((s->stopping.step != STOP_NOT_ASKED || (s->manager.is_there && !s->manager.is_ready)) &&
+	    at > now + STOP_LOOK_NS)
+		at = now + STOP_LOOK_NS;
 	return at <= now ? 0 : (int)((at - now + NS_PER_MS - 1) / NS_PER_MS);
 }
 
@@ -215,6 +266,8 @@ static void supervise(struct supervisor *s)
 		uint64_t now = now_ns();
 
 		tend(s, now);
+		if (stop_tend(s, now))
+			return;
 		list_polls(s, polls);
 		if (poll(polls, N_POLLS, next_timeout_ms(s, now_ns())) < 0) {
 			nanosleep(&pause, NULL); /* a call that keeps failing must not spin; the next turn asks again */
@@ -253,6 +306,9 @@ int main(int argc, char **argv)
 	supervise(&s);
 	service_stop(&s.dash);
 	holder_let_go(&s.holder);
-	names_remove(&s.names);
-	return 0;
+	if (s.stopping.step == STOP_DONE)
+		stop_remove(&s);
+	else
+		names_forget_pid(&s.names);
+	return s.is_refused ? EXIT_CONFIG : 0;
 }

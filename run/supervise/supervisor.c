@@ -31,9 +31,6 @@ static void start_clean(void)
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_NAME, "supervise", 0, 0, 0); /* one that was started by descriptor has a number for a name */
 	umask(077);
-	unsetenv("NOTIFY_SOCKET"); /* of whoever launched this: it does not wait for the stages */
-	unsetenv("WATCHDOG_USEC");
-	unsetenv("WATCHDOG_PID");
 	sched_setscheduler(0, SCHED_OTHER, &ordinary);
 	if (getpriority(PRIO_PROCESS, 0) > 0) /* may be refused: then it stays */
 		setpriority(PRIO_PROCESS, 0, 0);
@@ -47,6 +44,7 @@ static int open_signals(void)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR2);
 	for (int i = 0; i < N_STAGES; i++)
 		sigaddset(&set, SIGNAL_RESTART + i);
 	sigprocmask(SIG_SETMASK, &set, NULL);
@@ -142,6 +140,7 @@ int supervisor_open(struct supervisor *s, int argc, char **argv)
 	int status;
 
 	start_clean();
+	manager_init(&s->manager);
 	handed_close_others();
 	s->signal_fd = open_signals(); /* before the lock, by which others find whom to signal */
 	if (s->signal_fd < 0) {

@@ -11,9 +11,11 @@
 #include "stage/stage.h"
 #include "holder.h"
 #include "life.h"
+#include "manager.h"
 #include "names.h"
 #include "reload.h"
 #include "service.h"
+#include "stop.h"
 
 struct supervisor {
 	struct config config; /* in force */
@@ -23,6 +25,8 @@ struct supervisor {
 	struct reload reload;
 	struct holder holder;
 	struct service dash;
+	struct manager manager;
+	struct stopping stopping;
 	int signal_fd, config_fd;
 	int argc;
 	char *argv[MAX_ARGUMENTS]; /* the overrides */
@@ -30,6 +34,7 @@ struct supervisor {
 	char config_path[32];
 	const char *build;
 	pid_t latency;
+	int has_run, is_refused; /* as a service: it has been ready; a stage refused its configuration before that */
 	uint64_t watch_due_ns, keep_due_ns;
 };
 
