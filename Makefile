@@ -5,7 +5,7 @@
 #   NO_PROBES=1                          stages without probe points, into build/no-probes (tests/bench.sh probes)
 #   V=1                                  show the commands
 #   CC, CFLAGS, CPPFLAGS, LDFLAGS        as usual; what another value changes is built again
-#   PREFIX, BINDIR, LIBEXECDIR, SYSCONFDIR, DATADIR, MANDIR, INCLUDEDIR, SYSTEMDUNITDIR, DESTDIR   where `make install` puts things
+#   PREFIX, BINDIR, LIBEXECDIR, SYSCONFDIR, DATADIR, MANDIR, INCLUDEDIR, SYSTEMDUNITDIR, SYSUSERSDIR, DESTDIR   where `make install` puts things
 #
 # A file is found by its place:
 #   STAGE/*.c                        the program build/STAGE
@@ -145,7 +145,8 @@ DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
 INCLUDEDIR ?= $(PREFIX)/include
 SYSTEMDUNITDIR ?= $(PREFIX)/lib/systemd/system
-INSTALL_DIRS := BINDIR LIBEXECDIR SYSCONFDIR DATADIR MANDIR INCLUDEDIR SYSTEMDUNITDIR
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+INSTALL_DIRS := BINDIR LIBEXECDIR SYSCONFDIR DATADIR MANDIR INCLUDEDIR SYSTEMDUNITDIR SYSUSERSDIR
 MANPAGES ?= $(wildcard run/man/*.[1-9])
 install uninstall can-install: export WHERE = DESTDIR=$(DESTDIR)|$(foreach d,$(INSTALL_DIRS),$(d)=$($(d))|)
 install uninstall can-install: export INTO = $(foreach d,$(INSTALL_DIRS),$(d)=$(abspath $($(d))))

@@ -20,7 +20,7 @@
 #define CGROUP_BYTES 1024
 #define MOST_TRIES 20
 
-enum left { LEFT_NOTHING, LEFT_INSTANCE, LEFT_REFUSED, LEFT_UNKNOWN };
+enum left { LEFT_NOTHING, LEFT_INSTANCE, LEFT_OTHER_BUILD, LEFT_REFUSED, LEFT_UNKNOWN };
 
 static struct kept kept;
 
@@ -68,11 +68,15 @@ static enum left look(const struct hold_options *o, struct segment *seg)
 
 	if (err == -ENOENT)
 		return LEFT_NOTHING;
+	if (err == -EPROTO || err == -ESTALE) { /* this user's own: the supervisor before was killed, and this is another build */
+		log_warn("%s: it is ended, and begins anew", why);
+		return LEFT_OTHER_BUILD;
+	}
 	if (!err)
 		err = segment_must_be_mine(seg, why);
 	if (err) {
 		log_error("%s", why);
-		return err == -EPROTO || err == -ESTALE || err == -EPERM ? LEFT_REFUSED : LEFT_UNKNOWN;
+		return err == -EPERM ? LEFT_REFUSED : LEFT_UNKNOWN;
 	}
 	return is_free(seg, o->instance) ? LEFT_INSTANCE : LEFT_REFUSED;
 }
@@ -164,6 +168,16 @@ static int begin(struct hold_options *o, struct config *c)
 	return status ? status : begin_new(o, c, &kept);
 }
 
+static int begin_instead(struct hold_options *o, struct config *c)
+{
+	struct segment none = { .fd = -1 };
+	int status;
+
+	o->force = 1;
+	status = act_remove(o, c, &none);
+	return status ? status : begin(o, c);
+}
+
 static int go_on(struct hold_options *o, struct config *c, const struct segment *seg)
 {
 	int status = replace(c, seg);
@@ -176,13 +190,21 @@ static int go_on(struct hold_options *o, struct config *c, const struct segment 
 	return status ? status : begin(o, c);
 }
 
+/* A word a line. */
+static void set_launched(const struct hold_options *o)
+{
+	char launched[8 * PATH_BYTES];
+	size_t len = (size_t)snprintf(launched, sizeof(launched), "%s\n", o->file);
+
+	for (int i = 1; i < o->n_overrides && len < sizeof(launched); i++)
+		len += (size_t)snprintf(launched + len, sizeof(launched) - len, "%s\n", o->overrides[i]);
+	setenv("ONTIME_LAUNCHED", launched, 1);
+}
+
 /* For the supervisor: it is the main process, and no holder has started it. */
 static void set_environment(const struct hold_options *o)
 {
-	char launched[PATH_BYTES + 2];
-
-	snprintf(launched, sizeof(launched), "%s\n", o->file);
-	setenv("ONTIME_LAUNCHED", launched, 1);
+	set_launched(o);
 	setenv("ONTIME_INSTANCE", o->instance, 1);
 	setenv("ONTIME_CONFIG", o->file, 1);
 	setenv("ONTIME_SERVICE", "1", 1);
@@ -207,7 +229,8 @@ int unit_start(struct hold_options *o)
 	status = left == LEFT_REFUSED	? EXIT_CONFIG
 		 : left == LEFT_UNKNOWN ? EXIT_TEMPORARY
 		 : left == LEFT_NOTHING ? begin(o, &c)
-					: go_on(o, &c, &seg);
+		 : left == LEFT_INSTANCE ? go_on(o, &c, &seg)
+					 : begin_instead(o, &c);
 	if (status == EXIT_TEMPORARY)
 		sleep(1);
 	return status;
