@@ -148,10 +148,8 @@ static int load(struct hold_options *o, struct config *c)
 
 	o->hosts.ask = hosts_ask_resolver;
 	err = config_load_as(c, &source, why, sizeof(why));
-	if (err) {
-		config_log_refusals(why, "");
-		return config_may_pass(err) ? EXIT_TEMPORARY : EXIT_CONFIG;
-	}
+	if (err)
+		return options_refuse(err, why);
 	if (strcmp(c->instance, o->instance) != 0) {
 		log_error("%s: instance = %s, and this unit is of instance '%s': write instance = %s into the file",
 			  o->file, c->instance, o->instance, o->instance);
