@@ -48,6 +48,9 @@ check_config() { # from where the stages will run
 
 # One that runs already has resolved its host names, and opened its plugin: to adopt it, neither has to be there now.
 instance=$("$build/hold" --name -c "$config" "$@" 2>/dev/null) || check_config "$@"
+if [ -z "$service" ] && unit=$(unit_of "$instance"); then
+	die 1 "instance '$instance' is running already, under systemd: systemctl stop $unit stops it, $(typed status) shows it"
+fi
 "$build/hold" --stages -i "$instance" >/dev/null 2>&1 || check_config "$@"
 [ -n "$instance" ] || instance=$("$build/hold" --name -c "$config" "$@")
 

@@ -5,6 +5,8 @@
 #
 #   --pid STAGE    only the pid of ingress, edf or egress, for scripts: kill -9 $(run/status.sh --pid egress)
 #
+# It also says under what the supervisor runs: a unit of systemd, or run/launch.sh.
+#
 # Exit status: 0 all three stages and the supervisor run (with --pid: that stage runs), 1 not, 2 usage.
 set -eu
 here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
@@ -30,7 +32,7 @@ if [ -n "$pid_of" ]; then
 fi
 if supervisor=$("$build/hold" --supervisor -i "$instance"); then
 	[ "$supervisor" != - ] || supervisor="in another pid namespace"
-	say "instance '$instance', supervisor $supervisor"
+	say "instance '$instance', supervisor $supervisor, under $(unit_of "$instance" || typed launch)"
 else
 	say "instance '$instance', NO supervisor: $(typed launch) starts one, which adopts the stages"
 	status=1

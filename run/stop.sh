@@ -5,6 +5,7 @@
 #
 # Order: ingress reads its sockets empty (at most a second of continuing traffic), the lanes drain, then edf and egress
 # stop. Also cleans up after everything was killed. The log stays: INSTANCE.log in the run directory, behind those of earlier runs.
+# An instance that a unit of systemd runs is stopped by `systemctl stop`.
 # Exit status: 0 stopped, or nothing was running; 1 it is another user's, or out of reach.
 set -eu
 here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
@@ -29,6 +30,11 @@ held() {
 	"$build/hold" --held -i "$instance" 2>/dev/null || echo 0
 }
 
+if unit=$(unit_of "$instance"); then
+	systemctl stop "$unit" || exit 1
+	"$build/hold" --stages -i "$instance" >/dev/null 2>&1 || { say "$unit is stopped" && exit 0; }
+	as_owner -i "$instance" # what a unit that had failed before has left
+fi
 lock_instances
 dir=$run_root/$instance
 finish() { # MESSAGE

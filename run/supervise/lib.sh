@@ -56,6 +56,19 @@ show_help() { # of the script that sources this: its first comment, with the nam
 	fi
 }
 
+unit_of() { # INSTANCE: the unit of systemd that its supervisor is in, or 1; no user can put a process in there
+	keeper=$("$build/hold" --supervisor -i "$1" 2>/dev/null) || return 1
+	sed -n 's/^\(0:\|[0-9]*:name=systemd\)://p' "/proc/$keeper/cgroup" 2>/dev/null | grep -v '^/user\.slice/' |
+		sed -n 's|.*/\(ontime@[^/]*\.service\)$|\1|p' | head -n 1 | grep .
+}
+
+as_owner() { # ARGS of the script that calls: root acts on an instance of a unit as the unit's user
+	[ "$(id -u)" = 0 ] && unit_of "$instance" >/dev/null || return 0
+	owner=$(stat -c %u "/proc/$keeper") && group=$(stat -c %g "/proc/$keeper") || return 0
+	[ "$owner" != 0 ] || return 0
+	ONTIME_RUN_DIR=$run_root exec setpriv --reuid "$owner" --regid "$group" --clear-groups --inh-caps=-all "$0" "$@"
+}
+
 pid_in() { # FILE: the pid in it, or nothing; to show, never to act on
 	[ ! -s "$1" ] || cat "$1"
 }
