@@ -15,7 +15,6 @@ ingress | edf | egress) stages=$1 ;;
 all) stages="ingress edf egress" ;;
 *) die 2 "restart which stage? usage: $(typed restart) ingress|edf|egress|all [-i INSTANCE]" ;;
 esac
-which=$1
 shift
 instance=$(instance_of "$@")
 
@@ -26,14 +25,13 @@ line_of() { # of $stage: its pid, state, starts and alive
 }
 
 "$build/hold" --stages -i "$instance" >/dev/null || exit 1
-as_owner "$which" -i "$instance"
 # A rebuilt binary is probed from its first packet on, if the one that runs is.
 [ ! -e "$pins/$instance" ] || ONTIME_LOG=warning "$build/latency" -i "$instance" || true
 for stage in $stages; do
 	read -r old _ starts _ <<END
 $(line_of)
 END
-	"$build/hold" --restart "$stage" -i "$instance" || exit 1
+	as_owner "$build/hold" --restart "$stage" -i "$instance" || exit 1
 	tries=100 # of 50 ms, without those in which it was starting: a slow start is none that failed
 	left=1400
 	while :; do

@@ -32,8 +32,9 @@ held() {
 
 if unit=$(unit_of "$instance"); then
 	systemctl stop "$unit" || exit 1
-	"$build/hold" --stages -i "$instance" >/dev/null 2>&1 || { say "$unit is stopped" && exit 0; }
-	as_owner -i "$instance" # what a unit that had failed before has left
+	! unit_of "$instance" >/dev/null || as_owner "$build/hold" --signal supervisor TERM -i "$instance" || exit 1 # it had failed before
+	say "$unit is stopped"
+	exit 0
 fi
 lock_instances
 dir=$run_root/$instance

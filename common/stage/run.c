@@ -41,7 +41,7 @@ int stage_run(const struct stage_ops *ops, struct stage *s, int argc, char **arg
 	int status = stage_begin(ops, s, argc, argv);
 
 	if (status)
-		return stage_fail(s, status - 1);
+		return status - 1;
 	while (!must_end(ops, s)) {
 		if (stage_reload_asked(s))
 			reload(ops, s);

@@ -62,11 +62,13 @@ unit_of() { # INSTANCE: the unit of systemd that its supervisor is in, or 1; no 
 		sed -n 's|.*/\(ontime@[^/]*\.service\)$|\1|p' | head -n 1 | grep .
 }
 
-as_owner() { # ARGS of the script that calls: root acts on an instance of a unit as the unit's user
-	[ "$(id -u)" = 0 ] && unit_of "$instance" >/dev/null || return 0
-	owner=$(stat -c %u "/proc/$keeper") && group=$(stat -c %g "/proc/$keeper") || return 0
-	[ "$owner" != 0 ] || return 0
-	ONTIME_RUN_DIR=$run_root exec setpriv --reuid "$owner" --regid "$group" --clear-groups --inh-caps=-all "$0" "$@"
+as_owner() { # COMMAND...: on an instance that a unit runs root acts as the user of the unit
+	if [ "$(id -u)" = 0 ] && unit_of "$instance" >/dev/null; then
+		bind=-all,+net_bind_service # the stages have it, and without it nobody may look into them
+		set -- setpriv --reuid "$(stat -c %u "/proc/$keeper")" --regid "$(stat -c %g "/proc/$keeper")" --clear-groups \
+			--inh-caps=$bind --ambient-caps=$bind "$@"
+	fi
+	"$@"
 }
 
 pid_in() { # FILE: the pid in it, or nothing; to show, never to act on

@@ -23,7 +23,7 @@ boot_script() {
 		mount --move /run/cgroup /sys/fs/cgroup
 		ip link set lo up
 		cd "$home"
-		exec env -i container=test PATH="$PATH" SYSTEMD_UNIT_PATH="$work/units:/usr/local/lib/systemd/system" SYSTEMD_PROC_CMDLINE= \\
+		exec env -i container=test PATH="$PATH" SYSTEMD_UNIT_PATH="$work/units:/run/systemd/system:/usr/local/lib/systemd/system" SYSTEMD_PROC_CMDLINE= \\
 			/lib/systemd/systemd --system --log-target=console --unit=basic.target
 	END
 }

@@ -68,6 +68,17 @@ restarts_one_stage() {
 
 ## Deaths: under load, and nothing is lost
 
+ends_what_a_failed_unit_left() { # stopped in the moment before it starts again, systemd leaves what is there
+	inside systemctl start ontime@other || return 1
+	inside sh -c 'mkdir -p /run/systemd/system/ontime@other.service.d && printf "[Service]\nRestart=no\n" >/run/systemd/system/ontime@other.service.d/no.conf'
+	inside systemctl daemon-reload && inside kill -9 "$(inside systemctl show -p MainPID --value ontime@other)" || return 1
+	eventually is_kept_by_holder && inside run/status.sh -i other && inside run/stop.sh -i other && ! inside run/status.sh -i other
+}
+
+is_kept_by_holder() {
+	[ "$(inside systemctl is-failed ontime@other)" = failed ] && inside "$build/hold" --supervisor -i other
+}
+
 kill_stages() {
 	for stage in ingress edf egress; do
 		inside kill -9 "$(pid_of $stage)" || return 1
@@ -220,7 +231,9 @@ journal_has_levels() { # 6: information, 4: a warning
 ## The dashboard and the histograms
 
 dash_answers() {
-	inside systemctl start ontime-dash@default && eventually inside curl -sf http://127.0.0.1:9999/ready
+	inside systemctl start ontime-dash@default && eventually inside curl -sf http://127.0.0.1:9999/ready || return 1
+	inside timeout 2 curl -sN http://127.0.0.1:9999/events | head -c 20000 >"$work/events" || true
+	grep -q '"policy" *: *"edf"' "$work/events"
 }
 
 histograms_follow() {
@@ -263,6 +276,7 @@ run_by_systemd() {
 	check "what needs a relaunch is refused, and said" reload_of_a_relaunch_is_refused
 	check "restart applies it, and a class needs no unit file" a_class_needs_no_unit_file
 	check "another instance runs beside it" another_runs_beside_it
+	check "stop.sh ends what a unit left that was not restarted" ends_what_a_failed_unit_left
 	check "a config of another instance is refused" name_must_be_its_own
 	check "a broken or missing config is refused once" broken_config_is_refused
 	check "a unit beside a launched instance is refused" unit_is_refused_beside_launch
