@@ -23,8 +23,10 @@ static int must_end(const struct stage_ops *ops, struct stage *s)
 static void reload(const struct stage_ops *ops, struct stage *s)
 {
 	ops->ring(s);
-	if (stage_reload(s))
-		ops->reload(s);
+	if (!stage_reload(s))
+		return;
+	ops->reload(s);
+	stage_reloaded(s);
 }
 
 void stage_step(const struct stage_ops *ops, struct stage *s)

@@ -61,6 +61,19 @@ static uint64_t file_stamp(const char *file)
 	return (uint64_t)st.st_ino ^ (uint64_t)st.st_mtim.tv_sec * NS_PER_S ^ (uint64_t)st.st_mtim.tv_nsec;
 }
 
+static uint64_t serial_in_force(const struct stage *s)
+{
+	/* ORDER config: acquire; pairs with the release in put_in_force(). A file that is read after this is that new,
+	   or newer. */
+	return atomic_load_explicit(&s->self->wanted_serial, memory_order_acquire);
+}
+
+void stage_reloaded(struct stage *s)
+{
+	/* relaxed: it is for the supervisor, who looks again and again */
+	atomic_store_explicit(&s->self->config_serial, s->config_serial, memory_order_relaxed);
+}
+
 /* Begin where the predecessor's block ends. */
 static void take_over(struct stage *s)
 {
@@ -134,9 +147,12 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	probe_init(&s->probes, &s->seg, id);
 	s->space_fd = handed_fd("space");
 	take_over(s);
+	s->config_serial = serial_in_force(s);
 	/* A reload before our pid was there to be signalled: it counts too. */
-	if (file_stamp(s->file) != s->config_stamp)
+	if (file_stamp(s->file) != s->config_stamp) {
+		s->config_serial = 0;
 		asked_reload();
+	}
 	return 0;
 }
 
@@ -161,6 +177,7 @@ void stage_ready(struct stage *s)
 	ring_all(s);
 	atomic_store_explicit(&s->self->started_at_ns, s->opened_at_ns,
 			      memory_order_relaxed); /* relaxed: for observers */
+	stage_reloaded(s);
 	announce(s, STATE_READY);
 	log_info("ready (pid %d, start %u)", getpid(),
 		 atomic_load_explicit(&s->self->generation, memory_order_relaxed)); /* relaxed: this process's own */
@@ -183,9 +200,11 @@ int stage_reload(struct stage *s)
 {
 	struct config fresh;
 	char why[CONFIG_WHY_BYTES];
+	uint64_t serial;
 	int err;
 
 	asked_reload_done();
+	serial = serial_in_force(s);
 	log_reopen();
 	err = config_load(&fresh, s->file, s->argc, s->argv, why, sizeof(why));
 	if (config_may_pass(err)) {
@@ -204,6 +223,7 @@ int stage_reload(struct stage *s)
 		return 0;
 	}
 	s->config = fresh;
+	s->config_serial = serial;
 	log_info("reloaded %s", s->file ? s->config.file : "the defaults");
 	return 1;
 }

@@ -43,6 +43,7 @@ struct stage {
 	uint64_t opened_at_ns; /* when this life joined the segment */
 	uint64_t beat_due_ns;
 	uint64_t config_stamp; /* of the file that s->config was read from, before that */
+	uint64_t config_serial; /* of s->config, as the supervisor counts; 0: not known */
 	uint64_t reload_due_ns; /* a reload could not read the config: try again then; 0: none is due */
 	uint64_t parks, rings;
 	struct failing failing;
@@ -63,6 +64,9 @@ int stage_reload_asked(const struct stage *s);
 
 /* stage_reload - read the config again. Returns 1 when s->config has become the new one: apply it. */
 int stage_reload(struct stage *s);
+
+/* stage_reloaded - what stage_reload() has read is applied: say so. */
+void stage_reloaded(struct stage *s);
 
 /* stage_beat - call on progress, and at least once per heartbeat when idle. Cheap when called often. */
 void stage_beat(struct stage *s, uint64_t now, int has_work);

@@ -59,26 +59,6 @@ int act_signal(const struct hold_options *o, const struct config *c, const struc
 	return err ? refuse_act(c, o->who, err) : 0;
 }
 
-int act_restart(const struct hold_options *o, const struct config *c, const struct segment *seg)
-{
-	int who = o->who ? process_who(o->who) : -1, pidfd, err;
-	pid_t pid;
-
-	if (who < 0 || who >= N_STAGES) {
-		log_error("--restart: which stage? ingress, edf or egress");
-		return EXIT_CONFIG;
-	}
-	pidfd = process_open(seg, WHO_SUPERVISOR, &pid);
-	if (pidfd == -ESRCH)
-		log_error("nobody keeps %s of instance '%s': run/launch.sh starts a supervisor, which adopts what runs",
-			  o->who, c->instance);
-	if (pidfd < 0)
-		return pidfd == -ESRCH ? EXIT_TEMPORARY : refuse_act(c, "supervisor", pidfd);
-	err = process_signal(pidfd, SIGNAL_RESTART + who);
-	close(pidfd);
-	return err ? refuse_act(c, "supervisor", err) : 0;
-}
-
 int act_replace(const struct config *c, const struct segment *seg)
 {
 	int err;

@@ -10,6 +10,7 @@
 
 #include "act.h"
 #include "answer.h"
+#include "ask.h"
 #include "begin.h"
 #include "directory.h"
 #include "keep.h"
@@ -67,8 +68,8 @@ static int run_with_segment(const struct hold_options *o, const struct config *c
 		status = answer_holder(&seg);
 	} else if (strcmp(o->mode, "--signal") == 0) {
 		status = act_signal(o, c, &seg);
-	} else if (strcmp(o->mode, "--restart") == 0) {
-		status = act_restart(o, c, &seg);
+	} else if (strcmp(o->mode, "--ask") == 0) {
+		status = o->request ? ask(o->request, o->at, c, &seg) : EXIT_CONFIG;
 	} else if (strcmp(o->mode, "--stages") == 0) {
 		err = o->own ? segment_must_be_mine(&seg, why) : 0;
 		if (err)
@@ -131,6 +132,8 @@ int main(int argc, char **argv)
 	}
 	if (o.directory)
 		return run_dir(&o);
+	if (o.request)
+		log_set_name("ontime"); /* as the scripts that show it to people */
 	if (strcmp(o.mode, "--beside") == 0)
 		return o.command ? keep(o.command, o.supervisor) : EXIT_CONFIG;
 	if (strcmp(o.mode, "--unit") == 0)

@@ -24,7 +24,10 @@ static const struct {
 	{ "--remove", "remove the segment, unless a stage is alive (--force: end all that have it open)" },
 	{ "--signal", "TERM, USR1, HUP, KILL, STOP or CONT to ingress, edf, egress or supervisor, and to nobody else;\n"
 		      "                KILL also waits until it is gone, TERM and USR1 kill after 3 s" },
-	{ "--restart", "ask the supervisor for another process of that stage" },
+	{ "--ask",
+	  "what is asked of the supervisor: status, \"restart [STAGE]\", \"reload [FILE]\" or stop; --at DIRECTORY:\n"
+	  "                its run directory, if that cannot be found. Status: 0 done, 1 not, 2 refused, 3 it\n"
+	  "                needs a relaunch, 4 there is no supervisor" },
 	{ "--run-dir", "make the directory, where nobody else can put anything; print its true path" },
 	{ "--lock-file", "the same, and a file .lock in it, for flock" },
 };
@@ -37,7 +40,7 @@ void options_help(void)
 	     "       hold --check [--against FILE] | --name | --classes | --unit | --adopt  [-c FILE] "
 	     "[--KEY=VALUE]...\n"
 	     "       hold --stages [--own] | --held | --supervisor | --holder | --remove [--force]  -i INSTANCE\n"
-	     "       hold --signal WHO SIGNAL | --restart STAGE  -i INSTANCE\n"
+	     "       hold --signal WHO SIGNAL | --ask REQUEST [--at DIRECTORY]  -i INSTANCE\n"
 	     "       hold --run-dir DIRECTORY | --lock-file DIRECTORY\n\n"
 	     "  (no mode)     bind, create, exec COMMAND with LISTEN_FDS and LISTEN_FDNAMES\n"
 	     "  --keep        with that, or --adopt: start COMMAND, the supervisor, and stay: the sockets live on "
@@ -56,8 +59,8 @@ static int take_words(struct hold_options *o, int n, char **words)
 		return o->directory = words[0], 1;
 	if (strcmp(o->mode, "--beside") == 0 && n > 0)
 		return o->supervisor = atoi(words[0]), 1;
-	if (strcmp(o->mode, "--restart") == 0 && n > 0)
-		return o->who = words[0], 1;
+	if (strcmp(o->mode, "--ask") == 0 && n > 0)
+		return o->request = words[0], 1;
 	if (strcmp(o->mode, "--signal") != 0 || n < 2)
 		return 0;
 	o->who = words[0];
@@ -88,6 +91,8 @@ int options_parse(struct hold_options *o, int argc, char **argv)
 			o->own = 1;
 		else if (strcmp(argv[i], "--keep") == 0)
 			o->keeps = 1;
+		else if (strcmp(argv[i], "--at") == 0 && i + 1 < argc)
+			o->at = argv[++i];
 		else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc)
 			o->file = argv[++i];
 		else if (strcmp(argv[i], "-i") == 0 && i + 1 < argc)

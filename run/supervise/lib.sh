@@ -85,6 +85,13 @@ lock_instances() { # one launch or stop at a time; descriptor 9 holds the lock. 
 	done
 }
 
+ask() { # REQUEST: of the supervisor of $instance; prints the answer
+	status=0
+	as_owner "$build/hold" --ask "$1" --at "$run_root/$instance" -i "$instance" || status=$?
+	[ "$status" != 4 ] || status=1
+	return "$status"
+}
+
 await_supervisor() { # 1: there is none, nor a holder that starts one just now; one that is frozen goes on
 	tries=30 # of 50 ms: the longest pause before a start is a second
 	until "$build/hold" --supervisor -i "$instance" >/dev/null 2>&1; do
@@ -112,7 +119,7 @@ keep_log() { # of a run that is over: INSTANCE.log has it behind those before it
 remove_files() { # of the instance, but no directory that is not our own, and nothing in it that we do not put there
 	[ "$(stat -c '%u %F' "$dir" 2>/dev/null)" = "$(id -u) directory" ] || return 0
 	rm -f "$dir/log"
-	for file in supervisor.pid active.conf launched stages; do
+	for file in supervisor.pid active.conf launched control; do
 		rm -f "$dir/$file" "$dir/$file.new"
 	done
 	rmdir "$dir" 2>/dev/null || true

@@ -1,11 +1,9 @@
 /* stop.c - the instance is stopped in order. */
 #include "stop.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,7 +51,16 @@ void stop_begin(struct supervisor *s, uint64_t now)
 	if (s->stopping.step != STOP_NOT_ASKED)
 		return;
 	log_info("the instance is stopped: ingress first, then what is in the lanes is sent, then edf and egress");
+	for (int id = 0; id < N_STAGES; id++) /* relaxed: a successor reads it when this process has ended */
+		atomic_store_explicit(&s->seg.shared->stages[id].is_stopping, 1, memory_order_relaxed);
 	enter(s, STOP_INGRESS, now);
+}
+
+void stop_go_on(struct supervisor *s, uint64_t now)
+{
+	/* relaxed: its writer has ended */
+	if (atomic_load_explicit(&s->seg.shared->stages[0].is_stopping, memory_order_relaxed))
+		stop_begin(s, now);
 }
 
 static int is_over(struct supervisor *s, uint64_t now)
@@ -113,14 +120,12 @@ static void unpin(const struct supervisor *s)
 /* Its name may be another's by now, were it taken away and the instance launched once more. */
 static void remove_segment(const struct supervisor *s)
 {
-	int fd = shm_open(s->seg.name, O_RDONLY | O_CLOEXEC, 0);
+	char path[SEGMENT_NAME_BYTES + 16];
 	struct stat named, own;
 
-	if (fd < 0)
-		return;
-	if (fstat(fd, &named) == 0 && fstat(s->seg.fd, &own) == 0 && named.st_ino == own.st_ino)
+	snprintf(path, sizeof(path), "/dev/shm%s", s->seg.name);
+	if (lstat(path, &named) == 0 && fstat(s->seg.fd, &own) == 0 && named.st_ino == own.st_ino)
 		segment_remove(s->config.instance);
-	close(fd);
 }
 
 void stop_remove(struct supervisor *s)

@@ -19,7 +19,6 @@
 
 #define STOP_STAGE_NS (3 * NS_PER_S) /* for a stage to end */
 #define STOP_DRAIN_NS (5 * NS_PER_S) /* for the lanes to become empty */
-#define STOP_LOOK_NS (10 * NS_PER_MS)
 
 enum stop_step { STOP_NOT_ASKED, STOP_INGRESS, STOP_LANES, STOP_EDF, STOP_EGRESS, STOP_DONE };
 
@@ -34,7 +33,10 @@ struct supervisor;
 /* stop_begin - unless it has begun. */
 void stop_begin(struct supervisor *s, uint64_t now);
 
-/* stop_tend - each STOP_LOOK_NS from then on. Returns 1 when all stages have ended. */
+/* stop_go_on - with what a supervisor before this one has begun. */
+void stop_go_on(struct supervisor *s, uint64_t now);
+
+/* stop_tend - often from then on. Returns 1 when all stages have ended. */
 int stop_tend(struct supervisor *s, uint64_t now);
 
 /* stop_remove - what the instance has made. */

@@ -11,7 +11,7 @@
  *          HUP reloads the configuration file, all of it or nothing. TERM stops the instance, in order (stop.h). USR2
  *          ends supervisor and holder alone: the stages go on, and another supervisor adopts them (hold --unit).
  *          As the main process of a service it tells the service manager (manager.h).
- *          SIGNAL_RESTART + a stage's id: restart that stage (hold --restart).
+ *          The control socket (control.h) is answered here too (requests.h).
  */
 #include <poll.h>
 #include <signal.h>
@@ -29,6 +29,7 @@
 #include "hold/spawn.h"
 #include "log.h"
 #include "shm/lock.h"
+#include "requests.h"
 #include "supervisor.h"
 #include "version.h"
 
@@ -53,32 +54,6 @@ static void signal_stages(struct supervisor *s, int sig)
 			process_signal(s->lives[id].pidfd, sig);
 }
 
-static void put_in_force(struct supervisor *s, uint64_t now)
-{
-	reload_publish(&s->reload, &s->names);
-	signal_stages(s, SIGHUP);
-	for (int id = 0; id < N_STAGES; id++)
-		life_try_again(&s->lives[id], now);
-}
-
-static void reload(struct supervisor *s, uint64_t now)
-{
-	log_reopen();
-	if (s->stopping.step != STOP_NOT_ASKED) {
-		log_warn("no reload: the instance is being stopped");
-		return;
-	}
-	manager_reloading(&s->manager, now);
-	if (reload_now(&s->reload, &s->config) == 0)
-		put_in_force(s, now);
-}
-
-static void stop(struct supervisor *s, uint64_t now)
-{
-	manager_stopping(&s->manager);
-	stop_begin(s, now);
-}
-
 /* Returns 1 when asked to end alone. */
 static int take_signals(struct supervisor *s, uint64_t now)
 {
@@ -89,13 +64,11 @@ static int take_signals(struct supervisor *s, uint64_t now)
 		int sig = (int)info.ssi_signo;
 
 		if (sig == SIGHUP)
-			reload(s, now);
+			request_reload(s, NULL, now);
 		else if (sig == SIGTERM || sig == SIGINT)
-			stop(s, now);
+			request_stop(s, now);
 		else if (sig == SIGUSR2)
 			end = s->stopping.step == STOP_NOT_ASKED;
-		else if (sig >= SIGNAL_RESTART && sig < SIGNAL_RESTART + N_STAGES)
-			life_restart(&s->lives[sig - SIGNAL_RESTART], now);
 	}
 	return end;
 }
@@ -132,21 +105,8 @@ static void probe_rebuilt(struct supervisor *s)
 static void describe(struct supervisor *s)
 {
 	char text[NOTE_BYTES];
-	size_t len = 0;
 
-	text[0] = 0;
-	for (int id = 0; id < N_STAGES; id++) {
-		const struct life *l = &s->lives[id];
-		const char *what = l->state == LIFE_DOWN ? "is down: it refused its configuration (see the log)"
-				   : l->has_told	 ? "keeps ending without passing a packet on (see the log)"
-							 : NULL;
-
-		if (what && len < sizeof(text) - 160)
-			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s %s; it ended last: %s\n",
-						stage_name((enum stage_id)id), what, l->last_end);
-	}
-	names_set(&s->names, NAME_STAGES, text, len);
-	manager_status(&s->manager, len ? text : "all stages run");
+	manager_status(&s->manager, request_describe(s, text, sizeof(text)) ? text : "all stages run");
 }
 
 static int all_ready(const struct supervisor *s)
@@ -175,7 +135,7 @@ static void tend_manager(struct supervisor *s, uint64_t now)
 	for (int id = 0; id < N_STAGES && !s->has_run; id++)
 		if (s->lives[id].state == LIFE_DOWN) {
 			s->is_refused = 1;
-			stop(s, now);
+			request_stop(s, now);
 		}
 }
 
@@ -196,6 +156,7 @@ static void tend(struct supervisor *s, uint64_t now)
 	if (now >= s->keep_due_ns) {
 		s->keep_due_ns = now + NS_PER_S;
 		manager_keep(&s->manager);
+		control_keep(&s->control, &s->names);
 		if (names_keep(&s->names))
 			signal_stages(s, SIGHUP); /* their log was moved away too */
 	}
@@ -209,10 +170,11 @@ enum {
 	POLL_DASH,
 	POLL_STAGES,
 	POLL_STANDBYS = POLL_STAGES + N_STAGES,
-	N_POLLS = POLL_STANDBYS + N_STAGES
+	POLL_CONTROL = POLL_STANDBYS + N_STAGES,
+	N_POLLS = POLL_CONTROL + 1 + N_CLIENTS
 };
 
-static void list_polls(const struct supervisor *s, struct pollfd polls[N_POLLS])
+static void list_polls(const struct supervisor *s, struct pollfd polls[N_POLLS], uint64_t now)
 {
 	polls[POLL_SIGNALS].fd = s->signal_fd;
 	polls[POLL_HOLDER].fd = s->holder.pidfd;
@@ -222,8 +184,9 @@ static void list_polls(const struct supervisor *s, struct pollfd polls[N_POLLS])
 		polls[POLL_STAGES + id].fd = s->lives[id].pidfd;
 		polls[POLL_STANDBYS + id].fd = s->lives[id].standby.channel_fd;
 	}
-	for (int i = 0; i < N_POLLS; i++)
+	for (int i = 0; i < POLL_CONTROL; i++)
 		polls[i].events = POLLIN;
+	control_list(&s->control, polls + POLL_CONTROL, now);
 }
 
 static void take_ends(struct supervisor *s, const struct pollfd polls[N_POLLS], uint64_t now)
@@ -251,9 +214,11 @@ static int next_timeout_ms(const struct supervisor *s, uint64_t now)
 		if (l->state == LIFE_RUNS && !l->standby.pid && l->standby.due_ns < at)
 			at = l->standby.due_ns;
 	}
-	if ((s->stopping.step != STOP_NOT_ASKED || (s->manager.is_there && !s->manager.is_ready)) &&
-	    at > now + STOP_LOOK_NS)
-		at = now + STOP_LOOK_NS;
+	if ((s->stopping.step != STOP_NOT_ASKED || (s->manager.is_there && !s->manager.is_ready) || requests_any(s)) &&
+	    at > now + REQUEST_LOOK_NS)
+		at = now + REQUEST_LOOK_NS;
+	if (s->control.accept_due_ns > now && s->control.accept_due_ns < at)
+		at = s->control.accept_due_ns;
 	return at <= now ? 0 : (int)((at - now + NS_PER_MS - 1) / NS_PER_MS);
 }
 
@@ -268,7 +233,8 @@ static void supervise(struct supervisor *s)
 		tend(s, now);
 		if (stop_tend(s, now))
 			return;
-		list_polls(s, polls);
+		requests_tend(s, now);
+		list_polls(s, polls, now);
 		if (poll(polls, N_POLLS, next_timeout_ms(s, now_ns())) < 0) {
 			nanosleep(&pause, NULL); /* a call that keeps failing must not spin; the next turn asks again */
 			continue;
@@ -279,8 +245,9 @@ static void supervise(struct supervisor *s)
 			holder_ended(&s->holder, now);
 		if (polls[POLL_DASH].revents)
 			service_ended(&s->dash, now);
-		if (polls[POLL_ASKED].revents && reload_answered(&s->reload, &s->config) == 0)
-			put_in_force(s, now);
+		if (polls[POLL_ASKED].revents)
+			requests_reloaded(s, reload_answered(&s->reload, &s->config), now);
+		control_take(&s->control, polls + POLL_CONTROL, now, requests_take, s);
 		if (polls[POLL_SIGNALS].revents && take_signals(s, now))
 			return;
 	}
@@ -306,9 +273,12 @@ int main(int argc, char **argv)
 	supervise(&s);
 	service_stop(&s.dash);
 	holder_let_go(&s.holder);
-	if (s.stopping.step == STOP_DONE)
+	if (s.stopping.step == STOP_DONE) {
+		control_close(&s.control, &s.names);
 		stop_remove(&s);
-	else
+	} else {
 		names_forget_pid(&s.names);
+	}
+	requests_end(&s);
 	return s.is_refused ? EXIT_CONFIG : 0;
 }

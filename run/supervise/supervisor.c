@@ -45,8 +45,6 @@ static int open_signals(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGUSR2);
-	for (int i = 0; i < N_STAGES; i++)
-		sigaddset(&set, SIGNAL_RESTART + i);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -131,6 +129,7 @@ static void name_all(struct supervisor *s, const char *directory)
 		  getenv("ONTIME_LAUNCHED") ? strlen(getenv("ONTIME_LAUNCHED")) : 0);
 	reload_publish(&s->reload, &s->names);
 	snprintf(pid, sizeof(pid), "%d\n", getpid());
+	control_open(&s->control, &s->names);
 	names_set(&s->names, NAME_PID, pid, strlen(pid)); /* last: launch.sh waits for it */
 }
 
@@ -167,5 +166,6 @@ int supervisor_open(struct supervisor *s, int argc, char **argv)
 		life_init(&s->lives[id], &s->seg, (enum stage_id)id, s->build);
 	set_stage_argv(s);
 	name_all(s, directory);
+	stop_go_on(s, now_ns());
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "shm/segment.h"
 #include "stage/stage.h"
+#include "control.h"
 #include "holder.h"
 #include "life.h"
 #include "manager.h"
@@ -16,6 +17,8 @@
 #include "reload.h"
 #include "service.h"
 #include "stop.h"
+
+#define NOTE_BYTES 1024
 
 struct supervisor {
 	struct config config; /* in force */
@@ -27,6 +30,7 @@ struct supervisor {
 	struct service dash;
 	struct manager manager;
 	struct stopping stopping;
+	struct control control;
 	int signal_fd, config_fd;
 	int argc;
 	char *argv[MAX_ARGUMENTS]; /* the overrides */

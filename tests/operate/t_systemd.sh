@@ -62,8 +62,8 @@ launch_is_refused() {
 	fails_with 1 'running already, under systemd: systemctl stop ontime@default.service stops it' inside run/launch.sh -c "$conf" && all_ready
 }
 
-restarts_one_stage() {
-	inside run/restart.sh egress -i default && all_ready
+scripts_act_as_its_user() {
+	inside run/restart.sh egress -i default && all_ready && inside run/reload.sh -i default
 }
 
 ## Deaths: under load, and nothing is lost
@@ -265,7 +265,7 @@ run_by_systemd() {
 	check "all runs as user ontime, with one capability" runs_as_its_user
 	check "status names the unit" is_under_its_unit
 	check "a launch of the same instance is refused in one line" launch_is_refused
-	check "restart.sh restarts a stage" restarts_one_stage
+	check "root restarts a stage, and reloads, by the scripts" scripts_act_as_its_user
 	check "kill -9 of each stage, supervisor, holder, both: nothing is lost" under_load 6 kill_each
 	check "kill -9 of all at once: nothing is lost" under_load 3 kill_all
 	check "systemctl restart: nothing is lost" under_load 3 restart

@@ -1,0 +1,25 @@
+/*
+ * control.h - what both ends of an instance's control socket agree on: `control` in its run directory.
+ *
+ * Rules:   SOCK_SEQPACKET; one request in one message, one answer in one message, then the connection is closed. A
+ *          request is a word or two of text: status; restart [STAGE]; reload [FILE]; stop. An answer is an exit status
+ *          as a decimal number, and lines for people.
+ *          The supervisor answers its user and root only, but `status`, which it answers whoever can connect.
+ *          0: done; 1: not, it may later; 2: refused, nothing was changed; 3: a reload that needs a relaunch.
+ * Source:  unix(7), SO_PEERCRED.
+ */
+#ifndef ONTIME_HOLD_CONTROL_H
+#define ONTIME_HOLD_CONTROL_H
+
+#include "config/ids.h"
+
+#define CONTROL_NAME "control"
+#define CONTROL_REQUEST_BYTES (PATH_BYTES + 64)
+#define CONTROL_ANSWER_BYTES 12288
+
+#define CONTROL_DONE 0
+#define CONTROL_FAILED 1
+#define CONTROL_REFUSED 2
+#define CONTROL_RELAUNCH 3
+
+#endif
