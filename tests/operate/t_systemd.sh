@@ -72,7 +72,7 @@ ends_what_a_failed_unit_left() { # stopped in the moment before it starts again,
 	inside systemctl start ontime@other || return 1
 	inside sh -c 'mkdir -p /run/systemd/system/ontime@other.service.d && printf "[Service]\nRestart=no\n" >/run/systemd/system/ontime@other.service.d/no.conf'
 	inside systemctl daemon-reload && inside kill -9 "$(inside systemctl show -p MainPID --value ontime@other)" || return 1
-	eventually is_kept_by_holder && inside run/status.sh -i other && inside run/stop.sh -i other && ! inside run/status.sh -i other
+	eventually is_kept_by_holder && inside run/stop.sh -i other && ! inside run/status.sh -i other
 }
 
 is_kept_by_holder() {
@@ -187,8 +187,8 @@ broken_config_is_refused() {
 unit_is_refused_beside_launch() {
 	inside sh -c "sed 's/^instance = .*/instance = third/; s/:808/:888/; s/:818/:898/; s/:908/:958/' $conf >/etc/ontime/third.conf"
 	inside run/launch.sh -c /etc/ontime/third.conf && inside run/status.sh -i third | grep -q ', under run/launch.sh$' || return 1
-	starts_with_status 2 'belongs to another user (uid 0' third && inside run/status.sh -i third && inside run/stop.sh -i third && inside systemctl start ontime@third &&
-		inside run/stop.sh -i third
+	starts_with_status 2 'belongs to another user (uid 0' third && inside run/status.sh -i third && inside run/stop.sh -i third && inside rm /run/ontime/third.log &&
+		inside systemctl start ontime@third && inside run/stop.sh -i third
 }
 
 ## What goes wrong
