@@ -16,7 +16,8 @@ static int send_to(const char *path, const char *text, int handed)
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { .header = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	} control = { .header = {
+			      .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) } };
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	struct iovec iov = { .iov_base = (char *)(uintptr_t)text, .iov_len = strlen(text) };
 	struct msghdr message = { .msg_name = &to, .msg_iov = &iov, .msg_iovlen = 1 };

@@ -68,7 +68,8 @@ static enum left look(const struct hold_options *o, struct segment *seg)
 
 	if (err == -ENOENT)
 		return LEFT_NOTHING;
-	if (err == -EPROTO || err == -ESTALE) { /* this user's own: the supervisor before was killed, and this is another build */
+	/* this user's own: the supervisor before was killed, and this is another build */
+	if (err == -EPROTO || err == -ESTALE) {
 		log_warn("%s: it is ended, and begins anew", why);
 		return LEFT_OTHER_BUILD;
 	}
@@ -224,9 +225,9 @@ int unit_start(struct hold_options *o)
 	set_environment(o);
 	snprintf(c.instance, sizeof(c.instance), "%s", o->instance);
 	left = look(o, &seg);
-	status = left == LEFT_REFUSED	? EXIT_CONFIG
-		 : left == LEFT_UNKNOWN ? EXIT_TEMPORARY
-		 : left == LEFT_NOTHING ? begin(o, &c)
+	status = left == LEFT_REFUSED	 ? EXIT_CONFIG
+		 : left == LEFT_UNKNOWN	 ? EXIT_TEMPORARY
+		 : left == LEFT_NOTHING	 ? begin(o, &c)
 		 : left == LEFT_INSTANCE ? go_on(o, &c, &seg)
 					 : begin_instead(o, &c);
 	if (status == EXIT_TEMPORARY)

@@ -44,8 +44,8 @@ static int not_entered(int at, const char *name, const char *path, int err, char
 }
 
 /*
- * A directory of this user's alone, on a bpffs; the one that all instances share may be root's. Its descriptor, -ENOENT,
- * or as pins_enter().
+ * A directory of this user's alone, on a bpffs; the one that all instances share may be root's. Its descriptor,
+ * -ENOENT, or as pins_enter().
  */
 static int enter(int at, const char *name, const char *path, char why[WHY_BYTES])
 {
