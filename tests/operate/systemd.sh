@@ -51,7 +51,7 @@ is_booted() {
 }
 
 inside() { # COMMAND...
-	nsenter -t "$init" -m -p -n -i -u --wdns="$home" timeout 60 env ONTIME_HISTOGRAMS=off ONTIME_BUILD="$build" "$@"
+	nsenter -t "$init" -r -m -p -n -i -u --wdns="$home" timeout 60 env ONTIME_HISTOGRAMS=off ONTIME_BUILD="$build" "$@"
 }
 
 stop_systemd() {

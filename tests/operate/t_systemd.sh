@@ -91,16 +91,15 @@ kill_supervisor() {
 }
 
 kill_holder() {
-	inside kill -9 "$(inside "$build/hold" --holder -i default)" && eventually is_held
+	eventually is_held && inside kill -9 "$holder" && eventually is_held
 }
 
-is_held() {
-	inside "$build/hold" --holder -i default
+is_held() { # by a process that has just been started, maybe
+	holder=$(inside "$build/hold" --holder -i default)
 }
 
 kill_supervisor_and_holder() { # frozen, the one cannot replace the other
 	before=$(main_pid)
-	holder=$(inside "$build/hold" --holder -i default)
 	inside kill -STOP "$before" && inside kill -9 "$holder" && inside kill -9 "$before" && eventually has_restarted 2
 }
 
@@ -156,15 +155,15 @@ reload_of_a_relaunch_is_refused() {
 }
 
 a_class_needs_no_unit_file() {
-	printf '\n[class extra]\nlisten = 127.0.0.1:8084\nsend = 127.0.0.1:9084\n' | inside tee -a "$conf" >"$work/said"
-	restart && inside ss -lun | grep -q '127.0.0.1:8084' && inside ss -lun | grep -q '127.0.0.1:8183' && ! inside ss -lun | grep '127.0.0.1:8083' &&
+	printf '\n[class extra]\nlisten = 127.0.0.1:514\nsend = 127.0.0.1:9084\n' | inside tee -a "$conf" >"$work/said"
+	restart && inside ss -lun | grep -q '127.0.0.1:514' && inside ss -lun | grep -q '127.0.0.1:8183' && ! inside ss -lun | grep '127.0.0.1:8083' &&
 		inside "$build/load" -c "$conf" --rate 1000 --seconds 0.2 --size 64-64
 }
 
 ## Two
 
 another_runs_beside_it() {
-	inside sh -c "sed 's/^instance = .*/instance = other/; s/:808/:858/; s/:818/:868/; s/:908/:958/' $conf >/etc/ontime/other.conf"
+	inside sh -c "sed 's/^instance = .*/instance = other/; s/:514/:515/; s/:808/:858/; s/:818/:868/; s/:908/:958/' $conf >/etc/ontime/other.conf"
 	inside systemctl start ontime@other && inside "$build/load" -c /etc/ontime/other.conf --rate 1000 --seconds 0.2 --size 64-64 && all_ready
 }
 
@@ -185,7 +184,7 @@ broken_config_is_refused() {
 }
 
 unit_is_refused_beside_launch() {
-	inside sh -c "sed 's/^instance = .*/instance = third/; s/:808/:888/; s/:818/:898/; s/:908/:958/' $conf >/etc/ontime/third.conf"
+	inside sh -c "sed 's/^instance = .*/instance = third/; s/:514/:516/; s/:808/:888/; s/:818/:898/; s/:908/:958/' $conf >/etc/ontime/third.conf"
 	inside run/launch.sh -c /etc/ontime/third.conf && inside run/status.sh -i third | grep -q ', under run/launch.sh$' || return 1
 	starts_with_status 2 'belongs to another user (uid 0' third && inside run/status.sh -i third && inside run/stop.sh -i third && inside rm /run/ontime/third.log &&
 		inside systemctl start ontime@third && inside run/stop.sh -i third
@@ -243,6 +242,18 @@ histograms_follow() {
 
 ## The end
 
+a_long_stop_leaves_nothing() { # what waits takes longer to send than the unit allows
+	inside sh -c 'printf "[Service]\nTimeoutStopSec=1s\n" >/run/systemd/system/ontime@other.service.d/no.conf' && inside systemctl daemon-reload
+	inside sed -i 's/^rate = .*/rate = 64kbit/' /etc/ontime/other.conf && inside systemctl start ontime@other || return 1
+	inside timeout -s KILL 1 "$build/load" -c /etc/ontime/other.conf --rate 1000 --seconds 0.3 --size 1000-1000 || true
+	inside systemctl stop ontime@other && inside systemctl show -p Result --value ontime@other | grep -qx timeout &&
+		! inside ls /dev/shm/ontime.other.v2 /run/ontime/other && inside systemctl reset-failed ontime@other
+}
+
+buffers_are_as_asked() { # beyond net.core.rmem_max
+	! inside journalctl -u ontime@default -o cat --no-pager | grep 'receive buffer'
+}
+
 stop_drains() { # while packets come: what was accepted is sent
 	inside "$build/load" -c "$conf" --rate 20000 --seconds 2 --size 64-64 >"$work/load" 2>&1 &
 	load=$!
@@ -294,6 +305,8 @@ run_by_systemd() {
 	else
 		skip "no eBPF here" "histograms follow the instance"
 	fi
+	check "socket buffers are as large as asked for" buffers_are_as_asked
+	check "a stop that takes too long leaves nothing" a_long_stop_leaves_nothing
 	check "stop sends what was accepted" stop_drains
 	check "nothing is left" nothing_is_left
 }
