@@ -73,28 +73,54 @@ static int is_of_owner(int fd, const struct segment *seg)
 	       peer.uid == st.st_uid;
 }
 
-/* By the directory's descriptor: an address has no room for a long name. A descriptor, or -errno. */
-static int connect_to(const char *directory, const struct segment *seg)
+/* A descriptor, or -errno. */
+static int connect_at(const struct sockaddr_un *to, socklen_t len, const struct segment *seg)
 {
-	int at = open(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd, err = at < 0 ? -errno : 0;
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), err = 0;
 	struct timeval most = { .tv_sec = 1 };
 
-	fd = err ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (!err && fd < 0)
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most));
+	if (connect(fd, (const struct sockaddr *)to, len) < 0)
 		err = -errno;
-	snprintf(to.sun_path, sizeof(to.sun_path), "/proc/self/fd/%d/%s", at, CONTROL_NAME);
-	if (!err)
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most));
-	if (!err && connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
-		err = -errno;
-	if (!err && !is_of_owner(fd, seg))
+	else if (!is_of_owner(fd, seg))
 		err = -EPERM;
-	if (at >= 0)
-		close(at);
-	if (err && fd >= 0)
-		close(fd);
-	return err ? err : fd;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+/* By the directory's descriptor: an address has no room for a long name. */
+static int connect_in(const char *directory, const struct segment *seg)
+{
+	int at = open(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd;
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+
+	if (at < 0)
+		return -errno;
+	snprintf(to.sun_path, sizeof(to.sun_path), "/proc/self/fd/%d/%s", at, CONTROL_NAME);
+	fd = connect_at(&to, sizeof(to), seg);
+	close(at);
+	return fd;
+}
+
+static int connect_to(const struct segment *seg, pid_t supervisor, const char *at)
+{
+	/* relaxed: if it is an old one there is another try */
+	uint64_t name = atomic_load_explicit(&seg->shared->stages[0].control_name, memory_order_relaxed);
+	char directory[PATH_BYTES];
+	struct sockaddr_un to;
+	socklen_t len;
+
+	if (name) {
+		len = control_address(&to, name);
+		return connect_at(&to, len, seg);
+	}
+	if (directory_of(supervisor, directory))
+		snprintf(directory, sizeof(directory), "%s", at ? at : "");
+	return connect_in(directory, seg);
 }
 
 /* Returns the length of the answer; 0: none came, the supervisor has ended; -ETIME: none came in time. */
@@ -165,16 +191,13 @@ static int wake_holder(const struct segment *seg)
 static ssize_t try_once(struct asking *a, uint64_t until_ns)
 {
 	int pidfd = process_open(a->seg, WHO_SUPERVISOR, &a->pid), fd;
-	char directory[PATH_BYTES];
 	ssize_t n;
 
-	if (pidfd == -EPERM && strcmp(a->request, "status") != 0) /* that harms nobody: root may ask */
-		return -EPERM;
+	if ((pidfd == -EPERM || pidfd == -EXDEV) && strcmp(a->request, "status") != 0) /* that harms nobody */
+		return pidfd;
 	if (pidfd == -ESRCH)
 		return wake_holder(a->seg) ? -EAGAIN : -ESRCH; /* it starts another */
-	if (directory_of(a->pid, directory))
-		snprintf(directory, sizeof(directory), "%s", a->at ? a->at : "");
-	fd = connect_to(directory, a->seg);
+	fd = connect_to(a->seg, a->pid, a->at);
 	if (fd < 0) {
 		n = fd == -EPERM ? -EPERM : pidfd == -EXDEV ? -EXDEV : -EAGAIN;
 	} else {

@@ -44,28 +44,61 @@ static int make_at(int directory, ino_t *inode)
 	return err;
 }
 
+/* What the kernel chooses is nobody else's, and cannot be taken first. */
+static int make_nameless(uint64_t *name)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	socklen_t len = sizeof(sa_family_t);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err = fd < 0 ? -errno : 0;
+
+	if (!err && (bind(fd, (const struct sockaddr *)&at, len) < 0 || listen(fd, N_BACKLOG) < 0))
+		err = -errno;
+	len = sizeof(at);
+	if (!err && getsockname(fd, (struct sockaddr *)&at, &len) < 0)
+		err = -errno;
+	*name = 0;
+	memcpy(name, at.sun_path + 1, CONTROL_NAMELESS_BYTES);
+	if (err && fd >= 0)
+		close(fd);
+	return err ? err : fd;
+}
+
+static void use(struct control *c, int fd, ino_t inode, uint64_t name)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = fd;
+	c->inode = inode;
+	/* relaxed: who asks and gets no answer looks again */
+	atomic_store_explicit(c->nameless, name, memory_order_relaxed);
+}
+
 static void make(struct control *c, const struct names *n)
 {
-	int directory = names_open_directory(n), fd = directory < 0 ? directory : make_at(directory, &c->inode);
+	ino_t inode = 0;
+	int directory = names_open_directory(n), fd = directory < 0 ? directory : make_at(directory, &inode);
+	uint64_t name;
 
 	if (directory >= 0)
 		close(directory);
 	if (fd < 0 && !c->has_told)
-		log_error("make %s/%s: %s: trying again each second; signals to the supervisor do what can be asked "
-			  "there",
+		log_error("make %s/%s: %s: trying again each second; the scripts find the supervisor without it",
 			  n->directory, CONTROL_NAME, log_text_of(-fd));
 	c->has_told = fd < 0;
-	if (fd < 0)
-		return;
-	if (c->fd >= 0)
-		close(c->fd);
-	c->fd = fd;
+	if (fd >= 0) {
+		use(c, fd, inode, 0);
+	} else if (c->fd < 0 || c->inode) {
+		fd = make_nameless(&name);
+		if (fd >= 0)
+			use(c, fd, 0, name);
+	}
 }
 
-void control_open(struct control *c, const struct names *n)
+void control_open(struct control *c, const struct names *n, const struct segment *seg)
 {
 	memset(c, 0, sizeof(*c));
 	c->fd = -1;
+	c->nameless = &seg->shared->stages[0].control_name;
 	for (int i = 0; i < N_CLIENTS; i++)
 		c->clients[i].fd = -1;
 	make(c, n);
@@ -196,8 +229,13 @@ static int receive(struct client *client, char request[CONTROL_REQUEST_BYTES])
 
 static struct client *take_in(struct control *c, int fd, uint64_t now)
 {
-	struct client *client = find_place(c);
+	struct client *client;
 
+	if (c->inode == 0 && !is_allowed(fd)) { /* anybody can connect to that one */
+		close(fd);
+		return NULL;
+	}
+	client = find_place(c);
 	if (!client) {
 		static const char busy[] = "1\nthe supervisor works on as many requests as it can: ask again\n";
 

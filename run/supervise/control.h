@@ -8,6 +8,7 @@
  *          its place; an answer that has no room in the socket's buffer is not given.
  *          The socket is made under another name and then renamed, so whoever finds it can connect. It is put back
  *          within a second when it vanishes. The successor of a supervisor makes its own.
+ *          Where it can have no name there it has one that the kernel chooses, until it can.
  * Errors:  a socket that cannot be made is said once, and tried again each second; the supervisor goes on without.
  */
 #ifndef ONTIME_SUPERVISE_CONTROL_H
@@ -20,6 +21,7 @@
 
 #include "hold/control.h"
 #include "names.h"
+#include "shm/segment.h"
 
 #define N_CLIENTS 16
 
@@ -43,14 +45,15 @@ struct client {
 
 struct control {
 	int fd; /* -1: there is none */
-	ino_t inode; /* of its name */
+	ino_t inode; /* of its name; 0: it is nameless */
+	_Atomic uint64_t *nameless; /* where the name of a nameless one is stored */
 	int has_told;
 	uint64_t accept_due_ns; /* none is accepted before: descriptors are short */
 	struct client clients[N_CLIENTS];
 };
 
 /* control_open - make it. */
-void control_open(struct control *c, const struct names *n);
+void control_open(struct control *c, const struct names *n, const struct segment *seg);
 
 /* control_keep - once a second: put it back. */
 void control_keep(struct control *c, const struct names *n);

@@ -129,7 +129,7 @@ static void name_all(struct supervisor *s, const char *directory)
 		  getenv("ONTIME_LAUNCHED") ? strlen(getenv("ONTIME_LAUNCHED")) : 0);
 	reload_publish(&s->reload, &s->names);
 	snprintf(pid, sizeof(pid), "%d\n", getpid());
-	control_open(&s->control, &s->names);
+	control_open(&s->control, &s->names, &s->seg);
 	names_set(&s->names, NAME_PID, pid, strlen(pid)); /* last: launch.sh waits for it */
 }
 

@@ -126,7 +126,7 @@ stale_pids_are_nobody() { # of a supervisor that is gone, now a stranger's
 	sleep 60 &
 	stranger=$!
 	echo "$stranger" >"$dir/supervisor.pid"
-	fails_with 1 'nobody keeps edf' run/restart.sh edf -i "$instance" && run/launch.sh -c "$conf" && run/restart.sh all -i "$instance" &&
+	fails_with 1 'nobody supervises' run/restart.sh edf -i "$instance" && run/launch.sh -c "$conf" && run/restart.sh all -i "$instance" &&
 		kill "$stranger"
 }
 
