@@ -1,5 +1,5 @@
 /*
- * manager.h - the service manager that has started this supervisor as its main process (run/launch.sh --service), if
+ * manager.h - the service manager that has started this supervisor as its main process (hold --unit), if
  * one has: what it is told.
  *
  * Memory:  private to the supervisor. The stages, the holder and a supervisor that the holder starts tell it nothing.
