@@ -60,6 +60,7 @@ stages() { # how many of them are in the state that matches $1
 
 dir=$run_root/$instance
 if [ -n "$service" ]; then
+	"$build/hold" --stages -i "$instance" >/dev/null 2>&1 || { keep_log && remove_files; } # of an instance that is no more
 	"$build/hold" --run-dir "$dir" >/dev/null || exit 1 # no link of somebody else's
 	export ONTIME_RUN_DIR="$run_root" ONTIME_DIR="$dir" ONTIME_BUILD="$build"
 	umask 077
