@@ -30,11 +30,12 @@ if [ -n "$pid_of" ]; then
 	printf '%s\n' "$found" | sed -n "s/^$pid_of \([1-9][0-9]*\) .* 1\$/\1/p" | grep . || die 1 "$pid_of of instance '$instance' does not run"
 	exit 0
 fi
-if supervisor=$("$build/hold" --supervisor -i "$instance"); then
+if await_supervisor && supervisor=$("$build/hold" --supervisor -i "$instance"); then
 	[ "$supervisor" != - ] || supervisor="in another pid namespace"
 	say "instance '$instance', supervisor $supervisor, under $(unit_of "$instance" || typed launch)"
 else
 	say "instance '$instance', NO supervisor: $(typed launch) starts one, which adopts the stages"
+	supervisor=
 	status=1
 fi
 printf '  %-8s %8s %-9s %12s %9s\n' stage pid state "up (s)" restarts

@@ -127,7 +127,7 @@ runs_without_the_tree() {
 }
 
 helps_by_its_own_names() {
-	for script in launch stop restart status; do
+	for script in launch stop restart reload status; do
 		installed $script --help >"$work/said" || return 1
 		grep -q "usage: ontime-$script" "$work/said" && ! grep -E 'run/[a-z]*\.sh|build/' "$work/said" || return 1
 	done
