@@ -127,6 +127,11 @@ warn_hidden() { # of what ProtectHome= and PrivateTmp= of the units hide from th
 	done
 }
 
+name_user() {
+	[ -z "$DESTDIR" ] && [ -d /run/systemd/system ] && ! getent passwd ontime >/dev/null || return 0
+	echo "make: the units run as user ontime: systemd-sysusers $SYSUSERSDIR/ontime.conf makes it"
+}
+
 remove_files() { # LIST: of what it has, all that the new one has not
 	while read -r kind path sum; do
 		case $kind in
@@ -156,6 +161,7 @@ do_install() {
 	sort -u "$new" >"$work/list"
 	put 644 "$work/list" "$list_at"
 	warn_hidden
+	name_user
 }
 
 do_uninstall() {
