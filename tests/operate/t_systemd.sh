@@ -76,7 +76,19 @@ ends_what_a_failed_unit_left() { # stopped in the moment before it starts again,
 }
 
 is_kept_by_holder() {
-	[ "$(inside systemctl is-failed ontime@other)" = failed ] && inside "$build/hold" --supervisor -i other
+	has_failed other && inside "$build/hold" --supervisor -i other
+}
+
+begins_anew_after_all_is_gone() { # it was not restarted, so systemd has let the sockets go; likewise with what another build left
+	inside systemctl start ontime@other && inside systemctl kill -s KILL --kill-whom=all ontime@other && eventually has_failed other || return 1
+	inside sh -c 'ls /dev/shm/ontime.other.*' && inside systemctl start ontime@other || return 1
+	inside journalctl -u ontime@other -o cat --no-pager | grep 'was not stopped cleanly, and its sockets are gone: it begins anew' || return 1
+	inside run/stop.sh -i other && inside setpriv --reuid ontime --regid ontime --clear-groups touch /dev/shm/ontime.other.v1 || return 1
+	inside systemctl start ontime@other && ! inside ls /dev/shm/ontime.other.v1 && inside run/stop.sh -i other
+}
+
+has_failed() { # INSTANCE
+	[ "$(inside systemctl is-failed "ontime@$1")" = failed ]
 }
 
 kill_stages() {
@@ -247,7 +259,7 @@ a_long_stop_leaves_nothing() { # what waits takes longer to send than the unit a
 	inside sed -i 's/^rate = .*/rate = 64kbit/' /etc/ontime/other.conf && inside systemctl start ontime@other || return 1
 	inside timeout -s KILL 1 "$build/load" -c /etc/ontime/other.conf --rate 1000 --seconds 0.3 --size 1000-1000 || true
 	inside systemctl stop ontime@other && inside systemctl show -p Result --value ontime@other | grep -qx timeout &&
-		! inside ls /dev/shm/ontime.other.v2 /run/ontime/other && inside systemctl reset-failed ontime@other
+		! inside sh -c 'ls -d /dev/shm/ontime.other.* /run/ontime/other' 2>/dev/null | grep . && inside systemctl reset-failed ontime@other
 }
 
 buffers_are_as_asked() { # beyond net.core.rmem_max
@@ -288,6 +300,7 @@ run_by_systemd() {
 	check "restart applies it, and a class needs no unit file" a_class_needs_no_unit_file
 	check "another instance runs beside it" another_runs_beside_it
 	check "stop.sh ends what a unit left that was not restarted" ends_what_a_failed_unit_left
+	check "after a death of all that was not restarted it begins anew" begins_anew_after_all_is_gone
 	check "a config of another instance is refused" name_must_be_its_own
 	check "a broken or missing config is refused once" broken_config_is_refused
 	check "a unit beside a launched instance is refused" unit_is_refused_beside_launch
