@@ -5,14 +5,12 @@
 #include "act.h"
 
 #include <errno.h>
-#include <unistd.h>
 
+#include "ask.h"
 #include "process.h"
 #include "log.h"
 #include "shm/lock.h"
 #include "stage/stage.h"
-
-#define LET_GO_MS 3000
 
 static int refuse_act(const struct config *c, const char *who, int err)
 {
@@ -34,8 +32,7 @@ int act_signal(const struct hold_options *o, const struct config *c, const struc
 		const char *name;
 		int sig, patience_ms; /* 0: it need not end */
 	} signals[] = { { "TERM", SIGTERM, 3000 }, { "USR1", SIGUSR1, 3000 }, { "KILL", SIGKILL, 1000 },
-			{ "USR2", SIGUSR2, 3000 }, { "HUP", SIGHUP, 0 },      { "STOP", SIGSTOP, 0 },
-			{ "CONT", SIGCONT, 0 } };
+			{ "HUP", SIGHUP, 0 },	   { "STOP", SIGSTOP, 0 },    { "CONT", SIGCONT, 0 } };
 	int who = o->who ? process_who(o->who) : -1, pidfd, err;
 	size_t i = 0;
 	pid_t pid;
@@ -61,17 +58,13 @@ int act_signal(const struct hold_options *o, const struct config *c, const struc
 
 int act_replace(const struct config *c, const struct segment *seg)
 {
-	int err;
+	while (segment_is_supervised(seg) || segment_is_held(seg)) { /* a holder may be starting another just now */
+		int status = ask("adopt", NULL, c, seg);
 
-	do { /* a holder may be starting another just now */
-		pid_t pid;
-		int pidfd = process_open(seg, WHO_SUPERVISOR, &pid);
-
-		err = pidfd == -ESRCH ? 0 : pidfd < 0 ? pidfd : process_end(pidfd, SIGUSR2, LET_GO_MS);
-		if (pidfd >= 0)
-			close(pidfd);
-	} while (!err && segment_is_supervised(seg));
-	return err ? refuse_act(c, "supervisor", err) : 0;
+		if (status)
+			return status == EXIT_NOBODY ? 0 : status;
+	}
+	return 0;
 }
 
 int act_remove(const struct hold_options *o, const struct config *c, const struct segment *seg)

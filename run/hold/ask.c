@@ -205,8 +205,8 @@ static ssize_t try_once(struct asking *a, uint64_t until_ns)
 		close(fd);
 		if (n == 0)
 			n = -EAGAIN;
-		else if (n > 0 && pidfd >= 0 && strcmp(a->request, "stop") == 0)
-			process_wait(pidfd, 1000); /* it has no more to do, and lets go of the segment */
+		else if (n > 0 && pidfd >= 0 && (strcmp(a->request, "stop") == 0 || strcmp(a->request, "adopt") == 0))
+			process_wait(pidfd, 3000); /* it has no more to do, and lets go of the segment */
 	}
 	if (pidfd >= 0)
 		close(pidfd);

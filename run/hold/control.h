@@ -2,8 +2,8 @@
  * control.h - what both ends of an instance's control socket agree on: `control` in its run directory.
  *
  * Rules:   SOCK_SEQPACKET; one request in one message, one answer in one message, then the connection is closed. A
- *          request is a word or two of text: status; restart [STAGE]; reload [FILE]; stop. An answer is an exit status
- *          as a decimal number, and lines for people.
+ *          request is a word or two of text: status; restart [STAGE]; reload [FILE]; stop; adopt. An answer is an exit
+ *          status as a decimal number, and lines for people.
  *          The supervisor answers its user and root only, but `status`, which it answers whoever can connect.
  *          Where the run directory is another user's by now, or gone for good, the socket has a name that the kernel
  *          chooses, in no file system: stages[0].control_name of the segment, which only the instance's user can read.

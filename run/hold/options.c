@@ -25,7 +25,8 @@ static const struct {
 	{ "--signal", "TERM, USR1, HUP, KILL, STOP or CONT to ingress, edf, egress or supervisor, and to nobody else;\n"
 		      "                KILL also waits until it is gone, TERM and USR1 kill after 3 s" },
 	{ "--ask",
-	  "what is asked of the supervisor: status, \"restart [STAGE]\", \"reload [FILE]\" or stop; --at DIRECTORY:\n"
+	  "what is asked of the supervisor: status, \"restart [STAGE]\", \"reload [FILE]\", stop, adopt; --at "
+	  "DIRECTORY:\n"
 	  "                its run directory, if that cannot be found. Status: 0 done, 1 not, 2 refused, 3 it\n"
 	  "                needs a relaunch, 4 there is no supervisor" },
 	{ "--run-dir", "make the directory, where nobody else can put anything; print its true path" },

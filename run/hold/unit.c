@@ -82,10 +82,10 @@ static enum left look(const struct hold_options *o, struct segment *seg)
 	return is_free(seg, o->instance) ? LEFT_INSTANCE : LEFT_REFUSED;
 }
 
-static void end_holder(const struct segment *seg)
+static void end(const struct segment *seg, int who)
 {
 	pid_t pid;
-	int pidfd = process_open(seg, WHO_HOLDER, &pid);
+	int pidfd = process_open(seg, who, &pid);
 
 	if (pidfd < 0)
 		return;
@@ -93,16 +93,19 @@ static void end_holder(const struct segment *seg)
 	close(pidfd);
 }
 
-/* A holder may be starting another supervisor just now. */
+/* They let the stages go. Who does not answer is killed: the stages do not need them. */
 static int replace(const struct config *c, const struct segment *seg)
 {
-	int status = 0;
+	for (int i = 0; i < MOST_TRIES && (segment_is_supervised(seg) || segment_is_held(seg)); i++) {
+		int status = act_replace(c, seg);
 
-	for (int i = 0; i < MOST_TRIES && !status && (segment_is_supervised(seg) || segment_is_held(seg)); i++) {
-		status = act_replace(c, seg);
-		end_holder(seg);
+		if (status == EXIT_CONFIG) /* it is the main process of a service */
+			return status;
+		end(seg, WHO_HOLDER);
+		if (status)
+			end(seg, WHO_SUPERVISOR);
 	}
-	return status;
+	return 0;
 }
 
 static int any_stage(const struct segment *seg)

@@ -44,6 +44,8 @@ static void answer_status(const struct supervisor *s, struct client *client)
 	size_t len = request_describe(s, text, sizeof(text));
 
 	control_say_lines(client, text);
+	if (s->manager.is_there)
+		control_say(client, "the supervisor is the main process of a service");
 	if (s->reload.asked_fd >= 0)
 		control_say(client, "a reload of %s waits for host names", s->reload.reads);
 	control_answer(client, len ? CONTROL_FAILED : CONTROL_DONE);
@@ -125,6 +127,11 @@ static int first_behind(const struct supervisor *s, uint64_t serial)
 		    atomic_load_explicit(&s->seg.shared->stages[id].config_serial, memory_order_relaxed) < serial)
 			return id;
 	return -1;
+}
+
+int requests_in_force(const struct supervisor *s)
+{
+	return first_behind(s, serial_of(s)) < 0;
 }
 
 static void say_in_force(struct supervisor *s, struct client *client)
@@ -250,6 +257,21 @@ void request_stop(struct supervisor *s, uint64_t now)
 	}
 }
 
+static void take_adopt(struct supervisor *s, struct client *client)
+{
+	if (s->manager.is_there) {
+		control_say(client,
+			    "instance '%s' has a supervisor (pid %d) that is the main process of a service: stop that "
+			    "service",
+			    s->config.instance, getpid());
+		control_answer(client, CONTROL_REFUSED);
+		return;
+	}
+	control_say(client, "the supervisor (pid %d) lets the stages go, for another one", getpid());
+	control_answer(client, CONTROL_DONE);
+	s->lets_go = 1;
+}
+
 static void take_change(struct supervisor *s, struct client *client, const char *word, const char *rest, uint64_t now)
 {
 	if (strcmp(word, "stop") == 0) {
@@ -258,11 +280,19 @@ static void take_change(struct supervisor *s, struct client *client, const char 
 	} else if (s->stopping.step != STOP_NOT_ASKED) {
 		control_say(client, "no %s: the instance is being stopped", word);
 		control_answer(client, CONTROL_FAILED);
+	} else if (strcmp(word, "adopt") == 0) {
+		take_adopt(s, client);
 	} else if (strcmp(word, "restart") == 0) {
 		take_restart(s, client, rest, now);
 	} else {
 		take_reload(s, client, rest, now);
 	}
+}
+
+static int is_change(const char *word)
+{
+	return strcmp(word, "restart") == 0 || strcmp(word, "reload") == 0 || strcmp(word, "stop") == 0 ||
+	       strcmp(word, "adopt") == 0;
 }
 
 void requests_take(void *arg, struct client *client, char *request, int is_allowed)
@@ -275,8 +305,8 @@ void requests_take(void *arg, struct client *client, char *request, int is_allow
 		*rest++ = '\0';
 	if (strcmp(request, "status") == 0) {
 		answer_status(s, client);
-	} else if (strcmp(request, "restart") != 0 && strcmp(request, "reload") != 0 && strcmp(request, "stop") != 0) {
-		control_say(client, "unknown request \"%.40s\": status, restart [STAGE], reload [FILE] or stop",
+	} else if (!is_change(request)) {
+		control_say(client, "unknown request \"%.40s\": status, restart [STAGE], reload [FILE], stop or adopt",
 			    request);
 		control_answer(client, CONTROL_REFUSED);
 	} else if (!is_allowed) {

@@ -5,6 +5,8 @@
  *          when it is done, or when its time is over.
  *          restart: when the successor is ready. reload: when the stages that run say that they go by the new
  *          configuration, or with the first one that has not after RELOAD_STAGES_NS. stop: when the instance is gone.
+ *          adopt: supervisor and holder end, and the stages go on; who asks has their descriptors, and adopts them. The
+ *          main process of a service stays.
  *          While the instance is being stopped, whatever would change it is refused.
  */
 #ifndef ONTIME_SUPERVISE_REQUESTS_H
@@ -23,6 +25,9 @@ void requests_take(void *arg, struct client *client, char *request, int is_allow
 /* request_reload - from `file`, NULL: the one of the launch. request_stop - in order. */
 void request_reload(struct supervisor *s, const char *file, uint64_t now);
 void request_stop(struct supervisor *s, uint64_t now);
+
+/* requests_in_force - are all stages ready, and go by the configuration that is in force? */
+int requests_in_force(const struct supervisor *s);
 
 /* requests_reloaded - the verdict on the reload that asked for host names. */
 void requests_reloaded(struct supervisor *s, enum reload_verdict verdict, uint64_t now);

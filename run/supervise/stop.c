@@ -50,7 +50,8 @@ void stop_begin(struct supervisor *s, uint64_t now)
 {
 	if (s->stopping.step != STOP_NOT_ASKED)
 		return;
-	log_info("the instance is stopped: ingress first, then what is in the lanes is sent, then edf and egress");
+	log_info(
+		"the instance is being stopped: ingress first, then what is in the lanes is sent, then edf and egress");
 	for (int id = 0; id < N_STAGES; id++) /* relaxed: a successor reads it when this process has ended */
 		atomic_store_explicit(&s->seg.shared->stages[id].is_stopping, 1, memory_order_relaxed);
 	enter(s, STOP_INGRESS, now);

@@ -8,8 +8,7 @@
  * Rules:   one process, one poll loop; it makes no process but the stages and their stand-bys, another holder,
  *          `latency` for a stage that was built anew, and one that asks for host names at a reload.
  *          One supervisor per instance: it holds a lock on the segment. It never gives up on a stage (life.h).
- *          HUP reloads the configuration file, all of it or nothing. TERM stops the instance, in order (stop.h). USR2
- *          ends supervisor and holder alone: the stages go on, and another supervisor adopts them (hold --unit).
+ *          HUP reloads the configuration file, all of it or nothing. TERM stops the instance, in order (stop.h).
  *          As the main process of a service it tells the service manager (manager.h).
  *          The control socket (control.h) is answered here too (requests.h).
  */
@@ -28,7 +27,6 @@
 #include "hold/process.h"
 #include "hold/spawn.h"
 #include "log.h"
-#include "shm/lock.h"
 #include "requests.h"
 #include "supervisor.h"
 #include "version.h"
@@ -42,7 +40,7 @@ static void print_help(void)
 	     "Started by run/launch.sh through hold and run/supervisor.sh, with the sockets, the segment and the\n"
 	     "configuration as descriptors (LISTEN_FDS), and ONTIME_DIR, ONTIME_CONFIG and ONTIME_BUILD in the\n"
 	     "environment.\n"
-	     "Signals: HUP reloads the configuration, TERM stops the instance, USR2 ends the supervisor alone.\n"
+	     "Signals: HUP reloads the configuration, TERM stops the instance.\n"
 	     "Exit status: 0 asked to end, 1 temporary failure, 2 usage or configuration, 3 it is of a build with\n"
 	     "another layout, 4 the instance has a supervisor.");
 }
@@ -54,23 +52,16 @@ static void signal_stages(struct supervisor *s, int sig)
 			process_signal(s->lives[id].pidfd, sig);
 }
 
-/* Returns 1 when asked to end alone. */
-static int take_signals(struct supervisor *s, uint64_t now)
+static void take_signals(struct supervisor *s, uint64_t now)
 {
 	struct signalfd_siginfo info;
-	int end = 0;
 
 	while (read(s->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		int sig = (int)info.ssi_signo;
-
-		if (sig == SIGHUP)
+		if (info.ssi_signo == SIGHUP)
 			request_reload(s, NULL, now);
-		else if (sig == SIGTERM || sig == SIGINT)
+		else
 			request_stop(s, now);
-		else if (sig == SIGUSR2)
-			end = s->stopping.step == STOP_NOT_ASKED;
 	}
-	return end;
 }
 
 /* The latency histograms belong to files: attach to a binary that is another than the one before. */
@@ -109,17 +100,6 @@ static void describe(struct supervisor *s)
 	manager_status(&s->manager, request_describe(s, text, sizeof(text)) ? text : "all stages run");
 }
 
-static int all_ready(const struct supervisor *s)
-{
-	int n = 0;
-
-	for (int id = 0; id < N_STAGES; id++)
-		n += s->lives[id].state == LIFE_RUNS &&
-		     segment_stage_pid(&s->seg, (enum stage_id)id) == s->lives[id].pid &&
-		     life_stage_state(&s->seg, (enum stage_id)id) == STATE_READY;
-	return n == N_STAGES;
-}
-
 /*
  * Whoever started the service waits until it is ready. A configuration that a stage refuses then is the end of it: that
  * is the answer.
@@ -128,7 +108,7 @@ static void tend_manager(struct supervisor *s, uint64_t now)
 {
 	if (!s->manager.is_there || s->manager.is_ready || s->stopping.step != STOP_NOT_ASKED)
 		return;
-	if (s->reload.asked_fd < 0 && all_ready(s)) {
+	if (s->reload.asked_fd < 0 && requests_in_force(s)) {
 		s->has_run = 1;
 		manager_ready(&s->manager);
 	}
@@ -248,7 +228,9 @@ static void supervise(struct supervisor *s)
 		if (polls[POLL_ASKED].revents)
 			requests_reloaded(s, reload_answered(&s->reload, &s->config), now);
 		control_take(&s->control, polls + POLL_CONTROL, now, requests_take, s);
-		if (polls[POLL_SIGNALS].revents && take_signals(s, now))
+		if (polls[POLL_SIGNALS].revents)
+			take_signals(s, now);
+		if (s->lets_go)
 			return;
 	}
 }

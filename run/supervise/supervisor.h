@@ -38,6 +38,7 @@ struct supervisor {
 	char config_path[32];
 	const char *build;
 	pid_t latency;
+	int lets_go; /* another supervisor adopts the stages */
 	int has_run, is_refused; /* as a service: it has been ready; a stage refused its configuration before that */
 	uint64_t watch_due_ns, keep_due_ns;
 };

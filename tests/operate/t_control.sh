@@ -178,7 +178,7 @@ bears() { # HOW...: of each many, while packets pass and requests are answered; 
 
 says_what_it_wants() {
 	[ "$("$ONTIME_BUILD/tests/clients" "$dir" ask bogus)" = '2
-unknown request "bogus": status, restart [STAGE], reload [FILE] or stop' ] || return 1
+unknown request "bogus": status, restart [STAGE], reload [FILE], stop or adopt' ] || return 1
 	"$ONTIME_BUILD/tests/clients" "$dir" ask "$(printf '%0400d' 7)" | grep -qx 'the request has 400 bytes, and 319 are the most' &&
 		"$ONTIME_BUILD/tests/clients" "$dir" ask "restart hold" | grep -qx 'restart hold: which stage? ingress, edf, egress or all' &&
 		"$ONTIME_BUILD/tests/clients" "$dir" ask "reload x" | grep -q 'named from / on'
@@ -248,6 +248,14 @@ service_is_adopted() { # after kill -9 of its main process, by the holder's supe
 	eventually told 3 READY=1 && [ "$(pid_of supervisor)" = "$main" ] && [ "$(stages | cut -d' ' -f1,2)" = "$kept" ] && load_is_whole
 }
 
+a_second_service_is_refused() { # and so is a launch
+	NOTIFY_SOCKET=$work/manager/notify run/launch.sh --service -c "$conf" >"$work/second" 2>&1 && return 1 || [ $? = 2 ] || return 1
+	cat "$work/second"
+	[ "$(cat "$work/second")" = "ontime: instance '$instance' has a supervisor (pid $main) that is the main process of a service: stop that service" ] &&
+		fails_with 1 "is running already (supervisor $main)" run/launch.sh -c "$conf" && run/status.sh -i "$instance" >"$work/said" &&
+		grep -qx 'ontime: the supervisor is the main process of a service' "$work/said"
+}
+
 service_heals() { # all are killed at once
 	kill -STOP "$(pid_of supervisor)" "$(pid_of holder)" # or one would replace the other
 	# shellcheck disable=SC2046
@@ -290,6 +298,7 @@ check "the successor of a supervisor killed meanwhile goes on with the stop" sto
 check "a service manager is there" manager_listens
 check "it is told of readiness, reloads and life, and has the supervisor itself" serves
 check "a service whose supervisor is killed is adopted, then by its successor, and nothing is lost" service_is_adopted
+check "a second service of the instance is refused in one line" a_second_service_is_refused
 check "a service that was killed as a whole starts again" service_heals
 check "a service stops on TERM, and leaves nothing" service_stops
 verdict control

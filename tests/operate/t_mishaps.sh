@@ -197,8 +197,12 @@ follows_another() { # a tail, of the log until its holder ends
 	now=$(pgrep -P "$launch" -x tail) && [ "$now" != "$1" ]
 }
 
+follows() { # the log: it says that it runs some time before
+	first=$(pgrep -P "$launch" -x tail)
+}
+
 holder_dies_then_stop() {
-	first=$(pgrep -P "$launch" -x tail) && kill -9 "$(build/hold --holder -i "$instance")" && eventually follows_another "$first" &&
+	eventually follows && kill -9 "$(build/hold --holder -i "$instance")" && eventually follows_another "$first" &&
 		run/stop.sh -i "$instance"
 }
 
