@@ -5,7 +5,7 @@
 #   NO_PROBES=1                          stages without probe points, into build/no-probes (tests/bench.sh probes)
 #   V=1                                  show the commands
 #   CC, CFLAGS, CPPFLAGS, LDFLAGS        as usual; what another value changes is built again
-#   PREFIX, BINDIR, LIBEXECDIR, SYSCONFDIR, DATADIR, MANDIR, INCLUDEDIR, SYSTEMDUNITDIR, DESTDIR   where `make install` puts things
+#   PREFIX, BINDIR, LIBEXECDIR, SYSCONFDIR, DATADIR, MANDIR, INCLUDEDIR, SYSTEMDUNITDIR, SYSUSERSDIR, DESTDIR   where `make install` puts things
 #   BASHCOMPDIR, ZSHCOMPDIR, FISHCOMPDIR  likewise, the shells' completion
 #
 # A file is found by its place:
@@ -39,6 +39,7 @@ folders = $(patsubst $(1)/%/,%,$(wildcard $(1)/*/))
 with_program = $(foreach d,$(filter-out $(2),$(call folders,$(1))),$(if $(wildcard $(1)/$(d)/$(d).c),$(d)))
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 STAGES := ingress edf egress
+SOCKETS := run/hold/sockets.c run/hold/kept.c
 STAGE_PARTS := $(filter-out %/main.c,$(wildcard $(STAGES:%=%/*.c)))
 RUN_PROGRAMS := $(call with_program,run)
 TEST_LIBRARIES := harness mortal plugins
@@ -72,19 +73,19 @@ LIBS_stat := -lncursesw
 PARTS_stat := $(LOOK)
 PARTS_supervise := run/hold/directory.c run/hold/process.c run/hold/spawn.c
 LIBS_unit := -lcunit
-PARTS_unit := $(STAGE_PARTS) $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen table) $(patsubst %,run/dash/%.c,accept describe feed metrics report) $(SINK) run/load/schedule.c run/check/feasible.c run/check/cost.c
+PARTS_unit := $(STAGE_PARTS) $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen table) $(patsubst %,run/dash/%.c,accept describe feed metrics report) $(SINK) run/load/schedule.c run/check/feasible.c run/check/cost.c $(SOCKETS)
 LIBS_crash := $(call wrap,mmap munmap recvmmsg sendmmsg)
-PARTS_crash := $(MORTAL) $(STAGE_PARTS) run/hold/sockets.c
+PARTS_crash := $(MORTAL) $(STAGE_PARTS) $(SOCKETS)
 LIBS_sim := $(call wrap,mmap munmap mlock2 shm_open shm_unlink fcntl clock_gettime clock_nanosleep nanosleep \
 	syscall recvmmsg sendmmsg recvmsg socket bind connect getsockname getpeername \
 	setsockopt getsockopt close epoll_create1 epoll_ctl epoll_wait read write softnet_is_starvable)
 PARTS_sim := $(MORTAL) $(STAGE_PARTS)
 LIBS_threads := $(call wrap,mmap munmap)
-PARTS_threads := $(STAGE_PARTS) run/hold/sockets.c $(SINK)
-PARTS_storm := run/hold/sockets.c $(SINK)
-PARTS_reference := run/hold/sockets.c
-PARTS_pipeline := run/hold/sockets.c
-PARTS_plugin := run/hold/sockets.c
+PARTS_threads := $(STAGE_PARTS) $(SOCKETS) $(SINK)
+PARTS_storm := $(SOCKETS) $(SINK)
+PARTS_reference := $(SOCKETS)
+PARTS_pipeline := $(SOCKETS)
+PARTS_plugin := $(SOCKETS)
 PARTS_decide := edf/policy.c edf/plan.c edf/slack.c
 PARTS_gap := $(SINK)
 
@@ -152,10 +153,11 @@ DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
 INCLUDEDIR ?= $(PREFIX)/include
 SYSTEMDUNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 BASHCOMPDIR ?= $(DATADIR)/bash-completion/completions
 ZSHCOMPDIR ?= $(DATADIR)/zsh/site-functions
 FISHCOMPDIR ?= $(DATADIR)/fish/vendor_completions.d
-INSTALL_DIRS := BINDIR LIBEXECDIR SYSCONFDIR DATADIR MANDIR INCLUDEDIR SYSTEMDUNITDIR BASHCOMPDIR ZSHCOMPDIR FISHCOMPDIR
+INSTALL_DIRS := BINDIR LIBEXECDIR SYSCONFDIR DATADIR MANDIR INCLUDEDIR SYSTEMDUNITDIR SYSUSERSDIR BASHCOMPDIR ZSHCOMPDIR FISHCOMPDIR
 MANPAGES ?= $(wildcard run/man/*.[1-9]) $(BUILT_PAGES)
 install uninstall can-install: export WHERE = DESTDIR=$(DESTDIR)|$(foreach d,$(INSTALL_DIRS),$(d)=$($(d))|)
 install uninstall can-install: export INTO = $(foreach d,$(INSTALL_DIRS),$(d)=$(abspath $($(d))))

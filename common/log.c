@@ -21,6 +21,7 @@ enum level { LEVEL_UNREAD, LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG }
 static _Thread_local const char *name = "ontime"; /* per thread: a test runs all stages in one process */
 static _Thread_local enum level shown = LEVEL_UNREAD;
 static _Thread_local int is_service;
+static _Thread_local struct log_copy *copy;
 
 /* A descriptor below 3 that was closed would be given to a socket or to the segment, and log lines written there. */
 static void occupy_standard_fds(void)
@@ -193,6 +194,23 @@ int log_reopen(void)
 	return 1;
 }
 
+void log_copy(struct log_copy *to)
+{
+	copy = to;
+}
+
+static void add_to_copy(const char *said)
+{
+	size_t len = strlen(said);
+
+	if (!copy || len + 2 > copy->bytes - copy->len)
+		return;
+	memcpy(copy->text + copy->len, said, len);
+	copy->len += len;
+	copy->text[copy->len++] = '\n';
+	copy->text[copy->len] = '\0';
+}
+
 __attribute__((format(printf, 2, 0))) static void print_line(enum level level, const char *format, va_list args)
 {
 	char line[LOG_LINE_BYTES], said[LOG_LINE_BYTES];
@@ -204,6 +222,7 @@ __attribute__((format(printf, 2, 0))) static void print_line(enum level level, c
 	if (level > shown)
 		return;
 	said[append_printf(said, 0, format, args)] = '\0'; /* first: calls below may end what dlerror(3) has returned */
+	add_to_copy(said);
 	len = append_origin(line, level);
 	len = append(line, len, "%.64s: %s", name, said);
 	for (size_t i = 0; i < len; i++)

@@ -13,6 +13,8 @@
 #ifndef ONTIME_LOG_H
 #define ONTIME_LOG_H
 
+#include <stddef.h>
+
 #define LOG_LINE_BYTES 1024 /* newline included; below PIPE_BUF, so a pipe keeps it whole too */
 
 /*
@@ -31,6 +33,16 @@ void log_set_service_name(const char *name);
  * 1: it has become another; 0: it has not, or could not.
  */
 int log_reopen(void);
+
+/*
+ * log_copy - until the next call each line that is logged goes to `to` too, without what it begins with; what has no
+ * room is left out. NULL: no more.
+ */
+struct log_copy {
+	char *text; /* lines, a 0 behind them */
+	size_t bytes, len; /* its size; how much of it is used */
+};
+void log_copy(struct log_copy *to);
 
 /* log_text_of - why a call failed (an errno), and, where it is the same for every call, what to do about it. Static. */
 const char *log_text_of(int err);

@@ -47,7 +47,7 @@ struct output {
 	uint64_t mend_at_ns, mend_pause_ns; /* after errors: not before; doubles while nothing helps */
 };
 
-/* output_make - the socket that hold made, or without one (systemd hands on inputs only) a new one. 0 or -errno. */
+/* output_make - the socket that hold made, or a new one in a stage that was started by hand. 0 or -errno. */
 int output_make(struct output *o, const struct class_config *c, uint32_t i, int gso);
 
 /* output_set_tos - the socket sends with what the class's dscp says, or 0 where each datagram keeps its own. */

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -41,7 +40,6 @@ static int refuse_socket(const struct ingress_loop *l, uint32_t flow, int err)
 static int open_sockets(struct ingress_loop *l)
 {
 	struct epoll_event event = { .events = EPOLLIN };
-	int on = 1;
 
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epoll_fd < 0) {
@@ -52,8 +50,6 @@ static int open_sockets(struct ingress_loop *l)
 		const char *class = l->stage.config.classes[l->ingress.class_of[flow]].name;
 
 		l->receiver.fd[flow] = handed_socket(class, "in", l->ingress.listen_of[flow]);
-		/* hold has switched it on; systemd has no word for it */
-		setsockopt(l->receiver.fd[flow], SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
 		event.data.u32 = flow;
 		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->receiver.fd[flow], &event) < 0)
 			return refuse_socket(l, flow, errno);

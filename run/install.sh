@@ -46,7 +46,8 @@ put_link() { # TARGET LINK
 }
 
 put_generated() { # FROM TO: with the paths filled in
-	sed "s|@LIBEXECDIR@|$LIBEXECDIR|g; s|@SYSCONFDIR@|$SYSCONFDIR|g; s|@BINDIR@|$BINDIR|g; s|@INCLUDEDIR@|$INCLUDEDIR|g" "$1" >"$work/generated"
+	sed "s|@LIBEXECDIR@|$LIBEXECDIR|g; s|@SYSCONFDIR@|$SYSCONFDIR|g; s|@BINDIR@|$BINDIR|g; s|@INCLUDEDIR@|$INCLUDEDIR|g; s|@DATADIR@|$DATADIR|g
+		s|@SYSUSERSDIR@|$SYSUSERSDIR|g" "$1" >"$work/generated"
 	put 644 "$work/generated" "$2"
 }
 
@@ -113,9 +114,10 @@ put_rest() {
 	done
 	put 644 edf/plugin.h "$INCLUDEDIR/ontime/plugin.h"
 	put_config run/systemd/ontime.logrotate "$SYSCONFDIR/logrotate.d/ontime"
-	for unit in run/systemd/ontime*.socket run/systemd/ontime*.service run/systemd/ontime*.target; do
-		put_generated "$unit" "$SYSTEMDUNITDIR/${unit##*/}"
+	for unit in run/systemd/ontime*.service run/systemd/ontime*.service.d/*.conf; do
+		put_generated "$unit" "$SYSTEMDUNITDIR/${unit#run/systemd/}"
 	done
+	put_generated run/systemd/ontime.sysusers "$SYSUSERSDIR/ontime.conf"
 }
 
 warn_hidden() { # of what ProtectHome= and PrivateTmp= of the units hide from them
@@ -126,6 +128,11 @@ warn_hidden() { # of what ProtectHome= and PrivateTmp= of the units hide from th
 			;;
 		esac
 	done
+}
+
+name_user() {
+	[ -z "$DESTDIR" ] && [ -d /run/systemd/system ] && ! getent passwd ontime >/dev/null || return 0
+	echo "make: the units run as user ontime: systemd-sysusers $SYSUSERSDIR/ontime.conf makes it"
 }
 
 remove_files() { # LIST: of what it has, all that the new one has not
@@ -156,6 +163,7 @@ do_install() {
 	sort -u "$new" >"$work/list"
 	put 644 "$work/list" "$list_at"
 	warn_hidden
+	name_user
 }
 
 do_uninstall() {

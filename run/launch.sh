@@ -9,6 +9,7 @@ here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 . "$here/supervise/lib.sh"
 parse_options launch "$@"
 foreground=$option_foreground
+service=$option_service
 case $option_config in # as it is named, for links on the way may lead elsewhere at the next reload
 '') ;;
 /*) config=$option_config ;;
@@ -27,6 +28,9 @@ check_config() { # from where the stages will run
 
 # One that runs already has resolved its host names, and opened its plugin: to adopt it, neither has to be there now.
 instance=$("$build/hold" --name -c "$config" "$@" 2>/dev/null) || check_config "$@"
+if [ -z "$service" ] && unit=$(unit_of "$instance"); then
+	die 1 "instance '$instance' is running already, under systemd: systemctl stop $unit stops it, $(typed status) shows it"
+fi
 "$build/hold" --stages -i "$instance" >/dev/null 2>&1 || check_config "$@"
 [ -n "$instance" ] || instance=$("$build/hold" --name -c "$config" "$@")
 
@@ -34,8 +38,15 @@ stages() { # how many of them are in the state that matches $1
 	"$build/hold" --stages -i "$instance" 2>/dev/null | grep -c "$1" || true
 }
 
-lock_instances
 dir=$run_root/$instance
+if [ -n "$service" ]; then
+	"$build/hold" --stages -i "$instance" >/dev/null 2>&1 || { keep_log && remove_files; } # of an instance that is no more
+	"$build/hold" --run-dir "$dir" >/dev/null || exit 1 # no link of somebody else's
+	export ONTIME_RUN_DIR="$run_root" ONTIME_DIR="$dir" ONTIME_BUILD="$build"
+	umask 077
+	cd "$ontime" && exec "$build/hold" --unit -i "$instance" -c "$config" "$@" -- "$build/supervise" "$@" </dev/null
+fi
+lock_instances
 log=$dir/log
 mode=
 found=$("$build/hold" --stages --own -i "$instance" 2>&1) && status=0 || status=$?

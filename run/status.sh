@@ -22,11 +22,12 @@ if [ -n "$pid_of" ]; then
 	printf '%s\n' "$found" | sed -n "s/^$pid_of \([1-9][0-9]*\) .* 1\$/\1/p" | grep . || die 1 "$pid_of of instance '$instance' does not run"
 	exit 0
 fi
-if supervisor=$("$build/hold" --supervisor -i "$instance"); then
+if await_supervisor && supervisor=$("$build/hold" --supervisor -i "$instance"); then
 	[ "$supervisor" != - ] || supervisor="in another pid namespace"
-	say "instance '$instance', supervisor $supervisor"
+	say "instance '$instance', supervisor $supervisor, under $(unit_of "$instance" || typed launch)"
 else
 	say "instance '$instance', NO supervisor: $(typed launch) starts one, which adopts the stages"
+	supervisor=
 	status=1
 fi
 printf '  %-8s %8s %-9s %12s %9s\n' stage pid state "up (s)" restarts
@@ -34,8 +35,5 @@ printf '%s\n' "$found" | while read -r name pid state starts age _; do
 	printf '  %-8s %8s %-9s %12s %9s\n' "$name" "$pid" "$state" "$age" $((starts > 0 ? starts - 1 : 0))
 done
 [ "$(printf '%s\n' "$found" | grep -c ' 1$')" = 3 ] || status=1
-if [ -s "$run_root/$instance/stages" ]; then # what the supervisor has to say
-	sed 's/^/  /' "$run_root/$instance/stages"
-	status=1
-fi
+[ -z "$supervisor" ] || ask status || status=1 # what is wrong, as it knows
 exit "$status"

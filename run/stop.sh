@@ -25,6 +25,12 @@ held() {
 	"$build/hold" --held -i "$instance" 2>/dev/null || echo 0
 }
 
+if unit=$(unit_of "$instance"); then
+	systemctl stop "$unit" || exit 1
+	! unit_of "$instance" >/dev/null || as_owner "$build/hold" --signal supervisor TERM -i "$instance" || exit 1 # it had failed before
+	say "$unit is stopped"
+	exit 0
+fi
 lock_instances
 dir=$run_root/$instance
 finish() { # MESSAGE
@@ -42,14 +48,18 @@ found=$("$build/hold" --stages --own -i "$instance" 2>&1) || case $found in
 *"nothing of it is touched"*) die 1 "${found#hold: }" ;;
 *"not running"*) [ -d "$dir" ] || finish "instance '$instance' is not running" ;;
 esac
-# First who would start a stage again. One that is being started just now may have a stage to start, without which nothing
-# drains. Another user's, or one in another container, is not ours to end.
-await_supervisor || true
-refused=$("$build/hold" --signal supervisor TERM -i "$instance" 2>&1) || case $refused in
-*"another user"* | *"another pid namespace"*) die 1 "${refused#hold: }" ;;
+said=$("$build/hold" --ask stop --at "$dir" -i "$instance" 2>&1) && status=0 || status=$?
+case $status:$said in
+0:*)
+	[ -z "$said" ] || say "${said#ontime: }"
+	finish "instance '$instance' is stopped"
+	;;
+*"another user"* | *"another pid namespace"*) die 1 "${said#ontime: }" ;;
 esac
-end holder KILL
-end supervisor TERM # what the holder has started meanwhile
+# Nobody supervises it, or nobody who answers.
+for who in holder supervisor holder supervisor; do
+	end $who KILL
+done
 refused=$("$build/hold" --signal ingress USR1 -i "$instance" 2>&1) || case $refused in
 *"another user"* | *"another pid namespace"*) die 1 "${refused#hold: }" ;;
 esac

@@ -5,7 +5,7 @@
 #
 # All the work is build/supervise (run/supervise/supervise.c), one process: no shell stands between the death of a stage and its successor.
 # It never gives up on a stage; only one that refuses its configuration stays down, until a reload or run/restart.sh.
-# Signals: HUP reloads the config in all stages, TERM ends the supervisor; the stages go on without it.
+# Signals: HUP reloads the config in all stages, TERM stops the instance in order.
 set -eu
 here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 # shellcheck source=run/supervise/lib.sh

@@ -155,6 +155,12 @@ struct stage_block {
 	_Atomic uint64_t
 		remade_sockets; /* times a socket was bound or connected again because an address or route changed */
 	_Atomic uint64_t cpu_ns; /* CPU time used by the stage's thread, as of 25 ms ago while it is busy */
+	_Atomic uint64_t config_serial; /* of the configuration that the stage goes by; 0: not known */
+	/* Writer of these three: the supervisor, rarely, so they may share the line. */
+	_Atomic uint64_t wanted_serial; /* of the configuration that is in force: raised when that becomes another */
+	/* 1: the instance is being stopped; a supervisor that takes over goes on with it */
+	_Atomic uint64_t control_name; /* of a control socket that could have no name in the run directory; 0: none */
+	_Atomic uint32_t is_stopping;
 };
 
 /* The results of recvmmsg, for the successor. Writers: ingress, and the kernel on its behalf. See journal.h. */

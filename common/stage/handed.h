@@ -1,9 +1,9 @@
 /*
  * handed.h - the descriptors that a program was started with, by name.
  *
- * Rules:   hold or systemd hands them on: LISTEN_FDS says how many there are from descriptor 3 on, and LISTEN_FDNAMES
- *          their names, in order: CLASS.in.0, CLASS.out.0, space. hold adds `segment` and `config`, so that a stage
- *          needs no name in any file system to start again.
+ * Rules:   hold hands them on: LISTEN_FDS says how many there are from descriptor 3 on, and LISTEN_FDNAMES their names,
+ *          in order: CLASS.in.0, CLASS.out.0, space, segment, config. So a stage needs no name in any file system to
+ *          start again.
  * Source:  sd_listen_fds(3): two variables, so no library.
  */
 #ifndef ONTIME_STAGE_HANDED_H

@@ -23,8 +23,10 @@ static int must_end(const struct stage_ops *ops, struct stage *s)
 static void reload(const struct stage_ops *ops, struct stage *s)
 {
 	ops->ring(s);
-	if (stage_reload(s))
-		ops->reload(s);
+	if (!stage_reload(s))
+		return;
+	ops->reload(s);
+	stage_reloaded(s);
 }
 
 void stage_step(const struct stage_ops *ops, struct stage *s)
@@ -41,7 +43,7 @@ int stage_run(const struct stage_ops *ops, struct stage *s, int argc, char **arg
 	int status = stage_begin(ops, s, argc, argv);
 
 	if (status)
-		return stage_fail(s, status - 1);
+		return status - 1;
 	while (!must_end(ops, s)) {
 		if (stage_reload_asked(s))
 			reload(ops, s);

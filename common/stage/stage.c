@@ -12,12 +12,10 @@
 #include "arguments.h"
 #include "log.h"
 #include "mutant.h"
-#include "notify.h"
 #include "shm/lock.h"
 #include "standby.h"
 
 #define LOCK_WAIT_NS (2 * NS_PER_S)
-#define LONGEST_PAUSE_NS NS_PER_S
 
 static int attach(struct stage *s)
 {
@@ -61,6 +59,19 @@ static uint64_t file_stamp(const char *file)
 	if (!file || stat(file, &st) < 0)
 		return 0;
 	return (uint64_t)st.st_ino ^ (uint64_t)st.st_mtim.tv_sec * NS_PER_S ^ (uint64_t)st.st_mtim.tv_nsec;
+}
+
+static uint64_t serial_in_force(const struct stage *s)
+{
+	/* ORDER config: acquire; pairs with the release in put_in_force(). A file that is read after this is that new,
+	   or newer. */
+	return atomic_load_explicit(&s->self->wanted_serial, memory_order_acquire);
+}
+
+void stage_reloaded(struct stage *s)
+{
+	/* relaxed: it is for the supervisor, who looks again and again */
+	atomic_store_explicit(&s->self->config_serial, s->config_serial, memory_order_relaxed);
 }
 
 /* Begin where the predecessor's block ends. */
@@ -136,35 +147,13 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	probe_init(&s->probes, &s->seg, id);
 	s->space_fd = handed_fd("space");
 	take_over(s);
+	s->config_serial = serial_in_force(s);
 	/* A reload before our pid was there to be signalled: it counts too. */
-	if (file_stamp(s->file) != s->config_stamp)
+	if (file_stamp(s->file) != s->config_stamp) {
+		s->config_serial = 0;
 		asked_reload();
+	}
 	return 0;
-}
-
-/* How long to wait before the end: as long as it has been tried already, so ever longer, or at most a second. */
-static uint64_t pause_before_end_ns(const struct stage *s)
-{
-	uint64_t since_ns, now = now_ns();
-
-	if (!s->self) /* no segment, so nothing is known of the lives before this one */
-		return LONGEST_PAUSE_NS;
-	since_ns = atomic_load_explicit(&s->self->started_at_ns, memory_order_relaxed); /* relaxed: our own word */
-	return now - since_ns < LONGEST_PAUSE_NS ? now - since_ns : LONGEST_PAUSE_NS;
-}
-
-int stage_fail(struct stage *s, int status)
-{
-	struct timespec t;
-	uint64_t pause_ns;
-
-	if ((status != EXIT_TEMPORARY && status != EXIT_LAYOUT) || !getenv("NOTIFY_SOCKET"))
-		return status;
-	asked_catch();
-	pause_ns = pause_before_end_ns(s);
-	t = (struct timespec){ .tv_sec = (time_t)(pause_ns / NS_PER_S), .tv_nsec = (long)(pause_ns % NS_PER_S) };
-	nanosleep(&t, NULL); /* a stop or a reload ends it */
-	return asked_to_stop() || asked_to_drain() ? 0 : status;
 }
 
 static void wake_ingress(struct stage *s)
@@ -188,8 +177,8 @@ void stage_ready(struct stage *s)
 	ring_all(s);
 	atomic_store_explicit(&s->self->started_at_ns, s->opened_at_ns,
 			      memory_order_relaxed); /* relaxed: for observers */
+	stage_reloaded(s);
 	announce(s, STATE_READY);
-	s->must_tell_ready = notify_send("READY=1") != 0;
 	log_info("ready (pid %d, start %u)", getpid(),
 		 atomic_load_explicit(&s->self->generation, memory_order_relaxed)); /* relaxed: this process's own */
 }
@@ -211,9 +200,11 @@ int stage_reload(struct stage *s)
 {
 	struct config fresh;
 	char why[CONFIG_WHY_BYTES];
+	uint64_t serial;
 	int err;
 
 	asked_reload_done();
+	serial = serial_in_force(s);
 	log_reopen();
 	err = config_load(&fresh, s->file, s->argc, s->argv, why, sizeof(why));
 	if (config_may_pass(err)) {
@@ -232,6 +223,7 @@ int stage_reload(struct stage *s)
 		return 0;
 	}
 	s->config = fresh;
+	s->config_serial = serial;
 	log_info("reloaded %s", s->file ? s->config.file : "the defaults");
 	return 1;
 }
@@ -249,9 +241,6 @@ void stage_beat(struct stage *s, uint64_t now, int has_work)
 	atomic_store_explicit(&s->self->rings, s->rings, memory_order_relaxed);
 	atomic_store_explicit(&s->self->beat_at_ns, now, memory_order_relaxed);
 	probe_beat(&s->probes, now);
-	if (s->must_tell_ready) /* systemd ends what never says it */
-		s->must_tell_ready = notify_send("READY=1") != 0;
-	notify_send("WATCHDOG=1");
 }
 
 void stage_ring(struct stage *s, enum stage_id other, uint32_t how)
@@ -291,7 +280,6 @@ int stage_close(struct stage *s)
 	stage_beat(s, now_ns(), 0);
 	ring_all(s); /* for what was passed on since the last ring */
 	announce(s, STATE_STOPPED);
-	notify_send("STOPPING=1");
 	log_info("stopped");
 	place_close();
 	segment_close(&s->seg);

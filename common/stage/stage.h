@@ -42,8 +42,8 @@ struct stage {
 	int space_fd; /* what wakes ingress when room is made; -1: none, it polls */
 	uint64_t opened_at_ns; /* when this life joined the segment */
 	uint64_t beat_due_ns;
-	int must_tell_ready; /* systemd has not been told yet: no descriptor, or no memory, for that */
 	uint64_t config_stamp; /* of the file that s->config was read from, before that */
+	uint64_t config_serial; /* of s->config, as the supervisor counts; 0: not known */
 	uint64_t reload_due_ns; /* a reload could not read the config: try again then; 0: none is due */
 	uint64_t parks, rings;
 	struct failing failing;
@@ -56,14 +56,7 @@ struct stage {
  */
 int stage_open(struct stage *s, enum stage_id id, int argc, char **argv);
 
-/*
- * stage_fail - the exit status of a life that ends before it was ready. The supervisor waits ever longer between such
- * lives. systemd does not: below it (NOTIFY_SOCKET) a temporary failure ends only after a pause, which grows with the
- * row of them to one second.
- */
-int stage_fail(struct stage *s, int status);
-
-/* stage_ready - tell the supervisor and systemd, and ring all bells. */
+/* stage_ready - tell observers, and ring all bells. */
 void stage_ready(struct stage *s);
 
 /* stage_reload_asked - SIGHUP came, or a reload that could not be is due again. */
@@ -71,6 +64,9 @@ int stage_reload_asked(const struct stage *s);
 
 /* stage_reload - read the config again. Returns 1 when s->config has become the new one: apply it. */
 int stage_reload(struct stage *s);
+
+/* stage_reloaded - what stage_reload() has read is applied: say so. */
+void stage_reloaded(struct stage *s);
 
 /* stage_beat - call on progress, and at least once per heartbeat when idle. Cheap when called often. */
 void stage_beat(struct stage *s, uint64_t now, int has_work);

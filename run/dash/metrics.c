@@ -252,8 +252,7 @@ void metrics_print(FILE *out, const struct feed *f, uint32_t n_streams, int open
 		fputs("ontime_launch_time_seconds ", out);
 		print_seconds(out, f->now.at_unix_ns - (f->now.at_ns - f->now.created_at_ns));
 		fputc('\n', out);
-		family(&to, "ontime_supervised", "gauge", NULL,
-		       "1: a supervisor watches the stages; under systemd none does.");
+		family(&to, "ontime_supervised", "gauge", NULL, "1: a supervisor watches the stages.");
 		fprintf(out, "ontime_supervised %d\n", f->now.is_supervised);
 		print_classes(&to);
 		family(&to, "ontime_latency_seconds", "histogram", "seconds",

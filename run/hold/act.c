@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "ask.h"
 #include "process.h"
 #include "log.h"
 #include "shm/lock.h"
@@ -45,7 +46,9 @@ int act_signal(const struct hold_options *o, const struct config *c, const struc
 	pidfd = process_open(seg, who, &pid);
 	if (pidfd < 0)
 		return refuse_act(c, o->who, pidfd);
-	if (signals[i].patience_ms)
+	if (signals[i].sig == SIGTERM && who == WHO_SUPERVISOR)
+		err = process_end(pidfd, SIGTERM, STOP_MOST_MS);
+	else if (signals[i].patience_ms)
 		err = process_end(pidfd, signals[i].sig, signals[i].patience_ms);
 	else
 		err = process_signal(pidfd, signals[i].sig);
@@ -53,24 +56,15 @@ int act_signal(const struct hold_options *o, const struct config *c, const struc
 	return err ? refuse_act(c, o->who, err) : 0;
 }
 
-int act_restart(const struct hold_options *o, const struct config *c, const struct segment *seg)
+int act_replace(const struct config *c, const struct segment *seg)
 {
-	int who = o->who ? process_who(o->who) : -1, pidfd, err;
-	pid_t pid;
+	while (segment_is_supervised(seg) || segment_is_held(seg)) { /* a holder may be starting another just now */
+		int status = ask("adopt", NULL, c, seg);
 
-	if (who < 0 || who >= N_STAGES) {
-		log_error("--restart: which stage? ingress, edf or egress");
-		return EXIT_CONFIG;
+		if (status)
+			return status == EXIT_NOBODY ? 0 : status;
 	}
-	pidfd = process_open(seg, WHO_SUPERVISOR, &pid);
-	if (pidfd == -ESRCH)
-		log_error("nobody keeps %s of instance '%s': run/launch.sh starts a supervisor, which adopts what runs",
-			  o->who, c->instance);
-	if (pidfd < 0)
-		return pidfd == -ESRCH ? EXIT_TEMPORARY : refuse_act(c, "supervisor", pidfd);
-	err = process_signal(pidfd, SIGNAL_RESTART + who);
-	close(pidfd);
-	return err ? refuse_act(c, "supervisor", err) : 0;
+	return 0;
 }
 
 int act_remove(const struct hold_options *o, const struct config *c, const struct segment *seg)

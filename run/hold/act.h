@@ -13,8 +13,8 @@
 /* act_signal - o->signal to o->who; KILL, TERM and USR1 also wait until it is gone. */
 int act_signal(const struct hold_options *o, const struct config *c, const struct segment *seg);
 
-/* act_restart - ask the supervisor for another process of stage o->who. */
-int act_restart(const struct hold_options *o, const struct config *c, const struct segment *seg);
+/* act_replace - the supervisor and the holder end, and the stages go on: another supervisor is to adopt them. */
+int act_replace(const struct config *c, const struct segment *seg);
 
 /* act_remove - the segment's name, unless a stage is alive; with o->force all that have it open are ended first. */
 int act_remove(const struct hold_options *o, const struct config *c, const struct segment *seg);

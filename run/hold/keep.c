@@ -26,12 +26,11 @@ struct keeper {
 	int signal_fd;
 	int is_child; /* else its exit status is not ours to know */
 	int is_asked; /* TERM was passed on: there is to be no other */
-	int has_told;
 	int kept_fd; /* the binary of a supervisor that is of this instance's layout; -1: none */
 	int uses_kept; /* since the one that has its name now is of another */
 	int is_first; /* no supervisor has run before it */
 	uint64_t began_at_ns;
-	uint32_t row; /* of supervisors that ended within a second */
+	struct row row; /* of supervisors that ended within a second */
 };
 
 /* Of signals to the holder itself. Returns 1 when it is to end: its supervisor ends. */
@@ -56,8 +55,6 @@ static int open_signals(void)
 	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
 		sigaddset(&set, taken[i]);
-	for (int i = 0; i < N_STAGES; i++)
-		sigaddset(&set, SIGNAL_RESTART + i);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -74,10 +71,10 @@ static int start(struct keeper *k)
 	if (!err)
 		return 0;
 	k->pidfd = -1;
-	if (!k->has_told)
+	if (!k->row.has_told)
 		log_error("start the supervisor %s: %s: trying again, at least once a second", k->command[0],
 			  log_text_of(err));
-	k->has_told = 1;
+	k->row.has_told = 1;
 	return err;
 }
 
@@ -107,21 +104,20 @@ static int watch(struct keeper *k)
 }
 
 /* Once per change. */
-static void tell(struct keeper *k)
+static void tell(struct keeper *k, enum row_news news)
 {
-	if (row_pause_ns(k->row) == 0)
+	if (news == ROW_ENDED_WELL)
 		log_warn("the supervisor (pid %d) ended: another is started", k->pid);
-	else if (!k->has_told)
+	else if (news == ROW_BEGINS)
 		log_error("the supervisor ended %u times in a row within a second (its own line says why): it is "
 			  "started again, at least once a second",
-			  k->row);
-	k->has_told = row_pause_ns(k->row) > 0;
+			  k->row.deaths);
 }
 
 /* Lives of less than a second make the next one wait, as with stages. */
 static void wait_for_the_next(struct keeper *k)
 {
-	uint64_t pause_ns = row_pause_ns(k->row);
+	uint64_t pause_ns = row_pause_ns(k->row.deaths);
 	struct pollfd p = { .fd = k->signal_fd, .events = POLLIN };
 
 	if (pause_ns)
@@ -188,9 +184,10 @@ int keep(char **command, pid_t supervisor)
 		if (k.is_first && ended)
 			return EXIT_TEMPORARY;
 		k.is_first = 0;
-		k.row = row_after_death(k.row, now_ns() - k.began_at_ns, 0);
-		if (!ended)
-			tell(&k);
+		if (ended) /* it could not be started, which start() has said */
+			k.row.deaths = row_after_death(k.row.deaths, 0, 0);
+		else
+			tell(&k, row_count(&k.row, now_ns() - k.began_at_ns));
 		wait_for_the_next(&k);
 		if (take_signals(&k))
 			return 0;

@@ -18,7 +18,8 @@
 #include <sys/types.h>
 
 #define EXIT_SUPERVISED 4 /* of a supervisor: the instance has one, so neither it nor its holder is needed */
-#define HOLDER_VARIABLE "ONTIME_HOLDER" /* its pid, for the supervisor that it starts */
+/* Its pid, for the supervisor that it starts. 0: the supervisor has no holder yet, and is to start one. */
+#define HOLDER_VARIABLE "ONTIME_HOLDER"
 
 /*
  * keep - what is handed on (LISTEN_FDS), for the supervisor that `command` starts. supervisor: the pid of the one that

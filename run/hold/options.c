@@ -19,6 +19,7 @@ static int is_mode(int option)
 	case OPTION_AGAINST:
 	case OPTION_OWN:
 	case OPTION_FORCE:
+	case OPTION_AT:
 		return 0;
 	default:
 		return 1;
@@ -38,7 +39,9 @@ static int take_value(struct hold_options *o, int option, const char *value)
 		o->directory = value;
 	else if (option == OPTION_BESIDE)
 		o->supervisor = atoi(value);
-	else if (option == OPTION_RESTART || option == OPTION_SIGNAL)
+	else if (option == OPTION_ASK)
+		o->request = value;
+	else if (option == OPTION_SIGNAL)
 		o->who = value;
 	return 0;
 }
@@ -48,6 +51,7 @@ int options_parse(struct hold_options *o, int argc, char **argv)
 	void *const places[N_COMMAND_OPTIONS] = {
 		[OPTION_CONFIG] = &o->file,	[OPTION_RUNNING] = &o->instance, [OPTION_KEEP] = &o->keeps,
 		[OPTION_AGAINST] = &o->against, [OPTION_OWN] = &o->own,		 [OPTION_FORCE] = &o->force,
+		[OPTION_AT] = &o->at,
 	};
 	struct command_line line;
 	int option;

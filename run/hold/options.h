@@ -11,7 +11,8 @@ struct hold_options {
 	const char *file;
 	const char *against; /* with --check: the config to compare with */
 	const char *instance; /* instead of a config, where only the segment matters */
-	const char *who, *signal; /* with --signal and --restart */
+	const char *who, *signal; /* with --signal */
+	const char *request, *at; /* with --ask; the run directory of the instance, if it cannot be found */
 	const char *directory; /* with --run-dir */
 	int force, own, keeps;
 	int supervisor; /* with --beside: its pid */

@@ -19,7 +19,7 @@
 
 #define WHO_SUPERVISOR N_STAGES /* a stage's id, or one of these */
 #define WHO_HOLDER (N_STAGES + 1)
-#define SIGNAL_RESTART (SIGRTMIN + 1) /* plus a stage's id, to the supervisor: start that stage anew */
+#define STOP_MOST_MS 25000 /* how long a supervisor may take to stop its instance (supervise/stop.h) */
 
 /* process_open - a pidfd of the stage, the supervisor or the holder, and its pid; or an error. */
 int process_open(const struct segment *seg, int who, pid_t *pid);

@@ -35,4 +35,25 @@ static inline uint64_t row_pause_ns(uint32_t row)
 	return doublings >= 7 ? ROW_LONGEST_PAUSE_NS : ROW_FIRST_PAUSE_NS << doublings;
 }
 
+/* A row of deaths, and whether it was said that it is one. */
+struct row {
+	uint32_t deaths;
+	int has_told;
+};
+
+enum row_news { ROW_ENDED_WELL, ROW_BEGINS, ROW_GOES_ON };
+
+/*
+ * row_count - one more death: is it one that a successor at once makes good, the first that makes the next start wait,
+ * which is to be said, or one of those, of which all is said?
+ */
+static inline enum row_news row_count(struct row *r, uint64_t lived_ns)
+{
+	int had_told = r->has_told;
+
+	r->deaths = row_after_death(r->deaths, lived_ns, 0);
+	r->has_told = row_pause_ns(r->deaths) > 0;
+	return !r->has_told ? ROW_ENDED_WELL : had_told ? ROW_GOES_ON : ROW_BEGINS;
+}
+
 #endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "config/address.h"
+#include "kept.h"
 #include "log.h"
 #include "stage/listen.h"
 #include "stage/stage.h"
@@ -123,27 +124,33 @@ static int refuse(const struct config *c, uint32_t class, const char *what, cons
 	return EXIT_TEMPORARY;
 }
 
-static int open_one(struct sockets *s, const struct config *c, uint32_t class, int out, uint32_t i)
+static int open_one(struct sockets *s, const struct config *c, struct kept *kept, int out, uint32_t class, uint32_t i)
 {
 	const struct address *a = out ? &c->classes[class].dests[i] : &c->classes[class].listen[i];
 	char name[64];
 	int fd;
 
 	snprintf(name, sizeof(name), "%s.%s.%u", c->classes[class].name, out ? "out" : "in", i);
-	fd = out ? open_output(&c->classes[class], a, name) : open_input(a, c->socket_buffer_bytes, name);
+	fd = kept ? kept_take(kept, c, a, out, name) : -1;
+	if (fd >= 0 && !out) {
+		s->bound |= 1ULL << s->n;
+		want_buffer(fd, c->socket_buffer_bytes, name);
+	}
+	if (fd < 0)
+		fd = out ? open_output(&c->classes[class], a, name) : open_input(a, c->socket_buffer_bytes, name);
 	if (fd < 0)
 		return refuse(c, class, out ? "connect to" : "bind", a, fd);
 	add(s, fd, name);
 	return 0;
 }
 
-static int open_all(struct sockets *s, const struct config *c, int out)
+static int open_all(struct sockets *s, const struct config *c, struct kept *kept, int out)
 {
 	for (uint32_t class = 0; class < c->n_classes; class++) {
 		uint32_t n = out ? c->classes[class].n_dests : c->classes[class].n_listen;
 
 		for (uint32_t i = 0; i < n; i++)
-			if (open_one(s, c, class, out, i))
+			if (open_one(s, c, kept, out, class, i))
 				return EXIT_TEMPORARY;
 	}
 	return 0;
@@ -161,9 +168,11 @@ static int bind_one(struct sockets *s, const struct config *c, uint32_t class, u
 		    uint64_t *unbound)
 {
 	const struct address *a = &c->classes[class].listen[i];
-	int err = listen_may_bind(c, flow, *unbound) ? listen_bind(c, s->fds, flow) : -EADDRNOTAVAIL;
+	int err = 0;
 	char text[ADDRESS_BYTES];
 
+	if (!(s->bound >> flow & 1))
+		err = listen_may_bind(c, flow, *unbound) ? listen_bind(c, s->fds, flow) : -EADDRNOTAVAIL;
 	if (err == 0)
 		err = join(c, s->fds[flow], flow);
 	if (err == 0)
@@ -203,8 +212,13 @@ static int open_space(struct sockets *s)
 
 int sockets_open(struct sockets *s, const struct config *c)
 {
+	return sockets_open_with(s, c, NULL);
+}
+
+int sockets_open_with(struct sockets *s, const struct config *c, struct kept *kept)
+{
 	memset(s, 0, sizeof(*s));
-	if (open_all(s, c, 0) || bind_all(s, c) || open_all(s, c, 1) || open_space(s)) {
+	if (open_all(s, c, kept, 0) || bind_all(s, c) || open_all(s, c, kept, 1) || open_space(s)) {
 		close_all(s);
 		return EXIT_TEMPORARY;
 	}
@@ -255,6 +269,8 @@ int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage)
 	}
 	return 0;
 }
+
+/* By what the segment says of its sockets: names may have changed since. */
 
 static int refuse_hand_on(const struct sockets *s)
 {

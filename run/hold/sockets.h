@@ -19,9 +19,12 @@
 
 #define N_UNCOUNTED 3 /* space, segment, config */
 
+struct kept; /* kept.h */
+
 struct sockets {
 	uint32_t n;
 	uint32_t n_uncounted; /* at the end, without a cookie */
+	uint64_t bound; /* bit per input: it was bound before */
 	int fds[MAX_SOCKETS + N_UNCOUNTED];
 	uint64_t cookies[MAX_SOCKETS + N_UNCOUNTED];
 	char names[(MAX_SOCKETS + N_UNCOUNTED) * (CLASS_NAME_BYTES + 8)];
@@ -32,6 +35,9 @@ void sockets_add(struct sockets *s, int fd, const char *name);
 
 /* sockets_open - 0, or the exit status after one line; nothing stays open then. */
 int sockets_open(struct sockets *s, const struct config *c);
+
+/* sockets_open_with - as sockets_open(), and what is wanted of what was kept is used again. */
+int sockets_open_with(struct sockets *s, const struct config *c, struct kept *kept);
 
 /* sockets_take - the same set out of a running stage, checked against the segment. 0 or -errno, after one line. */
 int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage);

@@ -42,7 +42,10 @@ static int not_entered(int at, const char *name, const char *path, int err, char
 	return err == EACCES && geteuid() != 0 ? -EACCES : -EPERM;
 }
 
-/* A directory of this user's alone, on a bpffs. Its descriptor, -ENOENT, or as pins_enter(). */
+/*
+ * A directory of this user's alone, on a bpffs; the one that all instances share may be root's. Its descriptor,
+ * -ENOENT, or as pins_enter().
+ */
 static int enter(int at, const char *name, const char *path, char why[WHY_BYTES])
 {
 	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), err = 0;
@@ -55,7 +58,7 @@ static int enter(int at, const char *name, const char *path, char why[WHY_BYTES]
 		err = not_entered(at, name, path, errno, why);
 	else if (fs.f_type != BPF_FS_MAGIC)
 		err = refuse(at, name, path, "not on the bpffs", why);
-	else if (st.st_uid != geteuid())
+	else if (st.st_uid != geteuid() && !(st.st_uid == 0 && strcmp(path, PINS_ROOT) == 0))
 		err = refuse(at, name, path, "another user's", why);
 	else if (st.st_mode & (S_IWGRP | S_IWOTH))
 		err = refuse(at, name, path, "writable by others", why);
@@ -262,12 +265,12 @@ static int remove_files(int directory)
 	return n;
 }
 
-/* The directory itself, and the one all instances share unless another is in it. */
+/* The directory itself, which stays where root has made it, and the one all instances share unless another is in it. */
 static int remove_top(const struct pins *p)
 {
 	char why[WHY_BYTES];
 	int root = enter_root(why), ontime = root < 0 ? root : enter(root, "ontime", PINS_ROOT, why);
-	int err = ontime < 0 || unlinkat(ontime, p->instance, AT_REMOVEDIR) == 0 ? 0 : -errno;
+	int err = ontime < 0 || unlinkat(ontime, p->instance, AT_REMOVEDIR) == 0 || errno == EACCES ? 0 : -errno;
 
 	if (ontime >= 0) {
 		close(ontime);

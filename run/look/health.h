@@ -7,7 +7,7 @@
  *          stands still, or that all it sends is refused, takes looks over some time. Each cause ends by itself once it
  *          is over. A class stands still when it holds packets and none leaves it, sent or dropped, for STUCK_NS. All
  *          of it is refused when the kernel has refused to send some of its packets within REFUSED_NS, and has sent
- *          none since. "No supervisor" is said only of an instance that had one: under systemd it has none.
+ *          none since. "No supervisor" is said only of an instance that had one: stages may be started by hand.
  */
 #ifndef ONTIME_STAT_HEALTH_H
 #define ONTIME_STAT_HEALTH_H

@@ -5,8 +5,8 @@
  * Memory:  struct in_force is static: three configurations, and the lines of the last reload.
  * Rules:   read-only, and without the supervisor's help: a stage is started as `-c /proc/self/fd/N`, and that file in
  *          memory is the copy the stages go by, with the keys on their command lines; a reload rewrites it. So it is
- *          found through /proc/PID of a stage, if this user may look there. A stage that reads a file of another kind
- *          (systemd) may go by what it said before: then nothing is known.
+ *          found through /proc/PID of a stage, if this user may look there. A stage that was started by hand, from a
+ *          file, may go by what it said before: then nothing is known.
  */
 #ifndef ONTIME_LOOK_IN_FORCE_H
 #define ONTIME_LOOK_IN_FORCE_H

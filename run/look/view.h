@@ -40,8 +40,7 @@ struct view {
 	uint64_t at_ns; /* CLOCK_MONOTONIC; 0: nothing was read yet */
 	uint64_t at_unix_ns;
 	uint64_t created_at_ns; /* of the segment: tells one launch from the next */
-	/* somebody restarts its stages when they hang; under systemd nobody does so by way of the segment */
-	int is_supervised;
+	int is_supervised; /* somebody restarts its stages when they hang */
 	uint32_t n_classes;
 	struct class_view classes[MAX_CLASSES];
 	struct stage_view stages[N_STAGES];

@@ -12,7 +12,6 @@
 #include "stage/stage.h"
 #include "hold/keep.h"
 #include "hold/process.h"
-#include "hold/row.h"
 #include "log.h"
 #include "hold/spawn.h"
 
@@ -24,10 +23,10 @@ int holder_init(struct holder *h, const char *build, char *const *argv)
 	pid_t pid = number ? atoi(number) : 0;
 	int pidfd;
 
-	*h = (struct holder){ .is_wanted = pid > 0, .pidfd = -1, .argv = argv };
+	*h = (struct holder){ .is_wanted = number != NULL, .pidfd = -1, .argv = argv };
 	snprintf(h->binary, sizeof(h->binary), "%s/hold", build);
 	unsetenv(HOLDER_VARIABLE);
-	if (!h->is_wanted)
+	if (pid <= 0) /* it is to start one, or wants none */
 		return 0;
 	pidfd = process_open_parent(pid);
 	if (pidfd == -ESRCH)
@@ -55,21 +54,21 @@ void holder_start(struct holder *h, uint64_t now)
 		return;
 	h->child = 0;
 	h->pidfd = -1;
-	if (!h->has_told)
+	if (!h->row.has_told)
 		log_warn("start another holder %s: %s: it is tried again each second", h->binary, log_text_of(err));
-	h->has_told = 1;
+	h->row.has_told = 1;
 }
 
 /* Once per change: one that cannot stay is started each second. */
 static void tell(struct holder *h, uint64_t lived_ns)
 {
-	h->row = row_after_death(h->row, lived_ns, 0);
-	if (row_pause_ns(h->row) == 0)
+	enum row_news news = row_count(&h->row, lived_ns);
+
+	if (news == ROW_ENDED_WELL)
 		log_warn("the holder of the sockets was killed: another is started");
-	else if (!h->has_told)
+	else if (news == ROW_BEGINS)
 		log_error("the holder of the sockets ends again and again (its own line says why): another is started "
 			  "each second");
-	h->has_told = row_pause_ns(h->row) > 0;
 }
 
 void holder_ended(struct holder *h, uint64_t now)

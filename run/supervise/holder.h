@@ -12,14 +12,14 @@
 #include <stdint.h>
 
 #include "config/ids.h"
+#include "hold/row.h"
 
 struct holder {
 	int is_wanted; /* 0: whoever started this supervisor keeps no holder, as a test may */
 	int pidfd; /* -1: none is there */
 	pid_t child; /* 0: it is the parent */
 	uint64_t due_ns, began_at_ns;
-	uint32_t row; /* of holders that ended within a second */
-	int has_told;
+	struct row row; /* of holders that ended within a second */
 	char binary[PATH_BYTES];
 	char *const *argv; /* of the supervisor */
 };

@@ -63,6 +63,21 @@ show_version() {
 	sed -n 's/^#define ONTIME_VERSION "\(.*\)"/ontime \1/p' "$here/../common/version.h" 2>/dev/null | grep . || "$build/hold" --version
 }
 
+unit_of() { # INSTANCE: the unit of systemd that its supervisor is in, or 1; no user can put a process in there
+	keeper=$("$build/hold" --supervisor -i "$1" 2>/dev/null) || return 1
+	sed -n 's/^\(0:\|[0-9]*:name=systemd\)://p' "/proc/$keeper/cgroup" 2>/dev/null | grep -v '^/user\.slice/' |
+		sed -n 's|.*/\(ontime@[^/]*\.service\)$|\1|p' | head -n 1 | grep .
+}
+
+as_owner() { # COMMAND...: on an instance that a unit runs root acts as the user of the unit
+	if [ "$(id -u)" = 0 ] && unit_of "$instance" >/dev/null; then
+		bind=-all,+net_bind_service # the stages have it, and without it nobody may look into them
+		set -- setpriv --reuid "$(stat -c %u "/proc/$keeper")" --regid "$(stat -c %g "/proc/$keeper")" --clear-groups \
+			--inh-caps=$bind --ambient-caps=$bind "$@"
+	fi
+	"$@"
+}
+
 pid_in() { # FILE: the pid in it, or nothing; to show, never to act on
 	[ ! -s "$1" ] || cat "$1"
 }
@@ -75,6 +90,13 @@ lock_instances() { # one launch or stop at a time; descriptor 9 holds the lock. 
 		flock -w 60 9 || die 1 "another launch or stop has been at work for a minute: try again"
 		[ "$(stat -L -c %d:%i /proc/self/fd/9)" != "$(stat -c %d:%i "$run_root/.lock" 2>&1)" ] || return 0
 	done
+}
+
+ask() { # REQUEST: of the supervisor of $instance; prints the answer
+	status=0
+	as_owner "$build/hold" --ask "$1" --at "$run_root/$instance" -i "$instance" || status=$?
+	[ "$status" != 4 ] || status=1
+	return "$status"
 }
 
 await_supervisor() { # 1: there is none, nor a holder that starts one just now; one that is frozen goes on
@@ -104,7 +126,7 @@ keep_log() { # of a run that is over: INSTANCE.log has it behind those before it
 remove_files() { # of the instance, but no directory that is not our own, and nothing in it that we do not put there
 	[ "$(stat -c '%u %F' "$dir" 2>/dev/null)" = "$(id -u) directory" ] || return 0
 	rm -f "$dir/log"
-	for file in supervisor.pid active.conf launched stages; do
+	for file in supervisor.pid active.conf launched control; do
 		rm -f "$dir/$file" "$dir/$file.new"
 	done
 	rmdir "$dir" 2>/dev/null || true

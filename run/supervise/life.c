@@ -13,9 +13,10 @@
 #include "clock.h"
 #include "hold/process.h"
 #include "log.h"
+#include "shm/lock.h"
 #include "stage/stage.h"
 #include "stage/standby.h"
-#include "hang.h"
+#include "hung.h"
 #include "hold/row.h"
 #include "hold/spawn.h"
 
@@ -37,17 +38,6 @@ static uint64_t passed_pkts(const struct segment *seg, enum stage_id id)
 	return sum;
 }
 
-/* relaxed, here and below: for decisions that are made again; nothing depends on their order */
-static uint32_t generation_of(const struct segment *seg, enum stage_id id)
-{
-	return atomic_load_explicit(&seg->shared->stages[id].generation, memory_order_relaxed);
-}
-
-static uint32_t state_of(const struct segment *seg, enum stage_id id)
-{
-	return atomic_load_explicit(&seg->shared->stages[id].state, memory_order_relaxed);
-}
-
 static void begin(struct life *l, pid_t pid, uint64_t now)
 {
 	l->state = LIFE_RUNS;
@@ -60,7 +50,7 @@ static void begin(struct life *l, pid_t pid, uint64_t now)
 static void remember(struct life *l, const struct segment *seg)
 {
 	l->passed_at_begin = passed_pkts(seg, l->id);
-	l->generation_at_begin = generation_of(seg, l->id);
+	l->generation_at_begin = life_generation(seg, l->id);
 }
 
 /* One that runs already, started by a supervisor that is gone. 1: there is one. */
@@ -263,6 +253,12 @@ void life_listen(struct life *l, uint64_t now)
 		end_for_restart(l);
 }
 
+static void be_over(struct life *l)
+{
+	l->state = LIFE_OVER;
+	standby_end(&l->standby);
+}
+
 void life_end(struct life *l, const struct segment *seg, uint64_t now)
 {
 	int was_asked = l->restart_asked, was_ready, status = reap(l);
@@ -272,9 +268,14 @@ void life_end(struct life *l, const struct segment *seg, uint64_t now)
 	l->pid = 0;
 	l->state = LIFE_WAITS;
 	l->start_at_ns = now;
-	was_ready = generation_of(seg, l->id) != l->generation_at_begin && state_of(seg, l->id) == STATE_READY;
+	was_ready =
+		life_generation(seg, l->id) != l->generation_at_begin && life_stage_state(seg, l->id) == STATE_READY;
 	if (was_asked) {
 		l->row = 0;
+		return;
+	}
+	if (l->finish_signal && (l->is_given_up || life_stage_state(seg, l->id) == STATE_STOPPED)) {
+		be_over(l);
 		return;
 	}
 	if (status == EXIT_LAYOUT && !was_ready && l->kept_fd >= 0 && l->refused_inode != l->runs_inode) {
@@ -316,64 +317,37 @@ void life_try_again(struct life *l, uint64_t now)
 		life_restart(l, now);
 }
 
-/* First seen not to have moved. */
-static void suspect(struct life *l, uint64_t beat, uint64_t now)
+void life_finish(struct life *l, int sig)
 {
-	l->suspect = 1;
-	l->suspect_beat_ns = beat;
-	l->suspect_at_ns = now;
-	waits_read((uint32_t)l->pid, &l->waits); /* if it cannot be read, it waits for nothing */
+	l->finish_signal = sig;
+	l->restart_by_ns = 0;
+	if (sig == SIGTERM) /* else the successor has input to read */
+		l->restart_asked = 0;
+	if (l->state == LIFE_DOWN)
+		be_over(l);
 }
 
-/* Do others have its CPU? Said once. */
-static int is_starved(struct life *l, uint64_t hung_ns, uint64_t still_ns, uint64_t now)
+void life_ask_to_finish(struct life *l, const struct segment *seg)
 {
-	uint64_t took_ns = now - l->suspect_at_ns, waited_ns;
-	struct waits at;
-
-	if (waits_read((uint32_t)l->pid, &at))
-		return 0;
-	waited_ns = waits_between(&l->waits, &at, took_ns);
-	if (!hang_is_starved(took_ns, waited_ns, hung_ns))
-		return 0;
-	if (!l->has_told_starved)
-		log_error("%s (pid %d) has not moved for %.1f s: it gets no CPU (it waited %llu %% of that time): it "
-			  "is not "
-			  "ended for that; leave it more of its CPU, or give the stages another (`cpus`)",
-			  stage_name(l->id), l->pid, (double)still_ns / 1e9,
-			  (unsigned long long)(waited_ns * 100 / took_ns));
-	l->has_told_starved = 1;
-	return 1;
-}
-
-/*
- * It takes two looks: when all of us were frozen for a while, the first one deceives; and a successor holds the stage's
- * lock a moment before it says who it is, and until then the beat is its predecessor's.
- */
-static void end_if_hung(struct life *l, const struct segment *seg, uint64_t hung_ns, uint64_t now)
-{
-	const struct stage_block *b = &seg->shared->stages[l->id];
-	uint64_t beat = atomic_load_explicit(&b->beat_at_ns, memory_order_relaxed);
-	uint64_t since = beat > l->began_at_ns ? beat : l->began_at_ns;
-	int seen = l->suspect && l->suspect_beat_ns == beat, sig = l->aborted ? SIGKILL : SIGABRT;
-
-	if (state_of(seg, l->id) != STATE_READY || generation_of(seg, l->id) == l->generation_at_begin)
-		hung_ns = l->is_child ? STARTING_MOST_NS : hung_ns;
-	if (now < since + hung_ns) {
-		l->suspect = l->has_told_starved = 0;
+	if (l->state != LIFE_RUNS || !l->finish_signal || l->finish_asked == l->pid)
 		return;
-	}
-	if (!seen) {
-		suspect(l, beat, now);
+	if (segment_stage_pid(seg, l->id) != l->pid) /* it has no handler yet */
 		return;
-	}
-	if (!l->aborted && is_starved(l, hung_ns, now - since, now))
-		return;
-	log_error("%s (pid %d) has not moved for %.1f s: ending it with %s", stage_name(l->id), l->pid,
-		  (double)(now - since) / 1e9, l->aborted ? "SIGKILL" : "SIGABRT");
-	process_signal(l->pidfd, sig);
+	l->finish_asked = l->pid;
+	process_signal(l->pidfd, l->finish_signal);
 	process_signal(l->pidfd, SIGCONT);
-	l->aborted = 1;
+}
+
+void life_give_up(struct life *l)
+{
+	if (l->is_given_up)
+		return;
+	l->is_given_up = 1;
+	l->restart_asked = 0;
+	if (l->state == LIFE_RUNS)
+		process_signal(l->pidfd, SIGKILL);
+	else
+		be_over(l);
 }
 
 void life_watch(struct life *l, const struct segment *seg, uint64_t hung_ns, uint64_t now)
@@ -381,7 +355,7 @@ void life_watch(struct life *l, const struct segment *seg, uint64_t hung_ns, uin
 	ino_t inode;
 
 	if (l->state == LIFE_RUNS)
-		end_if_hung(l, seg, hung_ns, now);
+		hung_end(l, seg, hung_ns, now);
 	inode = inode_of(l->binary);
 	if (l->restart_by_ns && now >= l->restart_by_ns)
 		end_for_restart(l);

@@ -31,6 +31,7 @@ enum life_state {
 	LIFE_WAITS, /* starts at start_at_ns */
 	LIFE_RUNS,
 	LIFE_DOWN, /* refused its configuration */
+	LIFE_OVER, /* the instance is being stopped: there is no other */
 };
 
 struct life {
@@ -44,6 +45,9 @@ struct life {
 	uint32_t generation_at_begin;
 	uint32_t row; /* deaths in a row, see row.h */
 	int restart_asked, ended_by_itself, has_told;
+	int finish_signal; /* the instance is being stopped: what asks this stage to; 0: not yet */
+	pid_t finish_asked; /* who has got it */
+	int is_given_up; /* and was killed since it did not */
 	uint64_t restart_by_ns; /* a restart waits for a stand-by of the binary that is there now; 0: for none */
 	struct standby standby;
 	char last_end[32]; /* for the successor: "exited 1", "signal 9", "hung" */
@@ -58,6 +62,19 @@ struct life {
 	struct waits waits; /* as of then */
 	int has_told_starved;
 };
+
+/*
+ * What the stage itself says in the segment. relaxed: for decisions that are made again; nothing depends on their order
+ */
+static inline uint32_t life_generation(const struct segment *seg, enum stage_id id)
+{
+	return atomic_load_explicit(&seg->shared->stages[id].generation, memory_order_relaxed);
+}
+
+static inline uint32_t life_stage_state(const struct segment *seg, enum stage_id id)
+{
+	return atomic_load_explicit(&seg->shared->stages[id].state, memory_order_relaxed);
+}
 
 /* life_init - for a stage that may run already: then it is adopted. argv: what the stage is started with. */
 void life_init(struct life *l, const struct segment *seg, enum stage_id id, const char *build);
@@ -76,6 +93,18 @@ void life_tell(struct life *l);
 
 /* life_restart - somebody asks for another process, of the binary that is there now. */
 void life_restart(struct life *l, uint64_t now);
+
+/*
+ * life_finish - the instance is being stopped: there is no other life once this one has stopped after `sig`. One that
+ * dies before that has a successor, which is asked too.
+ */
+void life_finish(struct life *l, int sig);
+
+/* life_ask_to_finish - often: whoever is the stage now. */
+void life_ask_to_finish(struct life *l, const struct segment *seg);
+
+/* life_give_up - it has had its time: it is killed. */
+void life_give_up(struct life *l);
 
 /* life_watch - twice a second: end it if it hangs, and start one that is down if its binary is another by now. */
 void life_watch(struct life *l, const struct segment *seg, uint64_t hung_ns, uint64_t now);

@@ -17,7 +17,7 @@
 #define LOG_MOST_BYTES (4 << 20)
 #define LOG_KEPT_BYTES (1 << 18)
 
-static const char *const file_names[N_NAMES] = { "supervisor.pid", "active.conf", "launched", "stages" };
+static const char *const file_names[N_NAMES] = { "supervisor.pid", "active.conf", "launched" };
 
 void names_init(struct names *n, const char *directory)
 {
@@ -38,11 +38,7 @@ static int write_all(int fd, const char *text, size_t bytes)
 	return 0;
 }
 
-/*
- * It may have been taken away, and made again by another user: no link is followed, and only this user's own is written
- * to.
- */
-static int open_directory(const struct names *n)
+int names_open_directory(const struct names *n)
 {
 	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
 	int at = (int)syscall(SYS_openat2, AT_FDCWD, n->directory, &how, sizeof(how));
@@ -59,7 +55,7 @@ static int open_directory(const struct names *n)
 /* Whole or not at all, for who reads it meanwhile. */
 static int write_file(struct names *n, enum name which)
 {
-	int at = open_directory(n), fd, err;
+	int at = names_open_directory(n), fd, err;
 	char fresh[32];
 
 	n->is_stale[which] = 1;
@@ -152,10 +148,22 @@ int names_keep(struct names *n)
 	return reopened;
 }
 
-void names_remove(struct names *n)
+void names_forget_pid(const struct names *n)
 {
 	char path[PATH_BYTES + 32];
 
 	snprintf(path, sizeof(path), "%s/%s", n->directory, file_names[NAME_PID]);
 	unlink(path);
+}
+
+void names_remove(const struct names *n)
+{
+	int at = names_open_directory(n);
+
+	if (at < 0)
+		return;
+	for (int i = 0; i < N_NAMES; i++)
+		unlinkat(at, file_names[i], 0);
+	close(at);
+	rmdir(n->directory); /* unless the log is in it */
 }

@@ -12,30 +12,36 @@
 #define ONTIME_SUPERVISE_RELOAD_H
 
 #include "config/config.h"
+#include "log.h"
 #include "names.h"
 
+#define RELOAD_LINES_BYTES 10240 /* what is more is not kept, but logged */
+
+enum reload_verdict { RELOAD_IN_FORCE, RELOAD_FAILED, RELOAD_REFUSED, RELOAD_RELAUNCH, RELOAD_ASKS };
+
 struct reload {
-	const char *file; /* as the user named it */
+	const char *file; /* as the user named it at the launch */
+	char reads[PATH_BYTES]; /* the one that is read this time */
 	int config_fd; /* what is in force */
 	int argc;
 	char *const *argv;
 	int asked_fd; /* pidfd of the process that asks for host names, or -1 */
 	pid_t asking;
-	int answer_fd;
+	int answer_fd, lines_fd; /* what it finds out; what it has logged */
+	uint64_t number; /* of this reload */
+	char lines[RELOAD_LINES_BYTES];
+	struct log_copy said; /* what was logged about it */
 };
-
-#define RELOAD_ASKS 1
 
 void reload_init(struct reload *r, const char *file, int config_fd, int argc, char *const *argv);
 
 /*
- * reload_now - 0: *config is the new one, and so is what the stages will read; -1: nothing has changed, and the log
- * says why.
- * RELOAD_ASKS: it names hosts, which a process of its own asks for; when asked_fd is readable, reload_answered() gives
- * 0 or -1.
+ * reload_now - from `file`, or from the one that the instance was launched with (NULL). RELOAD_IN_FORCE: *config is the
+ * new one, and so is what the stages will read. RELOAD_ASKS: it names hosts, which a process of its own asks for; when
+ * asked_fd is readable, reload_answered() has the verdict. Else nothing has changed, and the log says why.
  */
-int reload_now(struct reload *r, struct config *config);
-int reload_answered(struct reload *r, struct config *config);
+enum reload_verdict reload_now(struct reload *r, const char *file, struct config *config);
+enum reload_verdict reload_answered(struct reload *r, struct config *config);
 
 /* reload_publish - what is in force, as a file in the run directory. */
 void reload_publish(const struct reload *r, struct names *names);

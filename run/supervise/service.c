@@ -10,7 +10,6 @@
 
 #include "clock.h"
 #include "hold/process.h"
-#include "hold/row.h"
 #include "hold/spawn.h"
 #include "log.h"
 
@@ -40,9 +39,9 @@ static void start(struct service *d, const struct config *c, uint64_t now)
 	if (!err)
 		return;
 	d->pidfd = -1;
-	if (!d->has_told)
+	if (!d->row.has_told)
 		log_warn("start the dashboard %s: %s: it is tried again each second", d->binary, log_text_of(err));
-	d->has_told = 1;
+	d->row.has_told = 1;
 }
 
 void service_tend(struct service *d, const struct config *c, uint64_t now)
@@ -65,13 +64,11 @@ void service_ended(struct service *d, uint64_t now)
 	waitid(P_PIDFD, (id_t)d->pidfd, &info, WEXITED);
 	close(d->pidfd);
 	d->pidfd = -1;
-	d->row = row_after_death(d->row, now - d->began_at_ns, 0);
-	d->due_ns = now + row_pause_ns(d->row);
-	if (row_pause_ns(d->row) && !d->has_told)
+	if (row_count(&d->row, now - d->began_at_ns) == ROW_BEGINS)
 		log_warn("the dashboard ends again and again (its own line says why): it is started again, at least "
 			 "once a "
 			 "second");
-	d->has_told = row_pause_ns(d->row) > 0;
+	d->due_ns = now + row_pause_ns(d->row.deaths);
 }
 
 void service_stop(struct service *d)

@@ -14,13 +14,13 @@
 #include <sys/types.h>
 
 #include "config/config.h"
+#include "hold/row.h"
 
 struct service {
 	pid_t pid;
 	int pidfd; /* -1: it does not run */
 	uint64_t began_at_ns, due_ns;
-	uint32_t row;
-	int has_told;
+	struct row row;
 	char binary[PATH_BYTES];
 	/* What it was started with. */
 	struct address listen;

@@ -8,9 +8,9 @@
  * Rules:   one process, one poll loop; it makes no process but the stages and their stand-bys, another holder,
  *          `latency` for a stage that was built anew, and one that asks for host names at a reload.
  *          One supervisor per instance: it holds a lock on the segment. It never gives up on a stage (life.h).
- *          HUP reloads the configuration file, all of it or nothing. TERM ends the supervisor; the stages go on without
- *          it.
- *          SIGNAL_RESTART + a stage's id: restart that stage (hold --restart).
+ *          HUP reloads the configuration file, all of it or nothing. TERM stops the instance, in order (stop.h).
+ *          As the main process of a service it tells the service manager (manager.h).
+ *          The control socket (control.h) is answered here too (requests.h).
  */
 #include <poll.h>
 #include <signal.h>
@@ -28,6 +28,7 @@
 #include "hold/process.h"
 #include "hold/spawn.h"
 #include "log.h"
+#include "requests.h"
 #include "supervisor.h"
 #include "options/supervise.h"
 
@@ -40,38 +41,16 @@ static void signal_stages(struct supervisor *s, int sig)
 			process_signal(s->lives[id].pidfd, sig);
 }
 
-static void put_in_force(struct supervisor *s, uint64_t now)
-{
-	reload_publish(&s->reload, &s->names);
-	signal_stages(s, SIGHUP);
-	for (int id = 0; id < N_STAGES; id++)
-		life_try_again(&s->lives[id], now);
-}
-
-static void reload(struct supervisor *s, uint64_t now)
-{
-	log_reopen();
-	if (reload_now(&s->reload, &s->config) == 0)
-		put_in_force(s, now);
-}
-
-/* Returns 1 when asked to end. */
-static int take_signals(struct supervisor *s, uint64_t now)
+static void take_signals(struct supervisor *s, uint64_t now)
 {
 	struct signalfd_siginfo info;
-	int end = 0;
 
 	while (read(s->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		int sig = (int)info.ssi_signo;
-
-		if (sig == SIGHUP)
-			reload(s, now);
-		else if (sig == SIGTERM || sig == SIGINT)
-			end = 1;
-		else if (sig >= SIGNAL_RESTART && sig < SIGNAL_RESTART + N_STAGES)
-			life_restart(&s->lives[sig - SIGNAL_RESTART], now);
+		if (info.ssi_signo == SIGHUP)
+			request_reload(s, NULL, now);
+		else
+			request_stop(s, now);
 	}
-	return end;
 }
 
 /* The latency histograms belong to files: attach to a binary that is another than the one before. */
@@ -106,20 +85,27 @@ static void probe_rebuilt(struct supervisor *s)
 static void describe(struct supervisor *s)
 {
 	char text[NOTE_BYTES];
-	size_t len = 0;
 
-	text[0] = 0;
-	for (int id = 0; id < N_STAGES; id++) {
-		const struct life *l = &s->lives[id];
-		const char *what = l->state == LIFE_DOWN ? "is down: it refused its configuration (see the log)"
-				   : l->has_told	 ? "keeps ending without passing a packet on (see the log)"
-							 : NULL;
+	manager_status(&s->manager, request_describe(s, text, sizeof(text)) ? text : "all stages run");
+}
 
-		if (what && len < sizeof(text) - 160)
-			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s %s; it ended last: %s\n",
-						stage_name((enum stage_id)id), what, l->last_end);
+/*
+ * Whoever started the service waits until it is ready. A configuration that a stage refuses then is the end of it: that
+ * is the answer.
+ */
+static void tend_manager(struct supervisor *s, uint64_t now)
+{
+	if (!s->manager.is_there || s->manager.is_ready || s->stopping.step != STOP_NOT_ASKED)
+		return;
+	if (s->reload.asked_fd < 0 && requests_in_force(s)) {
+		s->has_run = 1;
+		manager_ready(&s->manager);
 	}
-	names_set(&s->names, NAME_STAGES, text, len);
+	for (int id = 0; id < N_STAGES && !s->has_run; id++)
+		if (s->lives[id].state == LIFE_DOWN) {
+			s->is_refused = 1;
+			request_stop(s, now);
+		}
 }
 
 static void tend(struct supervisor *s, uint64_t now)
@@ -128,6 +114,7 @@ static void tend(struct supervisor *s, uint64_t now)
 		life_start(&s->lives[id], &s->seg, s->stage_argv[id], now);
 	holder_start(&s->holder, now);
 	service_tend(&s->dash, &s->config, now);
+	tend_manager(s, now);
 	if (now >= s->watch_due_ns) {
 		s->watch_due_ns = now + WATCH_NS;
 		for (int id = 0; id < N_STAGES; id++)
@@ -137,6 +124,8 @@ static void tend(struct supervisor *s, uint64_t now)
 	}
 	if (now >= s->keep_due_ns) {
 		s->keep_due_ns = now + NS_PER_S;
+		manager_keep(&s->manager);
+		control_keep(&s->control, &s->names);
 		if (names_keep(&s->names))
 			signal_stages(s, SIGHUP); /* their log was moved away too */
 	}
@@ -150,10 +139,11 @@ enum {
 	POLL_DASH,
 	POLL_STAGES,
 	POLL_STANDBYS = POLL_STAGES + N_STAGES,
-	N_POLLS = POLL_STANDBYS + N_STAGES
+	POLL_CONTROL = POLL_STANDBYS + N_STAGES,
+	N_POLLS = POLL_CONTROL + 1 + N_CLIENTS
 };
 
-static void list_polls(const struct supervisor *s, struct pollfd polls[N_POLLS])
+static void list_polls(const struct supervisor *s, struct pollfd polls[N_POLLS], uint64_t now)
 {
 	polls[POLL_SIGNALS].fd = s->signal_fd;
 	polls[POLL_HOLDER].fd = s->holder.pidfd;
@@ -163,8 +153,9 @@ static void list_polls(const struct supervisor *s, struct pollfd polls[N_POLLS])
 		polls[POLL_STAGES + id].fd = s->lives[id].pidfd;
 		polls[POLL_STANDBYS + id].fd = s->lives[id].standby.channel_fd;
 	}
-	for (int i = 0; i < N_POLLS; i++)
+	for (int i = 0; i < POLL_CONTROL; i++)
 		polls[i].events = POLLIN;
+	control_list(&s->control, polls + POLL_CONTROL, now);
 }
 
 static void take_ends(struct supervisor *s, const struct pollfd polls[N_POLLS], uint64_t now)
@@ -192,6 +183,11 @@ static int next_timeout_ms(const struct supervisor *s, uint64_t now)
 		if (l->state == LIFE_RUNS && !l->standby.pid && l->standby.due_ns < at)
 			at = l->standby.due_ns;
 	}
+	if ((s->stopping.step != STOP_NOT_ASKED || (s->manager.is_there && !s->manager.is_ready) || requests_any(s)) &&
+	    at > now + REQUEST_LOOK_NS)
+		at = now + REQUEST_LOOK_NS;
+	if (s->control.accept_due_ns > now && s->control.accept_due_ns < at)
+		at = s->control.accept_due_ns;
 	return at <= now ? 0 : (int)((at - now + NS_PER_MS - 1) / NS_PER_MS);
 }
 
@@ -204,7 +200,10 @@ static void supervise(struct supervisor *s)
 		uint64_t now = now_ns();
 
 		tend(s, now);
-		list_polls(s, polls);
+		if (stop_tend(s, now))
+			return;
+		requests_tend(s, now);
+		list_polls(s, polls, now);
 		if (poll(polls, N_POLLS, next_timeout_ms(s, now_ns())) < 0) {
 			nanosleep(&pause, NULL); /* a call that keeps failing must not spin; the next turn asks again */
 			continue;
@@ -215,9 +214,12 @@ static void supervise(struct supervisor *s)
 			holder_ended(&s->holder, now);
 		if (polls[POLL_DASH].revents)
 			service_ended(&s->dash, now);
-		if (polls[POLL_ASKED].revents && reload_answered(&s->reload, &s->config) == 0)
-			put_in_force(s, now);
-		if (polls[POLL_SIGNALS].revents && take_signals(s, now))
+		if (polls[POLL_ASKED].revents)
+			requests_reloaded(s, reload_answered(&s->reload, &s->config), now);
+		control_take(&s->control, polls + POLL_CONTROL, now, requests_take, s);
+		if (polls[POLL_SIGNALS].revents)
+			take_signals(s, now);
+		if (s->lets_go)
 			return;
 	}
 }
@@ -239,6 +241,12 @@ int main(int argc, char **argv)
 	supervise(&s);
 	service_stop(&s.dash);
 	holder_let_go(&s.holder);
-	names_remove(&s.names);
-	return 0;
+	if (s.stopping.step == STOP_DONE) {
+		control_close(&s.control, &s.names);
+		stop_remove(&s);
+	} else {
+		names_forget_pid(&s.names);
+	}
+	requests_end(&s);
+	return s.is_refused ? EXIT_CONFIG : 0;
 }

@@ -31,9 +31,6 @@ static void start_clean(void)
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_NAME, "supervise", 0, 0, 0); /* one that was started by descriptor has a number for a name */
 	umask(077);
-	unsetenv("NOTIFY_SOCKET"); /* of whoever launched this: it does not wait for the stages */
-	unsetenv("WATCHDOG_USEC");
-	unsetenv("WATCHDOG_PID");
 	sched_setscheduler(0, SCHED_OTHER, &ordinary);
 	if (getpriority(PRIO_PROCESS, 0) > 0) /* may be refused: then it stays */
 		setpriority(PRIO_PROCESS, 0, 0);
@@ -47,8 +44,6 @@ static int open_signals(void)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	for (int i = 0; i < N_STAGES; i++)
-		sigaddset(&set, SIGNAL_RESTART + i);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -133,6 +128,7 @@ static void name_all(struct supervisor *s, const char *directory)
 		  getenv("ONTIME_LAUNCHED") ? strlen(getenv("ONTIME_LAUNCHED")) : 0);
 	reload_publish(&s->reload, &s->names);
 	snprintf(pid, sizeof(pid), "%d\n", getpid());
+	control_open(&s->control, &s->names, &s->seg);
 	names_set(&s->names, NAME_PID, pid, strlen(pid)); /* last: launch.sh waits for it */
 }
 
@@ -142,6 +138,7 @@ int supervisor_open(struct supervisor *s, int argc, char **argv)
 	int status;
 
 	start_clean();
+	manager_init(&s->manager);
 	handed_close_others();
 	s->signal_fd = open_signals(); /* before the lock, by which others find whom to signal */
 	if (s->signal_fd < 0) {
@@ -168,5 +165,6 @@ int supervisor_open(struct supervisor *s, int argc, char **argv)
 		life_init(&s->lives[id], &s->seg, (enum stage_id)id, s->build);
 	set_stage_argv(s);
 	name_all(s, directory);
+	stop_go_on(s, now_ns());
 	return 0;
 }

@@ -9,11 +9,16 @@
 #include "config/config.h"
 #include "shm/segment.h"
 #include "stage/stage.h"
+#include "control.h"
 #include "holder.h"
 #include "life.h"
+#include "manager.h"
 #include "names.h"
 #include "reload.h"
 #include "service.h"
+#include "stop.h"
+
+#define NOTE_BYTES 1024
 
 struct supervisor {
 	struct config config; /* in force */
@@ -23,6 +28,9 @@ struct supervisor {
 	struct reload reload;
 	struct holder holder;
 	struct service dash;
+	struct manager manager;
+	struct stopping stopping;
+	struct control control;
 	int signal_fd, config_fd;
 	int argc;
 	char *argv[MAX_ARGUMENTS]; /* the overrides */
@@ -30,6 +38,8 @@ struct supervisor {
 	char config_path[32];
 	const char *build;
 	pid_t latency;
+	int lets_go; /* another supervisor adopts the stages */
+	int has_run, is_refused; /* as a service: it has been ready; a stage refused its configuration before that */
 	uint64_t watch_due_ns, keep_due_ns;
 };
 

@@ -153,7 +153,7 @@ signals_to_a_young_supervisor() { # before it can take them they must not end it
 	relaunch >"$work/out" || return 1
 	for round in 1 2 3 4 5; do
 		orphan $instance && eventually has_no_supervisor
-		(until "$ONTIME_BUILD/hold" --restart edf -i $instance 2>/dev/null; do :; done) &
+		(until "$ONTIME_BUILD/hold" --signal supervisor HUP -i $instance 2>/dev/null; do :; done) &
 		run/launch.sh -c "$conf" && wait $! && eventually ready || return 1
 	done
 	[ "$(grep -c 'supervise: adopted ingress' "$dir/log")" -ge 5 ]

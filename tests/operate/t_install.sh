@@ -17,17 +17,16 @@ install_to() { # MAKE-VARIABLE=VALUE...
 # every path of ours that a unit, or a comment in it, names is there
 units_name() { # PREFIX CONFIG DESTDIR
 	at=$3$1/lib/systemd/system
-	[ "$(find "$at" -type f | wc -l)" = "$(find run/systemd -name 'ontime*' ! -name '*.logrotate' | wc -l)" ] || return 1
-	! grep -n '@[A-Z]*@' "$at"/* || return 1
-	grep -hoE '/[^ ]*/ontime/[a-z/.]*[a-z]' "$at"/* | sort -u >"$work/named"
+	[ "$(find "$at" -type f | wc -l)" = "$(find run/systemd -name '*.service' -o -name '*.conf' | wc -l)" ] || return 1
+	! grep -rn '@[A-Z]*@' "$at" "$3$1/lib/sysusers.d/ontime.conf" || return 1
+	grep -rhoE '/[^ ]*/ontime/[a-z/.]*[a-z]' "$at" | sort -u >"$work/named"
 	grep -c . "$work/named"
 	while read -r path; do
 		case $path in "$1"/* | "$2") ;; *) echo "a unit names $path" && return 1 ;; esac
 		[ -e "$3$path" ] || { echo "a unit names $path, which is not there" && return 1; }
 	done <"$work/named"
-	for stage in ingress edf egress; do
-		grep -qx "ExecStart=$1/libexec/ontime/$stage -c $2" "$at/ontime-$stage.service" || return 1
-	done
+	grep -q "^ExecStart=$1/libexec/ontime/hold .* -- $1/libexec/ontime/supervise\$" "$at/ontime@.service" || return 1
+	grep -qx "Environment=ONTIME_CONFIG=$2" "$at/ontime@default.service.d/config.conf" || return 1
 	grep -qx "build=$1/libexec/ontime" "$3$1/libexec/ontime/run/supervise/paths.sh" &&
 		grep -qx "config=$2" "$3$1/libexec/ontime/run/supervise/paths.sh"
 }
@@ -62,12 +61,12 @@ a_root_has_no_double_slash() {
 
 each_directory_is_taken() {
 	echo '.TH ONTIME 8' >"$work/ontime.8"
-	install_to DESTDIR="$work/six" BINDIR=/a SYSCONFDIR=/b LIBEXECDIR=/c MANDIR=/d INCLUDEDIR=/e SYSTEMDUNITDIR=/f DATADIR=/g MANPAGES="$work/ontime.8" || return 1
-	for path in a/ontime b/ontime/ontime.conf c/ontime/edf c/ontime/plugins/slow.so d/man8/ontime.8 e/ontime/plugin.h f/ontime.target g/ontime/recipes/voice.conf g/zsh/site-functions/_ontime g/fish/vendor_completions.d/ontime.fish g/bash-completion/completions/ontime; do
+	install_to DESTDIR="$work/six" BINDIR=/a SYSCONFDIR=/b LIBEXECDIR=/c MANDIR=/d INCLUDEDIR=/e SYSTEMDUNITDIR=/f SYSUSERSDIR=/h DATADIR=/g MANPAGES="$work/ontime.8" || return 1
+	for path in a/ontime b/ontime/ontime.conf c/ontime/edf c/ontime/plugins/slow.so d/man8/ontime.8 e/ontime/plugin.h f/ontime@.service h/ontime.conf g/ontime/recipes/voice.conf g/zsh/site-functions/_ontime g/fish/vendor_completions.d/ontime.fish g/bash-completion/completions/ontime; do
 		[ -e "$work/six/$path" ] || [ -L "$work/six/$path" ] || { echo "$path is missing" && return 1; }
 	done
-	[ "$(cd "$work/six" && echo *)" = "a b c d e f g" ] && [ "$(readlink "$work/six/a/ontime")" = /c/ontime/run/ontime ] || return 1
-	make -s uninstall DESTDIR="$work/six" BINDIR=/a SYSCONFDIR=/b LIBEXECDIR=/c MANDIR=/d INCLUDEDIR=/e SYSTEMDUNITDIR=/f DATADIR=/g && rmdir "$work/six"
+	[ "$(cd "$work/six" && echo *)" = "a b c d e f g h" ] && [ "$(readlink "$work/six/a/ontime")" = /c/ontime/run/ontime ] || return 1
+	make -s uninstall DESTDIR="$work/six" BINDIR=/a SYSCONFDIR=/b LIBEXECDIR=/c MANDIR=/d INCLUDEDIR=/e SYSTEMDUNITDIR=/f SYSUSERSDIR=/h DATADIR=/g && rmdir "$work/six"
 }
 
 reading_is_there() { # below $work/two
@@ -189,7 +188,7 @@ hidden_is_said() { # of a directory that the units' protection hides
 }
 
 systemd_accepts() { # it looks for the programs too
-	systemd-analyze verify "$work/one/lib/systemd/system"/ontime*
+	systemd-analyze verify "$work/one/lib/systemd/system"/ontime*.service
 }
 
 make -s all

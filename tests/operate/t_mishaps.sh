@@ -126,7 +126,7 @@ stale_pids_are_nobody() { # of a supervisor that is gone, now a stranger's
 	sleep 60 &
 	stranger=$!
 	echo "$stranger" >"$dir/supervisor.pid"
-	fails_with 1 'nobody keeps edf' run/restart.sh edf -i "$instance" && run/launch.sh -c "$conf" && run/restart.sh all -i "$instance" &&
+	fails_with 1 'nobody supervises' run/restart.sh edf -i "$instance" && run/launch.sh -c "$conf" && run/restart.sh all -i "$instance" &&
 		kill "$stranger"
 }
 
@@ -197,8 +197,12 @@ follows_another() { # a tail, of the log until its holder ends
 	now=$(pgrep -P "$launch" -x tail) && [ "$now" != "$1" ]
 }
 
+follows() { # the log: it says that it runs some time before
+	first=$(pgrep -P "$launch" -x tail)
+}
+
 holder_dies_then_stop() {
-	first=$(pgrep -P "$launch" -x tail) && kill -9 "$(build/hold --holder -i "$instance")" && eventually follows_another "$first" &&
+	eventually follows && kill -9 "$(build/hold --holder -i "$instance")" && eventually follows_another "$first" &&
 		run/stop.sh -i "$instance"
 }
 

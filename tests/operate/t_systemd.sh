@@ -1,24 +1,21 @@
 #!/bin/sh
-# t_systemd.sh - the systemd units: accepted by systemd-analyze, true to the config, and run by a systemd of their own, as
-# PID 1 of namespaces that end with this test, under load and kill -9.
+# t_systemd.sh - the units, installed, run by a systemd of their own as PID 1 of namespaces that end with this test: as a user of their
+# own, under load, kill -9, reload, restart and stop.
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/harness/check.sh
 . tests/harness/check.sh
+# shellcheck source=tests/operate/systemd.sh
+. tests/operate/systemd.sh
 home=$PWD
 build=${ONTIME_BUILD:-build}
 case $build in /*) ;; *) build=$home/$build ;; esac
 work=$(mktemp -d)
-units=$work/units
-plugin=$work/run/plugin.so
-outer=
-started=
-instance=
-trap 'stop_systemd; stop_activated; rm -rf "$work"' EXIT INT TERM
-mkdir "$units"
+trap 'stop_systemd; rm -rf "$work"' EXIT INT TERM
 
 on_failure() {
-	[ -z "$outer" ] || tail -n 20 "$work/systemd.log"
+	tail -n 5 "$work/systemd.log"
+	[ -z "${init:-}" ] || inside journalctl --no-pager -o cat -n 20
 }
 
 check() { # NAME COMMAND...
@@ -30,272 +27,308 @@ skip() { # REASON NAME
 	printf 'skip %s: %s\n' "$2" "$1"
 }
 
-# The units, with where the programs and the config are filled in as make install does it.
-copy_units() { # BUILD CONFIG-DIRECTORY
-	for unit in run/systemd/ontime*.socket run/systemd/ontime*.service run/systemd/ontime*.target; do
-		sed "s|@LIBEXECDIR@/ontime|$1|g; s|@SYSCONFDIR@/ontime|$2|g" "$unit" >"$units/${unit##*/}"
-	done
-}
+## What the units say
 
 units_are_accepted() {
-	copy_units "$build" "$home/run"
-	systemd-analyze verify "$units"/ontime* && [ ! -s "$work/said" ]
+	inside systemd-analyze verify ontime@default.service ontime@other.service ontime-dash@default.service ontime-latency@default.service &&
+		! grep . "$work/checked"
 }
 
-# name.in.0 address, for each class: as the config says, and as the socket units say
-units_match_config() {
-	awk '/^\[class /{class = substr($2, 1, length($2) - 1)} /^listen = /{print class ".in.0", $3}' run/ontime.conf | sort >"$work/config"
-	for unit in run/systemd/*.socket; do
-		awk -F= '$1 == "ListenDatagram" {at = $2} $1 == "FileDescriptorName" {name = $2} END {if (at) print name, at}' "$unit"
-	done | sort >"$work/sockets"
-	diff "$work/config" "$work/sockets" || return 1 # check() switches set -e off
-	sed -n 's/^Sockets=//p' run/systemd/ontime-ingress.service | tr ' ' '\n' | sort >"$work/passed"
-	find run/systemd -name '*.socket' -printf '%f\n' | sort | diff "$work/passed" -
+exposure_is_small() { # as systemd-analyze security counts, in tenths: 0 is best, 100 worst
+	for unit in ontime@default ontime-dash@default ontime-latency@default; do
+		inside systemd-analyze security --no-pager --threshold=23 $unit.service | tail -n 1 || return 1
+	done
 }
 
-watchdog_is_hung() {
-	hung=$(sed -n 's/^hung = //p' build/full.conf)
+## A life
+
+runs_as_its_user() {
+	for pid in $(inside pgrep -u ontime); do
+		inside cat "/proc/$pid/comm"
+		[ "$(inside sed -n 's/^CapEff:[[:blank:]]*//p' "/proc/$pid/status")" = 0000000000000400 ] || return 1 # CAP_NET_BIND_SERVICE
+	done
+	[ "$(inside pgrep -u ontime | wc -l)" = 8 ] && ! inside pgrep -u root -x 'ingress|edf|egress|supervise|hold'
+}
+
+start_waits_until_it_forwards() { # the first packets after it go through
+	inside systemctl start ontime@default && all_ready && inside "$build/load" -c "$conf" --rate 1000 --seconds 0.2 --size 64-64
+}
+
+is_under_its_unit() {
+	inside run/status.sh -i default | grep -q ', under ontime@default.service$'
+}
+
+launch_is_refused() {
+	fails_with 1 'running already, under systemd: systemctl stop ontime@default.service stops it' inside run/launch.sh -c "$conf" && all_ready
+}
+
+scripts_act_as_its_user() {
+	inside run/restart.sh egress -i default && all_ready && inside run/reload.sh -i default
+}
+
+## Deaths: under load, and nothing is lost
+
+ends_what_a_failed_unit_left() { # stopped in the moment before it starts again, systemd leaves what is there
+	inside systemctl start ontime@other || return 1
+	inside sh -c 'mkdir -p /run/systemd/system/ontime@other.service.d && printf "[Service]\nRestart=no\n" >/run/systemd/system/ontime@other.service.d/no.conf'
+	inside systemctl daemon-reload && inside kill -9 "$(inside systemctl show -p MainPID --value ontime@other)" || return 1
+	eventually is_kept_by_holder && inside run/stop.sh -i other && ! inside run/status.sh -i other
+}
+
+is_kept_by_holder() {
+	has_failed other && inside "$build/hold" --supervisor -i other
+}
+
+begins_anew_after_all_is_gone() { # it was not restarted, so systemd has let the sockets go; likewise with what another build left
+	inside systemctl start ontime@other && inside systemctl kill -s KILL --kill-whom=all ontime@other && eventually has_failed other || return 1
+	inside sh -c 'ls /dev/shm/ontime.other.*' && inside systemctl start ontime@other || return 1
+	inside journalctl -u ontime@other -o cat --no-pager | grep 'was not stopped cleanly, and its sockets are gone: it begins anew' || return 1
+	inside run/stop.sh -i other && inside setpriv --reuid ontime --regid ontime --clear-groups touch /dev/shm/ontime.other.v1 || return 1
+	inside systemctl start ontime@other && ! inside ls /dev/shm/ontime.other.v1 && inside run/stop.sh -i other
+}
+
+has_failed() { # INSTANCE
+	[ "$(inside systemctl is-failed "ontime@$1")" = failed ]
+}
+
+kill_stages() {
 	for stage in ingress edf egress; do
-		grep -qx "WatchdogSec=$hung" "run/systemd/ontime-$stage.service" || return 1
+		inside kill -9 "$(pid_of $stage)" || return 1
+		eventually all_ready || return 1
 	done
 }
 
-# As systemd starts ingress, but without systemd as PID 1: its ExecStart line, on the sockets of systemd-socket-activate.
-# READY=1 is read off a socket of the same kind.
-started_by_activation() {
-	instance=systemd$$
-	conf=$work/own.conf
-	listen=$((30000 + $$ % 100 * 10)) # the ports are this run's own
-	send=$((listen + 1000))
-	sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/
-		s/^policy = .*/policy = edf/" run/ontime.conf >"$conf"
-	names=$(awk '/^\[class /{printf "%s%s.in.0", sep, substr($2, 1, length($2) - 1); sep = ":"}' "$conf")
-	addresses=$(sed -n 's/^listen = /-l /p' "$conf")
-	line=$(sed -n 's/^ExecStart=//p' run/systemd/ontime-ingress.service)
-	line=$(printf '%s\n' "$line" | sed "s|@LIBEXECDIR@/ontime|$build|; s|@SYSCONFDIR@/ontime/ontime.conf|$conf|")
-	"$build/hold" --segment -c "$conf" || return 1
-	systemd-socket-activate -d -l "$work/notify" sh -c "exec dd bs=4096 count=1 status=none <&3 >'$work/ready'" &
-	started="$started $!"
-	"$build/edf" -c "$conf" &
-	started="$started $!"
-	"$build/egress" -c "$conf" &
-	started="$started $!"
-	# shellcheck disable=SC2086 # words, all of them
-	systemd-socket-activate -d $addresses --fdname="$names" -E NOTIFY_SOCKET="$work/notify" $line &
-	started="$started $!"
-	sleep 0.5
-	"$build/load" -c "$conf" --rate 1000 --seconds 1 --size 64-64 || return 1
-	cat "$work/ready"
-	grep -qx 'READY=1' "$work/ready"
+kill_supervisor() {
+	inside kill -9 "$(main_pid)" && eventually has_restarted 1
 }
 
-stop_activated() {
-	for pid in $started; do
-		kill "$pid" 2>/dev/null || true
-	done
-	for pid in $started; do
-		wait "$pid" 2>/dev/null || true
-	done
-	started=
-	[ -z "$instance" ] || "$build/hold" --remove -i "$instance"
-	instance=
+kill_holder() {
+	eventually is_held && inside kill -9 "$holder" && eventually is_held
 }
 
-stops_activated_clean() {
-	segment=/dev/shm/ontime.$instance.v2
-	[ -e "$segment" ] || return 1
-	stop_activated
-	[ ! -e "$segment" ]
+is_held() { # by a process that has just been started, maybe
+	holder=$(inside "$build/hold" --holder -i default)
 }
 
-# A manager that knows these units only; what every unit depends on by default is there, and empty. Nothing of the machine's
-# own is started, its /run and /dev/shm are hidden, and the network is its own loopback. The programs appear below /run: where
-# this tree lies, the units' protection may hide them.
-start_systemd() {
-	copy_units /run/tree/build /run/tree/run
-	mkdir -p "$work/run"
-	sed 's/^policy = .*/policy = edf/' build/full.conf >"$work/run/ontime.conf" # nothing is shed, however late it is
-	for target in sysinit basic shutdown sockets network; do
-		printf '[Unit]\nDescription=%s\nDefaultDependencies=no\n' "$target" >"$units/$target.target"
-	done
-	cat >"$work/boot" <<-END
-		set -e
-		mount -t tmpfs tmpfs /run
-		mount -t tmpfs tmpfs /dev/shm
-		mkdir -p /run/cgroup /run/tree/build /run/tree/run
-		mount --bind "$build" /run/tree/build
-		mount --bind "$work/run" /run/tree/run
-		mount -t cgroup2 cgroup2 /run/cgroup
-		mount --move /run/cgroup /sys/fs/cgroup
-		ip link set lo up
-		exec env -i container=test PATH="$PATH" SYSTEMD_UNIT_PATH="$units" SYSTEMD_PROC_CMDLINE= \\
-			/lib/systemd/systemd --system --log-target=console --unit=ontime.target
-	END
-	unshare --mount --pid --fork --kill-child --mount-proc --net --ipc --uts sh "$work/boot" >"$work/systemd.log" 2>&1 </dev/null &
-	outer=$!
-	tries=100
-	until init=$(pgrep -P "$outer") && inside "$build/hold" --stages -i default 2>/dev/null | grep -c ' ready .* 1$' | grep -qx 3; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
-		sleep 0.1
-	done
+kill_supervisor_and_holder() { # frozen, the one cannot replace the other
+	before=$(main_pid)
+	inside kill -STOP "$before" && inside kill -9 "$holder" && inside kill -9 "$before" && eventually has_restarted 2
 }
 
-inside() { # COMMAND...
-	nsenter -t "$init" -r -m -p -n -i -u timeout 60 "$@"
+kill_all() {
+	inside systemctl kill -s KILL --kill-whom=all ontime@default && eventually has_restarted 3
 }
 
-stop_systemd() {
-	[ -n "$outer" ] || return 0
-	kill -KILL "$outer" 2>/dev/null || true
-	wait "$outer" 2>/dev/null || true
-	while [ -n "${init:-}" ] && kill -0 "$init" 2>/dev/null; do
-		sleep 0.05
-	done
-	outer=
+has_restarted() { # TIMES, and all is well
+	[ "$(inside systemctl show -p NRestarts --value ontime@default)" -ge "$1" ] && inside systemctl is-active ontime@default && all_ready
 }
 
-under_load() { # COMMAND...: three rounds of it for each stage while 20,000 packets/s go through
-	inside "$build/load" -c "$home/run/ontime.conf" --rate 20000 --seconds 3 --size 0-1472 >"$work/load" 2>&1 &
-	load=$!
-	sleep 0.5
-	for stage in ingress edf egress; do
-		inside "$@" "ontime-$stage.service" || return 1
-		sleep 0.5
-	done
-	wait "$load" && ! grep -q 'not delivered' "$work/load" && return 0
-	cat "$work/load"
-	return 1
+kill_each() {
+	inside systemctl reset-failed ontime@default # counts restarts from 0
+	kill_stages && kill_supervisor && kill_holder && kill_supervisor_and_holder
 }
 
-is_balanced() {
-	inside "$build/stat" | grep -x balanced
+restart() {
+	inside systemctl restart ontime@default && all_ready
+}
+
+stages_stay() { # while the supervisor is replaced
+	before=$(pid_of ingress)
+	kill_supervisor && [ "$(pid_of ingress)" = "$before" ] && inside pgrep -u ontime -x supervise | wc -l | grep -qx 1
+}
+
+## Reload
+
+change() { # KEY VALUE
+	inside sed -i "s|^$1 = .*|$1 = $2|" "$conf"
 }
 
 reloads() {
-	inside systemctl reload ontime-ingress ontime-edf ontime-egress || return 1
-	sleep 0.5
-	inside "$build/hold" --stages -i default | grep -c ' ready .* 1$' | grep -qx 3
+	change policy edf-drop
+	inside systemctl reload ontime@default && eventually is_in_force 'policy = edf-drop' && inside systemctl is-active ontime@default
 }
 
-pid_of() { # STAGE: of the one that is ready
-	inside "$build/hold" --stages -i default | sed -n "s/^$1 \([0-9]*\) ready .* 1\$/\1/p"
+is_in_force() { # LINE
+	inside grep -qx "$1" /run/ontime/default/active.conf
 }
 
-watchdog_ends_hung() {
-	before=$(pid_of edf)
-	inside kill -STOP "$before" || return 1
-	tries=80
-	until after=$(pid_of edf) && [ -n "$after" ] && [ "$after" != "$before" ]; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
-		sleep 0.1
-	done
+bad_reload_is_refused() {
+	change policy fastest
+	! inside systemctl reload ontime@default || return 1
+	inside systemctl status --no-pager ontime@default | grep 'policy = "fastest": unknown choice' || return 1
+	change policy edf
+	is_in_force 'policy = edf-drop' && all_ready
 }
 
-socket_alone_is_refused() { # it could not come back: the segment it would start runs already
-	! inside systemctl restart ontime-high.socket && inside systemctl is-active ontime-high.socket
+reload_of_a_relaunch_is_refused() {
+	inside sed -i 's/127.0.0.1:8083/127.0.0.1:8183/' "$conf"
+	! inside systemctl reload ontime@default || return 1
+	inside systemctl status --no-pager ontime@default | grep 'some changes need a relaunch: nothing was changed'
 }
 
-all_ready() {
-	inside "$build/hold" --stages -i default 2>/dev/null | grep -c ' ready .* 1$' | grep -qx 3
+a_class_needs_no_unit_file() {
+	printf '\n[class extra]\nlisten = 127.0.0.1:514\nsend = 127.0.0.1:9084\n' | inside tee -a "$conf" >"$work/said"
+	restart && inside ss -lun | grep -q '127.0.0.1:514' && inside ss -lun | grep -q '127.0.0.1:8183' && ! inside ss -lun | grep '127.0.0.1:8083' &&
+		inside "$build/load" -c "$conf" --rate 1000 --seconds 0.2 --size 64-64
 }
 
-restarts_whole() {
-	inside systemctl restart ontime.target && eventually all_ready && inside systemctl is-active ontime-high.socket
+## Two
+
+another_runs_beside_it() {
+	inside sh -c "sed 's/^instance = .*/instance = other/; s/:514/:515/; s/:808/:858/; s/:818/:868/; s/:908/:958/' $conf >/etc/ontime/other.conf"
+	inside systemctl start ontime@other && inside "$build/load" -c /etc/ontime/other.conf --rate 1000 --seconds 0.2 --size 64-64 && all_ready
 }
 
-# From here on edf has a plugin that can go away. Nothing sends, so nothing is lost meanwhile.
-starts_with_plugin() {
-	inside systemctl stop ontime.target && eventually has_stopped || return 1
-	cp "$build/tests/plugins/crash.so" "$plugin"
-	sed -i 's|^work = .*|work = plugin:/run/tree/run/plugin.so|' "$work/run/ontime.conf"
-	inside systemctl start ontime.target && eventually all_ready
+starts_with_status() { # STATUS PATTERN INSTANCE: it does not start, with that in the journal, and is not tried again
+	! inside systemctl start "ontime@$3" || return 1
+	inside systemctl show -p ExecMainStatus --value "ontime@$3" | grep -qx "$1" && [ "$(inside systemctl is-failed "ontime@$3")" = failed ] &&
+		inside systemctl status --no-pager "ontime@$3" | grep "$2"
 }
 
-kill_without_plugin() { # edf, which then ends with status 1 before it is ready, again and again
-	mv "$plugin" "$plugin.away"
-	restarts=$(inside systemctl show -p NRestarts --value ontime-edf.service)
-	inside systemctl kill -s KILL ontime-edf.service
+name_must_be_its_own() {
+	inside cp "$conf" /etc/ontime/third.conf
+	starts_with_status 2 'instance = default, and this unit is of instance .third.: write instance = third' third
 }
 
-has_restarted() { # TIMES
-	[ $(($(inside systemctl show -p NRestarts --value ontime-edf.service) - restarts)) -ge "$1" ]
+broken_config_is_refused() {
+	inside sed -i 's/^instance = .*/instance = third/; s/^policy = .*/policy = fastest/' /etc/ontime/third.conf
+	starts_with_status 2 'policy = "fastest": unknown choice' third && starts_with_status 2 'fourth.conf: cannot be opened' fourth
 }
 
-row_seconds() { # how long edf has been trying
-	inside "$build/hold" --stages -i default | awk '$1 == "edf" {print int($5)}'
+unit_is_refused_beside_launch() {
+	inside sh -c "sed 's/^instance = .*/instance = third/; s/:514/:516/; s/:808/:888/; s/:818/:898/; s/:908/:958/' $conf >/etc/ontime/third.conf"
+	inside run/launch.sh -c /etc/ontime/third.conf && inside run/status.sh -i third | grep -q ', under run/launch.sh$' || return 1
+	starts_with_status 2 'belongs to another user (uid 0' third && inside run/status.sh -i third && inside run/stop.sh -i third && inside rm /run/ontime/third.log &&
+		inside systemctl start ontime@third && inside run/stop.sh -i third
 }
 
-waits_mostly() { # before it exits
-	there=0
-	for _ in 1 2 3 4 5 6 7 8 9 10; do
-		! inside "$build/hold" --stages -i default | grep -q '^edf .* starting .* 1$' || there=$((there + 1))
-		sleep 0.1
-	done
-	echo "there at $there of 10 looks"
-	[ "$there" -ge 5 ]
+## What goes wrong
+
+watchdog_replaces_frozen_supervisor() {
+	before=$(main_pid) stage=$(pid_of edf)
+	inside kill -STOP "$before" && eventually has_another_supervisor && [ "$(pid_of edf)" = "$stage" ]
 }
 
-waits_ever_longer() { # without pauses there are more than 100 starts in 4 s
-	kill_without_plugin && sleep 4 && ! has_restarted 17 && eventually has_restarted 4 && [ "$(row_seconds)" -ge 3 ] && waits_mostly
+has_another_supervisor() {
+	now=$(main_pid)
+	[ "$now" != 0 ] && [ "$now" != "$before" ] && inside systemctl is-active ontime@default && all_ready
 }
 
-comes_back() { # and that ends the row
-	began_s=$(date +%s)
-	mv "$plugin.away" "$plugin"
-	eventually all_ready && [ "$(row_seconds)" -le $(($(date +%s) - began_s + 1)) ] || return 1
-	began_s=$(date +%s)
-	kill_without_plugin && eventually has_restarted 3 && [ "$(row_seconds)" -le $(($(date +%s) - began_s)) ]
+plugin_of_the_config() { # it is where the unit sees it
+	inside cp "$build/tests/plugins/crash.so" /usr/local/libexec/ontime/plugins/crash.so && change work plugin:plugins/crash.so && restart
 }
 
-stops_cleanly() {
-	inside systemctl stop ontime-edf.service && [ "$(inside systemctl is-failed ontime-edf.service)" = inactive ]
+status_tells_what_is_wrong() { # a stage that cannot start is no reason to end the others
+	inside mv /usr/local/libexec/ontime/plugins/crash.so /usr/local/libexec/ontime/plugins/away.so
+	kill_unready && eventually says_status 'edf keeps ending' && inside systemctl is-active ontime@default || return 1
+	inside mv /usr/local/libexec/ontime/plugins/away.so /usr/local/libexec/ontime/plugins/crash.so
+	eventually all_ready && eventually says_status 'all stages run'
 }
 
-has_stopped() {
-	! inside sh -c 'ls /dev/shm/ontime* /run/ontime-space' 2>/dev/null | grep .
+kill_unready() { # and the stand-by, which has the plugin open
+	inside pkill -9 -u ontime -x 'edf\*?'
 }
 
-stops_clean() { # systemctl waits for the target only, not for what is part of it
-	inside systemctl stop ontime.target && eventually has_stopped
+says_status() { # PATTERN
+	inside systemctl show -p StatusText --value ontime@default | grep -q "$1"
+}
+
+journal_has_levels() { # 6: information, 4: a warning
+	inside journalctl -u ontime@default -p info..info -o cat --no-pager | grep -q '^ingress: ready' &&
+		inside journalctl -u ontime@default -p warning..warning -o cat --no-pager | grep -q '^hold: the supervisor (pid [0-9]*) ended' &&
+		! inside journalctl -u ontime@default -o cat --no-pager | grep '^<' && inside journalctl -t ontime -n 1
+}
+
+## The dashboard and the histograms
+
+dash_answers() {
+	inside systemctl start ontime-dash@default && eventually inside curl -sf http://127.0.0.1:9999/ready || return 1
+	inside timeout 2 curl -sN http://127.0.0.1:9999/events | head -c 20000 >"$work/events" || true
+	grep -q '"policy" *: *"edf"' "$work/events"
+}
+
+histograms_follow() {
+	inside systemctl start ontime-latency@default && inside "$build/load" -c "$conf" --rate 1000 --seconds 0.2 --size 64-64 || return 1
+	inside grep -q '^high' /sys/fs/bpf/ontime/default/report && restart && eventually inside grep -q '^class' /sys/fs/bpf/ontime/default/report
+}
+
+## The end
+
+a_long_stop_leaves_nothing() { # what waits takes longer to send than the unit allows
+	inside sh -c 'printf "[Service]\nTimeoutStopSec=1s\n" >/run/systemd/system/ontime@other.service.d/no.conf' && inside systemctl daemon-reload
+	inside sed -i 's/^rate = .*/rate = 64kbit/' /etc/ontime/other.conf && inside systemctl start ontime@other || return 1
+	inside timeout -s KILL 1 "$build/load" -c /etc/ontime/other.conf --rate 1000 --seconds 0.3 --size 1000-1000 || true
+	inside systemctl stop ontime@other && inside systemctl show -p Result --value ontime@other | grep -qx timeout &&
+		! inside sh -c 'ls -d /dev/shm/ontime.other.* /run/ontime/other' 2>/dev/null | grep . && inside systemctl reset-failed ontime@other
+}
+
+buffers_are_as_asked() { # beyond net.core.rmem_max
+	! inside journalctl -u ontime@default -o cat --no-pager | grep 'receive buffer'
+}
+
+stop_drains() { # while packets come: what was accepted is sent
+	inside "$build/load" -c "$conf" --rate 20000 --seconds 2 --size 64-64 >"$work/load" 2>&1 &
+	load=$!
+	sleep 0.7
+	inside run/stop.sh -i default || return 1
+	wait "$load" || true
+	inside journalctl -u ontime@default -o cat --no-pager -n 5 | grep 'stopped: all that was accepted has been sent'
+}
+
+nothing_is_left() {
+	inside systemctl stop ontime@other && ! inside sh -c 'ls /dev/shm /run/ontime /sys/fs/bpf/ontime 2>/dev/null' | grep -v ':$' | grep . && ! inside pgrep -u ontime -x 'hold|supervise|ingress|edf|egress'
 }
 
 run_by_systemd() {
-	check "systemd starts all stages" start_systemd
-	check "kill -9 of each under load loses nothing" under_load systemctl kill -s KILL
-	check "systemctl restart of each under load loses nothing" under_load systemctl restart
+	check "systemd and the units start" start_systemd
+	[ -n "${init:-}" ] || return 0
+	check "systemd accepts the units" units_are_accepted
+	check "their exposure is small" exposure_is_small
+	check "start returns when it forwards" start_waits_until_it_forwards
+	check "all runs as user ontime, with one capability" runs_as_its_user
+	check "status names the unit" is_under_its_unit
+	check "a launch of the same instance is refused in one line" launch_is_refused
+	check "root restarts a stage, and reloads, by the scripts" scripts_act_as_its_user
+	check "kill -9 of each stage, supervisor, holder, both: nothing is lost" under_load 6 kill_each
+	check "kill -9 of all at once: nothing is lost" under_load 3 kill_all
+	check "systemctl restart: nothing is lost" under_load 3 restart
+	check "stages stay while the supervisor is replaced, and only one is left" stages_stay
 	check "the account is balanced" is_balanced
-	check "systemctl reload reaches all" reloads
-	check "the watchdog ends and replaces a stage that hangs" watchdog_ends_hung
-	check "a socket unit alone is not restarted" socket_alone_is_refused
-	check "systemctl restart of the target starts all again" restarts_whole
-	check "systemctl stop leaves nothing" stops_clean
-	check "a plugin is found where the unit finds it" starts_with_plugin
-	check "a stage that cannot start is started ever more seldom" waits_ever_longer
-	check "it comes back when it can, and the next row begins with short pauses" comes_back
-	check "it stops cleanly while it cannot start" stops_cleanly
-	check "systemctl stop leaves nothing then, too" stops_clean
+	check "systemctl reload puts a file in force" reloads
+	check "a bad file is refused, with its reason" bad_reload_is_refused
+	check "what needs a relaunch is refused, and said" reload_of_a_relaunch_is_refused
+	check "restart applies it, and a class needs no unit file" a_class_needs_no_unit_file
+	check "another instance runs beside it" another_runs_beside_it
+	check "stop.sh ends what a unit left that was not restarted" ends_what_a_failed_unit_left
+	check "after a death of all that was not restarted it begins anew" begins_anew_after_all_is_gone
+	check "a config of another instance is refused" name_must_be_its_own
+	check "a broken or missing config is refused once" broken_config_is_refused
+	check "a unit beside a launched instance is refused" unit_is_refused_beside_launch
+	check "the watchdog replaces a frozen supervisor, and the stages go on" watchdog_replaces_frozen_supervisor
+	check "a plugin is found where the unit finds it" plugin_of_the_config
+	check "systemctl status tells which stage keeps ending" status_tells_what_is_wrong
+	check "journal lines have their levels" journal_has_levels
+	if [ -x "$build/dash" ]; then
+		check "the dashboard's unit serves" dash_answers
+	else
+		skip "it was not built" "the dashboard's unit serves"
+	fi
+	if [ -e "$build/latency.bpf.o" ] && [ -n "$has_bpffs" ]; then
+		check "histograms follow the instance" histograms_follow
+	else
+		skip "no eBPF here" "histograms follow the instance"
+	fi
+	check "socket buffers are as large as asked for" buffers_are_as_asked
+	check "a stop that takes too long leaves nothing" a_long_stop_leaves_nothing
+	check "stop sends what was accepted" stop_drains
+	check "nothing is left" nothing_is_left
 }
 
-check "each class has its socket unit" units_match_config
-check "the watchdog is hung of the config" watchdog_is_hung
-if command -v systemd-socket-activate >/dev/null; then
-	check "ingress starts from its unit's line and says READY=1" started_by_activation
-	check "and leaves nothing" stops_activated_clean
-else
-	skip "systemd is not installed" "ingress starts from its unit's line and says READY=1"
-fi
-if command -v systemd-analyze >/dev/null; then
-	check "systemd accepts the units" units_are_accepted
-else
-	skip "systemd is not installed" "systemd accepts the units"
-fi
 if ! [ -x /lib/systemd/systemd ]; then
-	skip "systemd is not installed" "systemd runs the stages"
+	skip "systemd is not installed" "systemd runs an instance"
 elif unshare --mount --pid --fork --net sh -c 'mount -t tmpfs tmpfs /run && mkdir /run/c && mount -t cgroup2 cgroup2 /run/c' 2>/dev/null; then
 	run_by_systemd
 else
-	skip "namespaces with a cgroup2 mount need root" "systemd runs the stages"
+	skip "namespaces with a cgroup2 mount need root" "systemd runs an instance"
 fi
 verdict systemd

@@ -105,10 +105,7 @@ static void no_route_is_counted_enetunreach(void)
 	expect_equal(errors_of(ENETUNREACH), 100);
 }
 
-/*
- * As under systemd, which hands on inputs only: egress makes its outputs, and one without a route must not stop the
- * others.
- */
+/* With inputs handed on only, egress makes its outputs, and one without a route must not stop the others. */
 static void an_unreachable_destination_does_not_stop_egress(void)
 {
 	enter_network(65536);

@@ -235,7 +235,7 @@ static void a_supervisor_is_missed_only_where_there_was_one(void)
 	look_after(STEP_NS);
 	CU_ASSERT(is_well());
 	launch();
-	view.created_at_ns++; /* another launch, under systemd */
+	view.created_at_ns++; /* another launch, of stages by hand */
 	view.is_supervised = 0;
 	look_after(STEP_NS);
 	look_after(UNSUPERVISED_NS);

@@ -1,4 +1,4 @@
-/* stage.c - what a stage tells the service manager; what it owes others before it pauses. */
+/* stage.c - what a service manager is told; what a stage owes others before it pauses. */
 #include "stage/stage.h"
 
 #include <errno.h>
@@ -12,8 +12,6 @@
 #include "stage/notify.h"
 #include "stage/run.h"
 #include "suites.h"
-
-#define BEATS_NS (10 * NS_PER_S) /* a beat is due by then */
 
 static struct stage stage;
 static char path[64]; /* of the service manager's socket */
@@ -32,16 +30,6 @@ static void open_stage(void)
 	stage.self = &stage.blocks[STAGE_INGRESS];
 	stage.space_fd = -1;
 	probe_init(&stage.probes, &stage.seg, STAGE_INGRESS);
-	snprintf(path, sizeof(path), "/tmp/ontime-unit-notify-%d", getpid());
-	setenv("NOTIFY_SOCKET", path, 1);
-}
-
-static void close_stage(int manager_fd)
-{
-	unsetenv("NOTIFY_SOCKET");
-	unlink(path);
-	close(manager_fd);
-	segment_close(&stage.seg);
 }
 
 static int open_manager(void)
@@ -49,9 +37,18 @@ static int open_manager(void)
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
+	snprintf(path, sizeof(path), "/tmp/ontime-unit-notify-%d", getpid());
+	setenv("NOTIFY_SOCKET", path, 1);
 	memcpy(at.sun_path, path, strlen(path));
 	CU_ASSERT_EQUAL_FATAL(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
 	return fd;
+}
+
+static void close_manager(int fd)
+{
+	unsetenv("NOTIFY_SOCKET");
+	unlink(path);
+	close(fd);
 }
 
 /* The next line that came; "" if none. */
@@ -64,41 +61,45 @@ static const char *next_line(int fd)
 	return line;
 }
 
-static void a_service_manager_that_cannot_be_told_at_once_is_told_with_a_beat(void)
+static void a_service_manager_is_told(void)
 {
-	uint64_t now = now_ns();
-	int fd;
+	int fd = open_manager();
 
-	open_stage();
-	stage_ready(&stage);
-	fd = open_manager();
-	stage_beat(&stage, now, 0);
+	CU_ASSERT_EQUAL(notify_send("READY=1"), 0);
 	CU_ASSERT_STRING_EQUAL(next_line(fd), "READY=1");
-	CU_ASSERT_STRING_EQUAL(next_line(fd), "WATCHDOG=1");
-	stage_beat(&stage, now + BEATS_NS, 0);
-	CU_ASSERT_STRING_EQUAL(next_line(fd), "WATCHDOG=1");
 	CU_ASSERT_STRING_EQUAL(next_line(fd), "");
-	close_stage(fd);
+	close_manager(fd);
 }
 
-static void a_service_manager_that_is_told_at_once_is_told_once(void)
+static void a_service_manager_is_given_a_descriptor(void)
 {
-	int fd;
+	char control[CMSG_SPACE(sizeof(int))], text[64], got[8] = "";
+	struct iovec iov = { .iov_base = text, .iov_len = sizeof(text) };
+	struct msghdr message = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
+	int fd = open_manager(), ends[2], handed;
 
-	open_stage();
-	fd = open_manager();
-	stage_ready(&stage);
-	CU_ASSERT_STRING_EQUAL(next_line(fd), "READY=1");
-	stage_beat(&stage, now_ns(), 0);
-	CU_ASSERT_STRING_EQUAL(next_line(fd), "WATCHDOG=1");
-	CU_ASSERT_STRING_EQUAL(next_line(fd), "");
-	close_stage(fd);
+	CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
+	CU_ASSERT_EQUAL(notify_send_fd("FDSTORE=1", ends[1]), 0);
+	CU_ASSERT_EQUAL(recvmsg(fd, &message, MSG_DONTWAIT), (ssize_t)strlen("FDSTORE=1"));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(CMSG_FIRSTHDR(&message));
+	memcpy(&handed, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(handed));
+	CU_ASSERT_EQUAL(write(handed, "it", 2), 2);
+	CU_ASSERT_EQUAL(read(ends[0], got, sizeof(got)), 2);
+	CU_ASSERT_STRING_EQUAL(got, "it");
+	close(handed);
+	close(ends[0]);
+	close(ends[1]);
+	close_manager(fd);
 }
 
-static void without_a_service_manager_nobody_is_told(void)
+static void one_that_is_not_there_is_a_failure_and_none_at_all_is_not(void)
 {
+	CU_ASSERT(notify_send_to("/nowhere/notify", "READY=1") < 0);
 	unsetenv("NOTIFY_SOCKET");
 	CU_ASSERT_EQUAL(notify_send("READY=1"), 0);
+	CU_ASSERT_EQUAL(notify_send_fd("READY=1", 0), 0);
 }
 
 static uint64_t failed_at_ns, rung_at_ns;
@@ -126,10 +127,9 @@ static void nobody_waits_for_a_ring_while_a_stage_pauses(void)
 	CU_ASSERT(rung_at_ns - failed_at_ns < now_ns() - rung_at_ns); /* the pause of 1 ms is after it */
 	CU_ASSERT(now_ns() - rung_at_ns >= NS_PER_MS);
 	CU_ASSERT_EQUAL(stage.failing.owed_pause_ns, 0);
-	unsetenv("NOTIFY_SOCKET");
 	segment_close(&stage.seg);
 }
 
-SUITE(stage, TEST(a_service_manager_that_cannot_be_told_at_once_is_told_with_a_beat),
-      TEST(a_service_manager_that_is_told_at_once_is_told_once), TEST(without_a_service_manager_nobody_is_told),
+SUITE(stage, TEST(a_service_manager_is_told), TEST(a_service_manager_is_given_a_descriptor),
+      TEST(one_that_is_not_there_is_a_failure_and_none_at_all_is_not),
       TEST(nobody_waits_for_a_ring_while_a_stage_pauses))

@@ -37,6 +37,19 @@ static void pauses_grow_to_a_second_and_no_stage_is_given_up(void)
 	CU_ASSERT_EQUAL(row_after_death(UINT32_MAX, 0, 0), UINT32_MAX);
 }
 
+static void a_row_is_said_once(void)
+{
+	struct row r = { 0 };
+
+	for (uint32_t i = 0; i < ROW_FREE_STARTS; i++)
+		CU_ASSERT_EQUAL(row_count(&r, SHORT_NS), ROW_ENDED_WELL);
+	CU_ASSERT_EQUAL(row_count(&r, SHORT_NS), ROW_BEGINS);
+	CU_ASSERT_EQUAL(row_count(&r, SHORT_NS), ROW_GOES_ON);
+	CU_ASSERT_EQUAL(row_count(&r, ROW_LIFE_NS), ROW_ENDED_WELL);
+	CU_ASSERT_EQUAL(r.deaths, 0);
+	CU_ASSERT_EQUAL(r.has_told, 0);
+}
+
 #define HUNG_NS (2 * ROW_LIFE_NS)
 
 static void one_that_sleeps_or_runs_and_does_not_move_hangs(void)
@@ -61,5 +74,5 @@ static void one_that_loops_hangs_however_busy_its_cpu_is(void)
 
 SUITE(supervise, TEST(one_that_sleeps_or_runs_and_does_not_move_hangs),
       TEST(one_that_waits_for_its_cpu_does_not_hang_for_that), TEST(one_that_loops_hangs_however_busy_its_cpu_is),
-      TEST(a_life_that_passed_packets_ends_a_row), TEST(a_life_of_a_second_ends_a_row),
+      TEST(a_life_that_passed_packets_ends_a_row), TEST(a_life_of_a_second_ends_a_row), TEST(a_row_is_said_once),
       TEST(the_first_successors_of_a_row_start_at_once), TEST(pauses_grow_to_a_second_and_no_stage_is_given_up))

@@ -1,0 +1,202 @@
+/* begin.c - an instance begins, or goes on with new processes. */
+#include "begin.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <linux/capability.h>
+
+#include "keep.h"
+#include "log.h"
+#include "process.h"
+#include "shm/lock.h"
+#include "stage/stage.h"
+#include "store.h"
+
+static int exec_command(const struct hold_options *o)
+{
+	if (!o->command || !o->command[0]) {
+		log_error("no command to hand the sockets to: hold [-c FILE] -- COMMAND");
+		return EXIT_CONFIG;
+	}
+	execvp(o->command[0], o->command);
+	log_error("run %s: %s", o->command[0], log_text_of(errno));
+	return EXIT_TEMPORARY;
+}
+
+/* It was for the sockets; no process that has a packet, or a plugin, has it. */
+static void drop_capability(void)
+{
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, CAP_NET_ADMIN, 0, 0);
+}
+
+static int run_command(const struct hold_options *o, const struct sockets *sockets, const struct kept *kept)
+{
+	if (kept) {
+		store_put(sockets);
+		drop_capability();
+	}
+	return o->keeps && o->command ? keep(o->command, 0) : exec_command(o);
+}
+
+static int append_hosts(int fd, const struct hosts *hosts)
+{
+	int copy = dup(fd), err = -errno;
+	FILE *out = copy < 0 ? NULL : fdopen(copy, "w");
+
+	if (!out) {
+		err = copy < 0 ? err : -errno;
+		if (copy >= 0)
+			close(copy);
+		return err;
+	}
+	hosts_write(hosts, out);
+	return fclose(out) ? -errno : 0;
+}
+
+/*
+ * The stages start from this copy, whatever the file says later. Was it changed since it was checked, the supervisor
+ * checks the copy, and refuses one that the segment was not made for. What names stand for is part of it, so that no
+ * stage asks. A descriptor in memory, or -errno.
+ */
+static int copy_to_memory(const char *file, const struct hosts *hosts)
+{
+	int from = file ? open(file, O_RDONLY | O_CLOEXEC) : -1, to = memfd_create("ontime-config", 0);
+	int err = to < 0 || (file && from < 0) ? -errno : 0;
+	char bytes[4096];
+	ssize_t n = 0;
+
+	while (!err && file && (n = read(from, bytes, sizeof(bytes))) > 0)
+		err = write(to, bytes, (size_t)n) == n ? 0 : -EIO;
+	if (!err && n < 0)
+		err = -errno;
+	if (!err)
+		err = append_hosts(to, hosts);
+	if (from >= 0)
+		close(from);
+	if (err && to >= 0)
+		close(to);
+	return err ? err : to;
+}
+
+static int hand_on(struct sockets *sockets, struct segment *seg, const char *file, const struct hosts *hosts)
+{
+	int config = copy_to_memory(file, hosts), fd = fcntl(seg->fd, F_DUPFD, 0);
+
+	segment_close(seg);
+	if (config < 0 || fd < 0) {
+		log_error("hand on the segment and %s: %s", file ? file : "the defaults",
+			  log_text_of(config < 0 ? -config : errno));
+		return EXIT_TEMPORARY;
+	}
+	sockets_add(sockets, fd, "segment");
+	sockets_add(sockets, config, "config");
+	return sockets_hand_on(sockets);
+}
+
+static int segment_exists(const struct config *c)
+{
+	char why[WHY_BYTES];
+
+	if (!segment_is_named(c->instance, why))
+		return 0;
+	log_error("%s", why);
+	return 1;
+}
+
+int begin_new(const struct hold_options *o, const struct config *c, struct kept *kept)
+{
+	struct sockets sockets;
+	struct segment seg;
+	char why[WHY_BYTES];
+	int status;
+
+	if (segment_exists(c))
+		return EXIT_TEMPORARY;
+	if (kept) {
+		kept_want(kept, c);
+		store_let_go(kept);
+	}
+	status = sockets_open_with(&sockets, c, kept);
+	if (status)
+		return status;
+	if (segment_create(&seg, c, sockets.cookies, sockets.n - sockets.n_uncounted, why)) {
+		log_error("%s", why);
+		return EXIT_TEMPORARY;
+	}
+	segment_touch(seg.shared, seg.size_bytes); /* prefault once, so that no stage waits for zeroed pages */
+	status = hand_on(&sockets, &seg, o->file, &o->hosts);
+	if (!status)
+		status = run_command(o, &sockets, kept);
+	if (!o->keeps) /* else stages may run on, and run/stop.sh removes it */
+		segment_remove(c->instance);
+	return status;
+}
+
+/* The names of the sockets are those of the configuration that the instance has, whatever its file says by now. */
+static int name_sockets(struct sockets *sockets, const struct hold_options *o)
+{
+	static struct config in_force;
+	char path[32], why[CONFIG_WHY_BYTES];
+	int err;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", sockets->fds[sockets->n - 1]);
+	err = config_load(&in_force, path, o->n_overrides, o->overrides, why, sizeof(why));
+	if (err)
+		return options_refuse(err, why);
+	sockets_name(sockets, &in_force);
+	return 0;
+}
+
+/* From a stage that is alive, or from what was kept. */
+static int take_sockets(struct sockets *sockets, const struct segment *seg, struct kept *kept)
+{
+	for (int i = 0; i < N_STAGES; i++) {
+		pid_t pid;
+		int pidfd = process_open(seg, i, &pid);
+
+		if (pidfd < 0)
+			continue;
+		close(pidfd);
+		if (sockets_take(sockets, seg, pid) == 0)
+			return 0;
+	}
+	return kept ? kept_take_all(sockets, seg, kept) : -ENOENT;
+}
+
+int begin_adopted(const struct hold_options *o, const struct config *c, const struct segment *seg, struct kept *kept)
+{
+	struct sockets sockets;
+	char why[WHY_BYTES];
+	int status;
+
+	if (segment_must_be_mine(seg, why)) {
+		log_error("%s", why);
+		return EXIT_CONFIG;
+	}
+	if (o->keeps && segment_is_held(seg)) {
+		log_error("adopt instance '%s': a holder (pid %d) has its sockets, and starts a supervisor itself",
+			  c->instance, segment_holder_pid(seg));
+		return EXIT_TEMPORARY;
+	}
+	if (segment_is_supervised(seg)) {
+		log_error("adopt instance '%s': it has a supervisor (pid %d; 0: in another pid namespace)", c->instance,
+			  segment_supervisor_pid(seg));
+		return EXIT_TEMPORARY;
+	}
+	if (take_sockets(&sockets, seg, kept)) {
+		log_error("adopt instance '%s': no stage is alive, so its sockets are gone: run/stop.sh, then "
+			  "run/launch.sh",
+			  c->instance);
+		return EXIT_TEMPORARY;
+	}
+	status = name_sockets(&sockets, o);
+	if (!status)
+		status = sockets_hand_on(&sockets);
+	return status ? status : run_command(o, &sockets, kept);
+}

@@ -1,0 +1,21 @@
+/*
+ * begin.h - an instance begins: sockets are bound, the segment is created, and a command goes on with both. Or new
+ * processes go on with what an instance has.
+ *
+ * Rules:   what needs a name is done before anything is bound or created, and a second launch of a running instance
+ *          ends before it has touched anything.
+ *          kept: what a service manager has kept (store.h), or NULL; it is told of what is handed on.
+ */
+#ifndef ONTIME_HOLD_BEGIN_H
+#define ONTIME_HOLD_BEGIN_H
+
+#include "options.h"
+#include "sockets.h"
+
+/* begin_new - returns the exit status when it fails, or when the command has ended that it stays for (--keep). */
+int begin_new(const struct hold_options *o, const struct config *c, struct kept *kept);
+
+/* begin_adopted - likewise: the sockets are a running stage's, or those that were kept. */
+int begin_adopted(const struct hold_options *o, const struct config *c, const struct segment *seg, struct kept *kept);
+
+#endif

@@ -1,0 +1,178 @@
+/* kept.c - sockets that a service manager has kept. */
+#include "kept.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "config/group.h"
+#include "config/port.h"
+
+static int is_at(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	const struct sockaddr_in *a4 = (const struct sockaddr_in *)a, *b4 = (const struct sockaddr_in *)b;
+	const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)a, *b6 = (const struct sockaddr_in6 *)b;
+
+	if (a->ss_family != b->ss_family)
+		return 0;
+	if (a->ss_family == AF_INET)
+		return a4->sin_port == b4->sin_port && a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+	return a6->sin6_port == b6->sin6_port && a6->sin6_scope_id == b6->sin6_scope_id &&
+	       memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr)) == 0;
+}
+
+/* One is connected, the other is not. */
+static int leads_to(int fd, int out, const struct sockaddr_storage *at)
+{
+	struct sockaddr_storage is = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(is);
+	int has_peer = getpeername(fd, (struct sockaddr *)&is, &len) == 0;
+
+	if (has_peer != out)
+		return 0;
+	len = sizeof(is);
+	return (out || getsockname(fd, (struct sockaddr *)&is, &len) == 0) && is_at(&is, at);
+}
+
+/* Where the socket is that was kept for that address, and that is wanted already, or not yet; or -1. name: or any. */
+static int find_kept(const struct kept *kept, const struct address *a, int out, int is_wanted, const char *name)
+{
+	struct sockaddr_storage at;
+
+	if (address_resolve(a, &at))
+		return -1;
+	for (uint32_t i = 0; i < kept->n; i++)
+		if (kept->fds[i] >= 0 && kept->is_wanted[i] == is_wanted && leads_to(kept->fds[i], out, &at) &&
+		    (!name || strcmp(kept->names[i], name) == 0))
+			return (int)i;
+	return -1;
+}
+
+/* Who listens on an address of the configuration. */
+static void find_port(const struct config *c, const struct address *a, struct port *port)
+{
+	*port = (struct port){ 0 };
+	for (uint32_t class = 0; class < c->n_classes && port->n == 0; class++)
+		for (uint32_t i = 0; i < c->classes[class].n_listen && port->n == 0; i++)
+			if (address_is_same(&c->classes[class].listen[i], a))
+				port_of(c, class, i, port);
+}
+
+int kept_take(struct kept *kept, const struct config *c, const struct address *a, int out, const char *name)
+{
+	struct port port = { 0 };
+	int at, fd;
+
+	if (!out)
+		find_port(c, a, &port);
+	at = find_kept(kept, a, out, 1, port.n > 1 ? name : NULL);
+	fd = at < 0 ? -1 : kept->fds[at];
+	if (at >= 0)
+		kept->fds[at] = -1;
+	return fd;
+}
+
+static void want(struct kept *kept, const struct address *a, int out, const char *name)
+{
+	int at = group_is(a) && !out ? -1 : find_kept(kept, a, out, 0, name);
+
+	if (at >= 0)
+		kept->is_wanted[at] = 1;
+}
+
+static void name_member(const struct config *c, const struct port_member *m, char name[CLASS_NAME_BYTES + 8])
+{
+	snprintf(name, CLASS_NAME_BYTES + 8, "%s.in.%u", c->classes[m->class].name, m->listen);
+}
+
+static uint32_t count_at(const struct kept *kept, const struct address *a)
+{
+	struct sockaddr_storage at;
+	uint32_t n = 0;
+
+	if (address_resolve(a, &at))
+		return 0;
+	for (uint32_t i = 0; i < kept->n; i++)
+		n += kept->fds[i] >= 0 && leads_to(kept->fds[i], 0, &at);
+	return n;
+}
+
+/* A class's socket of an address that others have too: wanted if the whole group is there as it was. */
+static void want_member(struct kept *kept, const struct config *c, const struct port *port, const struct address *a,
+			const char *name)
+{
+	char other[CLASS_NAME_BYTES + 8];
+
+	if (count_at(kept, a) != port->n)
+		return;
+	for (uint32_t i = 0; i < port->n; i++) {
+		name_member(c, &port->members[i], other);
+		if (find_kept(kept, a, 0, 0, other) < 0 && find_kept(kept, a, 0, 1, other) < 0)
+			return;
+	}
+	want(kept, a, 0, name);
+}
+
+static void want_input(struct kept *kept, const struct config *c, uint32_t class, uint32_t i)
+{
+	const struct port_member own = { (uint8_t)class, (uint8_t)i };
+	const struct address *a = &c->classes[class].listen[i];
+	char name[CLASS_NAME_BYTES + 8];
+	struct port port;
+
+	port_of(c, class, i, &port);
+	name_member(c, &own, name);
+	if (port.n > 1)
+		want_member(kept, c, &port, a, name);
+	else
+		want(kept, a, 0, NULL);
+}
+
+void kept_want(struct kept *kept, const struct config *c)
+{
+	for (uint32_t class = 0; class < c->n_classes; class++) {
+		for (uint32_t i = 0; i < c->classes[class].n_listen; i++)
+			want_input(kept, c, class, i);
+		for (uint32_t i = 0; i < c->classes[class].n_dests; i++)
+			want(kept, &c->classes[class].dests[i], 1, NULL);
+	}
+}
+
+static int find_cookie(const struct kept *kept, uint64_t wanted)
+{
+	for (uint32_t i = 0; i < kept->n; i++) {
+		uint64_t cookie = 0;
+		socklen_t len = sizeof(cookie);
+
+		if (kept->fds[i] >= 0 && getsockopt(kept->fds[i], SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 &&
+		    cookie == wanted)
+			return (int)i;
+	}
+	return -1;
+}
+
+static int find_name(const struct kept *kept, const char *name)
+{
+	for (uint32_t i = 0; i < kept->n; i++)
+		if (kept->fds[i] >= 0 && strcmp(kept->names[i], name) == 0)
+			return (int)i;
+	return -1;
+}
+
+int kept_take_all(struct sockets *s, const struct segment *seg, struct kept *kept)
+{
+	static const char *const others[N_UNCOUNTED] = { "space", "segment", "config" };
+	const struct header *h = &seg->header;
+
+	memset(s, 0, sizeof(*s));
+	s->n_uncounted = N_UNCOUNTED;
+	for (uint32_t i = 0; i < h->n_sockets + N_UNCOUNTED; i++) {
+		int at = i < h->n_sockets ? find_cookie(kept, h->socket_cookies[i])
+					  : find_name(kept, others[i - h->n_sockets]);
+
+		if (at < 0)
+			return -ENOENT;
+		s->fds[s->n++] = kept->fds[at];
+	}
+	return 0;
+}

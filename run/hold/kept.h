@@ -1,0 +1,30 @@
+/*
+ * kept.h - sockets that a service manager has kept of an earlier start (store.h), and which of them are used again.
+ *
+ * Rules:   a socket is used again for the address it has. Of an address that several classes listen on, each socket
+ *          belongs to one class for good (stage/listen.h): all of them are used again, by their names, or none is.
+ *          A socket of a multicast group is made anew, since nobody can ask what it has joined.
+ */
+#ifndef ONTIME_HOLD_KEPT_H
+#define ONTIME_HOLD_KEPT_H
+
+#include "sockets.h"
+
+/* What a service manager has kept of an earlier start (store.h). */
+struct kept {
+	uint32_t n;
+	int fds[MAX_SOCKETS + N_UNCOUNTED]; /* -1: it is in use again */
+	int is_wanted[MAX_SOCKETS + N_UNCOUNTED];
+	char names[MAX_SOCKETS + N_UNCOUNTED][CLASS_NAME_BYTES + 8];
+};
+
+/* kept_want - note which are of addresses that the configuration has too. */
+void kept_want(struct kept *kept, const struct config *c);
+
+/* kept_take - the one for that address, if it is wanted, or -1. name: "CLASS.in.I". */
+int kept_take(struct kept *kept, const struct config *c, const struct address *a, int out, const char *name);
+
+/* kept_take_all - the same set as a segment was made for: 0, or -ENOENT if one is missing. */
+int kept_take_all(struct sockets *s, const struct segment *seg, struct kept *kept);
+
+#endif

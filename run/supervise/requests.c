@@ -1,0 +1,355 @@
+/* requests.c - what a supervisor is asked for, and its answers. */
+#include "requests.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hold/process.h"
+#include "log.h"
+#include "shm/lock.h"
+
+#define STARTING_MORE_NS (65 * NS_PER_S) /* a plugin's open() may read much */
+
+size_t request_describe(const struct supervisor *s, char *text, size_t bytes)
+{
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (int id = 0; id < N_STAGES; id++) {
+		const struct life *l = &s->lives[id];
+		const char *what = l->state == LIFE_DOWN ? "is down: it refused its configuration (see the log)"
+				   : l->has_told	 ? "keeps ending without passing a packet on (see the log)"
+							 : NULL;
+
+		if (what && len < bytes - 160)
+			len += (size_t)snprintf(text + len, bytes - len, "%s %s; it ended last: %s\n",
+						stage_name((enum stage_id)id), what, l->last_end);
+	}
+	if (s->stopping.step != STOP_NOT_ASKED && len < bytes - 160)
+		len += (size_t)snprintf(text + len, bytes - len, "the instance is being stopped\n");
+	return len;
+}
+
+static int is_ready(const struct supervisor *s, int id)
+{
+	return s->lives[id].state == LIFE_RUNS && segment_stage_pid(&s->seg, (enum stage_id)id) == s->lives[id].pid &&
+	       life_stage_state(&s->seg, (enum stage_id)id) == STATE_READY;
+}
+
+static void answer_status(const struct supervisor *s, struct client *client)
+{
+	char text[NOTE_BYTES];
+	size_t len = request_describe(s, text, sizeof(text));
+
+	control_say_lines(client, text);
+	if (s->manager.is_there)
+		control_say(client, "the supervisor is the main process of a service");
+	if (s->reload.asked_fd >= 0)
+		control_say(client, "a reload of %s waits for host names", s->reload.reads);
+	control_answer(client, len ? CONTROL_FAILED : CONTROL_DONE);
+}
+
+static uint64_t serial_of(const struct supervisor *s)
+{
+	/* relaxed: this process's own word */
+	return atomic_load_explicit(&s->seg.shared->stages[0].wanted_serial, memory_order_relaxed);
+}
+
+static void put_in_force(struct supervisor *s, uint64_t now)
+{
+	uint64_t serial = serial_of(s) + 1;
+
+	reload_publish(&s->reload, &s->names);
+	for (int id = 0; id < N_STAGES; id++)
+		/*
+		 * ORDER config: release; pairs with the acquire in serial_in_force(). The file first, then its number.
+		 */
+		atomic_store_explicit(&s->seg.shared->stages[id].wanted_serial, serial, memory_order_release);
+	for (int id = 0; id < N_STAGES; id++) {
+		if (s->lives[id].state == LIFE_RUNS)
+			process_signal(s->lives[id].pidfd, SIGHUP);
+		life_try_again(&s->lives[id], now);
+	}
+}
+
+void requests_reloaded(struct supervisor *s, enum reload_verdict verdict, uint64_t now)
+{
+	if (verdict == RELOAD_ASKS)
+		return;
+	if (verdict == RELOAD_IN_FORCE)
+		put_in_force(s, now);
+	for (int i = 0; i < N_CLIENTS; i++) {
+		struct client *client = &s->control.clients[i];
+
+		if (client->fd < 0 || client->asked != ASKED_RELOAD || client->serial)
+			continue;
+		if (client->number != s->reload.number) {
+			control_say(client,
+				    "another reload came before this one was judged: nothing was changed by this one");
+			control_answer(client, CONTROL_FAILED);
+			continue;
+		}
+		control_say_lines(client, s->reload.lines);
+		if (verdict != RELOAD_IN_FORCE) {
+			control_answer(client, verdict == RELOAD_RELAUNCH  ? CONTROL_RELAUNCH
+					       : verdict == RELOAD_REFUSED ? CONTROL_REFUSED
+									   : CONTROL_FAILED);
+			continue;
+		}
+		client->serial = serial_of(s);
+		client->due_ns = now + RELOAD_STAGES_NS;
+	}
+}
+
+static enum reload_verdict reload(struct supervisor *s, const char *file, uint64_t now)
+{
+	manager_reloading(&s->manager, now);
+	return reload_now(&s->reload, file, &s->config);
+}
+
+void request_reload(struct supervisor *s, const char *file, uint64_t now)
+{
+	log_reopen();
+	if (s->stopping.step != STOP_NOT_ASKED)
+		log_warn("no reload: the instance is being stopped");
+	else
+		requests_reloaded(s, reload(s, file, now), now);
+}
+
+/* The first stage that does not go by that configuration yet; -1: all do. */
+static int first_behind(const struct supervisor *s, uint64_t serial)
+{
+	for (int id = 0; id < N_STAGES; id++)
+		/* relaxed: it is looked at again */
+		if (!is_ready(s, id) ||
+		    atomic_load_explicit(&s->seg.shared->stages[id].config_serial, memory_order_relaxed) < serial)
+			return id;
+	return -1;
+}
+
+int requests_in_force(const struct supervisor *s)
+{
+	return first_behind(s, serial_of(s)) < 0;
+}
+
+static void say_in_force(struct supervisor *s, struct client *client)
+{
+	if (client->len == 0)
+		control_say(client, "no value differs");
+	control_say(client, "%s is in force in all three stages", s->reload.reads);
+	if (strcmp(s->reload.reads, s->reload.file) != 0)
+		control_say(client, "a reload without a file reads %s again", s->reload.file);
+	control_answer(client, CONTROL_DONE);
+}
+
+static void tend_reload(struct supervisor *s, struct client *client, uint64_t now)
+{
+	int behind = client->serial ? first_behind(s, client->serial) : -1;
+
+	if (client->serial && behind < 0) {
+		say_in_force(s, client);
+	} else if (now >= client->due_ns) {
+		if (client->serial)
+			control_say(client,
+				    "%s is in force, but %s has not said within %d s that it goes by it: see the log",
+				    s->reload.reads, stage_name((enum stage_id)behind),
+				    (int)(RELOAD_STAGES_NS / NS_PER_S));
+		else
+			control_say(client, "no answer about the host names of %s within %d s: the log will tell",
+				    s->reload.reads, (int)(RELOAD_HOSTS_NS / NS_PER_S));
+		control_answer(client, CONTROL_FAILED);
+	}
+}
+
+static void take_reload(struct supervisor *s, struct client *client, const char *file, uint64_t now)
+{
+	enum reload_verdict verdict;
+
+	if (*file && *file != '/') {
+		control_say(client, "reload %s: the file has to be named from / on", file);
+		control_answer(client, CONTROL_REFUSED);
+		return;
+	}
+	log_reopen();
+	client->asked = ASKED_RELOAD;
+	client->serial = 0;
+	client->due_ns = now + RELOAD_HOSTS_NS;
+	verdict = reload(s, *file ? file : NULL, now);
+	client->number = s->reload.number;
+	requests_reloaded(s, verdict, now);
+}
+
+static void restart_next(struct supervisor *s, struct client *client, uint64_t now)
+{
+	int id = 0;
+
+	while (id < N_STAGES && !(client->stages & 1u << id))
+		id++;
+	if (id == N_STAGES) {
+		control_answer(client, CONTROL_DONE);
+		return;
+	}
+	client->stages &= ~(1u << id);
+	client->at = id;
+	client->old_pid = s->lives[id].pid;
+	client->old_generation = life_generation(&s->seg, (enum stage_id)id);
+	client->last_look_ns = now;
+	client->due_ns = now + RESTART_NS;
+	client->latest_ns = client->due_ns + STARTING_MORE_NS;
+	life_restart(&s->lives[id], now);
+}
+
+static void fail_restart(struct client *client, const char *why)
+{
+	control_say(client, "%s %s: see the log", stage_name((enum stage_id)client->at), why);
+	control_answer(client, CONTROL_FAILED);
+}
+
+static void tend_restart(struct supervisor *s, struct client *client, uint64_t now)
+{
+	enum stage_id id = (enum stage_id)client->at;
+	const struct life *l = &s->lives[id];
+	uint32_t generation = life_generation(&s->seg, id);
+
+	if (is_ready(s, (int)id) && generation != client->old_generation) {
+		control_say(client, "%s restarted: pid %d -> %d, start %u", stage_name(id), client->old_pid, l->pid,
+			    generation);
+		restart_next(s, client, now);
+		return;
+	}
+	/* a slow start is none that failed */
+	if (l->state == LIFE_RUNS && life_stage_state(&s->seg, id) == STATE_STARTING)
+		client->due_ns += now - client->last_look_ns;
+	client->last_look_ns = now;
+	if (l->state == LIFE_DOWN && l->pid == 0)
+		fail_restart(client, "refused its configuration, and stays down");
+	else if (now >= client->due_ns || now >= client->latest_ns)
+		fail_restart(client, "did not come back within 5 s");
+}
+
+static void take_restart(struct supervisor *s, struct client *client, const char *which, uint64_t now)
+{
+	int who = process_who(which);
+
+	if (*which && strcmp(which, "all") != 0 && (who < 0 || who >= N_STAGES)) {
+		control_say(client, "restart %s: which stage? ingress, edf, egress or all", which);
+		control_answer(client, CONTROL_REFUSED);
+		return;
+	}
+	client->asked = ASKED_RESTART;
+	client->stages = who >= 0 ? 1u << who : (1u << N_STAGES) - 1;
+	restart_next(s, client, now);
+}
+
+void request_stop(struct supervisor *s, uint64_t now)
+{
+	manager_stopping(&s->manager);
+	stop_begin(s, now);
+	for (int i = 0; i < N_CLIENTS; i++) {
+		struct client *client = &s->control.clients[i];
+
+		if (client->fd < 0 || (client->asked != ASKED_RESTART && client->asked != ASKED_RELOAD))
+			continue;
+		control_say(client, "the instance is being stopped meanwhile");
+		control_answer(client, CONTROL_FAILED);
+	}
+}
+
+static void take_adopt(struct supervisor *s, struct client *client)
+{
+	if (s->manager.is_there) {
+		control_say(client,
+			    "instance '%s' has a supervisor (pid %d) that is the main process of a service: stop that "
+			    "service",
+			    s->config.instance, getpid());
+		control_answer(client, CONTROL_REFUSED);
+		return;
+	}
+	control_say(client, "the supervisor (pid %d) lets the stages go, for another one", getpid());
+	control_answer(client, CONTROL_DONE);
+	s->lets_go = 1;
+}
+
+static void take_change(struct supervisor *s, struct client *client, const char *word, const char *rest, uint64_t now)
+{
+	if (strcmp(word, "stop") == 0) {
+		client->asked = ASKED_STOP;
+		request_stop(s, now);
+	} else if (s->stopping.step != STOP_NOT_ASKED) {
+		control_say(client, "no %s: the instance is being stopped", word);
+		control_answer(client, CONTROL_FAILED);
+	} else if (strcmp(word, "adopt") == 0) {
+		take_adopt(s, client);
+	} else if (strcmp(word, "restart") == 0) {
+		take_restart(s, client, rest, now);
+	} else {
+		take_reload(s, client, rest, now);
+	}
+}
+
+static int is_change(const char *word)
+{
+	return strcmp(word, "restart") == 0 || strcmp(word, "reload") == 0 || strcmp(word, "stop") == 0 ||
+	       strcmp(word, "adopt") == 0;
+}
+
+void requests_take(void *arg, struct client *client, char *request, int is_allowed)
+{
+	struct supervisor *s = arg;
+	char *rest = strchr(request, ' ');
+	uint64_t now = now_ns();
+
+	if (rest)
+		*rest++ = '\0';
+	if (strcmp(request, "status") == 0) {
+		answer_status(s, client);
+	} else if (!is_change(request)) {
+		control_say(client, "unknown request \"%.40s\": status, restart [STAGE], reload [FILE], stop or adopt",
+			    request);
+		control_answer(client, CONTROL_REFUSED);
+	} else if (!is_allowed) {
+		control_say(client, "%s: only the user of the instance (uid %d) and root may do that", request,
+			    (int)geteuid());
+		control_answer(client, CONTROL_REFUSED);
+	} else {
+		take_change(s, client, request, rest ? rest : "", now);
+	}
+}
+
+int requests_any(const struct supervisor *s)
+{
+	for (int i = 0; i < N_CLIENTS; i++)
+		if (s->control.clients[i].fd >= 0)
+			return 1;
+	return 0;
+}
+
+void requests_tend(struct supervisor *s, uint64_t now)
+{
+	for (int i = 0; i < N_CLIENTS; i++) {
+		struct client *client = &s->control.clients[i];
+
+		if (client->fd >= 0 && client->asked == ASKED_RELOAD)
+			tend_reload(s, client, now);
+		else if (client->fd >= 0 && client->asked == ASKED_RESTART)
+			tend_restart(s, client, now);
+	}
+}
+
+void requests_end(struct supervisor *s)
+{
+	char how[128];
+
+	stop_describe(s, how, sizeof(how));
+	for (int i = 0; i < N_CLIENTS && s->stopping.step == STOP_DONE; i++) {
+		struct client *client = &s->control.clients[i];
+
+		if (client->fd < 0 || client->asked != ASKED_STOP)
+			continue;
+		if (s->stopping.left_pkts)
+			control_say(client, "%s", how);
+		control_answer(client, CONTROL_DONE);
+	}
+}

@@ -1,0 +1,95 @@
+# shellcheck shell=sh disable=SC2154,SC2034
+# systemd.sh - a systemd of a test's own, with the units installed. Sourced, with $home, $build and $work set.
+#
+# It is PID 1 of namespaces of its own. It knows the units of ontime, the journal, and empty targets that every unit depends on by
+# default. /run, /dev/shm, the bpffs and the network are its own; /etc and /usr/local are overlays that end with it: `make install` and
+# systemd-sysusers work in there as an operator's do. inside COMMAND runs a command there.
+
+boot_script() {
+	cat <<-END
+		set -e
+		mount -t tmpfs tmpfs /run
+		mount -t tmpfs tmpfs /dev/shm
+		mkdir -p /run/cgroup
+		for directory in etc usr/local; do
+			mkdir -p /run/over/\$directory/upper /run/over/\$directory/work
+			mount -t overlay overlay -o lowerdir=/\$directory,upperdir=/run/over/\$directory/upper,workdir=/run/over/\$directory/work /\$directory
+		done
+		make -s -C "$home" install
+		systemd-sysusers /usr/local/lib/sysusers.d/ontime.conf
+		sed -i 's/^policy = .*/policy = edf/' /etc/ontime/ontime.conf
+		mount -t bpf -o mode=700 bpf /sys/fs/bpf && touch "$work/bpffs" || true
+		mount -t cgroup2 cgroup2 /run/cgroup
+		mount --move /run/cgroup /sys/fs/cgroup
+		ip link set lo up
+		cd "$home"
+		exec env -i container=test PATH="$PATH" SYSTEMD_UNIT_PATH="$work/units:/run/systemd/system:/usr/local/lib/systemd/system" SYSTEMD_PROC_CMDLINE= \\
+			/lib/systemd/systemd --system --log-target=console --unit=basic.target
+	END
+}
+
+write_units() {
+	mkdir "$work/units" "$work/units/ontime@default.service.d"
+	for target in sysinit basic shutdown sockets network nss-lookup multi-user; do
+		printf '[Unit]\nDescription=%s\nDefaultDependencies=no\n' "$target" >"$work/units/$target.target"
+	done
+	cp /lib/systemd/system/systemd-journald.service /lib/systemd/system/systemd-journald.socket "$work/units"
+	printf '[Service]\nWatchdogSec=3s\n' >"$work/units/ontime@default.service.d/test.conf" # for a test that ends soon
+}
+
+start_systemd() {
+	conf=/etc/ontime/ontime.conf
+	write_units
+	boot_script >"$work/boot"
+	unshare --mount --pid --fork --kill-child --mount-proc --net --ipc --uts sh "$work/boot" >"$work/systemd.log" 2>&1 </dev/null &
+	outer=$!
+	eventually is_booted && inside systemctl start systemd-journald.service && has_bpffs=$([ ! -e "$work/bpffs" ] || echo 1)
+}
+
+is_booted() {
+	init=$(pgrep -P "$outer") && inside systemctl is-active basic.target 2>/dev/null
+}
+
+inside() { # COMMAND...
+	nsenter -t "$init" -r -m -p -n -i -u --wdns="$home" timeout 60 env ONTIME_HISTOGRAMS=off ONTIME_BUILD="$build" "$@"
+}
+
+stop_systemd() {
+	[ -n "${outer:-}" ] || return 0
+	kill -KILL "$outer" 2>/dev/null || true
+	wait "$outer" 2>/dev/null || true
+	while [ -n "${init:-}" ] && kill -0 "$init" 2>/dev/null; do
+		sleep 0.05
+	done
+	outer=
+}
+
+under_load() { # SECONDS COMMAND...: while 20,000 packets/s go through, and all come out
+	inside "$build/load" -c "$conf" --rate 20000 --seconds "$1" --size 0-1472 >"$work/load" 2>&1 &
+	load=$!
+	shift
+	sleep 0.5
+	done=0
+	"$@" || done=$?
+	kill -0 "$load" || { echo "the load was over before: nothing is shown" && return 1; }
+	wait "$load" || done=$?
+	[ "$done" != 0 ] || ! grep 'not delivered' "$work/load" || done=1
+	[ "$done" = 0 ] || cat "$work/load"
+	return "$done"
+}
+
+main_pid() {
+	inside systemctl show -p MainPID --value ontime@default
+}
+
+pid_of() { # STAGE
+	inside "$build/hold" --stages -i default | sed -n "s/^$1 \([0-9]*\) ready .* 1\$/\1/p"
+}
+
+all_ready() {
+	inside "$build/hold" --stages -i default 2>/dev/null | grep -c ' ready .* 1$' | grep -qx 3
+}
+
+is_balanced() {
+	inside "$build/stat" --once -i default | grep -x balanced
+}
