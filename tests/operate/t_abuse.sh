@@ -18,7 +18,7 @@ dir=$ONTIME_RUN_DIR/$instance
 listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
 send=$((listen + 10000))
 sed "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/; s/^hung = .*/hung = 60s/; s/^heartbeat = .*/heartbeat = 1s/
-	s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/ontime.conf >"$conf"
+	s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" build/full.conf >"$conf"
 cp "$conf" "$work/good.conf"
 stranger=
 trap 'kill $stranger 2>/dev/null || true; run/stop.sh -i "$instance" >/dev/null 2>&1 || true; [ ! -e "$work/full" ] || umount -l "$work/full" 2>/dev/null || true; rm -rf "$work"' EXIT

@@ -15,7 +15,7 @@ instance=control$$
 dir=$ONTIME_RUN_DIR/$instance
 listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
 send=$((listen + 10000))
-sed "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/ontime.conf >"$conf"
+sed "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" build/full.conf >"$conf"
 cp "$conf" "$work/good.conf"
 main=
 manager=
@@ -106,7 +106,7 @@ ontime: medium.budget: 11ms -> 10ms
 ontime: reload $conf: some changes need a relaunch: nothing was changed" run/reload.sh -i "$instance" || return 1
 	mv "$conf" "$work/away"
 	fails_with 2 "reload $conf: No such file or directory: nothing was changed" run/reload.sh -i "$instance" || return 1
-	fails_with 2 'unknown option' run/reload.sh "$instance" && budget_is 11000000 && cp "$work/good.conf" "$conf" && run/reload.sh -i "$instance"
+	fails_with 2 'not an option' run/reload.sh "$instance" && budget_is 11000000 && cp "$work/good.conf" "$conf" && run/reload.sh -i "$instance"
 }
 
 names_the_stage_that_is_behind() { # and does not wait for it without end

@@ -78,7 +78,7 @@ reload_says() { # STATUS PATTERN
 
 reloads() { # in force, again, only with a relaunch, refused
 	sed -i 's/^budget = 200ms/budget = 150ms/' "$conf"
-	reload_says 0 '  high.budget: 200ms -> 150ms' && says 'budget = 150ms' run/ontime config && reload_says 0 'nothing in it has changed' || return 1
+	reload_says 0 'ontime: high.budget: 200ms -> 150ms' && says 'budget = 150ms' run/ontime config && reload_says 0 'no value differs' || return 1
 	cp "$conf" "$work/good"
 	sed -i 's/^budget = 150ms/budget = 140ms/; s/^payload_bytes = .*/payload_bytes = 1000B/' "$conf"
 	reload_says 3 'payload_bytes: .* (needs a relaunch)' || return 1
