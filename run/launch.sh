@@ -73,8 +73,9 @@ if [ "$status" = 0 ]; then
 	done
 	printf '%s\n' "$found" | grep -q ' 1$' || [ -n "$service" ] || die 1 "instance '$instance' was not stopped cleanly: $(typed stop) removes what is left"
 	mode=${mode:---adopt}
-	if ! printf '%s\n' "$found" | grep -q ' 1$'; then # all were killed at once, and a service manager wants it to run
-		exec 9<&-                                    # stop.sh takes the lock
+	# A stop that was killed half-way is gone on with. Were all killed at once, a service manager wants it to run again.
+	if "$build/hold" --stopping -i "$instance" || ! printf '%s\n' "$found" | grep -q ' 1$'; then
+		exec 9<&- # stop.sh takes the lock
 		"$here/stop.sh" -i "$instance" >&2
 		lock_instances
 		mode=

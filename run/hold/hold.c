@@ -248,6 +248,8 @@ static int run_with_segment(const struct hold_options *o, const struct config *c
 		status = adopt(o, c, &seg);
 	} else if (strcmp(o->mode, "--supervisor") == 0) {
 		status = answer_supervisor(&seg);
+	} else if (strcmp(o->mode, "--stopping") == 0) {
+		status = answer_stopping(&seg);
 	} else if (strcmp(o->mode, "--holder") == 0) {
 		status = answer_holder(&seg);
 	} else if (strcmp(o->mode, "--signal") == 0) {

@@ -154,6 +154,17 @@ changes_during_a_stop() { # are refused in one line
 		fails_with 1 'no restart: the instance is being stopped' run/restart.sh edf -i "$instance" && wait $! && load_is_whole && nothing_is_left
 }
 
+launch_after_half_a_stop() { # whose supervisor and holder were killed: that is gone on with, then it is launched
+	sed 's/^rate = .*/rate = 2Mbit/' "$work/good.conf" >"$conf" && run/launch.sh -c "$conf" >"$work/launched" || return 1
+	slow_load
+	eventually has_received_all || return 1
+	"$ONTIME_BUILD/hold" --ask stop -i "$instance" >"$work/stop" 2>&1 &
+	eventually is_being_stopped && orphan "$instance" && cp "$work/good.conf" "$conf" && run/launch.sh -c "$conf" >"$work/launched" 2>&1 && status=0 || status=1
+	cat "$work/stop" "$work/launched"
+	[ "$(sed -n 1,2p "$work/launched")" = "ontime: instance '$instance' is stopped
+ontime: instance '$instance' is running" ] && ready && load_is_whole && run/stop.sh -i "$instance" && return "$status"
+}
+
 two_launches() { # at once: one runs, the other says who does
 	cp "$work/good.conf" "$conf"
 	run/launch.sh -c "$conf" >"$work/first" 2>&1 &
@@ -225,6 +236,7 @@ check "a stop during a reload" stop_during_a_reload
 check "it runs again" fresh
 check "a launch during a stop" launch_during_a_stop
 check "a reload and a restart during a stop" changes_during_a_stop
+check "a launch after a stop that was killed half-way" launch_after_half_a_stop
 check "two launches at once" two_launches
 check "a second supervisor" a_second_supervisor
 if [ "$(id -u)" = 0 ]; then
