@@ -101,11 +101,16 @@ hangup_storm() { # a thousand of them, and the last file is what is in force
 		load_is_whole && is_balanced && run/status.sh -i "$instance"
 }
 
+egress_has_reloaded() { # once more
+	[ "$(grep -c 'egress: reloaded' "$dir/log")" -gt "$reloads" ]
+}
+
 stop_during_a_reload() { # which waits for a frozen stage; it gets one line, and the stop what it was asked for
 	kill -STOP "$(pid_of edf)"
+	reloads=$(grep -c 'egress: reloaded' "$dir/log")
 	run/reload.sh -i "$instance" >"$work/reload" 2>&1 &
 	reload=$!
-	eventually grep -q 'egress: reloaded' "$dir/log" || return 1
+	eventually egress_has_reloaded || return 1
 	[ "$(run/stop.sh -i "$instance")" = "ontime: instance '$instance' is stopped" ] || return 1
 	wait "$reload" && return 1 || [ $? = 1 ] || return 1
 	cat "$work/reload"
