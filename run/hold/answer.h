@@ -22,6 +22,9 @@ int answer_holder(const struct segment *seg);
 /* answer_instances - the names of those that run here. 0, or 1: there is none. */
 int answer_instances(void);
 
+/* answer_stopping - 0: a stop has begun, and has not ended. */
+int answer_stopping(const struct segment *seg);
+
 /* answer_classes - a line per class: its addresses and its budget, for people. */
 void answer_classes(const struct config *c);
 
