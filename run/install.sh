@@ -76,7 +76,7 @@ put_programs() {
 }
 
 put_scripts() {
-	for script in launch stop restart status stress supervisor deps; do
+	for script in launch stop restart drain status stress supervisor deps; do
 		put 755 run/$script.sh "$LIBEXECDIR/ontime/run/$script.sh"
 	done
 	for script in run/stress/*.sh; do
@@ -89,7 +89,7 @@ put_scripts() {
 }
 
 put_links() {
-	for name in launch stop restart status stress; do
+	for name in launch stop restart drain status stress; do
 		put_link "$LIBEXECDIR/ontime/run/$name.sh" "$BINDIR/ontime-$name"
 	done
 	for name in $typed; do

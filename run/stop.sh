@@ -46,6 +46,7 @@ found=$("$build/hold" --stages --own -i "$instance" 2>&1) || case $found in
 *"nothing of it is touched"*) die 1 "${found#hold: }" ;;
 *"not running"*) [ -d "$dir" ] || finish "instance '$instance' is not running" ;;
 esac
+mark_drained || true
 # First who would start a stage again. One that is being started just now may have a stage to start, without which nothing
 # drains. Another user's, or one in another container, is not ours to end.
 await_supervisor || true

@@ -97,10 +97,14 @@ keep_log() { # of a run that is over: INSTANCE.log has it behind those before it
 remove_files() { # of the instance, but no directory that is not our own, and nothing in it that we do not put there
 	[ "$(stat -c '%u %F' "$dir" 2>/dev/null)" = "$(id -u) directory" ] || return 0
 	rm -f "$dir/log"
-	for file in supervisor.pid active.conf launched stages; do
+	for file in supervisor.pid active.conf launched stages drain; do
 		rm -f "$dir/$file" "$dir/$file.new"
 	done
 	rmdir "$dir" 2>/dev/null || true
+}
+
+mark_drained() { # load balancers are told at once to go elsewhere (run/dash/ready.h)
+	[ "$(stat -c '%u %F' "$dir" 2>/dev/null)" = "$(id -u) directory" ] && (umask 077 && : >"$dir/drain") 2>/dev/null
 }
 
 instance_of() { # ARGS: the instance that -i, -c or --instance name; reads the file leniently: it may be broken by now
