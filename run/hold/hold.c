@@ -127,6 +127,17 @@ static int hold(const struct hold_options *o, const struct config *c)
 	return status;
 }
 
+/* For a segment that another container has made. No `space`: what edf has of it would be another. */
+static int bind_only(const struct hold_options *o, const struct config *c)
+{
+	struct sockets sockets;
+	int status = sockets_open_inputs(&sockets, c);
+
+	if (!status)
+		status = sockets_hand_on(&sockets);
+	return status ? status : exec_command(o);
+}
+
 static int create_only(const struct config *c)
 {
 	struct segment seg;
@@ -207,6 +218,8 @@ static int run_without_segment(const struct hold_options *o, const struct config
 		answer_classes(c);
 	else if (strcmp(o->mode, "--segment") == 0)
 		return create_only(c);
+	else if (strcmp(o->mode, "--bind") == 0)
+		return bind_only(o, c);
 	else if (strcmp(o->mode, "") == 0)
 		return hold(o, c);
 	else if (strcmp(o->mode, "--check") == 0)
@@ -272,7 +285,7 @@ static int run_with_segment(const struct hold_options *o, const struct config *c
  */
 static int load(struct config *c, struct hold_options *o, char why[CONFIG_WHY_BYTES])
 {
-	static const char *const asking[] = { "", "--check", "--classes", "--segment" };
+	static const char *const asking[] = { "", "--check", "--classes", "--segment", "--bind" };
 	struct config_source source = {
 		.file = o->file, .argc = o->n_overrides, .argv = o->overrides, .hosts = &o->hosts
 	};

@@ -16,6 +16,7 @@ static const struct {
 	{ "--adopt", "take the sockets from a running stage, exec COMMAND" },
 	{ "--beside", "PID: hold what was handed on for the supervisor PID, and start COMMAND when that is killed" },
 	{ "--segment", "create the segment only, for sockets that systemd holds" },
+	{ "--bind", "bind the input sockets only, for a segment that is there, and exec COMMAND" },
 	{ "--stages", "NAME PID STATE STARTS AGE_S BEAT_AGE_MS HAS_WORK ALIVE, a line per stage\n"
 		      "                (--own: refused if the instance is another user's)" },
 	{ "--held", "packets in all lanes" },
@@ -34,7 +35,7 @@ void options_help(void)
 {
 	puts("hold - bind ontime's sockets, create its segment, hand both on.\n\n"
 	     "usage: hold [-c FILE] [--KEY=VALUE]... -- COMMAND [ARG]...\n"
-	     "       hold --check [--against FILE] | --name | --classes | --segment | --adopt  [-c FILE] "
+	     "       hold --check [--against FILE] | --name | --classes | --segment | --adopt | --bind  [-c FILE] "
 	     "[--KEY=VALUE]...\n"
 	     "       hold --stages [--own] | --held | --supervisor | --holder | --remove [--force]  -i INSTANCE\n"
 	     "       hold --signal WHO SIGNAL | --restart STAGE  -i INSTANCE\n"

@@ -140,21 +140,34 @@ static int open_one(struct sockets *s, const struct config *c, uint32_t class, i
 	return EXIT_TEMPORARY;
 }
 
+static int open_all(struct sockets *s, const struct config *c, int out)
+{
+	for (uint32_t class = 0; class < c->n_classes; class++) {
+		uint32_t n = out ? c->classes[class].n_dests : c->classes[class].n_listen;
+
+		for (uint32_t i = 0; i < n; i++)
+			if (open_one(s, c, class, out, i)) {
+				close_all(s);
+				return EXIT_TEMPORARY;
+			}
+	}
+	return 0;
+}
+
+int sockets_open_inputs(struct sockets *s, const struct config *c)
+{
+	memset(s, 0, sizeof(*s));
+	return open_all(s, c, 0);
+}
+
 int sockets_open(struct sockets *s, const struct config *c)
 {
-	int space;
+	int space, status = sockets_open_inputs(s, c);
 
-	memset(s, 0, sizeof(*s));
-	for (int out = 0; out < 2; out++)
-		for (uint32_t class = 0; class < c->n_classes; class++) {
-			uint32_t n = out ? c->classes[class].n_dests : c->classes[class].n_listen;
-
-			for (uint32_t i = 0; i < n; i++)
-				if (open_one(s, c, class, out, i)) {
-					close_all(s);
-					return EXIT_TEMPORARY;
-				}
-		}
+	if (!status)
+		status = open_all(s, c, 1);
+	if (status)
+		return status;
 	space = eventfd(0, EFD_NONBLOCK);
 	if (space < 0) {
 		log_error("make the eventfd of free space: %s", log_text_of(errno));

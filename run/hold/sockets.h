@@ -34,6 +34,9 @@ void sockets_add(struct sockets *s, int fd, const char *name);
 /* sockets_open - 0, or the exit status after one line; nothing stays open then. */
 int sockets_open(struct sockets *s, const struct config *c);
 
+/* sockets_open_inputs - likewise of the input sockets alone. */
+int sockets_open_inputs(struct sockets *s, const struct config *c);
+
 /* sockets_take - the same set out of a running stage, checked against the segment. 0 or -errno, after one line. */
 int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage);
 
