@@ -79,7 +79,7 @@ put_scripts() {
 	for script in launch stop restart drain status stress supervisor deps; do
 		put 755 run/$script.sh "$LIBEXECDIR/ontime/run/$script.sh"
 	done
-	for script in run/stress/*.sh; do
+	for script in run/stress/*.sh run/deploy/*.sh; do
 		put 755 "$script" "$LIBEXECDIR/ontime/$script"
 	done
 	put 644 run/supervise/lib.sh "$LIBEXECDIR/ontime/run/supervise/lib.sh"
