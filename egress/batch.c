@@ -29,38 +29,73 @@ int batch_admits(struct sender *s, uint32_t class, uint32_t index, uint64_t now)
 	return v->departures[index].drop == DROP_NONE;
 }
 
-static int joins_run(const struct batch *b, uint32_t len_bytes)
+/*
+ * What a packet leaves with. An ECN-capable one that has used the given part of its budget is marked, so that its
+ * sender slows down before packets are late. Congestion that it met before is kept, unless nothing is.
+ */
+static uint8_t decide_tos(struct sender *s, uint32_t class, uint32_t index, uint64_t now)
 {
-	return b->n_msgs > 0 && b->run_len_bytes > 0 && len_bytes > 0 && len_bytes <= b->run_len_bytes &&
-	       b->run_len_bytes < b->gso_below_bytes && b->run_total_bytes + len_bytes <= GSO_MOST_BYTES;
+	const struct class_config *c = &s->stage->config.classes[class];
+	const struct arrival *a = &s->stage->seg.views[class].arrivals[index];
+	uint8_t dscp = c->dscp == DSCP_KEEP ? a->tos >> 2 : (uint8_t)c->dscp;
+	uint8_t ecn = c->ecn == ECN_OFF ? TOS_NOT_ECT : a->tos & TOS_ECN;
+	uint64_t mark_at_ns = a->arrived_at_ns + c->budget_ns / 100 * c->ecn_mark_at_percent;
+	int marks = c->ecn == ECN_MARK && (ecn == TOS_ECT_0 || ecn == TOS_ECT_1) && now >= mark_at_ns;
+
+	s->stage->seg.views[class].departures[index].marked = (uint8_t)marks;
+	return (uint8_t)(dscp << 2 | (marks ? TOS_CE : ecn));
 }
 
-static void write_segment_size(struct egress_journal *j, uint32_t i, uint32_t len_bytes)
+static int joins_run(const struct batch *b, uint32_t len_bytes, uint8_t tos)
 {
-	struct msghdr *m = &j->msgs[i].msg_hdr;
-	uint16_t size = (uint16_t)len_bytes;
-	struct cmsghdr *c = (struct cmsghdr *)j->control[i]; /* not m->msg_control, which others can write to */
+	return tos == b->run_tos && b->n_msgs > 0 && b->run_len_bytes > 0 && len_bytes > 0 &&
+	       len_bytes <= b->run_len_bytes && b->run_len_bytes < b->gso_below_bytes &&
+	       b->run_total_bytes + len_bytes <= GSO_MOST_BYTES;
+}
 
-	m->msg_control = c;
-	m->msg_controllen = CMSG_SPACE(sizeof(size));
-	c->cmsg_level = SOL_UDP;
-	c->cmsg_type = UDP_SEGMENT;
-	c->cmsg_len = CMSG_LEN(sizeof(size));
-	memcpy(CMSG_DATA(c), &size, sizeof(size));
+/* One more thing said beside the last message's payload. */
+static void say(struct batch *b, struct egress_journal *j, int level, int type, const void *value, size_t bytes)
+{
+	struct msghdr *m = &j->msgs[b->n_msgs - 1].msg_hdr;
+	uint8_t *control = j->control[b->n_msgs - 1]; /* not m->msg_control, which others can write to */
+	struct cmsghdr *c = (struct cmsghdr *)(control + b->control_bytes);
+
+	c->cmsg_level = level;
+	c->cmsg_type = type;
+	c->cmsg_len = CMSG_LEN(bytes);
+	memcpy(CMSG_DATA(c), value, bytes);
+	b->control_bytes += (uint32_t)CMSG_SPACE(bytes);
+	m->msg_control = control;
+	m->msg_controllen = b->control_bytes;
+}
+
+static void say_segment_size(struct batch *b, struct egress_journal *j)
+{
+	uint16_t size = (uint16_t)b->run_len_bytes;
+
+	say(b, j, SOL_UDP, UDP_SEGMENT, &size, sizeof(size));
+}
+
+static void say_tos(struct batch *b, struct egress_journal *j)
+{
+	int v4 = b->to->to->at.ss_family == AF_INET, tos = b->run_tos;
+
+	say(b, j, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof(tos));
 }
 
 static void extend_run(struct batch *b, struct egress_journal *j, uint32_t len_bytes)
 {
 	j->msgs[b->n_msgs - 1].msg_hdr.msg_iovlen++;
 	if (b->run_pkts == 1)
-		write_segment_size(j, b->n_msgs - 1, b->run_len_bytes);
+		say_segment_size(b, j);
 	b->run_total_bytes += len_bytes;
 	b->run_pkts++;
 	if (len_bytes < b->run_len_bytes)
 		b->run_len_bytes = 0; /* a shorter packet ends the run */
 }
 
-static void begin_message(struct batch *b, struct egress_journal *j, struct iovec *vector, uint32_t len_bytes)
+static void begin_message(struct batch *b, struct egress_journal *j, struct iovec *vector, uint32_t len_bytes,
+			  uint8_t tos)
 {
 	if (b->n_msgs == 0)
 		b->first_len_bytes = len_bytes;
@@ -68,6 +103,10 @@ static void begin_message(struct batch *b, struct egress_journal *j, struct iove
 	j->msgs[b->n_msgs++].msg_hdr = (struct msghdr){ .msg_iov = vector, .msg_iovlen = 1 };
 	b->run_len_bytes = b->run_total_bytes = len_bytes;
 	b->run_pkts = 1;
+	b->run_tos = tos;
+	b->control_bytes = 0;
+	if (tos != b->to->tos)
+		say_tos(b, j);
 }
 
 static void add_packet(struct batch *b, struct sender *s, uint32_t index, uint64_t now)
@@ -75,15 +114,16 @@ static void add_packet(struct batch *b, struct sender *s, uint32_t index, uint64
 	const struct lane_view *v = &s->stage->seg.views[b->class];
 	const struct result *r = &v->results[index];
 	struct iovec *vector = &s->journal->vectors[b->n_pkts];
+	uint8_t tos = decide_tos(s, b->class, index, now);
 
 	stage_check_length(s->stage, b->class, r->len_bytes);
 	v->departures[index].handed_at_ns = now;
 	vector->iov_base = lane_payload(v, index) + (r->second ? v->second_offset : 0);
 	vector->iov_len = r->len_bytes;
-	if (joins_run(b, r->len_bytes))
+	if (joins_run(b, r->len_bytes, tos))
 		extend_run(b, s->journal, r->len_bytes);
 	else
-		begin_message(b, s->journal, vector, r->len_bytes);
+		begin_message(b, s->journal, vector, r->len_bytes, tos);
 	b->pkts[b->n_msgs - 1]++;
 	b->n_pkts++;
 	b->wire_bytes += r->len_bytes + b->to->overhead_bytes;

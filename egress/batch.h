@@ -4,7 +4,9 @@
  * Memory:  the vector of messages lies in the journal, where the kernel marks it and a successor reads it. What this
  *          process believes of it is kept apart, in struct batch, because others can write to the segment.
  * Rules:   packets of equal size form a run, which goes as one message (a super-datagram, UDP_SEGMENT) whose last part
- *          may be shorter. Dropped packets between them are released with the message before them.
+ *          may be shorter, and all of whose packets have one type of service. What that is, is said with a message
+ *          where it is another one than the socket's. Dropped packets between them are released with the message before
+ *          them.
  * Source:  udp(7) UDP_SEGMENT.
  */
 #ifndef ONTIME_BATCH_H
@@ -20,6 +22,8 @@ struct batch {
 	uint32_t gso_below_bytes; /* of `to`, as of now */
 	uint32_t scanned; /* slots judged: packets to send and dropped ones */
 	uint32_t run_len_bytes, run_total_bytes, run_pkts; /* of the last message, while it can take more */
+	uint8_t run_tos; /* of the last message */
+	uint32_t control_bytes; /* likewise: what it says beside its payload */
 	uint32_t first_len_bytes; /* length of the packets of the first message */
 	uint16_t released[BATCH]; /* slots released once message i is sent; as in the journal */
 	uint8_t pkts[BATCH]; /* packets of message i */

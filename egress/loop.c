@@ -188,6 +188,7 @@ static void reload(struct stage *s)
 	if (l->gso != s->config.gso)
 		send_use_gso(&l->sender, (int)s->config.gso);
 	l->gso = s->config.gso;
+	send_set_tos(&l->sender);
 }
 
 static int open_loop(struct stage *s)

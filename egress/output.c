@@ -83,23 +83,52 @@ static int is_same_host(const struct sockaddr_storage *a, const struct sockaddr_
 		 IN6_IS_ADDR_MC_NODELOCAL(&a6.sin6_addr));
 }
 
+/* What a socket needs to know before it is connected. */
+static int aim(const struct output *o, int fd)
+{
+	int on = (int)o->options->broadcast;
+
+	if (on)
+		setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
+	return group_aim(fd, o->to, o->options->group_ttl, o->options->group_loop);
+}
+
 /* The local address that a new socket gets on the way to a destination. 0, or why there is none. */
-static int ask_way(const struct sockaddr_storage *to, socklen_t len, struct sockaddr_storage *local)
+static int ask_way(const struct output *o, const struct sockaddr_storage *to, struct sockaddr_storage *local)
 {
 	int fd = socket(to->ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err = 0;
 	socklen_t local_len = sizeof(*local);
 
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (const struct sockaddr *)to, len) < 0 ||
-	    getsockname(fd, (struct sockaddr *)local, &local_len) < 0)
+	err = aim(o, fd);
+	if (!err && (connect(fd, (const struct sockaddr *)to, o->to->len) < 0 ||
+		     getsockname(fd, (struct sockaddr *)local, &local_len) < 0))
 		err = -errno;
 	close(fd);
 	return err;
 }
 
+/* The socket itself; by which interface it sends to a group cannot be asked later. */
+static int aim_own(struct output *o)
+{
+	uint32_t interface = group_interface(o->to);
+	int err = aim(o, o->fd);
+
+	if (!err)
+		o->interface = interface;
+	return err;
+}
+
+static int connect_to(struct output *o, const struct sockaddr_storage *to)
+{
+	int err = aim_own(o);
+
+	return !err && connect(o->fd, (const struct sockaddr *)to, o->to->len) < 0 ? -errno : err;
+}
+
 /* In place, and on the same port if possible, because a peer may know us by it. */
-static int connect_again(const struct output *o, const struct sockaddr_storage *to)
+static int connect_again(struct output *o, const struct sockaddr_storage *to)
 {
 	struct address was = end_of(o->fd, getsockname);
 	struct sockaddr none = { .sa_family = AF_UNSPEC };
@@ -114,7 +143,7 @@ static int connect_again(const struct output *o, const struct sockaddr_storage *
 		bind(o->fd, (const struct sockaddr *)&v4, v4.sin_port ? sizeof(v4) : 0);
 	else
 		bind(o->fd, (const struct sockaddr *)&v6, v6.sin6_port ? sizeof(v6) : 0);
-	return connect(o->fd, (const struct sockaddr *)to, o->to->len) < 0 ? -errno : 0;
+	return connect_to(o, to);
 }
 
 /*
@@ -162,9 +191,18 @@ static int connect_first(struct output *o)
 	struct sockaddr_storage to;
 	int err = address_resolve(o->to, &to);
 
-	if (!err && connect(o->fd, (const struct sockaddr *)&to, o->to->len) < 0)
-		err = -errno;
+	if (!err)
+		err = connect_to(o, &to);
 	return err ? tell_no_way(o, err) : 0;
+}
+
+void output_set_tos(struct output *o)
+{
+	int v4 = o->to->at.ss_family == AF_INET;
+	int tos = o->options->dscp == DSCP_KEEP ? 0 : (int)(o->options->dscp << 2);
+
+	if (setsockopt(o->fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof(tos)) == 0)
+		o->tos = (uint8_t)tos;
 }
 
 int output_make(struct output *o, const struct class_config *c, uint32_t i, int gso)
@@ -172,12 +210,14 @@ int output_make(struct output *o, const struct class_config *c, uint32_t i, int 
 	const struct address *to = &c->dests[i];
 	int family = to->at.ss_family, on = 1, err;
 
-	*o = (struct output){ .to = to, .class = c->name, .has_way = 1 };
+	*o = (struct output){ .to = to, .options = c, .class = c->name, .has_way = 1 };
 	o->overhead_bytes = family == AF_INET ? IPV4_UDP_BYTES : IPV6_UDP_BYTES;
 	o->gso_below_bytes = gso ? GSO_NO_LIMIT : 0;
 	o->fd = handed_socket(c->name, "out", i);
 	if (o->fd >= 0) {
 		o->has_way = end_of(o->fd, getpeername).len != 0; /* if not, hold has said so */
+		aim_own(o);
+		output_set_tos(o);
 		return 0;
 	}
 	o->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -185,6 +225,7 @@ int output_make(struct output *o, const struct class_config *c, uint32_t i, int 
 		return -errno;
 	setsockopt(o->fd, family == AF_INET ? SOL_IP : SOL_IPV6, family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &on,
 		   sizeof(on));
+	output_set_tos(o);
 	err = connect_first(o);
 	return is_no_way(-err) ? 0 : err;
 }
@@ -203,8 +244,9 @@ static int repair(struct output *o)
 	}
 	err = address_resolve(o->to, &to);
 	if (!err)
-		err = ask_way(&to, o->to->len, &local);
-	if (!err && is_same_host(&peer.at, &to) && is_same_host(&was.at, &local)) {
+		err = ask_way(o, &to, &local);
+	if (!err && is_same_host(&peer.at, &to) && is_same_host(&was.at, &local) &&
+	    (!group_is(o->to) || o->interface == group_interface(o->to))) {
 		if (o->has_way)
 			return 0;
 	} else if (!err) {

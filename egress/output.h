@@ -27,8 +27,10 @@
 struct output {
 	int fd;
 	const struct address *to; /* as configured */
+	const struct class_config *options; /* of its class */
 	const char *class;
 	uint32_t overhead_bytes; /* IP and UDP header */
+	uint8_t tos; /* what the socket sends with; a message may say otherwise */
 	uint32_t gso_below_bytes; /* packets of this size or more go singly; 0: all */
 	uint64_t gso_again_at_ns; /* until then all go singly */
 	uint32_t refusals; /* in a row, without an ICMP error in between, and without a datagram sent */
@@ -39,6 +41,7 @@ struct output {
 	int gives_up; /* no packet waits any more */
 	/* The way. */
 	int has_way; /* as of the last look */
+	uint32_t interface; /* to a group: the index of the one that is sent by; 0: the kernel's choice */
 	uint32_t n_remade; /* reconnections to another local address; sender_count_remade() resets it */
 	int is_retried; /* the packet at the head has had its second try */
 	uint64_t mend_at_ns, mend_pause_ns; /* after errors: not before; doubles while nothing helps */
@@ -46,6 +49,9 @@ struct output {
 
 /* output_make - the socket that hold made, or without one (systemd hands on inputs only) a new one. 0 or -errno. */
 int output_make(struct output *o, const struct class_config *c, uint32_t i, int gso);
+
+/* output_set_tos - the socket sends with what the class's dscp says, or 0 where each datagram keeps its own. */
+void output_set_tos(struct output *o);
 
 /*
  * output_drain_errors - take up to 64 errors out of the error queue. Returns how many were ICMP's, about earlier

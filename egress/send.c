@@ -108,6 +108,12 @@ void send_use_gso(struct sender *s, int gso)
 		s->all_outputs[i]->gso_below_bytes = gso ? GSO_NO_LIMIT : 0;
 }
 
+void send_set_tos(struct sender *s)
+{
+	for (uint32_t i = 0; i < s->n_outputs; i++)
+		output_set_tos(s->all_outputs[i]);
+}
+
 /*
  * What a predecessor's call put on the wire, at most: the journal does not hold the address family, and no message has
  * more packets than a batch.

@@ -49,4 +49,7 @@ void send_look_at_ways(struct sender *s, uint64_t now);
 /* send_use_gso - after a reload: forget which super-datagrams were refused, or send no more of them. */
 void send_use_gso(struct sender *s, int gso);
 
+/* send_set_tos - the sockets send with the code points of the configuration in force. */
+void send_set_tos(struct sender *s);
+
 #endif

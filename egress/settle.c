@@ -62,6 +62,7 @@ static void count_sent(struct settled *s, uint32_t class, uint32_t index, uint64
 
 	t->sent_pkts++;
 	t->sent_bytes += v->results[index].len_bytes;
+	t->marked_pkts += v->departures[index].marked == 1;
 	t->latency_sum_ns += latency_ns;
 	for (int i = 0; i < N_SPANS; i++)
 		t->span_sum_ns[i] += span_ns[i];

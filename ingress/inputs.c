@@ -6,6 +6,7 @@
 
 #include "config/address.h"
 #include "log.h"
+#include "stage/listen.h"
 
 #define LOOK_NS (250 * NS_PER_MS)
 
@@ -30,13 +31,13 @@ static int is_bound(int fd)
 	return port != 0;
 }
 
-/* Only these are bound to the index; for all others a scope says nothing. */
+/* Only these are bound to the index, or members by it; for all others a scope says nothing. */
 static int is_scoped(const struct address *a)
 {
 	struct sockaddr_in6 v6;
 
 	memcpy(&v6, &a->at, sizeof(v6));
-	return a->scope[0] && IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr);
+	return a->scope[0] && (group_is(a) || IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr));
 }
 
 void inputs_open(struct inputs *n, const struct stage *s, const struct ingress *in, const int *fd)
@@ -61,12 +62,12 @@ static void bind_now(struct inputs *n, struct stage *s, const struct ingress *in
 {
 	const struct address *a = address_of(s, in, flow);
 	const char *class = s->config.classes[in->class_of[flow]].name;
-	struct sockaddr_storage at;
 	char text[ADDRESS_BYTES];
-	int err = address_resolve(a, &at);
+	int err;
 
-	if (!err && bind(fd[flow], (const struct sockaddr *)&at, a->len) < 0)
-		err = -errno;
+	if (!listen_may_bind(&s->config, flow, n->unbound))
+		return;
+	err = listen_bind(&s->config, fd, flow);
 	if (!err) {
 		n->unbound &= ~(1ULL << flow);
 		count_remade(s);
@@ -94,23 +95,64 @@ static int bind_to_interface(struct stage *s, const struct address *a, const cha
 	return 0;
 }
 
+static void tell_gone(struct inputs *n, const char *class, const struct address *a, uint32_t flow)
+{
+	char text[ADDRESS_BYTES];
+
+	if (!(n->gone >> flow & 1))
+		log_warn("class %s: no interface %s any more: %s is received again when it is back", class, a->scope,
+			 address_format(a, text));
+	n->gone |= 1ULL << flow;
+}
+
+static void tell_refused(struct inputs *n, const char *class, const struct address *a, uint32_t flow, const char *what,
+			 int err)
+{
+	char text[ADDRESS_BYTES];
+
+	if (!(n->refused >> flow & 1))
+		log_warn("class %s: %s %s on interface %s: %s: it is tried again until it works", class, what,
+			 address_format(a, text), a->scope, log_text_of(-err));
+	n->refused |= 1ULL << flow;
+}
+
+static void follow_group(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd, uint32_t flow)
+{
+	const struct address *a = address_of(s, in, flow);
+	const char *class = s->config.classes[in->class_of[flow]].name;
+	int got = listen_follow(&s->config, fd[flow], flow, &n->joined[flow]);
+	char text[ADDRESS_BYTES];
+
+	if (got == -ENODEV) {
+		tell_gone(n, class, a, flow);
+		n->joined[flow] = 0;
+		return;
+	}
+	if (got < 0) {
+		tell_refused(n, class, a, flow, "join", got);
+		return;
+	}
+	n->gone &= ~(1ULL << flow);
+	n->refused &= ~(1ULL << flow);
+	if (got == 0)
+		return;
+	count_remade(s);
+	log_info("class %s: %s is joined on interface %s", class, address_format(a, text), a->scope);
+}
+
 static void follow_interface(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd, uint32_t flow)
 {
 	const struct address *a = address_of(s, in, flow);
 	const char *class = s->config.classes[in->class_of[flow]].name;
 	struct sockaddr_storage at;
 	struct sockaddr_in6 v6;
-	char text[ADDRESS_BYTES];
 	socklen_t len = sizeof(int);
 	int was = 0, err;
 
 	if (getsockopt(fd[flow], SOL_SOCKET, SO_BINDTOIFINDEX, &was, &len) < 0)
 		return;
 	if (address_resolve(a, &at)) {
-		if (!(n->gone >> flow & 1))
-			log_warn("class %s: no interface %s any more: %s is received again when it is back", class,
-				 a->scope, address_format(a, text));
-		n->gone |= 1ULL << flow;
+		tell_gone(n, class, a, flow);
 		return;
 	}
 	n->gone &= ~(1ULL << flow);
@@ -118,10 +160,48 @@ static void follow_interface(struct inputs *n, struct stage *s, const struct ing
 	if ((uint32_t)was == v6.sin6_scope_id)
 		return;
 	err = bind_to_interface(s, a, class, fd[flow], was, (int)v6.sin6_scope_id);
-	if (err && !(n->refused >> flow & 1))
-		log_warn("class %s: bind %s to interface %u: %s: it is tried again until it works", class,
-			 address_format(a, text), v6.sin6_scope_id, strerror(-err));
-	n->refused = err ? n->refused | 1ULL << flow : n->refused & ~(1ULL << flow);
+	if (err)
+		tell_refused(n, class, a, flow, "bind", err);
+	else
+		n->refused &= ~(1ULL << flow);
+}
+
+static void rule_now(struct inputs *n, struct stage *s, const int *fd, uint32_t flow)
+{
+	int err = listen_rule(&s->config, fd, flow);
+
+	if (err) {
+		stage_call_failed(s, "SO_ATTACH_REUSEPORT_CBPF", -err);
+		return;
+	}
+	stage_call_works(s, "SO_ATTACH_REUSEPORT_CBPF");
+	n->unruled &= ~(1ULL << flow);
+}
+
+static void rule_all(struct inputs *n, struct stage *s, const int *fd)
+{
+	for (uint64_t left = n->unruled & ~n->unbound; left; left &= left - 1)
+		rule_now(n, s, fd, (uint32_t)__builtin_ctzll(left));
+}
+
+/* Only a class that keeps something of it asks: it costs some 100 ns a datagram. */
+static void ask_tos(const struct stage *s, const struct ingress *in, const int *fd, uint32_t flow)
+{
+	const struct class_config *class = &s->config.classes[in->class_of[flow]];
+	int v4 = address_of(s, in, flow)->at.ss_family == AF_INET;
+	int on = class->dscp == DSCP_KEEP || class->ecn != ECN_OFF;
+
+	setsockopt(fd[flow], v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, &on, sizeof(on));
+}
+
+void inputs_apply(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd)
+{
+	for (uint32_t flow = 0; flow < in->n_flows; flow++)
+		ask_tos(s, in, fd, flow);
+	for (uint32_t flow = 0; flow < in->n_flows; flow++)
+		if (listen_completes(&s->config, flow))
+			n->unruled |= 1ULL << flow;
+	rule_all(n, s, fd);
 }
 
 void inputs_look(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd, uint64_t now)
@@ -129,11 +209,15 @@ void inputs_look(struct inputs *n, struct stage *s, const struct ingress *in, co
 	if (now < n->look_at_ns)
 		return;
 	n->look_at_ns = now + LOOK_NS;
-	for (uint64_t left = n->unbound | n->scoped; left; left &= left - 1) {
-		uint32_t flow = (uint32_t)__builtin_ctzll(left);
+	rule_all(n, s, fd);
+	for (uint64_t left = n->unbound | n->scoped; left;) { /* downwards: listen.h */
+		uint32_t flow = 63 - (uint32_t)__builtin_clzll(left);
 
+		left &= ~(1ULL << flow);
 		if (n->unbound >> flow & 1)
 			bind_now(n, s, in, fd, flow);
+		else if (group_is(address_of(s, in, flow)))
+			follow_group(n, s, in, fd, flow);
 		else
 			follow_interface(n, s, in, fd, flow);
 	}

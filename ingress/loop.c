@@ -232,6 +232,7 @@ static void reload(struct stage *s)
 
 	ingress_init(&l->ingress, &l->stage.config);
 	l->ingress.ready = ready;
+	inputs_apply(&l->inputs, s, &l->ingress, l->receiver.fd);
 }
 
 static int open_loop(struct stage *s)
@@ -245,6 +246,7 @@ static int open_loop(struct stage *s)
 	if (status)
 		return status;
 	inputs_open(&l->inputs, s, &l->ingress, l->receiver.fd);
+	inputs_apply(&l->inputs, s, &l->ingress, l->receiver.fd);
 	return 0;
 }
 

@@ -54,34 +54,49 @@ static uint16_t hash_source(const struct sockaddr_in6 *from)
 	return (uint16_t)(hash >> 16 ^ hash);
 }
 
+/* What the kernel says beside a datagram. */
+struct beside {
+	uint64_t stamp_ns; /* CLOCK_REALTIME; 0 if none */
+	uint64_t socket_drops; /* the socket's cumulative count; untouched if not told */
+	uint8_t tos; /* 0 if not asked for */
+};
+
+static void parse_socket_control(const struct cmsghdr *c, struct beside *b)
+{
+	struct timespec t;
+	uint32_t drops;
+
+	if (c->cmsg_type == SCM_TIMESTAMPNS) {
+		memcpy(&t, CMSG_DATA(c), sizeof(t));
+		b->stamp_ns = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+	} else if (c->cmsg_type == SO_RXQ_OVFL) {
+		memcpy(&drops, CMSG_DATA(c), sizeof(drops));
+		b->socket_drops = drops;
+	}
+}
+
 /*
- * The kernel's stamp as CLOCK_REALTIME ns, 0 if none; and the socket's cumulative drop count, if told. What the kernel
- * wrote lies in shared memory: it is copied first, and no pointer and no length of it is followed.
+ * What the kernel wrote lies in shared memory: it is copied first, and no pointer and no length of it is followed. IPv4
+ * tells the type of service in a byte, IPv6 the traffic class in an int.
  */
-static uint64_t parse_control(const struct ingress_journal *j, uint32_t i, uint64_t *socket_drops)
+static void parse_control(const struct ingress_journal *j, uint32_t i, struct beside *b)
 {
 	alignas(struct cmsghdr) uint8_t copy[RECEIVE_CONTROL_BYTES];
 	size_t len = j->msgs[i].msg_hdr.msg_controllen;
 	struct msghdr msg = { .msg_control = copy, .msg_controllen = len < sizeof(copy) ? len : sizeof(copy) };
-	uint64_t stamp_ns = 0;
+	int class;
 
 	memcpy(copy, j->control[i], sizeof(copy));
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
-		if (c->cmsg_level != SOL_SOCKET)
-			continue;
-		if (c->cmsg_type == SCM_TIMESTAMPNS) {
-			struct timespec t;
-
-			memcpy(&t, CMSG_DATA(c), sizeof(t));
-			stamp_ns = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-		} else if (c->cmsg_type == SO_RXQ_OVFL) {
-			uint32_t drops;
-
-			memcpy(&drops, CMSG_DATA(c), sizeof(drops));
-			*socket_drops = drops;
+		if (c->cmsg_level == SOL_SOCKET) {
+			parse_socket_control(c, b);
+		} else if (c->cmsg_level == SOL_IP && c->cmsg_type == IP_TOS) {
+			b->tos = *CMSG_DATA(c);
+		} else if (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+			memcpy(&class, CMSG_DATA(c), sizeof(class));
+			b->tos = (uint8_t)class;
 		}
 	}
-	return stamp_ns;
 }
 
 struct clocks {
@@ -139,14 +154,16 @@ static uint64_t note_arrival(struct receiver *r, const struct ingress *in, int f
 	const struct lane_view *v = &r->stage->seg.views[class];
 	struct arrival *a = &v->arrivals[lane_index(v, r->word[class], i)];
 	struct mmsghdr *m = &r->journal->msgs[i];
-	uint64_t drops = r->tally[class].socket_drops_seen[in->listen_of[flow]];
+	struct beside b = { .socket_drops = r->tally[class].socket_drops_seen[in->listen_of[flow]] };
 
-	a->arrived_at_ns = to_monotonic(parse_control(r->journal, i, &drops), t);
+	parse_control(r->journal, i, &b);
+	a->arrived_at_ns = to_monotonic(b.stamp_ns, t);
 	a->read_at_ns = t->read_at_ns;
 	a->len_bytes = m->msg_len;
 	a->source = r->stage->config.classes[class].n_dests > 1 ? hash_source(&r->journal->names[i]) : 0;
 	a->drop = m->msg_hdr.msg_flags & MSG_TRUNC ? DROP_OVERSIZE : DROP_NONE;
-	note_drops(r, in, flow, (uint32_t)drops);
+	a->tos = b.tos;
+	note_drops(r, in, flow, (uint32_t)b.socket_drops);
 	return m->msg_len;
 }
 

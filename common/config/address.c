@@ -66,11 +66,21 @@ static bool parse_ipv6(char *host, in_port_t port, struct address *a)
 	return true;
 }
 
-static bool parse_ipv4(const char *host, in_port_t port, struct address *a)
+/*
+ * parse_ipv4 - "127.0.0.1" or, of a group, "239.1.2.3%eth0"; an interface by its index has no place in such an address.
+ */
+static bool parse_ipv4(char *host, in_port_t port, struct address *a)
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = port };
+	char *scope = strchr(host, '%');
+	uint32_t id;
 
-	if (inet_pton(AF_INET, host, &v4.sin_addr) != 1)
+	if (scope) {
+		*scope++ = '\0';
+		if (!parse_scope(scope, a, &id) || a->scope[0] == '\0')
+			return false;
+	}
+	if (inet_pton(AF_INET, host, &v4.sin_addr) != 1 || (scope && !IN_MULTICAST(ntohl(v4.sin_addr.s_addr))))
 		return false;
 	memcpy(&a->at, &v4, sizeof(v4));
 	a->len = sizeof(v4);
@@ -107,6 +117,8 @@ int address_resolve(const struct address *a, struct sockaddr_storage *now)
 	*now = a->at;
 	if (a->scope[0] == '\0')
 		return 0;
+	if (a->at.ss_family == AF_INET)
+		return if_nametoindex(a->scope) ? 0 : -ENODEV;
 	memcpy(&v6, &a->at, sizeof(v6));
 	v6.sin6_scope_id = if_nametoindex(a->scope);
 	memcpy(now, &v6, sizeof(v6));
@@ -124,7 +136,7 @@ const char *address_format(const struct address *a, char *text)
 		snprintf(scope, sizeof(scope), "%" PRIu32, p.scope_id);
 	inet_ntop(p.family, p.family == AF_INET ? (void *)&v4 : (void *)&p.v6, host, sizeof(host));
 	if (p.family == AF_INET)
-		snprintf(text, ADDRESS_BYTES, "%.15s:%u", host, ntohs(p.port));
+		snprintf(text, ADDRESS_BYTES, "%.15s%s%.15s:%u", host, scope[0] ? "%" : "", scope, ntohs(p.port));
 	else if (p.family == AF_INET6)
 		snprintf(text, ADDRESS_BYTES, "[%.39s%s%.15s]:%u", host, scope[0] ? "%" : "", scope, ntohs(p.port));
 	else
@@ -142,16 +154,23 @@ static bool is_same_address(const struct parts *a, const struct parts *b)
 	return a->family == b->family && a->v4 == b->v4 && IN6_ARE_ADDR_EQUAL(&a->v6, &b->v6);
 }
 
-bool address_overlap(const struct address *a, const struct address *b)
+bool address_is_same(const struct address *a, const struct address *b)
 {
 	struct parts pa = parts_of(a), pb = parts_of(b);
 	bool same_scope = pa.scope_id == pb.scope_id;
 
-	if (pa.family == AF_UNSPEC || pa.family != pb.family || pa.port != pb.port)
-		return false;
 	if (a->scope[0] && b->scope[0]) /* by name, since neither may have an index yet */
 		same_scope = strcmp(a->scope, b->scope) == 0;
-	return (same_scope && is_same_address(&pa, &pb)) || is_wildcard(&pa) || is_wildcard(&pb);
+	return same_scope && pa.port == pb.port && is_same_address(&pa, &pb);
+}
+
+bool address_overlap(const struct address *a, const struct address *b)
+{
+	struct parts pa = parts_of(a), pb = parts_of(b);
+
+	if (pa.family == AF_UNSPEC || pa.family != pb.family || pa.port != pb.port)
+		return false;
+	return address_is_same(a, b) || is_wildcard(&pa) || is_wildcard(&pb);
 }
 
 bool address_is_same_host(const struct address *a, const struct address *b)
@@ -181,6 +200,8 @@ uint32_t address_traits(const struct address *a)
 	if (p.v4 >> 24 == IN_LOOPBACKNET || p.v4 == INADDR_ALLHOSTS_GROUP || IN6_IS_ADDR_LOOPBACK(&p.v6) ||
 	    IN6_ARE_ADDR_EQUAL(&group, &nodes))
 		traits |= ADDRESS_COMES_BACK;
+	if (!has_scope && traits & ADDRESS_IS_GROUP)
+		traits |= ADDRESS_LACKS_INTERFACE;
 	if (!has_scope && (IN6_IS_ADDR_LINKLOCAL(&p.v6) || (is_v6_group && reach <= 2)))
 		traits |= ADDRESS_LACKS_SCOPE;
 	return traits;

@@ -26,8 +26,8 @@ struct address {
 };
 
 /*
- * address_parse - "127.0.0.1:8080", "[::1]:8080" or "[fe80::1%eth0]:8080" of len bytes; false if it is none. That there
- * is no such interface now is no mistake.
+ * address_parse - "127.0.0.1:8080", "[::1]:8080", "[fe80::1%eth0]:8080" or "239.1.2.3%eth0:8080" of len bytes; false if
+ * it is none. That there is no such interface now is no mistake.
  */
 bool address_parse(const char *whole, size_t len, struct address *a);
 
@@ -43,6 +43,9 @@ int address_resolve(const struct address *a, struct sockaddr_storage *now);
 /* address_overlap - whether no two sockets could be bound to a and b at once: equal, or one is a wildcard. */
 bool address_overlap(const struct address *a, const struct address *b);
 
+/* address_is_same - address, port and link alike, as they are written. */
+bool address_is_same(const struct address *a, const struct address *b);
+
 /* address_is_same_host - the same address on the same link as of now, whatever the ports. */
 bool address_is_same_host(const struct address *a, const struct address *b);
 
@@ -54,6 +57,7 @@ enum {
 	ADDRESS_IS_MAPPED = 8, /* IPv4 in IPv6 form */
 	ADDRESS_COMES_BACK = 16, /* loopback, or the group that every host is in */
 	ADDRESS_LACKS_SCOPE = 32, /* another one on each link, and no link is named */
+	ADDRESS_LACKS_INTERFACE = 64, /* a group, and no interface is named */
 };
 
 uint32_t address_traits(const struct address *a);

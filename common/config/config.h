@@ -21,8 +21,11 @@
 #include <stdio.h>
 
 #include "address.h"
+#include "dscp.h"
+#include "group.h"
 #include "hosts.h"
 #include "ids.h"
+#include "match.h"
 
 #define CONFIG_WHY_BYTES 8192 /* room for all the lines of a refusal */
 #define DASH_HOSTS_BYTES 512
@@ -36,6 +39,14 @@ struct class_config {
 	uint32_t n_listen, n_dests;
 	struct address listen[MAX_LISTEN];
 	struct address dests[MAX_DESTS];
+	struct group_sources group_sources; /* of the groups among its listen addresses */
+	/* of those among its destinations: 1 .. 255 hops; 1: this machine's members too */
+	uint32_t group_ttl, group_loop;
+	uint32_t dscp; /* what its datagrams leave with: 0 .. 63, or DSCP_KEEP */
+	uint32_t ecn; /* enum ecn */
+	uint32_t ecn_mark_at_percent; /* of the budget: an ECN-capable datagram that has used that much is marked CE */
+	uint32_t broadcast; /* 1: its addresses may be broadcast addresses */
+	struct match match; /* which datagrams of an address that a class below listens on too */
 	uint32_t expected_pps; /* what its senders keep to; 0: not said. For build/check only, as the next two */
 	uint32_t expected_burst_pkts;
 	uint64_t expected_service_ns; /* longest work on one packet */

@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "cycle.h"
+#include "port.h"
 #include "table.h"
 
 #define PIPELINE (-1)
@@ -43,7 +44,7 @@ static void quantum(const struct search *s, int class, const char *key, uint32_t
 			 s->c->payload_bytes);
 }
 
-/* Is an address of class i taken by an address before it? */
+/* Is an address of class i taken by an address before it? Two classes may share one if the upper one has a rule. */
 static void listens(const struct search *s, uint32_t i)
 {
 	char text[ADDRESS_BYTES];
@@ -51,15 +52,81 @@ static void listens(const struct search *s, uint32_t i)
 	for (uint32_t flow = 0; flow < s->c->classes[i].n_listen; flow++)
 		for (uint32_t other = 0; other < i * MAX_LISTEN + flow; other++) {
 			const struct class_config *class = &s->c->classes[other / MAX_LISTEN];
-			uint32_t at = other % MAX_LISTEN;
+			const struct address *mine = &s->c->classes[i].listen[flow];
+			const struct address *its = &class->listen[other % MAX_LISTEN];
+			bool share = other / MAX_LISTEN != i && address_is_same(mine, its);
 
-			if (at >= class->n_listen ||
-			    !address_overlap(&s->c->classes[i].listen[flow], &class->listen[at]))
+			if (other % MAX_LISTEN >= class->n_listen || !address_overlap(mine, its) ||
+			    (share && class->match.n > 0))
 				continue;
-			conflict(s, (int)i, "listen", "class %s listens on %s already", class->name,
-				 address_format(&class->listen[at], text));
+			conflict(s, (int)i, "listen", "class %s listens on %s already%s", class->name,
+				 address_format(its, text),
+				 share ? "; to share it, that class needs `match` (for example match = dscp ef)" : "");
 			return;
 		}
+}
+
+/* 255.255.255.255 is one; others look like any host's, and are refused by the kernel. */
+static void broadcast(const struct search *s, uint32_t i)
+{
+	const struct class_config *class = &s->c->classes[i];
+	static const char reason[] = "a broadcast address; that is asked for by broadcast = on";
+
+	for (uint32_t k = 0; k < class->n_listen && !class->broadcast; k++)
+		if (address_traits(&class->listen[k]) & ADDRESS_IS_BROADCAST)
+			conflict(s, (int)i, "listen", "%s", reason);
+	for (uint32_t k = 0; k < class->n_dests && !class->broadcast; k++)
+		if (address_traits(&class->dests[k]) & ADDRESS_IS_BROADCAST)
+			conflict(s, (int)i, "send", "%s", reason);
+}
+
+static void marks(const struct search *s, uint32_t i)
+{
+	const struct class_config *class = &s->c->classes[i];
+
+	if (class->ecn == ECN_MARK && class->budget_ns == BUDGET_NONE)
+		conflict(s, (int)i, "ecn", "class %s has no budget to mark by; give it one, or use keep", class->name);
+}
+
+static bool has_group(const struct class_config *class)
+{
+	for (uint32_t k = 0; k < class->n_listen; k++)
+		if (group_is(&class->listen[k]))
+			return true;
+	return false;
+}
+
+static void groups(const struct search *s, uint32_t i)
+{
+	const struct class_config *class = &s->c->classes[i];
+
+	if (class->group_sources.n > 0 && !has_group(class))
+		conflict(s, (int)i, "group_sources", "class %s listens on no multicast group", class->name);
+	if (class->match.n > 0 && has_group(class))
+		conflict(s, (int)i, "match",
+			 "class %s listens on a multicast group, of which each socket gets each datagram; rules do not "
+			 "hold there",
+			 class->name);
+}
+
+/* A class with a rule leaves datagrams to a class below it, on each of its addresses. */
+static void match(const struct search *s, uint32_t i)
+{
+	const struct class_config *class = &s->c->classes[i];
+	char text[ADDRESS_BYTES];
+	struct port port;
+
+	for (uint32_t flow = 0; class->match.n > 0 && flow < class->n_listen; flow++) {
+		port_of(s->c, i, flow, &port);
+		if (port.members[0].class != i)
+			continue;
+		conflict(s, (int)i, "match",
+			 "no class below %s listens on %s: what the rule does not name would belong to nobody; add a "
+			 "class "
+			 "without match there",
+			 class->name, address_format(&class->listen[flow], text));
+		return;
+	}
 }
 
 /* guarded drops what is not done by deadline less margin, so nothing would get through. */
@@ -173,6 +240,10 @@ void conflict_find(const struct config *c, const char *top, conflict_tell *tell,
 		plugin(&s, top);
 	for (uint32_t i = 0; i < c->n_classes; i++) {
 		listens(&s, i);
+		match(&s, i);
+		broadcast(&s, i);
+		groups(&s, i);
+		marks(&s, i);
 		quantum(&s, (int)i, "ingress_quantum", c->classes[i].ingress_quantum_bytes);
 		quantum(&s, (int)i, "egress_quantum", c->classes[i].egress_quantum_bytes);
 		margin(&s, i);

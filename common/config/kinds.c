@@ -1,4 +1,5 @@
 /* kinds.c - the kinds of values that are no numbers: words, names, CPUs, addresses. */
+#include <arpa/inet.h>
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
@@ -9,6 +10,8 @@
 
 #include "address.h"
 #include "decimal.h"
+#include "group.h"
+#include "match.h"
 #include "value.h"
 
 static_assert(sizeof(enum policy) == sizeof(uint32_t), "choices are stored as uint32_t");
@@ -208,13 +211,10 @@ static const struct {
 } unusable[] = {
 	{ NULL, ADDRESS_IS_MAPPED, "is an IPv4 address in IPv6 form; write it as IPv4 (for example 127.0.0.1:8080)" },
 	{ NULL, ADDRESS_LACKS_SCOPE, "is on each link another; add %INTERFACE (for example [fe80::1%eth0]:8080)" },
-	{ &kind_listen, ADDRESS_IS_GROUP,
-	  "multicast groups are not joined by this version; use an address of this machine" },
-	{ &kind_listen, ADDRESS_IS_BROADCAST,
-	  "broadcasts are not received by this version; use an address of this machine" },
+	{ &kind_listen, ADDRESS_LACKS_INTERFACE,
+	  "is a group, which comes in by an interface: name it (for example 239.1.2.3%eth0:8080 or "
+	  "[ff05::2%eth0]:8080)" },
 	{ &kind_send, ADDRESS_IS_WILDCARD, "stands for any address, which is none to send to; name the receiver's" },
-	{ &kind_send, ADDRESS_IS_BROADCAST,
-	  "broadcasts are not sent; name each receiver's address, or a multicast group" },
 };
 
 /* NULL: it is fine. */
@@ -324,6 +324,68 @@ static int parse_names(const struct option *o, void *base, const char *text, str
 	return 0;
 }
 
+/* Addresses without a port. */
+static int parse_sources(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
+{
+	struct group_sources found = { 0 };
+
+	(void)hosts;
+	for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
+		size_t len = strcspn(text, " \t");
+		char with_port[ADDRESS_BYTES];
+		struct address a;
+
+		snprintf(with_port, sizeof(with_port), memchr(text, ':', len) ? "[%.*s]:1" : "%.*s:1",
+			 len < 48 ? (int)len : 48, text);
+		if (!address_parse(with_port, strlen(with_port), &a) ||
+		    address_traits(&a) & (ADDRESS_IS_GROUP | ADDRESS_IS_WILDCARD | ADDRESS_IS_BROADCAST))
+			return value_refuse(reason, "\"%.*s\" is no sender's address (for example 10.0.0.9)",
+					    len < 80 ? (int)len : 80, text);
+		if (found.n == MAX_GROUP_SOURCES)
+			return value_refuse(reason, "more than %d addresses", MAX_GROUP_SOURCES);
+		memset((uint8_t *)&a.at + offsetof(struct sockaddr_in, sin_port), 0, sizeof(in_port_t));
+		found.at[found.n++] = a.at;
+		text += len;
+	}
+	if (found.n == 0)
+		return value_refuse(reason, "a value is missing; use addresses, with a blank between two");
+	memcpy((char *)base + o->offset, &found, sizeof(found));
+	return 0;
+}
+
+static void format_sources(const struct option *o, const void *base, char *text)
+{
+	const struct group_sources *s = (const struct group_sources *)((const char *)base + o->offset);
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct sockaddr_in *v4 = (const struct sockaddr_in *)&s->at[i];
+		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&s->at[i];
+		char one[INET6_ADDRSTRLEN];
+
+		inet_ntop(s->at[i].ss_family,
+			  s->at[i].ss_family == AF_INET ? (const void *)&v4->sin_addr : (const void *)&v6->sin6_addr,
+			  one, sizeof(one));
+		len += (size_t)snprintf(text + len, VALUE_BYTES - len, "%s%s", i ? " " : "", one);
+	}
+}
+
+static int parse_match(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
+{
+	struct match *m = (struct match *)((char *)base + o->offset);
+
+	(void)hosts;
+	return match_parse(m, text, reason);
+}
+
+static void format_match(const struct option *o, const void *base, char *text)
+{
+	match_format((const struct match *)((const char *)base + o->offset), text);
+}
+
+const struct kind kind_sources = { .parse = parse_sources, .format = format_sources };
+const struct kind kind_match = { .parse = parse_match, .format = format_match };
 const struct kind kind_choice = { .parse = parse_choice, .format = format_choice, .print_range = print_words };
 const struct kind kind_work = { .parse = parse_work, .format = format_work, .print_range = print_words };
 const struct kind kind_name = { .parse = parse_name, .format = format_name };

@@ -16,7 +16,7 @@
 #include "hosts.h"
 
 #define REASON_BYTES 400 /* why a text was refused */
-#define VALUE_BYTES 640 /* the longest value as text: 8 addresses */
+#define VALUE_BYTES 768 /* the longest value as text: a rule */
 
 /* What a changed value needs while an instance lives. */
 enum change {
@@ -62,6 +62,9 @@ extern const struct kind kind_spin; /* one time for all stages, or one per stage
 extern const struct kind kind_choice, kind_name, kind_work;
 extern const struct kind kind_cpus; /* auto, none, one CPU, or one per stage */
 extern const struct kind kind_listen, kind_send;
+extern const struct kind kind_sources; /* addresses without a port, of group.h */
+extern const struct kind kind_dscp; /* a code point, off or keep; dscp.c */
+extern const struct kind kind_match; /* a rule of match.h */
 extern const struct kind kind_names; /* host names, as text with a blank between two */
 
 /* value_parse - text into the option's field of *base; 0, or -EINVAL or -EAGAIN (hosts.h), and reason[REASON_BYTES]. */

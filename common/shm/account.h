@@ -21,6 +21,7 @@ struct segment;
 struct account {
 	uint64_t received_pkts; /* reached our sockets */
 	uint64_t sent_pkts, sent_bytes, sent_late_pkts;
+	uint64_t marked_pkts; /* of those sent: marked CE, congestion experienced, here */
 	uint64_t dropped_pkts[N_DROP_REASONS];
 	uint64_t held_pkts; /* in the lane */
 	uint64_t waiting_edf_pkts, waiting_egress_pkts;

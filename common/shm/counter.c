@@ -23,6 +23,8 @@ static const struct counter counters[] = {
 	  IN_EGRESS(sent_bytes) },
 	{ "sent_late", "ontime_sent_late_packets", NULL, "Datagrams sent on after their deadline.", KIND_COUNT,
 	  UNIT_PACKETS, AT(sent_late_pkts), IN_EGRESS(sent_late_pkts) },
+	{ "marked", "ontime_marked_packets", NULL, "Datagrams sent on with CE set here, since they ran short of time.",
+	  KIND_COUNT, UNIT_PACKETS, AT(marked_pkts), IN_EGRESS(marked_pkts) },
 	{ "held", "ontime_held_packets", NULL, "Datagrams in the lane now.", KIND_NOW, UNIT_PACKETS, AT(held_pkts) },
 	{ "waiting_edf", "ontime_queue_packets", TO_EDF, "Datagrams waiting in the lane, for edf and for egress.",
 	  KIND_NOW, UNIT_PACKETS, AT(waiting_edf_pkts) },

@@ -37,7 +37,7 @@ static_assert(N_DROP_REASONS <= UINT8_MAX, "arrival and result keep the reason i
 /* Counters: a word each. */
 static_assert(sizeof(struct ingress_tally) == WORD * (6 + N_INGRESS_DROPS), CHANGED);
 static_assert(sizeof(struct edf_tally) == WORD * (3 + N_EDF_DROPS), CHANGED);
-static_assert(sizeof(struct egress_tally) == WORD * (101 + N_EGRESS_DROPS), CHANGED);
+static_assert(sizeof(struct egress_tally) == WORD * (102 + N_EGRESS_DROPS), CHANGED);
 static_assert(offsetof(struct egress_tally, updates) == sizeof(struct egress_tally) - BATCH * WORD,
 	      "lane_release() stores no more of the updates than there are: they are last");
 
@@ -54,9 +54,9 @@ static_assert(sizeof(struct lane) == 4 * LINE + LINES(2 * sizeof(struct ingress_
 static_assert(sizeof(struct class_entry) == 64 && sizeof(struct header) == 2632, CHANGED);
 static_assert(sizeof(struct stage_block) == 192, CHANGED);
 static_assert(offsetof(struct stage_block, pid) == LINE, "ringers must not share the stage's line");
-static_assert(sizeof(struct ingress_journal) == 11072 && sizeof(struct egress_journal) == 7360, CHANGED);
+static_assert(sizeof(struct ingress_journal) == 12096 && sizeof(struct egress_journal) == 8384, CHANGED);
 static_assert(sizeof(struct edf_journal) == 64, CHANGED);
-static_assert(sizeof(struct shared) == 21760, CHANGED);
+static_assert(sizeof(struct shared) == 23808, CHANGED);
 
 /* Twins: sizes of others that must cover what lies here. */
 static_assert(MAX_FLOWS <= 64, "a journal word has 6 bits for the flow");

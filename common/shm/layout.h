@@ -35,12 +35,12 @@
 #include "fate.h"
 #include "histogram.h"
 
-#define LAYOUT_VERSION 2
+#define LAYOUT_VERSION 3
 #define LAYOUT_MAGIC 0x656d69746e6f0001ULL /* "\1\0ontime" in memory, little-endian */
 #define LINE 64 /* bytes two writers must keep apart */
 #define MAX_SOCKETS (MAX_FLOWS + MAX_CLASSES * MAX_DESTS)
-#define RECEIVE_CONTROL_BYTES 64 /* SCM_TIMESTAMPNS (32) and SO_RXQ_OVFL (24), rounded up */
-#define SEND_CONTROL_BYTES 32 /* UDP_SEGMENT (24), rounded up */
+#define RECEIVE_CONTROL_BYTES 80 /* SCM_TIMESTAMPNS (32), SO_RXQ_OVFL (24), IP_TOS or IPV6_TCLASS (24) */
+#define SEND_CONTROL_BYTES 48 /* IP_TOS or IPV6_TCLASS (24), UDP_SEGMENT (24) */
 #define CRASHES_UNTIL_POISON 3
 
 /* Written about a packet by ingress. One per slot; writer: ingress, before the packet is published. */
@@ -51,7 +51,7 @@ struct arrival {
 	uint32_t len_bytes; /* as received; past payload_bytes when oversize */
 	uint16_t source; /* hash of the sender's address; 0 with one destination */
 	uint8_t drop; /* enum drop_reason: DROP_NONE or DROP_OVERSIZE */
-	uint8_t spare;
+	uint8_t tos; /* its type of service or traffic class; 0 in a class that does not ask for it */
 };
 
 /* Written about it by edf. One per slot; writer: edf, before it passes the packet on. */
@@ -67,7 +67,9 @@ struct result {
 /* Written about it by egress. One per slot; writer: egress. */
 struct departure {
 	uint64_t handed_at_ns; /* start of the send call */
-	uint32_t drop; /* enum drop_reason: LATE_EGRESS or SEND_ERROR, decided before the call */
+	uint8_t drop; /* enum drop_reason: LATE_EGRESS or SEND_ERROR, decided before the call */
+	uint8_t marked; /* 1: it leaves with CE, and came without; decided before the call */
+	uint16_t spare;
 	uint32_t send_errno; /* with DROP_SEND_ERROR */
 };
 
@@ -98,6 +100,7 @@ struct edf_tally {
 
 struct egress_tally {
 	uint64_t sent_pkts, sent_bytes, sent_late_pkts;
+	uint64_t marked_pkts; /* of those sent: marked CE here */
 	DROP_COUNTERS(EGRESS_DROPS, N_EGRESS_DROPS);
 	uint64_t passed_dropped_pkts; /* released without sending: dropped, and counted, by a stage before */
 	uint64_t send_errno[SEND_ERRNOS], send_errno_pkts[SEND_ERRNOS];

@@ -12,6 +12,7 @@
 
 #include "config/address.h"
 #include "log.h"
+#include "stage/listen.h"
 #include "stage/stage.h"
 
 #define SEND_BUFFER_BYTES (4 << 20)
@@ -48,9 +49,7 @@ static const char *why_not(const struct address *a, int err)
 
 static int open_input(const struct address *a, uint32_t buffer_bytes, const char *name)
 {
-	int fd = socket(a->at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0), err;
-	struct sockaddr_storage at;
-	char text[ADDRESS_BYTES];
+	int fd = socket(a->at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -errno;
@@ -59,21 +58,10 @@ static int open_input(const struct address *a, uint32_t buffer_bytes, const char
 	set(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
 	set(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 	want_buffer(fd, buffer_bytes, name);
-	err = address_resolve(a, &at);
-	if (!err && bind(fd, (const struct sockaddr *)&at, a->len) < 0)
-		err = -errno;
-	if (err == -EADDRNOTAVAIL || err == -ENODEV) { /* it may come later; another program's port will not */
-		log_warn("%s: %s is not there yet: %s: ingress binds it when it is", name, address_format(a, text),
-			 why_not(a, err));
-		err = 0;
-	}
-	if (!err)
-		return fd;
-	close(fd);
-	return err;
+	return fd;
 }
 
-static int open_output(const struct address *a, const char *name)
+static int open_output(const struct class_config *class, const struct address *a, const char *name)
 {
 	int v4 = a->at.ss_family == AF_INET, fd = socket(a->at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0), err;
 	struct sockaddr_storage at;
@@ -82,9 +70,12 @@ static int open_output(const struct address *a, const char *name)
 	if (fd < 0)
 		return -errno;
 	set(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, 1);
+	set(fd, SOL_SOCKET, SO_BROADCAST, (int)class->broadcast);
 	set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
 	set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
 	err = address_resolve(a, &at);
+	if (!err)
+		err = group_aim(fd, a, class->group_ttl, class->group_loop);
 	if (!err && connect(fd, (const struct sockaddr *)&at, a->len) < 0)
 		err = -errno;
 	if (err == -ENETUNREACH || err == -EHOSTUNREACH || err == -EADDRNOTAVAIL || err == -ENODEV ||
@@ -120,24 +111,30 @@ static void close_all(struct sockets *s)
 		close(s->fds[--s->n]);
 }
 
+static int refuse(const struct config *c, uint32_t class, const char *what, const struct address *a, int err)
+{
+	char text[ADDRESS_BYTES];
+
+	log_error("%s %s for class %s: %s%s", what, address_format(a, text), c->classes[class].name, log_text_of(-err),
+		  err == -EADDRINUSE
+			  ? ": another program has this port (ss -lunp tells which); stop it, or change `listen`"
+		  : err == -EACCES ? ": a broadcast address needs broadcast = on"
+				   : "");
+	return EXIT_TEMPORARY;
+}
+
 static int open_one(struct sockets *s, const struct config *c, uint32_t class, int out, uint32_t i)
 {
 	const struct address *a = out ? &c->classes[class].dests[i] : &c->classes[class].listen[i];
-	char name[64], text[ADDRESS_BYTES];
+	char name[64];
 	int fd;
 
 	snprintf(name, sizeof(name), "%s.%s.%u", c->classes[class].name, out ? "out" : "in", i);
-	fd = out ? open_output(a, name) : open_input(a, c->socket_buffer_bytes, name);
-	if (fd >= 0) {
-		add(s, fd, name);
-		return 0;
-	}
-	log_error("%s %s for class %s: %s%s", out ? "connect to" : "bind", address_format(a, text),
-		  c->classes[class].name, log_text_of(-fd),
-		  fd == -EADDRINUSE
-			  ? ": another program has this port (ss -lunp tells which); stop it, or change `listen`"
-			  : "");
-	return EXIT_TEMPORARY;
+	fd = out ? open_output(&c->classes[class], a, name) : open_input(a, c->socket_buffer_bytes, name);
+	if (fd < 0)
+		return refuse(c, class, out ? "connect to" : "bind", a, fd);
+	add(s, fd, name);
+	return 0;
 }
 
 static int open_all(struct sockets *s, const struct config *c, int out)
@@ -146,36 +143,83 @@ static int open_all(struct sockets *s, const struct config *c, int out)
 		uint32_t n = out ? c->classes[class].n_dests : c->classes[class].n_listen;
 
 		for (uint32_t i = 0; i < n; i++)
-			if (open_one(s, c, class, out, i)) {
-				close_all(s);
+			if (open_one(s, c, class, out, i))
 				return EXIT_TEMPORARY;
-			}
 	}
+	return 0;
+}
+
+static int join(const struct config *c, int fd, uint32_t flow)
+{
+	uint32_t joined = 0;
+	int got = listen_follow(c, fd, flow, &joined);
+
+	return got < 0 ? got : 0;
+}
+
+static int bind_one(struct sockets *s, const struct config *c, uint32_t class, uint32_t i, uint32_t flow,
+		    uint64_t *unbound)
+{
+	const struct address *a = &c->classes[class].listen[i];
+	int err = listen_may_bind(c, flow, *unbound) ? listen_bind(c, s->fds, flow) : -EADDRNOTAVAIL;
+	char text[ADDRESS_BYTES];
+
+	if (err == 0)
+		err = join(c, s->fds[flow], flow);
+	if (err == 0)
+		return 0;
+	*unbound |= 1ULL << flow;
+	if (err != -EADDRNOTAVAIL && err != -ENODEV) /* it may come later; another program's port will not */
+		return refuse(c, class, "bind", a, err);
+	log_warn("%s.in.%u: %s is not there yet: %s: ingress binds it when it is", c->classes[class].name, i,
+		 address_format(a, text), why_not(a, err));
+	return 0;
+}
+
+/* From the lowest class up, as the groups of listen.h want it. */
+static int bind_all(struct sockets *s, const struct config *c)
+{
+	uint64_t unbound = 0;
+	uint32_t flow = s->n;
+
+	for (uint32_t class = c->n_classes; class-- > 0;)
+		for (uint32_t i = c->classes[class].n_listen; i-- > 0;)
+			if (bind_one(s, c, class, i, --flow, &unbound))
+				return EXIT_TEMPORARY;
+	return 0;
+}
+
+static int open_space(struct sockets *s)
+{
+	int space = eventfd(0, EFD_NONBLOCK);
+
+	if (space < 0) {
+		log_error("make the eventfd of free space: %s", log_text_of(errno));
+		return EXIT_TEMPORARY;
+	}
+	sockets_add(s, space, "space");
 	return 0;
 }
 
 int sockets_open_inputs(struct sockets *s, const struct config *c)
 {
 	memset(s, 0, sizeof(*s));
-	return open_all(s, c, 0);
+	if (open_all(s, c, 0) || bind_all(s, c)) {
+		close_all(s);
+		return EXIT_TEMPORARY;
+	}
+	return 0;
 }
 
 int sockets_open(struct sockets *s, const struct config *c)
 {
-	int space, status = sockets_open_inputs(s, c);
+	int status = sockets_open_inputs(s, c);
 
-	if (!status)
-		status = open_all(s, c, 1);
-	if (status)
-		return status;
-	space = eventfd(0, EFD_NONBLOCK);
-	if (space < 0) {
-		log_error("make the eventfd of free space: %s", log_text_of(errno));
+	if (!status && (open_all(s, c, 1) || open_space(s))) {
 		close_all(s);
-		return EXIT_TEMPORARY;
+		status = EXIT_TEMPORARY;
 	}
-	sockets_add(s, space, "space");
-	return 0;
+	return status;
 }
 
 void sockets_name(struct sockets *s, const struct config *c)

@@ -5,8 +5,7 @@
  *          `segment` and `config` (the configuration in force, in memory), so that nothing has to be found by name
  *          again.
  *          Receive stamps and drop counts are switched on before bind: later they would lie for a while. Never
- *          SO_REUSEADDR:
- *          another process could take the traffic.
+ *          SO_REUSEADDR, since another process could take the traffic; how classes share a port is listen.h's.
  *          What may come later (an address, an interface, a route) is no reason not to launch: the socket is handed on
  *          unbound or unconnected, and its stage binds or connects it (ingress/inputs.h, egress/output.h). A port that
  *          is taken is one.

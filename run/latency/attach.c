@@ -220,7 +220,7 @@ static int attach_binary(const struct pins *p, enum stage_id id, const struct bi
 {
 	char path[64], name[64], part[80], pin[PIN_BYTES], tried[128];
 	struct site site;
-	int fd, err;
+	int fd, err, by_event;
 
 	if (find_site(b->fd, &site)) {
 		log_error(
@@ -231,14 +231,15 @@ static int attach_binary(const struct pins *p, enum stage_id id, const struct bi
 	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", b->fd);
 	fd = as_before ? -EOPNOTSUPP : link_multi(program_fd, path, &site);
-	if (fd == -EINVAL || fd == -EOPNOTSUPP) {
+	by_event = fd == -EINVAL || fd == -EOPNOTSUPP;
+	if (by_event) {
 		fd = link_event(program_fd, path, &site);
 		if (fd == -EINVAL)
 			return -ENOTSUP;
 	}
 	snprintf(tried, sizeof(tried), "attach to %s", stage_name(id));
 	if (fd < 0) {
-		pins_explain(tried, -fd);
+		(by_event ? pins_explain_event : pins_explain)(tried, -fd);
 		return -1;
 	}
 	snprintf(part, sizeof(part), "parts/%s", attach_name(id, b, name));

@@ -19,7 +19,6 @@
 #define BPFFS "/sys/fs/bpf"
 #define KERNEL_TYPES "/sys/kernel/btf/vmlinux"
 #define LOCKDOWN "/sys/kernel/security/lockdown"
-#define PARANOID "/proc/sys/kernel/perf_event_paranoid"
 
 /* What is there instead of a directory of ours, in one line. `at` and name: where; path: the same for people. */
 static int refuse(int at, const char *name, const char *path, const char *what, char why[WHY_BYTES])
@@ -366,17 +365,21 @@ static const char *line_of(const char *file)
 	return text;
 }
 
+void pins_explain_event(const char *tried, int err)
+{
+	if ((err == EPERM || err == EACCES) && !has_capability(CAP_SYS_ADMIN))
+		log_error("%s: %s: before Linux 6.6 that takes CAP_SYS_ADMIN too: run build/latency as root", tried,
+			  strerror(err));
+	else
+		pins_explain(tried, err);
+}
+
 void pins_explain(const char *tried, int err)
 {
 	if ((err == EPERM || err == EACCES) && strstr(line_of(LOCKDOWN), "[confidentiality]"))
 		log_error("%s: %s: the kernel is locked down (confidentiality), so that BPF may not read memory: boot "
 			  "with lockdown=integrity or without",
 			  tried, strerror(err));
-	else if ((err == EPERM || err == EACCES) && atoi(line_of(PARANOID)) > 2) /* Debian's own, before uprobe_multi */
-		log_error(
-			"%s: %s: kernel.perf_event_paranoid = %d keeps perf_event_open(2) to CAP_SYS_ADMIN: run it as "
-			"root, or sysctl kernel.perf_event_paranoid=2",
-			tried, strerror(err), atoi(line_of(PARANOID)));
 	else if (err == EPERM || err == EACCES)
 		log_error(
 			"%s: %s, though this process has the capabilities: a container, a seccomp filter or a security "

@@ -64,4 +64,7 @@ int pins_why_not(void);
 /* pins_explain - one line: what was tried, and why the kernel refused. */
 void pins_explain(const char *tried, int err);
 
+/* pins_explain_event - likewise, of what went by perf_event_open(2) because the kernel has no uprobe_multi links. */
+void pins_explain_event(const char *tried, int err);
+
 #endif

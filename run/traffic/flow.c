@@ -15,6 +15,24 @@ static_assert(MAX_CLASSES == 1 << STREAM_RUN_SHIFT, "a stream names the class in
 
 #define SOCKET_BUFFER_BYTES (256 << 20)
 
+static int receive_at(int fd, const struct address *a)
+{
+	const struct group_sources any = { 0 };
+	bool is_new;
+
+	group_prepare(fd, a);
+	if (bind(fd, (const struct sockaddr *)&a->at, a->len) < 0)
+		return -errno;
+	return group_is(a) ? group_join(fd, a, group_interface(a), &any, &is_new) : 0;
+}
+
+static int send_to(int fd, const struct address *a)
+{
+	int err = group_aim(fd, a, 1, 1);
+
+	return !err && connect(fd, (const struct sockaddr *)&a->at, a->len) < 0 ? -errno : err;
+}
+
 static int open_socket(const struct address *a, uint32_t what)
 {
 	int receives = what == FLOW_RECEIVES;
@@ -27,11 +45,32 @@ static int open_socket(const struct address *a, uint32_t what)
 		setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, receives ? SO_RCVBUF : SO_SNDBUF, &bytes, sizeof(bytes));
 	setsockopt(fd, SOL_SOCKET, receives ? SO_RCVBUFFORCE : SO_SNDBUFFORCE, &bytes, sizeof(bytes));
-	if ((receives ? bind : connect)(fd, (const struct sockaddr *)&a->at, a->len) == 0)
+	err = receives ? receive_at(fd, a) : send_to(fd, a);
+	if (err == 0)
 		return fd;
-	err = -errno;
 	close(fd);
 	return err;
+}
+
+/* The class's datagrams must be those that its rule names, if other classes listen there too. */
+static int mark(const struct flow *f, const struct class_config *class, const struct address *to, int fd)
+{
+	bool v4 = to->at.ss_family == AF_INET, only;
+	int dscp = match_dscp(&class->match, &only), tos = dscp << 2;
+	char text[MATCH_BYTES];
+
+	if (class->match.n == 0)
+		return 0;
+	if (dscp < 0 || !only) {
+		log_error("class %s: match = %s: the datagrams made here can have a DSCP, nothing else; name the other "
+			  "classes in --rate, or begin the rule with `dscp NAME,`",
+			  f->name, match_format(&class->match, text));
+		return -EINVAL;
+	}
+	if (setsockopt(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof(tos)) == 0)
+		return 0;
+	log_error("class %s: set DSCP %d: %s", f->name, dscp, strerror(errno));
+	return -EINVAL;
 }
 
 static int open_sources(struct flow *f, const struct class_config *class, uint32_t n)
@@ -42,8 +81,10 @@ static int open_sources(struct flow *f, const struct class_config *class, uint32
 		const struct address *to = &class->listen[i % class->n_listen];
 
 		f->out_fd[i] = open_socket(to, FLOW_SENDS);
-		if (f->out_fd[i] >= 0)
+		if (f->out_fd[i] >= 0 && mark(f, class, to, f->out_fd[i]) == 0)
 			continue;
+		if (f->out_fd[i] >= 0)
+			return -EINVAL;
 		log_error("send to class %s on %s from socket %u of %u: %s", f->name, address_format(to, text), i + 1,
 			  n, strerror(-f->out_fd[i]));
 		return f->out_fd[i];

@@ -148,8 +148,9 @@ static size_t add_tests(struct harness_test *all, size_t n, const struct harness
 
 int main(int argc, char **argv)
 {
-	static const struct harness_test *const files[] = { relay_tests,  drops_tests,	errors_tests,  shaper_tests,
-							    reload_tests, damage_tests, restart_tests, failing_tests };
+	static const struct harness_test *const files[] = { relay_tests,   drops_tests,	  errors_tests,
+							    shaper_tests,  reload_tests,  damage_tests,
+							    restart_tests, failing_tests, marks_tests };
 	struct harness_test all[MOST_TESTS];
 	size_t n = 0;
 

@@ -234,11 +234,12 @@ int __wrap_close(int fd)
 
 int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t len)
 {
-	(void)fd;
-	(void)level;
-	(void)option;
-	(void)value;
-	(void)len;
+	int tos;
+
+	if ((level == SOL_IP && option == IP_TOS) || (level == SOL_IPV6 && option == IPV6_TCLASS)) {
+		memcpy(&tos, value, len);
+		output_use_tos(fd, tos);
+	}
 	return answer(0, CALL_NS);
 }
 

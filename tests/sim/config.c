@@ -74,16 +74,20 @@ static void addresses(const char *key, uint32_t class, uint32_t first_port, uint
 static void draw_class(uint32_t class, uint32_t payload_bytes, uint32_t most_pkts)
 {
 	static const char *const budgets[] = { "none", "1ms", "10ms", "100ms", "300us" };
+	static const char *const dscps[] = { "off", "keep", "ef" }, *const ecns[] = { "off", "keep", "mark" };
+	const char *budget = budgets[below(5)];
 
 	line("[class c%u]", class);
 	addresses("listen", class, 8000, 1 + below(3) / 2);
 	addresses("send", class, 9000, 1 + below(5) / 3);
-	line("budget = %s", budgets[below(5)]);
+	line("budget = %s", budget);
 	line("share = %u%%", below(3) ? 0 : below(20));
 	line("ingress_quantum = %uB", draw(payload_bytes, 65536));
 	line("egress_quantum = %uB", draw(payload_bytes, 65536));
 	line("ingress_to_edf = %u", draw(1, most_pkts));
 	line("edf_to_egress = %u", draw(1, most_pkts));
+	line("dscp = %s", dscps[below(3)]);
+	line("ecn = %s\necn_mark_at = %u%%", ecns[below(budget == budgets[0] ? 2 : 3)], draw(1, 100));
 }
 
 /* From an eighth of what comes to more than that. */

@@ -271,9 +271,9 @@ static void write_name(struct msghdr *m, const struct flow *f, const struct sim_
 	memcpy(m->msg_name, &from, m->msg_namelen);
 }
 
-static size_t write_control(uint8_t *at, int type, const void *value, size_t bytes)
+static size_t write_control(uint8_t *at, int level, int type, const void *value, size_t bytes)
 {
-	struct cmsghdr c = { .cmsg_len = CMSG_LEN(bytes), .cmsg_level = SOL_SOCKET, .cmsg_type = type };
+	struct cmsghdr c = { .cmsg_len = CMSG_LEN(bytes), .cmsg_level = level, .cmsg_type = type };
 
 	memcpy(at, &c, sizeof(c));
 	memcpy(at + CMSG_LEN(0), value, bytes);
@@ -293,6 +293,20 @@ static void write_payload(struct msghdr *m, const struct sim_datagram *d)
 		memcpy((uint8_t *)to->iov_base + n - sizeof(tail), &tail, sizeof(tail));
 }
 
+/* As the kernel: a byte of IPv4, an int of IPv6; for classes that ask for it. */
+static size_t write_tos(uint8_t *at, const struct flow *f, const struct sim_datagram *d)
+{
+	const struct class_config *c = &sim.config.classes[f->class];
+	uint8_t tos = sim_tos(d->token);
+	int class = tos;
+
+	if (c->dscp != DSCP_KEEP && c->ecn == ECN_OFF)
+		return 0;
+	if (f->family == AF_INET)
+		return write_control(at, SOL_IP, IP_TOS, &tos, sizeof(tos));
+	return write_control(at, SOL_IPV6, IPV6_TCLASS, &class, sizeof(class));
+}
+
 static void hand_over(struct mmsghdr *to, struct flow *f)
 {
 	const struct sim_datagram *d = &f->ring[f->first & f->mask];
@@ -302,10 +316,11 @@ static void hand_over(struct mmsghdr *to, struct flow *f)
 
 	write_name(m, f, d);
 	write_payload(m, d);
-	m->msg_controllen = write_control(control, SCM_TIMESTAMPNS, &stamp, sizeof(stamp));
+	m->msg_controllen = write_control(control, SOL_SOCKET, SCM_TIMESTAMPNS, &stamp, sizeof(stamp));
 	if (d->drops)
-		m->msg_controllen +=
-			write_control(control + m->msg_controllen, SO_RXQ_OVFL, &d->drops, sizeof(d->drops));
+		m->msg_controllen += write_control(control + m->msg_controllen, SOL_SOCKET, SO_RXQ_OVFL, &d->drops,
+						   sizeof(d->drops));
+	m->msg_controllen += write_tos(control + m->msg_controllen, f, d);
 	to->msg_len = d->len_bytes;
 	f->told_drops = d->drops;
 	f->used_bytes -= d->len_bytes + OVERHEAD_BYTES;

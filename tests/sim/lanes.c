@@ -129,6 +129,8 @@ static void check_egress(uint32_t class, struct ledger *l, uint64_t word)
 	must_equal("sent at once", class, t->sent_pkts - was.sent_pkts, left);
 	must_equal("sent", class, t->sent_pkts, l->left_pkts);
 	must_equal("sent bytes", class, t->sent_bytes, l->left_bytes);
+	if (t->marked_pkts < l->marked_pkts || t->marked_pkts > l->marked_pkts + l->unsure_pkts)
+		must_equal("marked", class, t->marked_pkts, l->marked_pkts);
 	must_equal("dropped", class, t->passed_dropped_pkts + sum_of(t->dropped_pkts, N_EGRESS_DROPS) + send_errors(t),
 		   l->sent - l->left_pkts);
 	check_given_up(class, &was, t);

@@ -123,7 +123,21 @@ static uint64_t latest(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-void check_left(uint32_t class, uint32_t dest, const uint8_t *payload, uint32_t len_bytes, uint64_t now)
+/* Does it leave with the code point and the congestion bits that the class says? */
+static void check_tos(uint32_t class, uint8_t came, uint8_t left)
+{
+	const struct class_config *c = &sim.config.classes[class];
+	uint32_t dscp = c->dscp == DSCP_KEEP ? came >> 2 : c->dscp;
+	uint8_t ecn = c->ecn == ECN_OFF ? TOS_NOT_ECT : came & TOS_ECN;
+	int is_marked = c->ecn == ECN_MARK && (left & TOS_ECN) == TOS_CE && (ecn == TOS_ECT_0 || ecn == TOS_ECT_1);
+
+	ledgers[class].marked_pkts += (uint64_t)is_marked;
+	if (left >> 2 != (uint8_t)dscp || (!is_marked && (left & TOS_ECN) != ecn))
+		sim_complain("class %u: a packet came with type of service 0x%02x and left with 0x%02x", class, came,
+			     left);
+}
+
+void check_left(uint32_t class, uint32_t dest, const uint8_t *payload, uint32_t len_bytes, uint8_t tos, uint64_t now)
 {
 	struct ledger *l = &ledgers[class];
 	const struct address *to = &sim.config.classes[class].dests[dest];
@@ -136,6 +150,10 @@ void check_left(uint32_t class, uint32_t dest, const uint8_t *payload, uint32_t 
 		if (!matches(l, r, dest, payload, len_bytes))
 			continue;
 		r->has_left = 1;
+		if (len_bytes >= sizeof(r->d.token))
+			check_tos(class, sim_tos(r->d.token), tos);
+		else
+			l->unsure_pkts++;
 		l->dest[r->d.flow][r->d.source] = (uint8_t)dest;
 		l->left_at = n + 1;
 		l->left_pkts++;

@@ -26,7 +26,8 @@ struct ledger {
 	uint32_t mask;
 	uint64_t end, published, processed, sent; /* records so far: read, and as the counts of the lane */
 	uint64_t left_at; /* after the last one that left */
-	uint64_t read_pkts, left_pkts, left_bytes;
+	uint64_t read_pkts, left_pkts, left_bytes, marked_pkts;
+	uint64_t unsure_pkts; /* left, but too short to be told from a dropped one */
 	uint64_t oversize_pkts, oversize_processed_pkts;
 	uint64_t word[N_STAGES]; /* commit words when last compared */
 	uint64_t

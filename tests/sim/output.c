@@ -36,6 +36,7 @@ struct output {
 	uint64_t no_room_since_ns; /* no datagram has left since, and one could not for want of room; 0: one has */
 	uint64_t astray_since_ns; /* the first datagram that its local address stopped */
 	int full_errno, pending_errno, is_unconnected;
+	int tos; /* the socket's own */
 	uint32_t n_errors; /* in the error queue */
 	uint64_t refusals; /* ICMP errors so far */
 	uint32_t segments_below_bytes; /* longer segments are refused ... */
@@ -100,14 +101,34 @@ static void begin_episode(struct output *o, uint64_t now)
 	}
 }
 
-static uint32_t segment_bytes(const struct msghdr *m)
+static struct cmsghdr *find_control(const struct msghdr *m, int level, int type)
 {
-	uint16_t size = 0;
 	struct cmsghdr *c = m->msg_controllen ? CMSG_FIRSTHDR(m) : NULL;
 
-	if (c && c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_SEGMENT)
+	while (c && (c->cmsg_level != level || c->cmsg_type != type))
+		c = CMSG_NXTHDR((struct msghdr *)m, c);
+	return c;
+}
+
+static uint32_t segment_bytes(const struct msghdr *m)
+{
+	struct cmsghdr *c = find_control(m, SOL_UDP, UDP_SEGMENT);
+	uint16_t size = 0;
+
+	if (c)
 		memcpy(&size, CMSG_DATA(c), sizeof(size));
 	return size;
+}
+
+/* What the message says, or else the socket. */
+static uint8_t message_tos(const struct output *o, const struct msghdr *m)
+{
+	int v4 = sim.config.classes[o->class].dests[o->dest].at.ss_family == AF_INET, tos = o->tos;
+	struct cmsghdr *c = find_control(m, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TOS : IPV6_TCLASS);
+
+	if (c)
+		memcpy(&tos, CMSG_DATA(c), sizeof(tos));
+	return (uint8_t)tos;
 }
 
 static uint32_t total_bytes(const struct msghdr *m)
@@ -152,9 +173,9 @@ static int refuse(struct output *o, const struct msghdr *m, uint64_t now)
 }
 
 /* One datagram is on the wire. */
-static void leave(struct output *o, const struct iovec *v, uint64_t now)
+static void leave(struct output *o, const struct iovec *v, uint8_t tos, uint64_t now)
 {
-	check_left(o->class, o->dest, v->iov_base, (uint32_t)v->iov_len, now);
+	check_left(o->class, o->dest, v->iov_base, (uint32_t)v->iov_len, tos, now);
 	o->no_room_since_ns = 0;
 	if (now >= o->gone_until_ns)
 		return;
@@ -177,7 +198,7 @@ static void send_message(struct output *o, const struct msghdr *m, uint64_t now)
 		if (size && (v->iov_len > size || (v->iov_len < size && i + 1 < m->msg_iovlen)))
 			sim_complain("a super-datagram of class %u is cut every %u bytes, but a part has %zu", o->class,
 				     size, v->iov_len);
-		leave(o, v, now);
+		leave(o, v, message_tos(o, m), now);
 	}
 }
 
@@ -291,4 +312,12 @@ uint64_t output_refusals(uint32_t class)
 	for (const struct output *o = outputs; o < outputs + n_outputs; o++)
 		sum += o->class == class ? o->refusals : 0;
 	return sum;
+}
+
+void output_use_tos(int fd, int tos)
+{
+	struct output *o = find(fd);
+
+	if (o)
+		o->tos = tos;
 }

@@ -156,6 +156,7 @@ int input_has_waited(uint32_t class, uint64_t since_ns); /* does a datagram wait
 
 /* output.c: as the system calls, negative errno. */
 void output_open(void);
+void output_use_tos(int fd, int tos); /* of the socket */
 int output_send(int fd, struct mmsghdr *msgs, uint32_t n);
 int output_take_error(int fd, struct msghdr *m);
 int output_connect(int fd, int dissolves);
@@ -175,10 +176,16 @@ struct sim_datagram {
 	uint32_t steps; /* of CLOCK_REALTIME before it came */
 };
 
+/* sim_tos - the type of service a datagram came with: as its bytes, it follows from the token. */
+static inline uint8_t sim_tos(uint64_t token)
+{
+	return (uint8_t)(token >> 32);
+}
+
 /* ledger.c: told of all that passes the sockets. */
 void check_open(void);
 void check_read(uint32_t class, const struct sim_datagram *d, uint64_t not_before_ns);
-void check_left(uint32_t class, uint32_t dest, const uint8_t *payload, uint32_t len_bytes, uint64_t now);
+void check_left(uint32_t class, uint32_t dest, const uint8_t *payload, uint32_t len_bytes, uint8_t tos, uint64_t now);
 void check_refused(uint32_t class); /* a send call failed */
 void check_lanes(void); /* compare what moved */
 void check_backlog(uint64_t now); /* egress looks at the lanes: at the beginning of its step */

@@ -86,25 +86,64 @@ static void an_address_is_a_number_or_a_name_and_has_a_port(void)
 			 "more than 8 addresses");
 }
 
-static void what_cannot_receive_is_refused_with_what_to_do(void)
+static void a_group_is_received_by_the_interface_it_names(void)
 {
-	static const char *const groups[] = { "224.0.0.1:1", "239.255.255.255:1", "[ff02::1%1]:1", "[ff05::2]:1" };
+	static const char *const groups[] = { "224.0.0.1:1", "239.255.255.255:1", "[ff05::2]:1" };
+	struct config c = argument_accepted("--high.listen=239.1.2.3%lo:1 [ff02::1%1]:1 [ff05::2%lo]:1");
 
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
 		char argument[128], line[512];
 
 		snprintf(argument, sizeof(argument), "--high.listen=127.0.0.1:5 %s", groups[i]);
 		snprintf(line, sizeof(line),
-			 "command line: --high.listen=\"127.0.0.1:5 %s\": \"%s\": multicast groups are not joined by "
-			 "this version; use an address of this machine",
+			 "command line: --high.listen=\"127.0.0.1:5 %s\": \"%s\": is a group, which comes in by an "
+			 "interface: name it (for example 239.1.2.3%%eth0:8080 or [ff05::2%%eth0]:8080)",
 			 groups[i], groups[i]);
 		argument_refused(argument, line);
 	}
+	check_address(&c.classes[0].listen[0], "239.1.2.3%lo:1");
+	check_address(&c.classes[0].listen[2], "[ff05::2%lo]:1");
+	CU_ASSERT_EQUAL(group_interface(&c.classes[0].listen[0]), 1);
+	CU_ASSERT_EQUAL(group_interface(&c.classes[0].listen[2]), 1);
+	argument_refused(
+		"--high.send=10.0.0.1%eth0:1",
+		"command line: --high.send=\"10.0.0.1%eth0:1\": \"10.0.0.1%eth0:1\" is neither an address nor a "
+		"host name with a port from 1 to 65535; " ADDRESS_USE);
+	argument_refused(
+		"--high.send=239.1.2.3%1:1",
+		"command line: --high.send=\"239.1.2.3%1:1\": \"239.1.2.3%1:1\" is neither an address nor a host "
+		"name with a port from 1 to 65535; " ADDRESS_USE);
+}
+
+static void only_a_group_has_sources_and_no_rules(void)
+{
+	struct config c = accepted("[class a]\nlisten = 239.1.2.3%lo:1\nsend = 127.0.0.1:2\n"
+				   "group_sources = 10.0.0.9 2001:db8::9\n");
+	char text[VALUE_BYTES];
+
+	CU_ASSERT_EQUAL(c.classes[0].group_sources.n, 2);
+	check_equal(value_format(&options[option_find(SCOPE_CLASS, "group_sources")], &c.classes[0], text),
+		    "10.0.0.9 2001:db8::9");
+	refused(CLASS_TEXT "group_sources = 10.0.0.9\n",
+		"FILE:4: group_sources = \"10.0.0.9\": class a listens on no multicast group");
+	refused(CLASS_TEXT "group_sources = 239.1.1.1\n",
+		"FILE:4: group_sources = \"239.1.1.1\": \"239.1.1.1\" is no sender's address (for example 10.0.0.9)");
+	refused("[class a]\nlisten = 239.1.2.3%lo:1\nsend = 127.0.0.1:2\nmatch = dscp ef\n"
+		"[class b]\nlisten = 239.1.2.3%lo:1\nsend = 127.0.0.1:2\n",
+		"FILE:4: match = \"dscp ef\": class a listens on a multicast group, of which each socket gets each "
+		"datagram; rules do not hold there");
+}
+
+static void broadcasts_are_asked_for(void)
+{
+	struct config c = accepted("[class a]\nlisten = 255.255.255.255:1\nsend = 255.255.255.255:2\nbroadcast = on\n");
+
+	CU_ASSERT_EQUAL(c.classes[0].broadcast, 1);
+	refused("[class a]\nlisten = 255.255.255.255:1\nsend = 255.255.255.255:2\n",
+		"FILE:2: listen = \"255.255.255.255:1\": a broadcast address; that is asked for by broadcast = on\n"
+		"FILE:3: send = \"255.255.255.255:2\": a broadcast address; that is asked for by broadcast = on");
 	CU_ASSERT_EQUAL(argument_accepted("--high.listen=223.255.255.255:1").classes[0].n_listen, 1);
 	CU_ASSERT_EQUAL(argument_accepted("--high.listen=240.0.0.1:1").classes[0].n_listen, 1);
-	argument_refused("--high.listen=255.255.255.255:1",
-			 "command line: --high.listen=\"255.255.255.255:1\": \"255.255.255.255:1\": broadcasts are not "
-			 "received by this version; use an address of this machine");
 	CU_ASSERT_EQUAL(argument_accepted("--high.listen=[::]:1 0.0.0.0:1").classes[0].n_listen, 2);
 }
 
@@ -115,10 +154,6 @@ static void what_cannot_be_sent_to_is_refused_with_what_to_do(void)
 			 "address, which is none to send to; name the receiver's");
 	argument_refused("--high.send=[::]:1", "command line: --high.send=\"[::]:1\": \"[::]:1\": stands for any "
 					       "address, which is none to send to; name the receiver's");
-	argument_refused(
-		"--high.send=255.255.255.255:1",
-		"command line: --high.send=\"255.255.255.255:1\": \"255.255.255.255:1\": broadcasts are not sent; "
-		"name each receiver's address, or a multicast group");
 	CU_ASSERT_EQUAL(argument_accepted("--high.send=239.1.2.3:1 [ff05::2]:1").classes[0].n_dests, 2);
 }
 
@@ -211,7 +246,8 @@ static void a_list_of_addresses_that_goes_on_is_judged_as_one(void)
 }
 
 SUITE(config_addresses, TEST(a_scope_is_kept_as_it_was_written), TEST(an_unset_address_is_printed_as_such),
-      TEST(an_address_is_a_number_or_a_name_and_has_a_port), TEST(what_cannot_receive_is_refused_with_what_to_do),
+      TEST(an_address_is_a_number_or_a_name_and_has_a_port), TEST(a_group_is_received_by_the_interface_it_names),
+      TEST(only_a_group_has_sources_and_no_rules), TEST(broadcasts_are_asked_for),
       TEST(what_cannot_be_sent_to_is_refused_with_what_to_do), TEST(an_address_has_its_own_form_and_a_link_is_named),
       TEST(addresses_go_on_in_an_indented_line), TEST(eight_of_the_longest_addresses_fit),
       TEST(a_list_of_addresses_that_goes_on_is_judged_as_one))

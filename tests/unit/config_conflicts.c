@@ -11,16 +11,59 @@
 static void a_listen_address_belongs_to_one_class_only(void)
 {
 	refused(CLASS_TEXT "[class b]\nlisten = 127.0.0.1:1\nsend = 127.0.0.1:2\n",
-		"FILE:5: listen = \"127.0.0.1:1\": class a listens on 127.0.0.1:1 already");
+		"FILE:5: listen = \"127.0.0.1:1\": class a listens on 127.0.0.1:1 already; to share it, that class "
+		"needs `match` (for example match = dscp ef)");
 	refused(CLASS_TEXT "[class b]\nlisten = [::1]:1 0.0.0.0:1\nsend = 127.0.0.1:2\n",
 		"FILE:5: listen = \"[::1]:1 0.0.0.0:1\": class a listens on 127.0.0.1:1 already");
 	refused("[class b]\nlisten = [::1]:1 [::1]:1\nsend = 127.0.0.1:2\n",
 		"FILE:2: listen = \"[::1]:1 [::1]:1\": class b listens on [::1]:1 already");
 	argument_refused("--low.listen=127.0.0.1:8080",
-			 "command line: --low.listen=\"127.0.0.1:8080\": class high listens on 127.0.0.1:8080 already");
+			 "command line: --low.listen=\"127.0.0.1:8080\": class high listens on 127.0.0.1:8080 already; "
+			 "to share it, that class needs `match` (for example match = dscp ef)");
 	argument_refused("--high.listen=127.0.0.1:8083",
 			 "defaults: [class besteffort] listen = \"127.0.0.1:8083\" (the "
-			 "default): class high listens on 127.0.0.1:8083 already");
+			 "default): class high listens on 127.0.0.1:8083 already; to share it, that class needs "
+			 "`match` (for example match = dscp ef)");
+}
+
+static void classes_share_an_address_if_all_but_the_last_have_a_rule(void)
+{
+	struct config c = accepted("[class a]\nlisten = 127.0.0.1:1 [::1]:1\nsend = 127.0.0.1:2\nmatch = dscp ef\n"
+				   "[class b]\nlisten = [::1]:1\nsend = 127.0.0.1:2\nmatch = size <= 9\n"
+				   "[class c]\nlisten = [::1]:1 127.0.0.1:1\nsend = 127.0.0.1:2\n");
+
+	CU_ASSERT_EQUAL(c.classes[0].match.n, 1);
+	refused("[class a]\nlisten = 127.0.0.1:1\nsend = 127.0.0.1:2\nmatch = dscp ef\n",
+		"FILE:4: match = \"dscp ef\": no class below a listens on 127.0.0.1:1: what the rule does not name "
+		"would "
+		"belong to nobody; add a class without match there");
+	refused("[class a]\nlisten = 127.0.0.1:1\nsend = 127.0.0.1:2\nmatch = dscp ef\n"
+		"[class b]\nlisten = 127.0.0.1:1\nsend = 127.0.0.1:2\nmatch = size <= 9\n",
+		"FILE:8: match = \"size <= 9\": no class below b listens on 127.0.0.1:1: what the rule does not name "
+		"would "
+		"belong to nobody; add a class without match there");
+	refused("[class a]\nlisten = 127.0.0.1:1\nsend = 127.0.0.1:2\nmatch = dscp ef\n"
+		"[class b]\nlisten = 0.0.0.0:1\nsend = 127.0.0.1:2\n",
+		"FILE:4: match = \"dscp ef\": no class below a listens on 127.0.0.1:1: what the rule does not name "
+		"would "
+		"belong to nobody; add a class without match there\n"
+		"FILE:6: listen = \"0.0.0.0:1\": class a listens on 127.0.0.1:1 already");
+}
+
+static void a_rule_is_reloaded_and_an_address_is_not(void)
+{
+	static const char text[] = "[class a]\nlisten = 127.0.0.1:1\nsend = 127.0.0.1:2\nmatch = %s\n"
+				   "[class b]\nlisten = 127.0.0.1:1\nsend = 127.0.0.1:2\n";
+	char was[TEXT_BYTES], is[TEXT_BYTES], said[TEXT_BYTES];
+	struct config from, to;
+
+	snprintf(was, sizeof(was), text, "dscp ef");
+	snprintf(is, sizeof(is), text, "dscp ef, from 10.0.0.0/8");
+	from = accepted(was);
+	to = accepted(is);
+	CU_ASSERT_EQUAL(changes(&from, &to, said), 0);
+	check_equal(said, "a.match: dscp ef -> dscp ef, from 10.0.0.0/8\n");
+	CU_ASSERT_EQUAL(config_digest(&from), config_digest(&to));
 }
 
 static void what_a_class_sends_to_itself_is_a_loop(void)
@@ -216,8 +259,9 @@ static void a_share_is_a_percentage_and_all_fit_into_one_whole(void)
 		"FILE:8: share = \"61%\": the shares of all classes exceed 100%");
 }
 
-SUITE(config_conflicts, TEST(a_listen_address_belongs_to_one_class_only), TEST(what_a_class_sends_to_itself_is_a_loop),
-      TEST(a_wildcard_receives_what_is_sent_to_loopback),
+SUITE(config_conflicts, TEST(a_listen_address_belongs_to_one_class_only),
+      TEST(classes_share_an_address_if_all_but_the_last_have_a_rule), TEST(a_rule_is_reloaded_and_an_address_is_not),
+      TEST(what_a_class_sends_to_itself_is_a_loop), TEST(a_wildcard_receives_what_is_sent_to_loopback),
       TEST(classes_that_send_to_each_other_in_a_circle_are_a_loop_and_a_chain_is_none),
       TEST(a_circle_of_all_classes_is_found), TEST(an_address_of_this_machine_behind_a_wildcard_is_a_loop_too),
       TEST(a_class_needs_to_listen_and_to_send), TEST(a_quantum_holds_the_longest_datagram),

@@ -83,7 +83,8 @@ static void a_mend_that_a_shortage_stopped_is_made_up_for(void)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) }, .sin_port = htons(9) };
 	struct address to = { .len = sizeof(at) };
-	struct output o = { .to = &to, .class = "high", .has_way = 1 };
+	const struct class_config options = { .group_ttl = 1 };
+	struct output o = { .to = &to, .options = &options, .class = "high", .has_way = 1 };
 	struct rlimit was, none;
 
 	memcpy(&to.at, &at, sizeof(at));

@@ -15,10 +15,12 @@
 #include <unistd.h>
 
 #include "config/address.h"
+#include "config/group.h"
 #include "log.h"
 
 #define MOST_SINKS 8
 #define MOST_SOURCES 8
+#define SINK_BYTES (8 << 20) /* after a kill all that has waited comes at once */
 #define MOST_SOCKETS 64
 #define PACE_PKTS 32 /* then a millisecond's rest, so that no buffer overflows */
 
@@ -38,7 +40,24 @@ static void on_term(int sig)
 	is_over = 1;
 }
 
-static int open_socket(const char *text, int (*attach)(int fd, const struct sockaddr *at, socklen_t len))
+static int attach(int fd, const struct address *a, const struct sockaddr_storage *at, int receives)
+{
+	const struct group_sources any = { 0 };
+	int buffer_bytes = SINK_BYTES;
+	bool is_new;
+
+	if (!receives && group_aim(fd, a, 1, 1))
+		return -1;
+	if (!receives)
+		return connect(fd, (const struct sockaddr *)at, a->len);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof(buffer_bytes));
+	group_prepare(fd, a);
+	if (bind(fd, (const struct sockaddr *)at, a->len) < 0)
+		return -1;
+	return group_is(a) ? group_join(fd, a, group_interface(a), &any, &is_new) : 0;
+}
+
+static int open_socket(const char *text, int receives)
 {
 	struct address a;
 	struct sockaddr_storage at;
@@ -49,7 +68,7 @@ static int open_socket(const char *text, int (*attach)(int fd, const struct sock
 		exit(2);
 	}
 	fd = socket(at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || attach(fd, (const struct sockaddr *)&at, a.len) < 0) {
+	if (fd < 0 || attach(fd, &a, &at, receives)) {
 		log_error("%s: %s", text, strerror(errno));
 		exit(1);
 	}
@@ -64,7 +83,7 @@ static int send_all(const char *to, uint32_t n, size_t bytes, uint32_t n_sockets
 	int fds[MOST_SOCKETS] = { 0 };
 
 	for (uint32_t i = 0; i < n_sockets; i++)
-		fds[i] = open_socket(to, connect);
+		fds[i] = open_socket(to, 0);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t from = i % n_sockets, number = i / n_sockets;
 
@@ -120,7 +139,7 @@ static int count_all(int n, char **at)
 	struct pollfd polls[MOST_SINKS];
 
 	for (int i = 0; i < n; i++) {
-		sinks[i] = (struct sink){ .fd = open_socket(at[i], bind), .name = at[i] };
+		sinks[i] = (struct sink){ .fd = open_socket(at[i], 1), .name = at[i] };
 		polls[i] = (struct pollfd){ .fd = sinks[i].fd, .events = POLLIN };
 	}
 	signal(SIGTERM, on_term);

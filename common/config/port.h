@@ -1,0 +1,35 @@
+/*
+ * port.h - the classes that listen on one address: their order, and the program by which the kernel tells them apart.
+ *
+ * Rules:   members are in the order in which their sockets are bound: the class of the lowest rank first, which has no
+ *          rule, then upwards. A member's place is what the program returns for its datagrams.
+ *          The rules are asked from the highest rank down; a datagram that none names belongs to the last class.
+ *          Nothing here is durable: order and program follow from the configuration.
+ * Source:  socket(7) SO_ATTACH_REUSEPORT_CBPF: the program sees the payload from offset 0 on, and the IP header from
+ *          SKF_NET_OFF on; places in the group are in the order of bind(2).
+ */
+#ifndef ONTIME_CONFIG_PORT_H
+#define ONTIME_CONFIG_PORT_H
+
+#include <linux/filter.h>
+
+#include "config.h"
+
+#define PORT_MOST_STEPS 2560 /* instructions of a program; 20 KiB, which the kernel takes by default */
+
+struct port_member {
+	uint8_t class, listen; /* classes[class].listen[listen] */
+};
+
+struct port {
+	uint32_t n; /* 1: it has the address alone */
+	struct port_member members[MAX_CLASSES];
+};
+
+/* port_of - who listens on that address of that class; it is one of the members. */
+void port_of(const struct config *c, uint32_t class, uint32_t listen, struct port *port);
+
+/* port_compile - the program of a port with more than one member, in program[PORT_MOST_STEPS]; how long it is. */
+uint32_t port_compile(const struct config *c, const struct port *port, struct sock_filter *program);
+
+#endif

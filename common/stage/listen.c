@@ -1,0 +1,112 @@
+/* listen.c - bind input sockets, alone or as one group with rules. */
+#include "listen.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "config/port.h"
+
+static uint32_t flow_of(const struct config *c, const struct port_member *m)
+{
+	uint32_t flow = m->listen;
+
+	for (uint32_t k = 0; k < m->class; k++)
+		flow += c->classes[k].n_listen;
+	return flow;
+}
+
+/* The port of a flow; returns the flow's place in it. */
+static uint32_t find(const struct config *c, uint32_t flow, struct port *port)
+{
+	uint32_t class = 0, listen = flow, place = 0;
+
+	while (listen >= c->classes[class].n_listen)
+		listen -= c->classes[class++].n_listen;
+	port_of(c, class, listen, port);
+	while (port->members[place].class != class)
+		place++;
+	return place;
+}
+
+bool listen_completes(const struct config *c, uint32_t flow)
+{
+	struct port port;
+	uint32_t place = find(c, flow, &port);
+
+	return place > 0 && place == port.n - 1;
+}
+
+bool listen_may_bind(const struct config *c, uint32_t flow, uint64_t unbound)
+{
+	struct port port;
+	uint32_t place = find(c, flow, &port);
+
+	for (uint32_t i = 0; i < place; i++)
+		if (unbound >> flow_of(c, &port.members[i]) & 1)
+			return false;
+	return true;
+}
+
+static int share(int fd)
+{
+	int on = 1;
+
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ? -errno : 0;
+}
+
+int listen_bind(const struct config *c, const int *fd, uint32_t flow)
+{
+	struct sockaddr_storage at;
+	struct port port;
+	uint32_t place = find(c, flow, &port);
+	const struct port_member *m = &port.members[place];
+	const struct address *a = &c->classes[m->class].listen[m->listen];
+	int err = address_resolve(a, &at);
+
+	if (!err && place > 0)
+		err = share(fd[flow_of(c, &port.members[0])]);
+	if (!err && place > 0)
+		err = share(fd[flow]);
+	if (!err)
+		group_prepare(fd[flow], a);
+	if (!err && bind(fd[flow], (const struct sockaddr *)&at, a->len) < 0)
+		err = -errno;
+	if (!err && listen_completes(c, flow))
+		err = listen_rule(c, fd, flow);
+	return err;
+}
+
+int listen_follow(const struct config *c, int fd, uint32_t flow, uint32_t *joined)
+{
+	struct port port;
+	const struct port_member *m = &port.members[find(c, flow, &port)];
+	const struct class_config *class = &c->classes[m->class];
+	const struct address *a = &class->listen[m->listen];
+	uint32_t interface;
+	bool is_new = false;
+	int err;
+
+	if (!group_is(a))
+		return 0;
+	interface = group_interface(a);
+	if (interface == 0)
+		return -ENODEV;
+	if (interface == *joined)
+		return 0;
+	err = group_join(fd, a, interface, &class->group_sources, &is_new);
+	if (!err)
+		*joined = interface;
+	return err ? err : is_new;
+}
+
+int listen_rule(const struct config *c, const int *fd, uint32_t flow)
+{
+	struct sock_filter steps[PORT_MOST_STEPS];
+	struct sock_fprog program = { .filter = steps };
+	struct port port;
+
+	find(c, flow, &port);
+	program.len = (unsigned short)port_compile(c, &port, steps);
+	return setsockopt(fd[flow], SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) < 0 ? -errno : 0;
+}

@@ -1,0 +1,137 @@
+#!/bin/sh
+# t_port.sh - one port, several classes: what a rule names goes into its class before any queue, whatever is killed, reloaded, or not there
+# yet. In a network namespace of its own.
+set -eu
+cd "$(dirname "$0")/../.."
+if [ -z "${ONTIME_WORLD:-}" ]; then
+	unshare --net true 2>/dev/null || {
+		echo "skip one port for several classes: network namespaces need root"
+		exit 77
+	}
+	ONTIME_WORLD=1 exec unshare --net "$0" "$@"
+fi
+# shellcheck source=tests/harness/check.sh
+. tests/harness/check.sh
+work=$(mktemp -d)
+ONTIME_RUN_DIR=$work/run
+ONTIME_BUILD=${ONTIME_BUILD:-build}
+ONTIME_HISTOGRAMS=off
+export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
+instance=port$$
+log=$ONTIME_RUN_DIR/$instance/log
+trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
+ip link set lo up
+
+on_failure() {
+	cat "$work/launched" "$log" "$work/load" 2>/dev/null || true
+	"$ONTIME_BUILD/stat" -i "$instance" --json | jq -c '.classes[] | {class, received, sent, held, dropped}' || true
+}
+
+write_conf() { # ADDRESS VOICE-RULE SIGNAL-RULE
+	cat >"$work/conf" <<END
+[pipeline]
+instance = $instance
+policy = edf
+[class voice]
+listen = $1:5000
+match = $2
+send = 127.0.0.1:6000
+budget = 5ms
+[class signal]
+listen = $1:5000 $1:5001
+match = $3
+send = 127.0.0.1:6001
+budget = 20ms
+[class rest]
+listen = $1:5001 $1:5000
+send = 127.0.0.1:6002
+END
+}
+
+launch() {
+	run/launch.sh -c "$work/conf" >"$work/launched" 2>&1
+}
+
+received() { # of the three classes
+	"$ONTIME_BUILD/stat" -i "$instance" --json | jq -r '[.classes[].received] | join(" ")'
+}
+
+are_received() { # N N N, and nothing is held
+	[ "$(received)" = "$*" ] && [ "$("$ONTIME_BUILD/stat" -i "$instance" --json | jq '[.classes[] | .held + .unbalanced] | add')" = 0 ]
+}
+
+say() { # TOS WORD PORT [ADDRESS]: a datagram of the word's bytes
+	printf '%s' "$2" | socat -u - "UDP-DATAGRAM:${4:-127.0.0.1}:$3,ip-tos=$1"
+}
+
+each_to_its_class() {
+	write_conf 127.0.0.1 'dscp ef and size <= 9' 'byte 0 = 0x21 and size >= 3, dscp cs3' && launch || return 1
+	say 184 short 5000 && say 184 'longer than nine' 5000 && say 187 ecn 5000 && say 96 x 5000 && say 0 '!ab' 5001 && say 0 '!a' 5001 &&
+		say 184 short 5001 && eventually are_received 2 2 3
+}
+
+reload_moves_the_border() {
+	write_conf 127.0.0.1 'from 127.0.0.0/8' 'dscp ef' && kill -HUP "$("$ONTIME_BUILD/hold" --supervisor -i "$instance")"
+	eventually is_in_force && grep -q 'voice.match: dscp ef and size <= 9 -> from 127.0.0.0/8' "$log" || return 1
+	say 0 all 5000 && say 184 all 5001 && eventually are_received 3 3 3
+}
+
+is_in_force() {
+	[ "$(grep -c ': reloaded ' "$log")" -ge 3 ]
+}
+
+load_all() { # SECONDS
+	"$ONTIME_BUILD/load" -c "$work/conf" --rate 6000 --seconds "$1" >"$work/load" 2>&1
+}
+
+kills_change_nothing() {
+	write_conf 127.0.0.1 'dscp ef' 'dscp af41' && launch || return 1
+	load_all 6 &
+	source=$!
+	for stage in ingress edf egress ingress ingress; do
+		sleep 0.7
+		kill -9 "$("$ONTIME_BUILD/hold" --stages -i "$instance" | sed -n "s/^$stage \([0-9]*\) .*/\1/p")"
+		eventually is_ready
+	done
+	kill -9 "$("$ONTIME_BUILD/hold" --supervisor -i "$instance")"
+	wait "$source" || return 1
+	cat "$work/load"
+	each=$(received | tr ' ' '\n' | sort -u)
+	[ "$(echo "$each" | wc -l)" = 1 ] && [ "$each" -gt 10000 ] && ! grep 'not delivered\|out of order' "$work/load"
+}
+
+is_ready() {
+	[ "$("$ONTIME_BUILD/hold" --stages -i "$instance" 2>/dev/null | grep -c ' ready .* 1$')" = 3 ]
+}
+
+address_comes_later() {
+	run/stop.sh -i "$instance" >/dev/null 2>&1
+	write_conf 10.77.0.1 'dscp ef' 'dscp af41' && launch && grep -q '10.77.0.1:5000 is not there yet' "$log" || return 1
+	ip addr add 10.77.0.1/32 dev lo && eventually are_bound || return 1
+	load_all 2 && each=$(received | tr ' ' '\n' | sort -u) && [ "$(echo "$each" | wc -l)" = 1 ] && [ "$each" -gt 3000 ]
+}
+
+are_bound() {
+	[ "$(grep -c '10.77.0.1:500[01] is there now' "$log")" = 5 ]
+}
+
+another_instance_is_refused() {
+	sed "s/^instance = .*/instance = $instance-b/" "$work/conf" >"$work/other"
+	run/launch.sh -c "$work/other" >"$work/refused" 2>&1 && run/stop.sh -i "$instance-b" && return 1
+	cat "$work/refused"
+	grep -q 'another program has this port' "$work/refused"
+}
+
+load_says_what_it_cannot_make() {
+	write_conf 10.77.0.1 'size <= 9' 'dscp af41'
+	fails_with 1 'class voice: match = size <= 9: the datagrams made here can have a DSCP' "$ONTIME_BUILD/load" -c "$work/conf" --seconds 1
+}
+
+check_here "each datagram goes to the class whose rule names it, the others to the last class" each_to_its_class
+check_here "a reload moves the border at once" reload_moves_the_border
+run/stop.sh -i "$instance" >/dev/null 2>&1
+check_here "no datagram changes its class, is lost or overtakes another while stages and supervisor are killed" kills_change_nothing
+check_here "an address that comes later is bound with its rules" address_comes_later
+check_here "another instance with the same port is refused" another_instance_is_refused
+check "load says which rule it cannot make datagrams for" load_says_what_it_cannot_make
+verdict port
