@@ -15,6 +15,7 @@ test)
 	wanted="$build $test"
 	optional="$optional logrotate"
 	optional="$optional mandoc zsh fish" # man pages and completion
+	optional="$optional yq" # what reads the manifests of run/deploy
 	optional="$optional nodejs chromium prometheus" # the dashboard's tests skip without
 	optional="$optional ffmpeg socat liblo-tools" # and those of the recipes, which send with them (ffmpeg: 15 s, 150 MB)
 	optional="$optional qemu-system-x86 busybox-static cpio kmod xz-utils" # and those under other kernels (tests/machine/kernel-vm.sh)

@@ -80,11 +80,11 @@ put_programs() {
 }
 
 put_scripts() {
-	for script in launch stop restart reload status list record demo recipe config stress supervisor deps; do
+	for script in launch stop restart reload drain status list record demo recipe config stress supervisor deps; do
 		put 755 run/$script.sh "$LIBEXECDIR/ontime/run/$script.sh"
 	done
 	put 755 run/ontime "$LIBEXECDIR/ontime/run/ontime"
-	for script in run/stress/*.sh run/options/generate.sh; do
+	for script in run/stress/*.sh run/deploy/*.sh run/options/generate.sh; do
 		put 755 "$script" "$LIBEXECDIR/ontime/$script"
 	done
 	for file in run/options/*.options run/options/*.awk run/options/parse.sh; do

@@ -166,27 +166,6 @@ int feed_is_healthy(const struct feed *f)
 	return f->runs && f->health.n_causes == 0;
 }
 
-int feed_print_ready(const struct feed *f, FILE *out)
-{
-	int n = 0;
-
-	for (int i = 0; f->runs && i < N_STAGES; i++)
-		if (strcmp(f->now.stages[i].state, "ready") != 0) {
-			fprintf(out, "stage %s is %s\n", stage_name((enum stage_id)i), f->now.stages[i].state);
-			n++;
-		}
-	for (int i = 0; f->runs && i < f->health.n_causes; i++)
-		if (f->health.causes[i].kind == CAUSE_STAGE_HUNG || f->health.causes[i].kind == CAUSE_STUCK) {
-			fprintf(out, "%s\n", f->health.causes[i].text);
-			n++;
-		}
-	if (!f->runs)
-		fprintf(out, "%s\n", f->why);
-	else if (n == 0)
-		fputs("ready\n", out);
-	return f->runs && n == 0;
-}
-
 int feed_print_health(const struct feed *f, FILE *out)
 {
 	if (feed_is_healthy(f))

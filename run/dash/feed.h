@@ -62,13 +62,6 @@ uint64_t feed_after(const struct feed *f, uint64_t id);
 /* feed_is_healthy - does the instance run, and is nothing wrong with it (run/look/health.h)? */
 int feed_is_healthy(const struct feed *f);
 
-/*
- * feed_print_ready - does the instance take packets and pass them on: are all its stages ready and moving, and is no
- * class stuck? 1: yes, and "ready"; 0: no, and each cause in a line of its own. What is in no packet's way, such as a
- * missing supervisor, or is the receiver's fault, does not count.
- */
-int feed_print_ready(const struct feed *f, FILE *out);
-
 /* feed_print_health - 1: it is, and "ok"; 0: it is not, and each cause in a line of its own. */
 int feed_print_health(const struct feed *f, FILE *out);
 

@@ -14,6 +14,7 @@
 #include "host.h"
 #include "metrics.h"
 #include "peer.h"
+#include "ready.h"
 #include "decimal.h"
 #include "log.h"
 
@@ -176,7 +177,7 @@ static enum MHD_Result send_of_site(struct server *s, struct MHD_Connection *c, 
 	if (strcmp(path, "/healthz") == 0)
 		return send_verdict(c, &site->feed, feed_print_health);
 	if (strcmp(path, "/ready") == 0)
-		return send_verdict(c, &site->feed, feed_print_ready);
+		return send_verdict(c, &site->feed, ready_print);
 	return is_head ? send_text(c, MHD_HTTP_OK, "") : send_events(s, site, c);
 }
 

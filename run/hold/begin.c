@@ -138,6 +138,32 @@ int begin_new(const struct hold_options *o, const struct config *c, struct kept 
 	return status;
 }
 
+/* No `space`: what edf has of it would be another. */
+int begin_bound(const struct hold_options *o, const struct config *c)
+{
+	struct sockets sockets;
+	int status = sockets_open_inputs(&sockets, c);
+
+	if (!status)
+		status = sockets_hand_on(&sockets);
+	return status ? status : exec_command(o);
+}
+
+int begin_segment(const struct config *c)
+{
+	struct segment seg;
+	char why[WHY_BYTES];
+
+	if (segment_exists(c))
+		return EXIT_TEMPORARY;
+	if (segment_create(&seg, c, NULL, 0, why)) {
+		log_error("%s", why);
+		return EXIT_TEMPORARY;
+	}
+	segment_touch(seg.shared, seg.size_bytes);
+	return 0;
+}
+
 /* The names of the sockets are those of the configuration that the instance has, whatever its file says by now. */
 static int name_sockets(struct sockets *sockets, const struct hold_options *o)
 {

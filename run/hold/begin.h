@@ -18,4 +18,10 @@ int begin_new(const struct hold_options *o, const struct config *c, struct kept 
 /* begin_adopted - likewise: the sockets are a running stage's, or those that were kept. */
 int begin_adopted(const struct hold_options *o, const struct config *c, const struct segment *seg, struct kept *kept);
 
+/* begin_segment - the segment alone, for stages in containers of their own (run/deploy). */
+int begin_segment(const struct config *c);
+
+/* begin_bound - the input sockets alone, for a segment that another container has made, and exec the command. */
+int begin_bound(const struct hold_options *o, const struct config *c);
+
 #endif

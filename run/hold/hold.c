@@ -25,6 +25,10 @@ static int run_without_segment(const struct hold_options *o, const struct config
 		puts(c->instance);
 	else if (strcmp(o->mode, "classes") == 0)
 		answer_classes(c);
+	else if (strcmp(o->mode, "segment") == 0)
+		return begin_segment(c);
+	else if (strcmp(o->mode, "bind") == 0)
+		return begin_bound(o, c);
 	else if (strcmp(o->mode, "") == 0)
 		return begin_new(o, c, NULL);
 	else if (strcmp(o->mode, "check") == 0)
@@ -92,7 +96,7 @@ static int run_with_segment(const struct hold_options *o, const struct config *c
  */
 static int load(struct config *c, struct hold_options *o, char why[CONFIG_WHY_BYTES])
 {
-	static const char *const asking[] = { "", "check", "classes" };
+	static const char *const asking[] = { "", "check", "classes", "segment", "bind" };
 	struct config_source source = {
 		.file = o->file, .argc = o->n_overrides, .argv = o->overrides, .hosts = &o->hosts
 	};

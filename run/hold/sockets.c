@@ -210,19 +210,35 @@ static int open_space(struct sockets *s)
 	return 0;
 }
 
-int sockets_open(struct sockets *s, const struct config *c)
-{
-	return sockets_open_with(s, c, NULL);
-}
-
-int sockets_open_with(struct sockets *s, const struct config *c, struct kept *kept)
+static int open_inputs(struct sockets *s, const struct config *c, struct kept *kept)
 {
 	memset(s, 0, sizeof(*s));
-	if (open_all(s, c, kept, 0) || bind_all(s, c) || open_all(s, c, kept, 1) || open_space(s)) {
+	if (open_all(s, c, kept, 0) || bind_all(s, c)) {
 		close_all(s);
 		return EXIT_TEMPORARY;
 	}
 	return 0;
+}
+
+int sockets_open_inputs(struct sockets *s, const struct config *c)
+{
+	return open_inputs(s, c, NULL);
+}
+
+int sockets_open_with(struct sockets *s, const struct config *c, struct kept *kept)
+{
+	int status = open_inputs(s, c, kept);
+
+	if (!status && (open_all(s, c, kept, 1) || open_space(s))) {
+		close_all(s);
+		status = EXIT_TEMPORARY;
+	}
+	return status;
+}
+
+int sockets_open(struct sockets *s, const struct config *c)
+{
+	return sockets_open_with(s, c, NULL);
 }
 
 void sockets_name(struct sockets *s, const struct config *c)

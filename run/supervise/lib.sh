@@ -126,7 +126,7 @@ keep_log() { # of a run that is over: INSTANCE.log has it behind those before it
 remove_files() { # of the instance, but no directory that is not our own, and nothing in it that we do not put there
 	[ "$(stat -c '%u %F' "$dir" 2>/dev/null)" = "$(id -u) directory" ] || return 0
 	rm -f "$dir/log"
-	for file in supervisor.pid active.conf launched control; do
+	for file in supervisor.pid active.conf launched control drain; do
 		rm -f "$dir/$file" "$dir/$file.new"
 	done
 	rmdir "$dir" 2>/dev/null || true
@@ -148,6 +148,10 @@ launched_as() { # what the instance was launched with, a word a line: from the r
 	[ -n "$pid" ] || return 0
 	tr '\0' '\n' <"/proc/$pid/environ" | sed -n 's/^ONTIME_CONFIG_NAME=//p'
 	tr '\0' '\n' <"/proc/$pid/cmdline" | sed '1,3d' # the binary, -c, the descriptor
+}
+
+mark_drained() { # load balancers are told at once to go elsewhere (run/dash/ready.h)
+	[ "$(stat -c '%u %F' "$dir" 2>/dev/null)" = "$(id -u) directory" ] && (umask 077 && : >"$dir/drain") 2>/dev/null
 }
 
 instance_of() { # the instance that the options -i and -c mean; reads the file leniently: it may be broken by now

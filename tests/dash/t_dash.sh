@@ -164,9 +164,29 @@ dead_stage_shows() { # while the supervisor is stopped, nobody replaces it
 	kill -9 "$("$ONTIME_BUILD/hold" --stages -i "$instance" | sed -n 's/^edf \([0-9]*\) .*/\1/p')"
 	eventually says /healthz '^stage edf is dead' && status=0 || status=1
 	says /healthz '^HTTP 503' && says /metrics '^ontime_stage_up{stage="edf"} 0' || status=1
-	says /ready '^HTTP 503' && says /ready '^stage edf is dead' && says /live '^HTTP 200' || status=1
+	eventually says /ready '^stage edf is dead' && says /ready '^HTTP 503' && says /live '^HTTP 200' || status=1
 	"$ONTIME_BUILD/hold" --signal supervisor CONT -i "$instance"
 	eventually says /healthz '^HTTP 200' && says /metrics '^ontime_stage_starts_total{stage="edf"} 2' && return "$status"
+}
+
+drain_tells() { # at once, and packets get through; nothing comes, so it returns; over restarts; until it is ended
+	load 1500 1 >"$work/drain.load" 2>&1 &
+	children="$children $!"
+	run/drain.sh --wait 0 -i "$instance" && says /ready '^HTTP 503' && says /ready '^draining' && says /healthz '^HTTP 200' || return 1
+	fails_to_drain && run/drain.sh --wait 20 -i "$instance" && run/status.sh -i "$instance" | grep -q 'draining' || return 1
+	run/restart.sh all -i "$instance" && says /ready '^draining' || return 1
+	run/drain.sh --end -i "$instance" && says /ready '^ready$' && ! run/status.sh -i "$instance" | grep draining
+}
+
+fails_to_drain() { # one line and status 1, while something comes
+	text=$(run/drain.sh --wait 1 -i "$instance" 2>&1) && got=0 || got=$?
+	echo "$text (status $got)"
+	[ "$got" = 1 ] && echo "$text" | grep -q 'after 1 s something still comes'
+}
+
+launch_ends_a_drain() { # and so does a stop
+	run/drain.sh --wait 0 -i "$instance" && run/stop.sh -c "$conf" && [ ! -e "$ONTIME_RUN_DIR/$instance" ] && run/launch.sh -c "$conf" >/dev/null &&
+		eventually says /ready '^ready$'
 }
 
 instance_may_go_and_come() {
@@ -223,6 +243,8 @@ check "every alert is tested firing and not firing" all_alerts_are_tested
 check "/live and /ready answer a probe" is_live_and_ready
 check "it shows other instances that run, on loopback alone" shows_other_instances
 check "a stage that is dead makes it unhealthy until it is back" dead_stage_shows
+check "a drain tells it at once, and waits until nothing comes" drain_tells
+check "a launch ends a drain" launch_ends_a_drain
 check "the instance may go and come" instance_may_go_and_come
 check "it comes with the instance where the config says so" comes_with_the_instance
 check "started by hand it serves where the config says" serves_where_the_config_says

@@ -1,0 +1,70 @@
+/* ready.c - is the instance to be given traffic? */
+#include "ready.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *from_environment(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
+int ready_mark(const char *instance, char path[PATH_BYTES])
+{
+	const char *root = from_environment("ONTIME_RUN_DIR"), *runtime = from_environment("XDG_RUNTIME_DIR");
+	int n;
+
+	if (root)
+		n = snprintf(path, PATH_BYTES, "%s/%s/drain", root, instance);
+	else if (geteuid() == 0)
+		n = snprintf(path, PATH_BYTES, "/run/ontime/%s/drain", instance);
+	else
+		n = snprintf(path, PATH_BYTES, "%s/ontime-%u/%s/drain", runtime ? runtime : "/tmp", geteuid(),
+			     instance);
+	return n < PATH_BYTES ? 0 : -ENAMETOOLONG;
+}
+
+static int is_drained(const char *instance)
+{
+	char path[PATH_BYTES];
+	struct stat st;
+
+	return ready_mark(instance, path) == 0 && lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	       (st.st_uid == geteuid() || st.st_uid == 0);
+}
+
+/* Other than by a restart, which is over before anybody has to know. */
+static int is_away(const struct health *h, int stage)
+{
+	uint64_t since_ns = h->not_ready_since_ns[stage];
+
+	return since_ns && (since_ns == h->first_at_ns || h->at_ns - since_ns >= NOT_READY_NS);
+}
+
+static int print_stages(const struct feed *f, FILE *out)
+{
+	int n = 0;
+
+	for (int i = 0; i < N_STAGES; i++)
+		if (is_away(&f->health, i))
+			n += fprintf(out, "stage %s is %s\n", stage_name((enum stage_id)i), f->now.stages[i].state) > 0;
+	for (int i = 0; i < f->health.n_causes; i++)
+		if (f->health.causes[i].kind == CAUSE_STAGE_HUNG || f->health.causes[i].kind == CAUSE_STUCK)
+			n += fprintf(out, "%s\n", f->health.causes[i].text) > 0;
+	return n;
+}
+
+int ready_print(const struct feed *f, FILE *out)
+{
+	int n = f->runs ? print_stages(f, out) : fprintf(out, "%s\n", f->why) > 0;
+
+	if (f->runs && is_drained(f->viewer.instance))
+		n += fputs("draining: what comes is sent on; run/drain.sh --end ends it\n", out) >= 0;
+	if (n == 0)
+		fputs("ready\n", out);
+	return n == 0;
+}
