@@ -164,9 +164,10 @@ can-install:
 new = $@.$(self).new
 done = mv $(new) $@
 
-# $(1): file, $(2): the command that made, or will make, what depends on the file. Rewrites it when the command is another.
+# $(1): file, $(2): the command that made, or will make, what depends on the file. Rewrites it when the command is another. Make 4.3 leaves
+# the newline at the end of a long file now and then, so both are stripped.
 same = $(and $(findstring x$(1)x,x$(2)x),$(findstring x$(2)x,x$(1)x))
-record = $(if $(findstring n,$(firstword -$(MAKEFLAGS))),,$(if $(call same,$(file <$(1)),$(2)),,$(call rewrite,$(1),$(2))))
+record = $(if $(findstring n,$(firstword -$(MAKEFLAGS))),,$(if $(call same,$(strip $(file <$(1))),$(strip $(2))),,$(call rewrite,$(1),$(2))))
 rewrite = $(shell mkdir -p $(dir $(1)))$(file >$(1).$(self).new,$(2))$(shell mv $(1).$(self).new $(1))
 
 # $(1): the program's path below $(BUILD), $(2): its sources, $(3): its name

@@ -35,8 +35,7 @@ done
 [ -z "$takes_file" ] || die 2 "-c: which file? See --help"
 
 if [ -e "$ontime/Makefile" ] && [ -z "${ONTIME_BUILD:-}" ]; then # not where it was installed, built
-	"$here/deps.sh" build
-	flock "$ontime" make -s -C "$ontime" all >&2 || die 1 "the build failed: see above"
+	"$here/deps.sh" build && "$here/build.sh" || exit
 fi
 check_config() { # from where the stages will run
 	(cd "$ontime" && ONTIME_LOG=warning exec "$build/hold" --check -c "$config" "$@") || exit $(($? == 1 ? 1 : 2))

@@ -55,8 +55,7 @@ report=${report%.md}
 echo "$seconds" | grep -qE '^[0-9]*\.?[0-9]+$' || die 2 "stress: --seconds $seconds: not a number"
 
 if [ -e "$ontime/Makefile" ] && [ -z "${ONTIME_BUILD:-}" ]; then
-	"$here/deps.sh" stress
-	make -s -C "$ontime" all || die 1 "the build failed: see above"
+	"$here/deps.sh" stress && "$here/build.sh" || exit
 fi
 command -v jq >/dev/null || die 1 "stress: jq is missing: $here/deps.sh stress installs it"
 ONTIME_BUILD=$build
