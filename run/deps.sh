@@ -8,8 +8,8 @@ here=$(dirname "$(realpath "$0")")
 . "$here/progress.sh"
 
 build="gcc make libc6-dev libncurses-dev libmicrohttpd-dev netcat-openbsd procps" # the last two for what launch.sh says to try
-test="libcunit1-dev clang-format shellcheck cppcheck binutils iproute2 systemd jq tmux libxml2-utils bsdutils"
-probes="clang libbpf-dev bpftool" # for the latency histograms, which only root can have, where the kernel has BTF
+test="libcunit1-dev clang clang-format shellcheck cppcheck binutils iproute2 systemd jq tmux libxml2-utils bsdutils"
+probes="libbpf-dev bpftool" # for the latency histograms, which only root can have, where the kernel has BTF
 optional= # what is wanted, but can be done without
 [ "$(id -u)" -ne 0 ] || [ ! -e /sys/kernel/btf/vmlinux ] || optional=$probes
 

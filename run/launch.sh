@@ -145,7 +145,7 @@ attach_histograms() { # says so, or in one line why not
 			say "mounted the bpffs at /sys/fs/bpf, for the latency histograms"
 		"$build/latency" -i "$instance" 2>&1 || true
 	else
-		say "without latency histograms: as root, apt-get install clang libbpf-dev bpftool, then make and $(typed latency)"
+		say "without latency histograms: as root, apt-get install libbpf-dev, then make and $(typed latency)"
 	fi
 }
 
