@@ -44,7 +44,7 @@ steps() { # how many files there are to make; each is a line that make prints
 }
 
 how_far() {
-	printf '%s of %s  %s' "$(grep -cE '^  (CC|LD|BPF) ' "$said")" "$n_steps" "$(tail -n 1 "$said" | cut -c 11-)"
+	printf '%s of %s  %s' "$(grep -cE '^  [A-Z]+ ' "$said")" "$n_steps" "$(tail -n 1 "$said" | cut -c 11-)"
 }
 
 build_all() {
@@ -64,7 +64,7 @@ why() { # the build failed
 	elif grep -qE 'Killed|virtual memory exhausted|out of memory' "$said"; then
 		echo "the compiler ran out of memory: free some, then try again"
 	else
-		grep -vE '^  (CC|LD|BPF) |^make: (without|Target)' "$said" | tail -n 20 >&2
+		grep -vE '^  [A-Z]+ |^make: (without|Target)' "$said" | tail -n 20 >&2
 		echo "the build failed: see above"
 	fi
 }

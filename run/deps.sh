@@ -8,10 +8,10 @@ here=$(dirname "$(realpath "$0")")
 . "$here/progress.sh"
 
 build="gcc make libc6-dev libncurses-dev libmicrohttpd-dev netcat-openbsd procps" # the last two for what launch.sh says to try
-test="libcunit1-dev clang clang-format shellcheck cppcheck binutils iproute2 systemd jq tmux libxml2-utils bsdutils"
-probes="libbpf-dev bpftool" # for the latency histograms, which only root can have, where the kernel has BTF
+test="libcunit1-dev clang clang-format shellcheck cppcheck binutils iproute2 systemd jq tmux libxml2-utils bsdutils sudo"
+probes="libbpf-dev bpftool" # for the latency histograms, which need root once, where the kernel has BTF
 optional= # what is wanted, but can be done without
-[ "$(id -u)" -ne 0 ] || [ ! -e /sys/kernel/btf/vmlinux ] || optional=$probes
+if [ -e /sys/kernel/btf/vmlinux ] && { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; }; then optional=$probes; fi
 
 case "${1-}" in
 build) wanted=$build ;;

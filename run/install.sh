@@ -82,6 +82,7 @@ put_scripts() {
 	for script in run/stress/*.sh; do
 		put 755 "$script" "$LIBEXECDIR/ontime/$script"
 	done
+	put 644 run/progress.sh "$LIBEXECDIR/ontime/run/progress.sh"
 	put 644 run/supervise/lib.sh "$LIBEXECDIR/ontime/run/supervise/lib.sh"
 	printf '%s\n' '# shellcheck shell=sh disable=SC2034' '# paths.sh - what make install put elsewhere than it lies in the tree.' \
 		"build=$LIBEXECDIR/ontime" "config=$SYSCONFDIR/ontime/ontime.conf" installed=1 >"$work/paths"

@@ -143,7 +143,7 @@ attach_histograms() { # says so, or in one line why not
 	elif [ -x "$build/latency" ]; then
 		[ "$(id -u)" != 0 ] || grep -q ' /sys/fs/bpf bpf ' /proc/mounts || ! mount -t bpf -o mode=700 bpf /sys/fs/bpf 2>/dev/null ||
 			say "mounted the bpffs at /sys/fs/bpf, for the latency histograms"
-		"$build/latency" -i "$instance" 2>&1 || true
+		latency info -i "$instance" 2>&1 || true
 	else
 		say "without latency histograms: as root, apt-get install libbpf-dev, then make and $(typed latency)"
 	fi

@@ -26,7 +26,7 @@ line_of() { # of $stage: its pid, state, starts and alive
 
 "$build/hold" --stages -i "$instance" >/dev/null || exit 1
 # A rebuilt binary is probed from its first packet on, if the one that runs is.
-[ ! -e "$pins/$instance" ] || ONTIME_LOG=warning "$build/latency" -i "$instance" || true
+[ ! -e "$pins/$instance" ] || latency warning -i "$instance" || true
 for stage in $stages; do
 	read -r old _ starts _ <<END
 $(line_of)

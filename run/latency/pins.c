@@ -16,7 +16,6 @@
 
 #include "log.h"
 
-#define BPFFS "/sys/fs/bpf"
 #define KERNEL_TYPES "/sys/kernel/btf/vmlinux"
 #define LOCKDOWN "/sys/kernel/security/lockdown"
 #define PARANOID "/proc/sys/kernel/perf_event_paranoid"
@@ -39,7 +38,7 @@ static int not_entered(int at, const char *name, const char *path, int err, char
 	if (err == ENOTDIR || err == ELOOP)
 		return refuse(at, name, path, "not a directory", why);
 	snprintf(why, WHY_BYTES, "open %s: %s%s", path, strerror(err),
-		 err == EACCES ? "; let root open the way: chmod go+x " BPFFS : "");
+		 err == EACCES ? "; let root open the way: chmod go+x " PINS_BPFFS : "");
 	return err == EACCES && geteuid() != 0 ? -EACCES : -EPERM;
 }
 
@@ -72,11 +71,11 @@ static int enter(int at, const char *name, const char *path, char why[WHY_BYTES]
  */
 static int enter_root(char why[WHY_BYTES])
 {
-	int fd = open(BPFFS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = open(PINS_BPFFS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct statfs fs;
 
 	if (fd < 0)
-		return not_entered(AT_FDCWD, BPFFS, BPFFS, errno, why);
+		return not_entered(AT_FDCWD, PINS_BPFFS, PINS_BPFFS, errno, why);
 	if (fstatfs(fd, &fs) == 0 && fs.f_type == BPF_FS_MAGIC)
 		return fd;
 	close(fd);
@@ -108,6 +107,13 @@ int pins_enter(struct pins *p, const char *instance, char why[WHY_BYTES])
 	if (ontime >= 0)
 		close(ontime);
 	return err >= 0 || err == -ENOENT ? 0 : err;
+}
+
+int pins_bpffs(void)
+{
+	char why[WHY_BYTES];
+
+	return enter_root(why);
 }
 
 void pins_leave(struct pins *p)
@@ -209,7 +215,7 @@ static int make_and_enter(int at, const char *name, const char *path, char why[W
 		return enter(at, name, path, why);
 	if (errno == EACCES || errno == EPERM)
 		snprintf(why, WHY_BYTES, "mkdir %s: %s; let root make it yours: chmod go+x %s; install -d -o %u %s",
-			 path, strerror(errno), BPFFS, getuid(), PINS_ROOT);
+			 path, strerror(errno), PINS_BPFFS, getuid(), PINS_ROOT);
 	else
 		snprintf(why, WHY_BYTES, "mkdir %s: %s", path, strerror(errno));
 	return -EPERM;
@@ -334,7 +340,7 @@ int pins_why_not(void)
 	struct statfs fs;
 
 	if (missing) {
-		log_error("histograms need %s, which this process has not: run build/latency as root, or once: "
+		log_error("histograms need %s, which this process has not: sudo build/latency attaches them, or once: "
 			  "setcap cap_bpf,cap_perfmon+ep build/latency",
 			  missing);
 		return 1;
@@ -345,9 +351,9 @@ int pins_why_not(void)
 			  KERNEL_TYPES);
 		return 1;
 	}
-	if (statfs(BPFFS, &fs) < 0 || fs.f_type != BPF_FS_MAGIC) {
-		log_error("histograms are kept in the bpffs, which is not mounted at %s: mount -t bpf bpf %s", BPFFS,
-			  BPFFS);
+	if (statfs(PINS_BPFFS, &fs) < 0 || fs.f_type != BPF_FS_MAGIC) {
+		log_error("histograms are kept in the bpffs, which is not mounted at %s: mount -t bpf bpf %s",
+			  PINS_BPFFS, PINS_BPFFS);
 		return 1;
 	}
 	return 0;
@@ -373,10 +379,9 @@ void pins_explain(const char *tried, int err)
 			  "with lockdown=integrity or without",
 			  tried, strerror(err));
 	else if ((err == EPERM || err == EACCES) && atoi(line_of(PARANOID)) > 2) /* Debian's own, before uprobe_multi */
-		log_error(
-			"%s: %s: kernel.perf_event_paranoid = %d keeps perf_event_open(2) to CAP_SYS_ADMIN: run it as "
-			"root, or sysctl kernel.perf_event_paranoid=2",
-			tried, strerror(err), atoi(line_of(PARANOID)));
+		log_error("%s: %s: kernel.perf_event_paranoid = %d keeps perf_event_open(2) to CAP_SYS_ADMIN: sysctl "
+			  "kernel.perf_event_paranoid=2, or launch and run it as root",
+			  tried, strerror(err), atoi(line_of(PARANOID)));
 	else if (err == EPERM || err == EACCES)
 		log_error(
 			"%s: %s, though this process has the capabilities: a container, a seccomp filter or a security "

@@ -56,6 +56,16 @@ show_help() { # of the script that sources this: its first comment, with the nam
 	fi
 }
 
+latency() { # LEVEL ARGS: by sudo, as packages are installed, where it asks for no password; it becomes this user, with two capabilities
+	level=$1
+	shift
+	if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then
+		sudo -n env ONTIME_LOG="$level" "$build/latency" "$@"
+	else
+		ONTIME_LOG=$level "$build/latency" "$@"
+	fi
+}
+
 pid_in() { # FILE: the pid in it, or nothing; to show, never to act on
 	[ ! -s "$1" ] || cat "$1"
 }

@@ -56,7 +56,7 @@ for file in passwd group shadow; do
 done
 sudo=
 if command -v sudo >/dev/null && [ -d /etc/sudoers.d ]; then
-	mount -t tmpfs tmpfs /etc/sudoers.d
+	mount -t tmpfs -o mode=755 tmpfs /etc/sudoers.d
 	echo 'helped ALL=(ALL:ALL) NOPASSWD: ALL' >/etc/sudoers.d/helped
 	chmod 440 /etc/sudoers.d/helped
 	as_user helped sudo -n true 2>/dev/null && sudo=1
@@ -82,6 +82,7 @@ terminal() { # NAME COMMAND: the command as that user on a terminal of 80 column
 
 builds_with_progress() { # one line that is rewritten, never wider than the terminal, and what is there at last
 	terminal helped "${sudo:+sudo -n }run/launch.sh --instance=$(launcher)" || return 1
+	cp "$work/shown" "$work/launched"
 	[ "$(grep -cE '^ontime: building [0-9]+ files \.\.\. [0-9]+ s  [0-9]+ of [0-9]+' "$work/shown")" -ge 3 ] &&
 		[ "$(grep -cE '^ontime: building [0-9]+ files: done in [0-9]+ s$' "$work/shown")" = 1 ] &&
 		! grep -E '^.{81}' "$work/shown" | grep building && grep -q "is running" "$work/shown"
@@ -110,7 +111,7 @@ anybody_runs_what_is_built() {
 }
 
 nobody_is_at_work() {
-	! pgrep -u helped
+	! pgrep -u helped -x 'script|build.sh|make|cc1|gcc|as'
 }
 
 interrupted() { # by Ctrl-C, as soon as it shows progress: it says no more, leaves nothing at work, and the next one goes on
@@ -130,6 +131,31 @@ says_last() { # STATUS PATTERN TEXT: status 1, what was at work, and one line th
 	printf '%s (status %s)\n' "$3" "$1"
 	[ "$1" = 1 ] && printf '%s\n' "$3" | tail -n 1 | grep -q "$2" &&
 		! printf '%s\n' "$3" | sed '$d' | grep -vE '^ontime: (building [0-9]+ files?$|installing [0-9]+ packages?: |fetching the package lists$)'
+}
+
+# Histograms.
+
+histograms_of_a_sudo_user() { # as that user, who reads and removes them without sudo
+	run/stop.sh -i root >/dev/null
+	as_user helped run/launch.sh --instance=helped >"$work/out" 2>&1 || return 1
+	cat "$work/out"
+	pins=/sys/fs/bpf/ontime/helped
+	grep -q "histograms are attached: cat $pins/report" "$work/out" && [ "$(stat -c %U $pins)" = helped ] &&
+		as_user helped cat $pins/report | grep -q '^class ' && as_user helped run/restart.sh edf -i helped >"$work/out" 2>&1 && cat "$work/out" &&
+		[ "$(wc -l <"$work/out")" = 1 ] && as_user helped run/stop.sh -i helped >/dev/null && [ ! -e $pins ]
+}
+
+roots_again() { # what was helped's and is empty is no obstacle
+	run/launch.sh --instance=root >"$work/out" 2>&1 && run/stop.sh -i root >/dev/null || return 1
+	cat "$work/out"
+	grep -q 'histograms are attached' "$work/out"
+}
+
+nobody_without_sudo() {
+	as_user stranger run/launch.sh --instance=stranger >"$work/out" 2>&1 && as_user stranger run/stop.sh -i stranger && status=0 || status=1
+	cat "$work/out"
+	[ "$status" = 0 ] || return 1
+	grep -q '^latency: histograms need .*: sudo build/latency attaches them' "$work/out"
 }
 
 # Builds that fail, each in one line.
@@ -153,7 +179,7 @@ of_another_user() {
 	chown root build/obj/run/check && chmod 755 build/obj/run/check || return 1
 	broken_build 'sudo chown -R helped .*/build' run/build.sh && wrong=0 || wrong=1
 	chown -R helped build
-	return $wrong
+	return "$wrong"
 }
 
 not_ones_tree() {
@@ -165,7 +191,7 @@ full_disk() {
 	mount -t tmpfs -o size=64k,uid=54322,mode=755 tmpfs build
 	build_fails helped 'the disk is full: make room' run/build.sh && wrong=0 || wrong=1
 	umount build
-	return $wrong
+	return "$wrong"
 }
 
 no_compiler() {
@@ -186,8 +212,8 @@ stub sudo <<'END'
 exit 1
 END
 
-deps() { # COMMAND...: with the stubs
-	env PATH="$stubs:$PATH" "$@" run/deps.sh build
+deps() { # with the stubs
+	env PATH="$stubs:$PATH" run/deps.sh build
 }
 
 as_stranger() {
@@ -240,13 +266,13 @@ END
 
 elsewhere() { # no Debian, with all that is needed
 	mkdir "$work/alien"
-	for tool in $(ls /usr/bin /usr/sbin); do
-		case $tool in apt-get | dpkg-query | "$1") ;; *) ln -sf "$(command -v "$tool" || echo /nonexistent)" "$work/alien/$tool" ;; esac
+	for tool in /usr/bin/* /usr/sbin/*; do
+		case ${tool##*/} in apt-get | dpkg-query | "$1") ;; *) ln -sf "$tool" "$work/alien" ;; esac
 	done
 	as_user stranger env PATH="$work/alien" run/deps.sh build >"$work/out" 2>&1 && status=0 || status=$?
 	rm -rf "$work/alien"
 	cat "$work/out"
-	return $status
+	return "$status"
 }
 
 elsewhere_all_is_there() {
@@ -262,6 +288,15 @@ check "no file of root's is left in the tree of a user" no_file_of_roots
 check "the user builds on, one line without a terminal" the_next_build_is_the_users
 check "nothing to build is silent" nothing_to_build_is_silent
 check "another user runs what is built" anybody_runs_what_is_built
+if ! grep -q 'histograms are attached' "$work/launched"; then
+	skip "histograms of users: there are none for root here"
+elif [ "$sudo" ]; then
+	check "a sudo user has histograms, and removes them" histograms_of_a_sudo_user
+	check "then root has them" roots_again
+	check "a user without sudo is told the one command" nobody_without_sudo
+else
+	skip "histograms of a sudo user: sudo is not installed"
+fi
 check "Ctrl-C ends a build, and the next one goes on" interrupted
 check "a tree with files of another user: one line" of_another_user
 check "a tree of another user: one line" not_ones_tree
