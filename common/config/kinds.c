@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "address.h"
 #include "decimal.h"
@@ -258,26 +259,53 @@ static int parse_address(const struct option *o, const char *text, size_t len, s
 	return 0;
 }
 
+struct addresses {
+	struct address found[MAX_DESTS];
+	uint32_t n, max;
+};
+
+static int add_address(const struct option *o, const char *text, size_t len, struct addresses *list,
+		       struct hosts *hosts, char *reason)
+{
+	if (list->n == list->max)
+		return value_refuse(reason, "more than %" PRIu32 " addresses", list->max);
+	return parse_address(o, text, len, &list->found[list->n++], hosts, reason);
+}
+
+/* "*:PORT": at every address of this machine, of both families; a kernel without IPv6 has those of one. */
+static int add_everywhere(const struct option *o, const char *port, size_t len, struct addresses *list,
+			  struct hosts *hosts, char *reason)
+{
+	static const char *const wildcards[] = { "0.0.0.0", "[::]" };
+	size_t n = access("/proc/net/if_inet6", F_OK) == 0 ? 2 : 1;
+	char text[32];
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		snprintf(text, sizeof(text), "%s%.*s", wildcards[i], (int)len, port);
+		err = add_address(o, text, strlen(text), list, hosts, reason);
+	}
+	return err;
+}
+
 static int parse_addresses(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
 {
-	struct address found[MAX_DESTS] = { 0 };
-	uint32_t n = 0, max = (uint32_t)(o->bytes / sizeof(*found));
+	struct addresses list = { .max = (uint32_t)(o->bytes / sizeof(list.found[0])) };
 
 	for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
 		size_t len = strcspn(text, " \t");
-		int err;
+		int everywhere = o->kind == &kind_listen && text[0] == '*' && text[1] == ':' && len < 20;
+		int err = everywhere ? add_everywhere(o, text + 1, len - 1, &list, hosts, reason)
+				     : add_address(o, text, len, &list, hosts, reason);
 
-		if (n == max)
-			return value_refuse(reason, "more than %" PRIu32 " addresses", max);
-		err = parse_address(o, text, len, &found[n++], hosts, reason);
 		if (err)
 			return err;
 		text += len;
 	}
-	if (n == 0)
+	if (list.n == 0)
 		return value_refuse(reason, "a value is missing; %s", USE_ADDRESSES);
-	memcpy((char *)base + o->offset, found, o->bytes);
-	memcpy((char *)base + o->second, &n, sizeof(n));
+	memcpy((char *)base + o->offset, list.found, o->bytes);
+	memcpy((char *)base + o->second, &list.n, sizeof(list.n));
 	return 0;
 }
 

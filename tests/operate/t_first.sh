@@ -133,10 +133,19 @@ says_last() { # STATUS PATTERN TEXT: status 1, what was at work, and one line th
 		! printf '%s\n' "$3" | sed '$d' | grep -vE '^ontime: (building [0-9]+ files?$|installing [0-9]+ packages?: |fetching the package lists$)'
 }
 
+# What README.md says to type, as one block: each line of it succeeds.
+
+the_tour() {
+	awk '/^## Five minutes/ {found = 1} found && /^```$/ {exit} found && block {print} found && /^```sh$/ {block = 1}' README.md >"$work/tour"
+	grep -q 'run/stop.sh' "$work/tour" && timeout 60 sh -e "$work/tour" >"$work/out" 2>&1 </dev/null && status=0 || status=$?
+	cat "$work/out"
+	[ "$status" = 0 ] && grep -qx hello "$work/out" && grep -qx again "$work/out" && grep -q '^balanced' "$work/out" &&
+		grep -q 'http://127.0.0.1:9999/ shows' "$work/out"
+}
+
 # Histograms.
 
 histograms_of_a_sudo_user() { # as that user, who reads and removes them without sudo
-	run/stop.sh -i root >/dev/null
 	as_user helped run/launch.sh --instance=helped >"$work/out" 2>&1 || return 1
 	cat "$work/out"
 	pins=/sys/fs/bpf/ontime/helped
@@ -288,6 +297,8 @@ check "no file of root's is left in the tree of a user" no_file_of_roots
 check "the user builds on, one line without a terminal" the_next_build_is_the_users
 check "nothing to build is silent" nothing_to_build_is_silent
 check "another user runs what is built" anybody_runs_what_is_built
+run/stop.sh -i root >/dev/null 2>&1 || true
+check "the tour of README.md works as it is written" the_tour
 if ! grep -q 'histograms are attached' "$work/launched"; then
 	skip "histograms of users: there are none for root here"
 elif [ "$sudo" ]; then
