@@ -51,6 +51,7 @@ stages() { # how many of them are in the state that matches $1
 }
 
 lock_instances
+trap leave_no_directory EXIT
 dir=$run_root/$instance
 log=$dir/log
 mode=
@@ -170,7 +171,7 @@ classes=$("$build/hold" --classes -c "$in_force" "$@" || true)
 in=
 [ "$instance" = default ] || in=" -i $instance"
 {
-	printf '%s\n' "$classes" "$histograms" ${scheduling:+"$scheduling"}
+	printf '%s\n' "$classes" "  one way: answers do not come back, and the receiver sees ontime as the sender" "$histograms" ${scheduling:+"$scheduling"}
 	# an address or a route that may come, and what a host name became
 	[ -n "$mode" ] || sed -n 's/^[^ ]* [a-z ]*hold: \(.* yet: .*\)/ontime: \1/p; s/^[^ ]* [a-z ]*hold: \([^ ]*\]: .* -> .*\)/ontime: \1/p' "$log"
 	printf '%s\n' "$classes" | awk 'function at(a, port) {

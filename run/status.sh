@@ -31,6 +31,9 @@ fi
 if supervisor=$("$build/hold" --supervisor -i "$instance"); then
 	[ "$supervisor" != - ] || supervisor="in another pid namespace"
 	say "instance '$instance', supervisor $supervisor"
+elif ! printf '%s\n' "$found" | grep -q ' 1$'; then
+	say "instance '$instance', all of it was killed: $(typed stop) removes what is left, then $(typed launch) starts it"
+	status=1
 else
 	say "instance '$instance', NO supervisor: $(typed launch) starts one, which adopts the stages"
 	status=1

@@ -56,16 +56,6 @@ show_help() { # of the script that sources this: its first comment, with the nam
 	fi
 }
 
-latency() { # LEVEL ARGS: by sudo, as packages are installed, where it asks for no password; it becomes this user, with two capabilities
-	level=$1
-	shift
-	if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then
-		sudo -n env ONTIME_LOG="$level" "$build/latency" "$@"
-	else
-		ONTIME_LOG=$level "$build/latency" "$@"
-	fi
-}
-
 pid_in() { # FILE: the pid in it, or nothing; to show, never to act on
 	[ ! -s "$1" ] || cat "$1"
 }
@@ -101,6 +91,20 @@ keep_log() { # of a run that is over: INSTANCE.log has it behind those before it
 	else # nothing to put it behind, or no room
 		rm -f "$kept.new"
 		mv -fT "$dir/log" "$kept" 2>/dev/null || true
+	fi
+}
+
+leave_no_directory() { # of a launch that was refused, while it holds the lock
+	[ -e /proc/self/fd/9 ] && [ "$(ls -A "$run_root")" = .lock ] && rm -f "$run_root/.lock" && rmdir "$run_root" 2>/dev/null || true
+}
+
+latency() { # LEVEL ARGS: by sudo, as packages are installed, where it asks for no password; it becomes this user, with two capabilities
+	level=$1
+	shift
+	if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then
+		sudo -n env ONTIME_LOG="$level" "$build/latency" "$@"
+	else
+		ONTIME_LOG=$level "$build/latency" "$@"
 	fi
 }
 

@@ -85,7 +85,7 @@ builds_with_progress() { # one line that is rewritten, never wider than the term
 	cp "$work/shown" "$work/launched"
 	[ "$(grep -cE '^ontime: building [0-9]+ files \.\.\. [0-9]+ s  [0-9]+ of [0-9]+' "$work/shown")" -ge 3 ] &&
 		[ "$(grep -cE '^ontime: building [0-9]+ files: done in [0-9]+ s$' "$work/shown")" = 1 ] &&
-		! grep -E '^.{81}' "$work/shown" | grep building && grep -q "is running" "$work/shown"
+		! grep -E '^.{81}' "$work/shown" | grep building && grep -q "is running" "$work/shown" && grep -q 'one way: answers do not come back' "$work/shown"
 }
 
 launcher() { # who launches then, and the name of the instance
@@ -131,6 +131,25 @@ says_last() { # STATUS PATTERN TEXT: status 1, what was at work, and one line th
 	printf '%s (status %s)\n' "$3" "$1"
 	[ "$1" = 1 ] && printf '%s\n' "$3" | tail -n 1 | grep -q "$2" &&
 		! printf '%s\n' "$3" | sed '$d' | grep -vE '^ontime: (building [0-9]+ files?$|installing [0-9]+ packages?: |fetching the package lists$)'
+}
+
+second_launch_leaves_nothing() { # with a run directory of its own
+	fails_with 1 "instance 'root' is running already (supervisor [0-9]*): run/stop.sh stops it" \
+		env ONTIME_RUN_DIR="$work/other" run/launch.sh --instance=root && [ ! -e "$work/other" ]
+}
+
+advice_after_everything_was_killed() { # is the same from status and launch, and works
+	ONTIME_BUILD=build
+	pids=$(for stage in ingress edf egress; do run/status.sh --pid $stage -i root; done)
+	orphan root
+	# shellcheck disable=SC2086 # a pid each
+	kill -9 $pids
+	eventually says_killed && fails_with 1 "was not stopped cleanly: run/stop.sh removes what is left" run/launch.sh --instance=root &&
+		run/stop.sh -i root && run/launch.sh --instance=root >/dev/null
+}
+
+says_killed() {
+	run/status.sh -i root 2>&1 | grep -q "all of it was killed: run/stop.sh removes what is left, then run/launch.sh starts it"
 }
 
 # What README.md says to type, as one block: each line of it succeeds.
@@ -297,6 +316,10 @@ check "no file of root's is left in the tree of a user" no_file_of_roots
 check "the user builds on, one line without a terminal" the_next_build_is_the_users
 check "nothing to build is silent" nothing_to_build_is_silent
 check "another user runs what is built" anybody_runs_what_is_built
+if [ "$sudo" ]; then
+	check "a second launch of an instance is one line, and leaves no directory" second_launch_leaves_nothing
+	check "after everything was killed, status and launch say the same" advice_after_everything_was_killed
+fi
 run/stop.sh -i root >/dev/null 2>&1 || true
 check "the tour of README.md works as it is written" the_tour
 if ! grep -q 'histograms are attached' "$work/launched"; then
