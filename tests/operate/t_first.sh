@@ -173,10 +173,10 @@ histograms_of_a_sudo_user() { # as that user, who reads and removes them without
 		[ "$(wc -l <"$work/out")" = 1 ] && as_user helped run/stop.sh -i helped >/dev/null && [ ! -e $pins ]
 }
 
-roots_again() { # what was helped's and is empty is no obstacle
-	run/launch.sh --instance=root >"$work/out" 2>&1 && run/stop.sh -i root >/dev/null || return 1
+roots_again() { # what was helped's and is empty is no obstacle; launched from elsewhere, it says where its commands are
+	(cd / && "$tree/run/launch.sh" --instance=root) >"$work/out" 2>&1 && run/stop.sh -i root >/dev/null || return 1
 	cat "$work/out"
-	grep -q 'histograms are attached' "$work/out"
+	grep -q 'histograms are attached' "$work/out" && grep -qx "  in $tree:" "$work/out"
 }
 
 nobody_without_sudo() {
