@@ -144,7 +144,7 @@ get "$missing$also_missing" && stop_services && exit 0
 [ -z "$missing" ] || ! is_hopeless || fail "$(why)"
 step "fetching the package lists" "" how_far update || true # the next says what it lacks
 get "$missing$also_missing" && stop_services && exit 0
-[ -z "$missing" ] || get "$missing" || fail "$(why)"
+[ -z "$missing" ] || { [ -n "$also_missing" ] && get "$missing"; } || fail "$(why)"
 left_out=
 for package in $also_missing; do
 	get " $package" || left_out="$left_out $package"
