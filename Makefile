@@ -3,6 +3,7 @@
 #   SAN=address,undefined | SAN=thread   sanitizers, into build/san-address-undefined, build/san-thread
 #   MUTANT=1                             stages whose crash protocol can be broken on purpose, into build/mutant (tests only)
 #   NO_PROBES=1                          stages without probe points, into build/no-probes (tests/bench.sh probes)
+#   PREBUILT=no                          the BPF object is compiled here, even if the one of `make prebuilt` is that of these sources
 #   V=1                                  show the commands
 #   CC, CFLAGS, CPPFLAGS, LDFLAGS        as usual; what another value changes is built again
 #   PREFIX, BINDIR, LIBEXECDIR, SYSCONFDIR, DATADIR, MANDIR, INCLUDEDIR, SYSTEMDUNITDIR, SYSUSERSDIR, DESTDIR   where `make install` puts things
@@ -89,6 +90,15 @@ PARTS_plugin := $(SOCKETS)
 PARTS_decide := edf/policy.c edf/plan.c edf/slack.c
 PARTS_gap := $(SINK)
 
+# gcc says x86_64-linux-gnu, clang x86_64-pc-linux-gnu; bpf_tracing.h calls it x86, and AArch64 arm64.
+machine = $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+arch = $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(machine)))
+
+# fits: what `make prebuilt` made for this machine of $(1), NAME.bpf, if that is of the sources as they are. listed: what $(1),
+# NAME.bpf.c, was made of then.
+fits = $(if $(filter no,$(PREBUILT)),,$(foreach f,$(wildcard run/*/$(1).$(arch).gz),$(shell sha256sum -c --status $(f:.gz=.sha256) && echo $(f))))
+listed = $(foreach l,$(wildcard $(1:.c=.$(arch).sha256)),$(l) $(wildcard $(filter-out $(1),$(shell sed -n 's/^[0-9a-f]*  //p' $(l)))))
+
 # Nothing below runs a compiler for these.
 COMPILING := $(filter-out help clean lint format check quick uninstall,$(or $(MAKECMDGOALS),all))
 self := $(shell echo $$PPID)# this make, among several at once
@@ -98,8 +108,12 @@ has = $(shell printf '\043include <%s>\n' $(1) | $(CC) $(2) -E -x c - >/dev/null
 # $(1): programs, $(2): packages
 without = $(info make: without $(1): to have it, apt-get install $(2))$(eval RUN_PROGRAMS := $(filter-out $(1),$(RUN_PROGRAMS)))
 ifneq ($(COMPILING),)
-ifeq ($(and $(BPF),$(or $(if $(shell command -v clang),,no),$(if $(and $(call has,bpf/libbpf.h),$(call has,gelf.h)),,no))),no)
-$(call without,$(patsubst $(BUILD)/%.bpf.o,%,$(BPF)),clang libbpf-dev)
+ifeq ($(and $(BPF),$(if $(and $(call has,bpf/libbpf.h),$(call has,gelf.h)),,no)),no)
+$(call without,$(patsubst $(BUILD)/%.bpf.o,%,$(BPF)),libbpf-dev)
+BPF :=
+endif
+ifeq ($(and $(BPF),$(or $(foreach f,$(BPF),$(call fits,$(notdir $(f:.o=)))),$(shell command -v clang),no)),no)
+$(call without,$(patsubst $(BUILD)/%.bpf.o,%,$(BPF)),clang)
 BPF :=
 endif
 ifeq ($(call has,microhttpd.h,$(CPPFLAGS)),)
@@ -113,7 +127,7 @@ silent = $(findstring s,$(firstword -$(MAKEFLAGS)))
 say = $(if $(V)$(silent),,@printf '  %-7s %s\n' $(1) $(2))
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests check quick unit bench lint format install uninstall can-install clean help
+.PHONY: all tests check quick unit bench lint format prebuilt install uninstall can-install clean help
 
 all: $(PROGRAMS) $(PLUGINS) $(BPF) $(COMPLETION) $(BUILT_PAGES) $(BUILD)/full.conf ## build everything an operator runs
 
@@ -136,6 +150,9 @@ lint: ## all that can be checked without running anything
 
 format: ## rewrite the sources as lint wants them
 	tests/format.sh
+
+prebuilt: ## compile the BPF object anew that machines without clang use
+	@run/latency/prebuilt.sh
 
 clean: ## remove build/
 	rm -rf build
@@ -176,9 +193,10 @@ can-install:
 new = $@.$(self).new
 done = mv $(new) $@
 
-# $(1): file, $(2): the command that made, or will make, what depends on the file. Rewrites it when the command is another.
+# $(1): file, $(2): the command that made, or will make, what depends on the file. Rewrites it when the command is another. Make 4.3 leaves
+# the newline at the end of a long file now and then, so both are stripped.
 same = $(and $(findstring x$(1)x,x$(2)x),$(findstring x$(2)x,x$(1)x))
-record = $(if $(findstring n,$(firstword -$(MAKEFLAGS))),,$(if $(call same,$(file <$(1)),$(2)),,$(call rewrite,$(1),$(2))))
+record = $(if $(findstring n,$(firstword -$(MAKEFLAGS))),,$(if $(call same,$(strip $(file <$(1))),$(strip $(2))),,$(call rewrite,$(1),$(2))))
 rewrite = $(shell mkdir -p $(dir $(1)))$(file >$(1).$(self).new,$(2))$(shell mv $(1).$(self).new $(1))
 
 # $(1): the program's path below $(BUILD), $(2): its sources, $(3): its name
@@ -252,15 +270,13 @@ $(BUILD)/full.conf $(BUILD)/man/ontime.conf.5:
 	@mkdir -p $(@D)
 	$(Q)awk -f $^ >$(new) && $(done)
 
-# gcc says x86_64-linux-gnu, clang x86_64-pc-linux-gnu; bpf_tracing.h calls it x86, and AArch64 arm64.
-machine = $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
-BPF_FLAGS = -target bpf -mcpu=v3 -D__TARGET_ARCH_$(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(machine))) -O2 -g -Wall \
-	-Icommon -I. -Irun -I/usr/include/$(machine)-linux-gnu
+BPF_FLAGS = -target bpf -mcpu=v3 -D__TARGET_ARCH_$(arch) -O2 -g -fdebug-compilation-dir=. -Wall -Icommon -I. -Irun -I/usr/include/$(machine)-linux-gnu
 $(BUILD)/%.bpf.o: $(OBJ)/bpf.compile
-	$(call say,BPF,$(filter %.c,$^))
+	$(call say,$(if $(call fits,$*.bpf),GUNZIP,BPF),$(or $(call fits,$*.bpf),$(filter %.c,$^)))
 	@mkdir -p $(@D)
-	$(Q)clang $(BPF_FLAGS) -MMD -MP -MT $@ -MF $(new)-d -c $(filter %.c,$^) -o $(new) && mv $(new)-d $(OBJ)/$*.bpf.d && $(done)
-$(foreach f,$(wildcard run/*/*.bpf.c),$(eval $(BUILD)/$(notdir $(f:.c=.o)): $(f)))
+	$(Q)$(if $(call fits,$*.bpf),gzip -dc $(call fits,$*.bpf) >$(new),clang $(BPF_FLAGS) -MMD -MP -MT $@ -MF $(new)-d -c $(filter %.c,$^) -o $(new) && \
+		mv $(new)-d $(OBJ)/$*.bpf.d) && $(done)
+$(foreach f,$(wildcard run/*/*.bpf.c),$(eval $(BUILD)/$(notdir $(f:.c=.o)): $(f) $(call listed,$(f))))
 
 # $(1): header, $(2): what it is called, $(3): which dependencies bring it
 need = @printf '\043include <%s>\n' $(1) | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 || \
@@ -275,6 +291,6 @@ $(OBJ)/have-cunit:
 ifneq ($(COMPILING),)
 $(call record,$(OBJ)/compile,$(CC) $(ALL_CFLAGS) $(ALL_CPPFLAGS))
 $(call record,$(OBJ)/plugins.link,$(CC) $(SAN_FLAGS) $(LDFLAGS))
-$(call record,$(OBJ)/bpf.compile,clang $(BPF_FLAGS))
+$(call record,$(OBJ)/bpf.compile,clang $(BPF_FLAGS)$(PREBUILT))
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 endif

@@ -87,7 +87,7 @@ put_scripts() {
 	for script in run/stress/*.sh run/deploy/*.sh run/options/generate.sh; do
 		put 755 "$script" "$LIBEXECDIR/ontime/$script"
 	done
-	for file in run/options/*.options run/options/*.awk run/options/parse.sh; do
+	for file in run/options/*.options run/options/*.awk run/options/parse.sh run/progress.sh; do
 		put 644 "$file" "$LIBEXECDIR/ontime/$file"
 	done
 	put 644 run/supervise/lib.sh "$LIBEXECDIR/ontime/run/supervise/lib.sh"

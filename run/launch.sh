@@ -19,8 +19,7 @@ esac
 eval "set -- $settings ${option_instance:+$quoted}"
 
 if [ -e "$ontime/Makefile" ] && [ -z "${ONTIME_BUILD:-}" ]; then # not where it was installed, built
-	"$here/deps.sh" build
-	flock "$ontime" make -s -C "$ontime" all >&2 || die 1 "the build failed: see above"
+	"$here/deps.sh" build && "$here/build.sh" || exit
 fi
 check_config() { # from where the stages will run
 	(cd "$ontime" && ONTIME_LOG=warning exec "$build/hold" --check -c "$config" "$@") || exit $(($? == 1 ? 1 : 2))
@@ -47,6 +46,7 @@ if [ -n "$service" ]; then
 	cd "$ontime" && exec "$build/hold" --unit -i "$instance" -c "$config" "$@" -- "$build/supervise" "$@" </dev/null
 fi
 lock_instances
+trap leave_no_directory EXIT
 log=$dir/log
 mode=
 found=$("$build/hold" --stages --own -i "$instance" 2>&1) && status=0 || status=$?
@@ -133,9 +133,9 @@ attach_histograms() { # says so, or in one line why not
 	elif [ -x "$build/latency" ]; then
 		[ "$(id -u)" != 0 ] || grep -q ' /sys/fs/bpf bpf ' /proc/mounts || ! mount -t bpf -o mode=700 bpf /sys/fs/bpf 2>/dev/null ||
 			say "mounted the bpffs at /sys/fs/bpf, for the latency histograms"
-		"$build/latency" -i "$instance" 2>&1 || true
+		latency info -i "$instance" 2>&1 || true
 	else
-		say "without latency histograms: as root, apt-get install clang libbpf-dev bpftool, then make and $(typed latency)"
+		say "without latency histograms: as root, apt-get install libbpf-dev, then make and $(typed latency)"
 	fi
 }
 
@@ -160,7 +160,7 @@ classes=$("$build/hold" --classes -c "$in_force" "$@" || true)
 in=
 [ "$instance" = default ] || in=" -i $instance"
 {
-	printf '%s\n' "$classes" "$histograms" ${scheduling:+"$scheduling"}
+	printf '%s\n' "$classes" "  one way: answers do not come back, and the receiver sees ontime as the sender" "$histograms" ${scheduling:+"$scheduling"}
 	# an address or a route that may come, and what a host name became
 	[ -n "$mode" ] || sed -n 's/^[^ ]* [a-z ]*hold: \(.* yet: .*\)/ontime: \1/p; s/^[^ ]* [a-z ]*hold: \([^ ]*\]: .* -> .*\)/ontime: \1/p' "$log"
 	printf '%s\n' "$classes" | awk 'function at(a, port) {
@@ -171,6 +171,7 @@ in=
 			return a " " port
 		}
 		NR == 1 {for (i = 2; $i != "->"; i++); print "try:  nc -u -l " at($(i + 1)) " &  echo hello | nc -u -w1 " at($2)}'
+	[ -n "$installed" ] || [ "$(pwd -P)" = "$(realpath "$ontime")" ] || printf '  in %s:\n' "$ontime"
 	cat <<END
       $(typed stat)$in                 live: what came, went, was late or dropped, and why (--once: a table)
       $(typed dash)$in                 http://127.0.0.1:9999/: the same in a browser, over time

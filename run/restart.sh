@@ -17,5 +17,5 @@ only_instance
 instance=$(instance_of)
 "$build/hold" --stages -i "$instance" >/dev/null || exit 1
 # A rebuilt binary is probed from its first packet on, if the one that runs is.
-[ ! -e "$pins/$instance" ] || ONTIME_LOG=warning "$build/latency" -i "$instance" || true
+[ ! -e "$pins/$instance" ] || latency warning -i "$instance" || true
 ask "restart $stage"

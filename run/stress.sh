@@ -19,8 +19,7 @@ report=${report%.md}
 [ -w "$(dirname "$report")/." ] || die 2 "stress: --report $report.md: no directory to write to"
 
 if [ -e "$ontime/Makefile" ] && [ -z "${ONTIME_BUILD:-}" ]; then
-	"$here/deps.sh" stress
-	make -s -C "$ontime" all || die 1 "the build failed: see above"
+	"$here/deps.sh" stress && "$here/build.sh" || exit
 fi
 command -v jq >/dev/null || die 1 "stress: jq is missing: $here/deps.sh stress installs it"
 ONTIME_BUILD=$build

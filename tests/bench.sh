@@ -355,7 +355,7 @@ observers() {
 
 # The same traffic through stages without probe points, with nobody attached, and with the histograms attached.
 probes() {
-	[ -x build/latency ] || { echo "probes: build/latency was not built: it needs clang and libbpf-dev" && return; }
+	[ -x build/latency ] || { echo "probes: build/latency was not built: it needs libbpf-dev" && return; }
 	make -s NO_PROBES=1 all 2>/dev/null
 	probe_hits
 	echo "CPU ns per packet, all stages, 64 bytes: medians of $rounds interleaved runs; differences: medians of each round's own;"

@@ -57,6 +57,7 @@ else
 	check "no line of a source is wider than 120 columns" check_width
 	check "no file is longer than 400 lines" check_length
 	check "nothing is left to do" check_todo
+	check "the prebuilt BPF object is that of its sources" check_prebuilt
 	check "only build/ is built" check_build_only
 fi
 echo "lint: $n_passed passed, $n_failed failed, $n_skipped skipped"

@@ -1,5 +1,4 @@
-/* kinds.c - the kinds of values that are no numbers: words, names, CPUs, addresses. */
-#include <arpa/inet.h>
+/* kinds.c - the kinds of values that are no numbers: words, names, CPUs; addresses are in addresses.c. */
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
@@ -8,9 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "address.h"
 #include "decimal.h"
-#include "group.h"
 #include "match.h"
 #include "value.h"
 
@@ -203,98 +200,6 @@ static void format_cpus(const struct option *o, const void *base, char *text)
 	stages_join(piece, text);
 }
 
-/* What cannot be received at, or sent to, and what to do about it. */
-static const struct {
-	const struct kind *kind; /* NULL: both */
-	uint32_t trait;
-	const char *reason;
-} unusable[] = {
-	{ NULL, ADDRESS_IS_MAPPED, "is an IPv4 address in IPv6 form; write it as IPv4 (for example 127.0.0.1:8080)" },
-	{ NULL, ADDRESS_LACKS_SCOPE, "is on each link another; add %INTERFACE (for example [fe80::1%eth0]:8080)" },
-	{ &kind_listen, ADDRESS_LACKS_INTERFACE,
-	  "is a group, which comes in by an interface: name it (for example 239.1.2.3%eth0:8080 or "
-	  "[ff05::2%eth0]:8080)" },
-	{ &kind_send, ADDRESS_IS_WILDCARD, "stands for any address, which is none to send to; name the receiver's" },
-};
-
-/* NULL: it is fine. */
-static const char *what_is_wrong(const struct option *o, const struct address *a)
-{
-	for (size_t i = 0; i < sizeof(unusable) / sizeof(unusable[0]); i++)
-		if ((!unusable[i].kind || unusable[i].kind == o->kind) && address_traits(a) & unusable[i].trait)
-			return unusable[i].reason;
-	return NULL;
-}
-
-#define USE_ADDRESSES                                                                                                  \
-	"use ADDRESS:PORT or NAME:PORT, several with blanks between "                                                  \
-	"(for example 127.0.0.1:8080 [::1]:8080 sink.example:8080)"
-
-static int parse_address(const struct option *o, const char *text, size_t len, struct address *a, struct hosts *hosts,
-			 char *reason)
-{
-	int shown = len < 80 ? (int)len : 80;
-	char why[HOSTS_WHY_BYTES], became[ADDRESS_BYTES];
-	const char *wrong;
-
-	if (!address_parse(text, len, a)) {
-		int err = hosts_parse(hosts, text, len, a, why);
-
-		if (err && why[0] == '\0')
-			return value_refuse(
-				reason,
-				"\"%.*s\" is neither an address nor a host name with a port from 1 to 65535; %s", shown,
-				text, USE_ADDRESSES);
-		if (err) {
-			value_refuse(reason, "\"%.*s\": %s", shown, text, why);
-			return err;
-		}
-	}
-	wrong = what_is_wrong(o, a);
-	if (wrong && a->host)
-		return value_refuse(reason, "\"%.*s\", %s: %s", shown, text, address_format(a, became), wrong);
-	if (wrong)
-		return value_refuse(reason, "\"%.*s\": %s", shown, text, wrong);
-	return 0;
-}
-
-static int parse_addresses(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
-{
-	struct address found[MAX_DESTS] = { 0 };
-	uint32_t n = 0, max = (uint32_t)(o->bytes / sizeof(*found));
-
-	for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
-		size_t len = strcspn(text, " \t");
-		int err;
-
-		if (n == max)
-			return value_refuse(reason, "more than %" PRIu32 " addresses", max);
-		err = parse_address(o, text, len, &found[n++], hosts, reason);
-		if (err)
-			return err;
-		text += len;
-	}
-	if (n == 0)
-		return value_refuse(reason, "a value is missing; %s", USE_ADDRESSES);
-	memcpy((char *)base + o->offset, found, o->bytes);
-	memcpy((char *)base + o->second, &n, sizeof(n));
-	return 0;
-}
-
-static void format_addresses(const struct option *o, const void *base, char *text)
-{
-	const struct address *list = (const struct address *)((const char *)base + o->offset);
-	char one[ADDRESS_BYTES];
-	size_t len = 0;
-	uint32_t n;
-
-	memcpy(&n, (const char *)base + o->second, sizeof(n));
-	text[0] = '\0';
-	for (uint32_t i = 0; i < n; i++)
-		len += (size_t)snprintf(text + len, VALUE_BYTES - len, "%s%s", i ? " " : "",
-					address_format(&list[i], one));
-}
-
 #define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"
 
 static int parse_names(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
@@ -324,53 +229,6 @@ static int parse_names(const struct option *o, void *base, const char *text, str
 	return 0;
 }
 
-/* Addresses without a port. */
-static int parse_sources(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
-{
-	struct group_sources found = { 0 };
-
-	(void)hosts;
-	for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
-		size_t len = strcspn(text, " \t");
-		char with_port[ADDRESS_BYTES];
-		struct address a;
-
-		snprintf(with_port, sizeof(with_port), memchr(text, ':', len) ? "[%.*s]:1" : "%.*s:1",
-			 len < 48 ? (int)len : 48, text);
-		if (!address_parse(with_port, strlen(with_port), &a) ||
-		    address_traits(&a) & (ADDRESS_IS_GROUP | ADDRESS_IS_WILDCARD | ADDRESS_IS_BROADCAST))
-			return value_refuse(reason, "\"%.*s\" is no sender's address (for example 10.0.0.9)",
-					    len < 80 ? (int)len : 80, text);
-		if (found.n == MAX_GROUP_SOURCES)
-			return value_refuse(reason, "more than %d addresses", MAX_GROUP_SOURCES);
-		memset((uint8_t *)&a.at + offsetof(struct sockaddr_in, sin_port), 0, sizeof(in_port_t));
-		found.at[found.n++] = a.at;
-		text += len;
-	}
-	if (found.n == 0)
-		return value_refuse(reason, "a value is missing; use addresses, with a blank between two");
-	memcpy((char *)base + o->offset, &found, sizeof(found));
-	return 0;
-}
-
-static void format_sources(const struct option *o, const void *base, char *text)
-{
-	const struct group_sources *s = (const struct group_sources *)((const char *)base + o->offset);
-	size_t len = 0;
-
-	text[0] = '\0';
-	for (uint32_t i = 0; i < s->n; i++) {
-		const struct sockaddr_in *v4 = (const struct sockaddr_in *)&s->at[i];
-		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&s->at[i];
-		char one[INET6_ADDRSTRLEN];
-
-		inet_ntop(s->at[i].ss_family,
-			  s->at[i].ss_family == AF_INET ? (const void *)&v4->sin_addr : (const void *)&v6->sin6_addr,
-			  one, sizeof(one));
-		len += (size_t)snprintf(text + len, VALUE_BYTES - len, "%s%s", i ? " " : "", one);
-	}
-}
-
 static int parse_match(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
 {
 	struct match *m = (struct match *)((char *)base + o->offset);
@@ -384,12 +242,9 @@ static void format_match(const struct option *o, const void *base, char *text)
 	match_format((const struct match *)((const char *)base + o->offset), text);
 }
 
-const struct kind kind_sources = { .parse = parse_sources, .format = format_sources };
 const struct kind kind_match = { .parse = parse_match, .format = format_match };
 const struct kind kind_choice = { .parse = parse_choice, .format = format_choice, .print_range = print_words };
 const struct kind kind_work = { .parse = parse_work, .format = format_work, .print_range = print_words };
 const struct kind kind_name = { .parse = parse_name, .format = format_name };
 const struct kind kind_names = { .parse = parse_names, .format = format_name };
 const struct kind kind_cpus = { .parse = parse_cpus, .format = format_cpus };
-const struct kind kind_listen = { .parse = parse_addresses, .format = format_addresses };
-const struct kind kind_send = { .parse = parse_addresses, .format = format_addresses };

@@ -22,10 +22,14 @@ const char name_another_user[] = "it belongs to another user";
 
 void name_explain_refusal(const char *name, const char *wrong, uid_t owner, char why[WHY_BYTES])
 {
+	char how[32] = "sudo";
+
+	if (owner)
+		snprintf(how, sizeof(how), "sudo -u '#%u'", owner);
 	snprintf(why, WHY_BYTES,
-		 "attach segment %s: %s (uid %u; this is uid %u): nothing of it is touched; act as its owner, or "
+		 "attach segment %s: %s (uid %u; this is uid %u): nothing of it is touched; act as its owner (%s), or "
 		 "choose another `instance`",
-		 name, wrong, owner, geteuid());
+		 name, wrong, owner, geteuid(), how);
 }
 
 static int stat_name(const char *name, struct stat *st)

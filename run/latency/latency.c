@@ -19,6 +19,7 @@
 #include "latency.h"
 #include "attach.h"
 #include "load.h"
+#include "owner.h"
 #include "pins.h"
 #include "log.h"
 #include "shm/lock.h"
@@ -280,6 +281,17 @@ static int act_on_pins(enum action action, const char *instance, const struct se
 	return exit_status;
 }
 
+static int act_on_segment(enum action action, const char *instance, const struct segment *seg)
+{
+	char why[WHY_BYTES];
+
+	if (segment_must_be_mine(seg, why)) {
+		log_error("%s", why);
+		return EXIT_FAILED;
+	}
+	return wait_for_others(seg) ? EXIT_FAILED : act_on_pins(action, instance, seg);
+}
+
 static int act(enum action action, const char *instance)
 {
 	char why[WHY_BYTES];
@@ -290,11 +302,11 @@ static int act(enum action action, const char *instance)
 		return detach(instance);
 	if (pins_why_not())
 		return EXIT_FAILED;
-	if (segment_observe(&seg, instance, why) || segment_must_be_mine(&seg, why)) {
+	if (segment_observe(&seg, instance, why)) {
 		log_error("%s", why);
 		return EXIT_FAILED;
 	}
-	exit_status = wait_for_others(&seg) ? EXIT_FAILED : act_on_pins(action, instance, &seg);
+	exit_status = owner_become(&seg) ? EXIT_FAILED : act_on_segment(action, instance, &seg);
 	segment_close(&seg);
 	return exit_status;
 }

@@ -16,7 +16,6 @@
 
 #include "log.h"
 
-#define BPFFS "/sys/fs/bpf"
 #define KERNEL_TYPES "/sys/kernel/btf/vmlinux"
 #define LOCKDOWN "/sys/kernel/security/lockdown"
 
@@ -38,7 +37,7 @@ static int not_entered(int at, const char *name, const char *path, int err, char
 	if (err == ENOTDIR || err == ELOOP)
 		return refuse(at, name, path, "not a directory", why);
 	snprintf(why, WHY_BYTES, "open %s: %s%s", path, strerror(err),
-		 err == EACCES ? "; let root open the way: chmod go+x " BPFFS : "");
+		 err == EACCES ? "; let root open the way: chmod go+x " PINS_BPFFS : "");
 	return err == EACCES && geteuid() != 0 ? -EACCES : -EPERM;
 }
 
@@ -74,11 +73,11 @@ static int enter(int at, const char *name, const char *path, char why[WHY_BYTES]
  */
 static int enter_root(char why[WHY_BYTES])
 {
-	int fd = open(BPFFS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = open(PINS_BPFFS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct statfs fs;
 
 	if (fd < 0)
-		return not_entered(AT_FDCWD, BPFFS, BPFFS, errno, why);
+		return not_entered(AT_FDCWD, PINS_BPFFS, PINS_BPFFS, errno, why);
 	if (fstatfs(fd, &fs) == 0 && fs.f_type == BPF_FS_MAGIC)
 		return fd;
 	close(fd);
@@ -110,6 +109,13 @@ int pins_enter(struct pins *p, const char *instance, char why[WHY_BYTES])
 	if (ontime >= 0)
 		close(ontime);
 	return err >= 0 || err == -ENOENT ? 0 : err;
+}
+
+int pins_bpffs(void)
+{
+	char why[WHY_BYTES];
+
+	return enter_root(why);
 }
 
 void pins_leave(struct pins *p)
@@ -211,7 +217,7 @@ static int make_and_enter(int at, const char *name, const char *path, char why[W
 		return enter(at, name, path, why);
 	if (errno == EACCES || errno == EPERM)
 		snprintf(why, WHY_BYTES, "mkdir %s: %s; let root make it yours: chmod go+x %s; install -d -o %u %s",
-			 path, strerror(errno), BPFFS, getuid(), PINS_ROOT);
+			 path, strerror(errno), PINS_BPFFS, getuid(), PINS_ROOT);
 	else
 		snprintf(why, WHY_BYTES, "mkdir %s: %s", path, strerror(errno));
 	return -EPERM;
@@ -336,7 +342,7 @@ int pins_why_not(void)
 	struct statfs fs;
 
 	if (missing) {
-		log_error("histograms need %s, which this process has not: run build/latency as root, or once: "
+		log_error("histograms need %s, which this process has not: sudo build/latency attaches them, or once: "
 			  "setcap cap_bpf,cap_perfmon+ep build/latency",
 			  missing);
 		return 1;
@@ -347,25 +353,24 @@ int pins_why_not(void)
 			  KERNEL_TYPES);
 		return 1;
 	}
-	if (statfs(BPFFS, &fs) < 0 || fs.f_type != BPF_FS_MAGIC) {
-		log_error("histograms are kept in the bpffs, which is not mounted at %s: mount -t bpf bpf %s", BPFFS,
-			  BPFFS);
+	if (statfs(PINS_BPFFS, &fs) < 0 || fs.f_type != BPF_FS_MAGIC) {
+		log_error("histograms are kept in the bpffs, which is not mounted at %s: mount -t bpf bpf %s",
+			  PINS_BPFFS, PINS_BPFFS);
 		return 1;
 	}
 	return 0;
 }
 
-/* What the system says of itself; "" if it says nothing. */
-static const char *line_of(const char *file)
+static int is_locked_down(void)
 {
-	static char text[64];
-	FILE *f = fopen(file, "re");
+	char text[64] = "";
+	FILE *f = fopen(LOCKDOWN, "re");
 
-	if (!f || !fgets(text, sizeof(text), f))
+	if (f && !fgets(text, sizeof(text), f))
 		text[0] = 0;
 	if (f)
 		fclose(f);
-	return text;
+	return strstr(text, "[confidentiality]") != NULL;
 }
 
 void pins_explain_event(const char *tried, int err)
@@ -379,7 +384,7 @@ void pins_explain_event(const char *tried, int err)
 
 void pins_explain(const char *tried, int err)
 {
-	if ((err == EPERM || err == EACCES) && strstr(line_of(LOCKDOWN), "[confidentiality]"))
+	if ((err == EPERM || err == EACCES) && is_locked_down())
 		log_error("%s: %s: the kernel is locked down (confidentiality), so that BPF may not read memory: boot "
 			  "with lockdown=integrity or without",
 			  tried, strerror(err));

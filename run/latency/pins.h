@@ -15,7 +15,8 @@
 #include "config/config.h"
 #include "shm/segment.h"
 
-#define PINS_ROOT "/sys/fs/bpf/ontime"
+#define PINS_BPFFS "/sys/fs/bpf"
+#define PINS_ROOT PINS_BPFFS "/ontime"
 #define PIN_BYTES 320
 
 struct pins {
@@ -30,6 +31,9 @@ struct pins {
  */
 int pins_enter(struct pins *p, const char *instance, char why[WHY_BYTES]);
 void pins_leave(struct pins *p);
+
+/* pins_bpffs - the root of the bpffs, to look and change what is in it: a descriptor (O_PATH), or -errno. */
+int pins_bpffs(void);
 
 /* pins_path - for bpf(2): a path to NAME, or parts/NAME, through the descriptor of the directory; returns path. */
 const char *pins_path(const struct pins *p, const char *name, char path[PIN_BYTES]);

@@ -71,7 +71,10 @@ static int compare(const struct options *o, const struct config *c, struct trace
 		for (uint32_t i = 0; i < c->n_classes; i++) {
 			offered += outcomes[i].offered;
 			on_time += outcomes[i].on_time;
-			printf(" %12.2f", report_percent(outcomes[i].on_time, outcomes[i].offered));
+			if (outcomes[i].offered)
+				printf(" %12.2f", report_percent(outcomes[i].on_time, outcomes[i].offered));
+			else
+				printf(" %12s", "-");
 		}
 		printf(" %12.2f\n", report_percent(on_time, offered));
 	}

@@ -123,6 +123,20 @@ keep_log() { # of a run that is over: INSTANCE.log has it behind those before it
 	fi
 }
 
+leave_no_directory() { # of a launch that was refused, while it holds the lock
+	[ -e /proc/self/fd/9 ] && [ "$(ls -A "$run_root")" = .lock ] && rm -f "$run_root/.lock" && rmdir "$run_root" 2>/dev/null || true
+}
+
+latency() { # LEVEL ARGS: by sudo, as packages are installed, where it asks for no password; it becomes this user, with two capabilities
+	level=$1
+	shift
+	if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then
+		sudo -n env ONTIME_LOG="$level" "$build/latency" "$@"
+	else
+		ONTIME_LOG=$level "$build/latency" "$@"
+	fi
+}
+
 remove_files() { # of the instance, but no directory that is not our own, and nothing in it that we do not put there
 	[ "$(stat -c '%u %F' "$dir" 2>/dev/null)" = "$(id -u) directory" ] || return 0
 	rm -f "$dir/log"

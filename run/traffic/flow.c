@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "config/address.h"
 #include "log.h"
 
@@ -117,6 +118,18 @@ static int is_bound(struct flow *f, const struct address *at)
 	return 0;
 }
 
+/* Whoever had the port may be on its way out: a receiver that was ended just before. */
+static int open_sink(const struct address *at)
+{
+	int fd = open_socket(at, FLOW_RECEIVES);
+
+	for (uint64_t until_ns = now_ns() + NS_PER_S; fd == -EADDRINUSE && now_ns() < until_ns;) {
+		usleep(50000);
+		fd = open_socket(at, FLOW_RECEIVES);
+	}
+	return fd;
+}
+
 static int open_sinks(struct flow *f, const struct class_config *class)
 {
 	char text[ADDRESS_BYTES];
@@ -127,7 +140,7 @@ static int open_sinks(struct flow *f, const struct class_config *class)
 
 		if (is_bound(f, &class->dests[i]))
 			continue;
-		fd = open_socket(&class->dests[i], FLOW_RECEIVES);
+		fd = open_sink(&class->dests[i]);
 		if (fd < 0) {
 			log_error("receive for class %s on %s: %s%s", f->name, address_format(&class->dests[i], text),
 				  strerror(-fd), fd == -EADDRINUSE ? ": another program has this port" : "");

@@ -21,7 +21,7 @@ his_all_run() {
 }
 
 is_refused() { # by all that acts, at once, in one line that names the owner
-	fails_with 2 "(uid $him; this is uid 0): nothing of it is touched; act as its owner" within 5 run/launch.sh -c "$conf" &&
+	fails_with 2 "(uid $him; this is uid 0): nothing of it is touched; act as its owner (sudo -u '#$him')" within 5 run/launch.sh -c "$conf" &&
 		fails_with 1 "(uid $him; this is uid 0): nothing of it is touched" within 5 run/stop.sh -i $instance
 }
 

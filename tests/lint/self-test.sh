@@ -25,7 +25,7 @@ expect() {
 self_test() {
 	copy=$out/tree
 	mkdir "$copy"
-	cp -r --parents Makefile .clang-format common ingress edf egress run/check tests/lint.sh tests/lint tests/format.sh "$copy"
+	cp -r --parents Makefile .clang-format common ingress edf egress run/check run/latency/latency.bpf.x86.sha256 tests/lint.sh tests/lint tests/format.sh "$copy"
 	plant edf/bad_format.c 'int  bad_format;'
 	plant edf/bad_format.c '#define LONG_NAME_OF_A_MACRO_THAT_GOES_ON_AND_ON_AND_ON_AND_ON "and so does its value, because it is a string of many words"'
 	plant run/bad.sh '#!/bin/sh\necho $1'
@@ -47,6 +47,7 @@ self_test() {
 	plant run/check/long.c "$(awk 'BEGIN {for (i = 0; i < 401; i++) print "int i;"}')"
 	plant tests/lint/long 'run/check/gone.c 500 there is no such file'
 	plant edf/bad_todo.c '/* TO''DO: something */'
+	plant run/latency/report.bpf.h '/* not compiled */'
 	plant edf/left.orig 'what a merge leaves'
 	(cd "$copy" && tests/lint.sh) >"$out/copy" 2>&1 || true
 	expect "sources look as tests/format.sh would write them" 'bad_format'
@@ -74,6 +75,7 @@ self_test() {
 	expect "no file is longer than 400 lines" 'run/check/long.c has 401 lines'
 	expect "no file is longer than 400 lines" 'run/check/gone.c is not there'
 	expect "nothing is left to do" 'bad_todo.c'
+	expect "the prebuilt BPF object is that of its sources" 'run/latency/report.bpf.h: FAILED'
 	expect "only build/ is built" 'left.orig'
 	[ "$n_failed" -eq 0 ] || cat "$out/copy"
 }

@@ -207,7 +207,7 @@ if [ "${1:-}" = --inside-all ]; then
 	inside_all
 	exit
 fi
-[ -x build/latency ] || { echo "skip kernels: build/latency was not built: it needs clang and libbpf-dev"; exit 77; }
+[ -x build/latency ] || { echo "skip kernels: build/latency was not built: it needs libbpf-dev"; exit 77; }
 make -s all build/tests/counts build/tests/drive
 if [ "${1:-}" = all ]; then
 	shift

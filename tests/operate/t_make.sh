@@ -80,7 +80,22 @@ killed_half_way() {
 
 kernel_side_has_its_own_dependencies() {
 	make_here build/latency.bpf.o >/dev/null && touch "$work/tree/run/stat/columns.h" "$work/tree/run/load/options.h" && builds 0 build/latency.bpf.o &&
-		touch "$work/tree/run/latency/latency.h" && builds 1 build/latency.bpf.o
+		echo '/* new */' >>"$work/tree/run/latency/latency.h" && builds 1 build/latency.bpf.o && builds 0 build/latency.bpf.o
+}
+
+without_clang() { # MAKE-ARGUMENT...: as on a machine that has none
+	mkdir -p "$work/few"
+	ln -sf /usr/bin/* "$work/few" && rm -f "$work/few/clang"
+	PATH=$work/few make_here "$@"
+}
+
+no_clang_is_needed() {
+	without_clang -j2 build/latency build/latency.bpf.o && gzip -dc run/latency/latency.bpf.x86.gz | cmp - "$work/tree/build/latency.bpf.o"
+}
+
+clang_is_asked_for() { # in one line, once the sources are others
+	echo '/* newer */' >>"$work/tree/run/latency/maps.bpf.h"
+	without_clang -n all >"$work/said" 2>&1 && [ "$(grep -c 'make: without latency: to have it, apt-get install clang' "$work/said")" = 1 ]
 }
 
 another_layout_is_told() { # by the file that holds the hash, and by it alone
@@ -102,10 +117,24 @@ check "make -n with other flags changes nothing" looking_changes_nothing
 check "a program whose source is gone is linked without it" a_part_less_links_again
 check "two makes at once do no harm" two_at_once
 check "a make that is killed leaves no half object" killed_half_way
+if [ "$(uname -m)" = x86_64 ] && [ -e /usr/include/bpf/libbpf.h ]; then
+	check "where clang is missing, the prebuilt BPF object is taken" no_clang_is_needed
+	check "and clang asked for, where that is of other sources" clang_is_asked_for
+else
+	skipped=1
+	echo "skip where clang is missing, the prebuilt BPF object is taken: it is for x86_64, with libbpf-dev"
+fi
+said=$(run/latency/prebuilt.sh --check 2>&1) && status=0 || status=$?
+if [ "$status" = 77 ]; then
+	skipped=$((skipped + 1))
+	echo "skip the prebuilt BPF object is what the compiler gives: $said"
+else
+	check "the prebuilt BPF object is what the compiler gives" [ "$status" = 0 ]
+fi
 if command -v clang >/dev/null && [ -e /usr/include/bpf/libbpf.h ]; then
 	check "the BPF object is built again for its own headers only" kernel_side_has_its_own_dependencies
 else
-	skipped=1
+	skipped=$((skipped + 1))
 	echo "skip the BPF object is built again for its own headers only: clang or libbpf-dev is not installed"
 fi
 check "a comment leaves the hash of the layout, a field changes it" another_layout_is_told

@@ -57,6 +57,27 @@ harm_was() { # WORDS: the relay did that to each class
 
 whole='.lost == 0 and .duplicated == 0 and .reordered == 0 and .corrupt == 0 and .stray == 0 and .received == .sent'
 
+waits_for() { # PID: it sleeps before it tries again
+	grep -q nanosleep "/proc/$1/wchan"
+}
+
+port_is_given_up_late() { # by a receiver that runs until load has tried
+	nc -u -l 127.0.0.1 "$send" >/dev/null 2>&1 &
+	receiver=$!
+	eventually grep -q nc "/proc/$receiver/comm" && eventually taken || return 1
+	"$build/load" -c "$conf" --seconds 0.2 --sink-only >"$work/said" 2>&1 &
+	loader=$!
+	eventually waits_for "$loader" && status=0 || status=1
+	kill "$receiver"
+	wait "$loader" || status=1
+	cat "$work/said"
+	return "$status"
+}
+
+taken() {
+	ss -Hlun "sport = :$send" | grep -q .
+}
+
 no_harm_is_none() {
 	relay_start
 	for how in constant poisson bursty; do
@@ -319,6 +340,7 @@ check "what comes after the drain is told from a duplicate" stragglers_are_no_lo
 check "a relay that stops is the one to blame" late_relay_is_the_relays_fault
 check "a source that stops says that it was late" late_source_is_said
 check "and what it missed is no flood" late_source_floods_nobody
+check "a port whose receiver is about to end is waited for" port_is_given_up_late
 check "a rate that cannot be kept to is said" impossible_rate_is_said
 check "with several addresses order is per source" several_addresses
 check "rates and sizes by class" rates_and_sizes_by_class

@@ -73,6 +73,8 @@ comparison_has_all_policies() {
 	for policy in ancestor edf edf-drop guarded 'guarded, evict largest'; do
 		grep -q "^$policy  " "$work/a" || return 1
 	done
+	gzip -dc tests/workloads/bursty-1.2.csv.gz | "$build/simulate" --compare - >"$work/a" && # no packet of besteffort: no share either
+		[ "$(grep -cE '^[a-z].* - +[0-9.]+$' "$work/a")" = 5 ] || return 1
 	"$build/simulate" --compare --json "$work/trace.csv" | jq -e 'length == 5 and .[3].policy == "guarded"'
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "loads.h"
 #include "suites.h"
@@ -86,6 +87,16 @@ static void an_address_is_a_number_or_a_name_and_has_a_port(void)
 			 "more than 8 addresses");
 }
 
+static void everywhere_is_both_families(void)
+{
+	struct config c = argument_accepted("--high.listen=*:7");
+
+	check_address(&c.classes[0].listen[0], "0.0.0.0:7");
+	if (c.classes[0].n_listen == 2)
+		check_address(&c.classes[0].listen[1], "[::]:7");
+	CU_ASSERT_EQUAL(c.classes[0].n_listen, access("/proc/net/if_inet6", F_OK) == 0 ? 2 : 1);
+}
+
 static void a_group_is_received_by_the_interface_it_names(void)
 {
 	static const char *const groups[] = { "224.0.0.1:1", "239.255.255.255:1", "[ff05::2]:1" };
@@ -145,6 +156,7 @@ static void broadcasts_are_asked_for(void)
 	CU_ASSERT_EQUAL(argument_accepted("--high.listen=223.255.255.255:1").classes[0].n_listen, 1);
 	CU_ASSERT_EQUAL(argument_accepted("--high.listen=240.0.0.1:1").classes[0].n_listen, 1);
 	CU_ASSERT_EQUAL(argument_accepted("--high.listen=[::]:1 0.0.0.0:1").classes[0].n_listen, 2);
+	everywhere_is_both_families();
 }
 
 static void what_cannot_be_sent_to_is_refused_with_what_to_do(void)
