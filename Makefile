@@ -100,7 +100,7 @@ fits = $(if $(filter no,$(PREBUILT)),,$(foreach f,$(wildcard run/*/$(1).$(arch).
 listed = $(foreach l,$(wildcard $(1:.c=.$(arch).sha256)),$(l) $(wildcard $(filter-out $(1),$(shell sed -n 's/^[0-9a-f]*  //p' $(l)))))
 
 # Nothing below runs a compiler for these.
-COMPILING := $(filter-out help clean lint format check quick uninstall,$(or $(MAKECMDGOALS),all))
+COMPILING := $(filter-out help clean lint format check quick deb prebuilt uninstall,$(or $(MAKECMDGOALS),all))
 self := $(shell echo $$PPID)# this make, among several at once
 
 # $(1): header, $(2): compiler options. `yes` if it is there.
@@ -127,7 +127,7 @@ silent = $(findstring s,$(firstword -$(MAKEFLAGS)))
 say = $(if $(V)$(silent),,@printf '  %-7s %s\n' $(1) $(2))
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests check quick unit bench lint format prebuilt install uninstall can-install clean help
+.PHONY: all tests check quick unit bench lint format prebuilt deb install uninstall can-install clean help
 
 all: $(PROGRAMS) $(PLUGINS) $(BPF) $(COMPLETION) $(BUILT_PAGES) $(BUILD)/full.conf ## build everything an operator runs
 
@@ -150,6 +150,9 @@ lint: ## all that can be checked without running anything
 
 format: ## rewrite the sources as lint wants them
 	tests/format.sh
+
+deb: ## make the Debian packages ontime and ontime-dash, in build/deb
+	@run/debian/build.sh
 
 prebuilt: ## compile the BPF object anew that machines without clang use
 	@run/latency/prebuilt.sh

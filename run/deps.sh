@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh build | stress | test - install what is missing to build, for run/stress.sh, or to test. Silent if nothing is.
+# deps.sh build | deb | stress | test - install what is missing to build, for make deb, for run/stress.sh, or to test. Silent if nothing is.
 # For Debian 12 or newer. As root through apt-get, else through sudo without a password, else it prints the command.
 # Elsewhere it looks for what building needs, and says what is missing.
 set -eu
@@ -24,14 +24,16 @@ test)
 	optional="$optional ffmpeg socat liblo-tools" # and those of the recipes, which send with them (ffmpeg: 15 s, 150 MB)
 	optional="$optional qemu-system-x86 busybox-static cpio kmod xz-utils" # and those under other kernels (tests/machine/kernel-vm.sh)
 	optional="$optional qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross" # and AArch64's
+	optional="$optional build-essential debhelper dpkg-dev libbpf-dev lintian" # and those of the packages
 	;;
+deb) wanted="$build build-essential debhelper dpkg-dev libbpf-dev" optional= ;;
 stress) wanted="$build jq" ;;
 -h | --help)
 	sed -n '2,3s/^# //p' "$0"
 	exit 0
 	;;
 *)
-	echo "deps.sh: what for? Use: run/deps.sh build | stress | test" >&2
+	echo "deps.sh: what for? Use: run/deps.sh build | deb | stress | test" >&2
 	exit 2
 	;;
 esac

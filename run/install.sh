@@ -90,6 +90,8 @@ put_scripts() {
 	for file in run/options/*.options run/options/*.awk run/options/parse.sh run/progress.sh; do
 		put 644 "$file" "$LIBEXECDIR/ontime/$file"
 	done
+	put 644 run/stress/sweep.sh "$LIBEXECDIR/ontime/run/stress/sweep.sh" # it is sourced
+	put 755 run/each.sh "$LIBEXECDIR/ontime/run/each.sh"
 	put 644 run/supervise/lib.sh "$LIBEXECDIR/ontime/run/supervise/lib.sh"
 	printf '%s\n' '# shellcheck shell=sh disable=SC2034' '# paths.sh - what make install put elsewhere than it lies in the tree.' \
 		"build=$LIBEXECDIR/ontime" "config=$SYSCONFDIR/ontime/ontime.conf" "recipes=$DATADIR/ontime/recipes" installed=1 >"$work/paths"
@@ -105,8 +107,8 @@ put_rest() {
 	put 644 run/stress.conf "$LIBEXECDIR/ontime/run/stress.conf"
 	put 644 run/demo.conf "$LIBEXECDIR/ontime/run/demo.conf"
 	put 644 LICENSE "$LIBEXECDIR/ontime/LICENSE"
-	put 644 run/dash/grafana.json "$LIBEXECDIR/ontime/grafana.json"
-	put 644 run/dash/alerts.yml "$LIBEXECDIR/ontime/alerts.yml"
+	put 644 run/dash/grafana.json "$DATADIR/ontime/grafana.json"
+	put 644 run/dash/alerts.yml "$DATADIR/ontime/alerts.yml"
 	put 644 run/dash/vendor/LICENSE "$LIBEXECDIR/ontime/LICENSE.uPlot" # dash embeds it
 	put 644 run/TROUBLE.md "$DATADIR/ontime/TROUBLE.md"
 	for file in run/recipes/*; do
