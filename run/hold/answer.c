@@ -67,6 +67,12 @@ int answer_holder(const struct segment *seg)
 	return 0;
 }
 
+int answer_stopping(const struct segment *seg)
+{
+	/* relaxed: who acts on it asks once more, by acting */
+	return atomic_load_explicit(&seg->shared->stages[0].is_stopping, memory_order_relaxed) ? 0 : EXIT_TEMPORARY;
+}
+
 void answer_classes(const struct config *c)
 {
 	char text[ADDRESS_BYTES];

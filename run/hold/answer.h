@@ -19,6 +19,9 @@ int answer_supervisor(const struct segment *seg);
 /* answer_holder - likewise. */
 int answer_holder(const struct segment *seg);
 
+/* answer_stopping - 0: a stop has begun, and has not ended. */
+int answer_stopping(const struct segment *seg);
+
 /* answer_classes - a line per class: its addresses and its budget, for people. */
 void answer_classes(const struct config *c);
 

@@ -23,7 +23,7 @@
 #include "stage/stage.h"
 
 #define RETRY_NS (50 * NS_PER_MS)
-#define GONE_NS (3 * NS_PER_S) /* for a supervisor, or its socket, to be there again */
+#define GONE_NS (10 * NS_PER_S) /* for a supervisor, or its socket, to be there again: a busy machine takes its time */
 #define WAKE_NS NS_PER_S /* without an answer: it may be frozen */
 
 /* The longest that an answer may take. */

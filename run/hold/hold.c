@@ -64,6 +64,8 @@ static int run_with_segment(const struct hold_options *o, const struct config *c
 		status = begin_adopted(o, c, &seg, NULL);
 	} else if (strcmp(o->mode, "--supervisor") == 0) {
 		status = answer_supervisor(&seg);
+	} else if (strcmp(o->mode, "--stopping") == 0) {
+		status = answer_stopping(&seg);
 	} else if (strcmp(o->mode, "--holder") == 0) {
 		status = answer_holder(&seg);
 	} else if (strcmp(o->mode, "--signal") == 0) {

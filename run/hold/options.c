@@ -20,6 +20,7 @@ static const struct {
 		      "                (--own: refused if the instance is another user's)" },
 	{ "--held", "packets in all lanes" },
 	{ "--supervisor", "its pid, - if it cannot be seen from here; status 1: nobody supervises" },
+	{ "--stopping", "status 0: a supervisor has begun to stop it, whether or not that one is there still" },
 	{ "--holder", "likewise of the process that holds the sockets for it" },
 	{ "--remove", "remove the segment, unless a stage is alive (--force: end all that have it open)" },
 	{ "--signal", "TERM, USR1, HUP, KILL, STOP or CONT to ingress, edf, egress or supervisor, and to nobody else;\n"

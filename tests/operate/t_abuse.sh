@@ -101,11 +101,16 @@ hangup_storm() { # a thousand of them, and the last file is what is in force
 		load_is_whole && is_balanced && run/status.sh -i "$instance"
 }
 
+egress_has_reloaded() { # once more
+	[ "$(grep -c 'egress: reloaded' "$dir/log")" -gt "$reloads" ]
+}
+
 stop_during_a_reload() { # which waits for a frozen stage; it gets one line, and the stop what it was asked for
 	kill -STOP "$(pid_of edf)"
+	reloads=$(grep -c 'egress: reloaded' "$dir/log")
 	run/reload.sh -i "$instance" >"$work/reload" 2>&1 &
 	reload=$!
-	eventually grep -q 'egress: reloaded' "$dir/log" || return 1
+	eventually egress_has_reloaded || return 1
 	[ "$(run/stop.sh -i "$instance")" = "ontime: instance '$instance' is stopped" ] || return 1
 	wait "$reload" && return 1 || [ $? = 1 ] || return 1
 	cat "$work/reload"
@@ -152,6 +157,17 @@ changes_during_a_stop() { # are refused in one line
 	run/stop.sh -i "$instance" >"$work/stop" 2>&1 &
 	eventually is_being_stopped && fails_with 1 'no reload: the instance is being stopped' run/reload.sh -i "$instance" &&
 		fails_with 1 'no restart: the instance is being stopped' run/restart.sh edf -i "$instance" && wait $! && load_is_whole && nothing_is_left
+}
+
+launch_after_half_a_stop() { # whose supervisor and holder were killed: that is gone on with, then it is launched
+	sed 's/^rate = .*/rate = 2Mbit/' "$work/good.conf" >"$conf" && run/launch.sh -c "$conf" >"$work/launched" || return 1
+	slow_load
+	eventually has_received_all || return 1
+	"$ONTIME_BUILD/hold" --ask stop -i "$instance" >"$work/stop" 2>&1 &
+	eventually is_being_stopped && orphan "$instance" && cp "$work/good.conf" "$conf" && run/launch.sh -c "$conf" >"$work/launched" 2>&1 && status=0 || status=1
+	cat "$work/stop" "$work/launched"
+	[ "$(sed -n 1,2p "$work/launched")" = "ontime: instance '$instance' is stopped
+ontime: instance '$instance' is running" ] && ready && load_is_whole && run/stop.sh -i "$instance" && return "$status"
 }
 
 two_launches() { # at once: one runs, the other says who does
@@ -225,6 +241,7 @@ check "a stop during a reload" stop_during_a_reload
 check "it runs again" fresh
 check "a launch during a stop" launch_during_a_stop
 check "a reload and a restart during a stop" changes_during_a_stop
+check "a launch after a stop that was killed half-way" launch_after_half_a_stop
 check "two launches at once" two_launches
 check "a second supervisor" a_second_supervisor
 if [ "$(id -u)" = 0 ]; then

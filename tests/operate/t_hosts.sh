@@ -145,6 +145,7 @@ slow_answer_holds_nothing_up() {
 	nobody_answers 30
 	nc -u -l -k 127.0.0.1 53 >"$work/asked" 2>&1 &
 	silent=$!
+	eventually grep -q ':0035 ' /proc/net/udp || return 1 # it listens
 	write_conf 800ms
 	hang_up
 	eventually test -s "$work/asked" || return 1
@@ -156,6 +157,23 @@ slow_answer_holds_nothing_up() {
 	hang_up
 	sleep 1
 	budget_is 800000000 && passes
+}
+
+reload_answers() { # what names became, and with the status that a launch has; one that another overtakes is told
+	sink_is 127.0.0.1
+	write_conf 900ms
+	[ "$(run/reload.sh -i "$instance" | sed -n '1p;$p')" = "ontime: one.listen[0]: in.example -> 127.0.0.1:21001 (IPv4)
+ontime: $conf is in force in all three stages" ] || return 1
+	nobody_answers
+	fails_with 1 '"sink.example:22001": cannot be resolved now' run/reload.sh -i "$instance" || return 1
+	echo "hosts: files" >"$work/nsswitch.conf"
+	fails_with 2 '"sink.example:22001": there is no such host.*: nothing was changed' run/reload.sh -i "$instance" || return 1
+	nobody_answers 30
+	: >"$work/asked"
+	run/reload.sh -i "$instance" >"$work/first" 2>&1 &
+	eventually test -s "$work/asked" && sink_is 127.0.0.1 && write_conf 800ms && run/reload.sh -i "$instance" && ! wait $! || return 1
+	cat "$work/first"
+	[ "$(cat "$work/first")" = "ontime: another reload came before this one was judged: nothing was changed by this one" ] && budget_is 800000000
 }
 
 each_error_is_a_line() { # of a reload
@@ -197,6 +215,7 @@ check "another address needs a relaunch" another_address_needs_a_relaunch
 check "no answer: nothing is changed" no_answer_changes_nothing
 check "an unknown name: nothing is changed" unknown_changes_nothing
 check "a slow answer holds neither stages nor reloads up" slow_answer_holds_nothing_up
+check "reload.sh waits for names, and has the answer" reload_answers
 check "each error of a reload is a line" each_error_is_a_line
 check "an unknown name is status 2, no answer 1" statuses
 check "names are not asked for where the instance alone counts" names_are_no_matter
