@@ -63,7 +63,7 @@ if [ "$status" = 0 ]; then
 	printf '%s\n' "$found" | grep -q ' 1$' || die 1 "instance '$instance' was not stopped cleanly: $(typed stop) removes what is left"
 	mode=--adopt
 	if "$build/hold" --stopping -i "$instance"; then # a stop that was killed half-way is gone on with
-		exec 9<&-                                 # stop.sh takes the lock
+		exec 9<&- # stop.sh takes the lock
 		"$here/stop.sh" -i "$instance" >&2
 		lock_instances
 		mode=

@@ -1,5 +1,5 @@
 #!/bin/sh
-# t_container.sh - all of ontime in one container, as run/deploy/Containerfile has it: `ontime-launch --foreground` as the first process of
+# t_container.sh - all of ontime in one container, as run/deploy/Containerfile has it: `ontime start --foreground` as the first process of
 # namespaces of its own, with a root that is read-only, no capability and a user who is not root.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -40,7 +40,7 @@ make_image() {
 start_container() {
 	# shellcheck disable=SC2016  # the inner script sees its own $1
 	unshare --mount --pid --fork --mount-proc --kill-child sh -c 'mount -o remount,bind,ro / 2>/dev/null || mount --bind -o ro / /
-		exec setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all "$1/bin/ontime-launch" --foreground' \
+		exec setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all "$1/bin/ontime" start --foreground' \
 		sh "$work/image" >"$work/log" 2>&1 &
 	container=$!
 	eventually is_well
@@ -55,11 +55,11 @@ inside() { # COMMAND...: as a health check, of the same user
 }
 
 is_well() {
-	[ -n "$(first)" ] && inside "$work/image/bin/ontime-status" >/dev/null 2>&1
+	[ -n "$(first)" ] && inside "$work/image/bin/ontime" status >/dev/null 2>&1
 }
 
 load_start() { # SECONDS
-	"$work/image/bin/ontime-load" -c "$work/image/etc/ontime/ontime.conf" --rate 4000 --seconds "$1" --json >"$work/json" 2>"$work/load" &
+	"$work/image/bin/ontime" load -c "$work/image/etc/ontime/ontime.conf" --rate 4000 --seconds "$1" --json >"$work/json" 2>"$work/load" &
 	source=$!
 }
 
@@ -85,7 +85,7 @@ kills_are_reaped() { # what a supervisor that is killed leaves behind becomes th
 			inside kill -9 "$was" && eventually is_another "$who" "$was" || return 1
 		done
 		for stage in ingress edf egress; do
-			inside sh -c "kill -9 \$('$work/image/bin/ontime-status' --pid $stage)" && eventually is_well || return 1
+			inside sh -c "kill -9 \$('$work/image/bin/ontime' status --pid $stage)" && eventually is_well || return 1
 		done
 	done
 	load_is_whole && eventually nothing_is_dead

@@ -84,7 +84,7 @@ nothing_is_privileged() { # no pod may gain rights or write to its root; each ca
 
 drains_first() { # one container of a pod, and for less than the pod has to end
 	none "$pods"' | .[] | [.containers[].lifecycle.preStop.exec.command // empty] as $stops |
-		select(($stops | length) != 1 or $stops[0][0:2] != ["ontime-drain", "--wait"] or ($stops[0][2] | tonumber) + 10 > .terminationGracePeriodSeconds) | .file'
+		select(($stops | length) != 1 or $stops[0][0:3] != ["ontime", "drain", "--wait"] or ($stops[0][3] | tonumber) + 10 > .terminationGracePeriodSeconds) | .file'
 }
 
 probes_fit() { # a pod is asked whether it is ready, by the dashboard; /live and /ready are what it has

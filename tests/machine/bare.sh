@@ -66,14 +66,9 @@ by_package() {
 	cp build/deb/ontime*.deb "$root/root/"
 	timed inside "apt-get update -qq"
 	timed inside "cd /root && apt-get install -qy ./ontime_*.deb ./ontime-dash_*.deb | tail -n 4"
-	if [ -e "$root/usr/bin/ontime" ]; then
-		timed apart "ontime start && ontime status"
-		timed apart "$(demo "ontime start" "ontime load" "ontime status" "ontime top" "ontime stop")"
-		timed apart "ontime demo"
-	else
-		timed apart "ontime-launch && ontime-status"
-		timed apart "$(demo ontime-launch ontime-load ontime-status ontime-stat ontime-stop)"
-	fi
+	timed apart "ontime start && ontime status"
+	timed apart "$(demo "ontime start" "ontime load" "ontime status" "ontime top" "ontime stop")"
+	timed apart "ontime demo"
 	timed inside "apt-get purge -qy 'ontime*' | tail -n 3; find / -xdev -name '*ontime*' ! -path '/root/*'"
 }
 

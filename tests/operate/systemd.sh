@@ -29,12 +29,11 @@ boot_script() {
 }
 
 write_units() {
-	mkdir "$work/units" "$work/units/ontime@default.service.d"
+	mkdir "$work/units"
 	for target in sysinit basic shutdown sockets network nss-lookup multi-user; do
 		printf '[Unit]\nDescription=%s\nDefaultDependencies=no\n' "$target" >"$work/units/$target.target"
 	done
 	cp /lib/systemd/system/systemd-journald.service /lib/systemd/system/systemd-journald.socket "$work/units"
-	printf '[Service]\nWatchdogSec=3s\n' >"$work/units/ontime@default.service.d/test.conf" # for a test that ends soon
 }
 
 start_systemd() {
@@ -64,18 +63,34 @@ stop_systemd() {
 	outer=
 }
 
-under_load() { # SECONDS COMMAND...: while 20,000 packets/s go through, and all come out
-	inside "$build/load" -c "$conf" --rate 20000 --seconds "$1" --size 0-1472 >"$work/load" 2>&1 &
+under_load() { # COMMAND...: while 20,000 packets/s go through, and all come out
+	inside "$build/load" -c "$conf" --rate 20000 --seconds 50 --size 0-1472 >"$work/load" 2>&1 &
 	load=$!
-	shift
-	sleep 0.5
+	eventually passes_on
 	done=0
-	"$@" || done=$?
-	kill -0 "$load" || { echo "the load was over before: nothing is shown" && return 1; }
+	"$@" && passes_on || done=$?
+	inside pkill -INT -x load # it says what has come
 	wait "$load" || done=$?
 	[ "$done" != 0 ] || ! grep 'not delivered' "$work/load" || done=1
 	[ "$done" = 0 ] || cat "$work/load"
 	return "$done"
+}
+
+passes_on() { # more than before this began
+	sent=$(sent_pkts) && eventually has_sent "$sent"
+}
+
+has_sent() { # MORE THAN
+	[ "$(sent_pkts)" -gt "$1" ]
+}
+
+sent_pkts() {
+	inside "$build/stat" --json -i default | jq '[.classes[].sent] | add'
+}
+
+drop_in() { # INSTANCE LINE: into the section [Service] of its unit
+	inside sh -c "mkdir -p /run/systemd/system/ontime@$1.service.d && printf '[Service]\\n%s\\n' '$2' >/run/systemd/system/ontime@$1.service.d/test.conf" &&
+		inside systemctl daemon-reload
 }
 
 main_pid() {
