@@ -122,6 +122,18 @@ another_instance_is_refused() {
 	grep -q 'another program has this port' "$work/refused"
 }
 
+recipe_holds() { # with a client that marks what it sends
+	run/stop.sh -i "$instance" >/dev/null 2>&1
+	[ "$(wc -l <run/recipes/one-port.conf)" -le 15 ] && "$ONTIME_BUILD/check" -c run/recipes/one-port.conf || return 1
+	sed "s/^instance = .*/instance = $instance/" run/recipes/one-port.conf >"$work/conf" && launch || return 1
+	ffmpeg -nostdin -v error -f lavfi -i sine=duration=3 -c:a mp2 -f mpegts "udp://127.0.0.1:20000?dscp=46&pkt_size=376" &&
+		say 0 bulk 20000 && say 2 'able to slow down' 20000 && eventually is_split
+}
+
+is_split() { # the marked ones are voice, and nothing else is
+	received >"$work/split" && read -r voice rest <"$work/split" && [ "$voice" -gt 50 ] && [ "$rest" = 2 ]
+}
+
 load_says_what_it_cannot_make() {
 	write_conf 10.77.0.1 'size <= 9' 'dscp af41'
 	fails_with 1 'class voice: match = size <= 9: the datagrams made here can have a DSCP' "$ONTIME_BUILD/load" -c "$work/conf" --seconds 1
@@ -133,5 +145,11 @@ run/stop.sh -i "$instance" >/dev/null 2>&1
 check_here "no datagram changes its class, is lost or overtakes another while stages and supervisor are killed" kills_change_nothing
 check_here "an address that comes later is bound with its rules" address_comes_later
 check_here "another instance with the same port is refused" another_instance_is_refused
+if command -v ffmpeg >/dev/null; then
+	check_here "the recipe for one port puts what ffmpeg marks EF into its class" recipe_holds
+else
+	skipped=$((skipped + 1))
+	echo "skip the recipe for one port: ffmpeg is missing: run/deps.sh test installs it"
+fi
 check "load says which rule it cannot make datagrams for" load_says_what_it_cannot_make
 verdict port
