@@ -39,6 +39,7 @@ struct stage {
 	const char *file; /* the config file, for reload; NULL: defaults */
 	int argc;
 	char *argv[MAX_ARGUMENTS]; /* the overrides, for reload */
+	char instance_word[64]; /* among them: --instance=, of -i */
 	int space_fd; /* what wakes ingress when room is made; -1: none, it polls */
 	uint64_t opened_at_ns; /* when this life joined the segment */
 	uint64_t beat_due_ns;
