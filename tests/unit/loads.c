@@ -3,6 +3,7 @@
 
 #include <CUnit/CUnit.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -173,4 +174,17 @@ void append_class(char text[TEXT_BYTES], const char *name, int in, const char *o
 	size_t len = strlen(text);
 
 	snprintf(text + len, TEXT_BYTES - len, "[class %s]\nlisten = 127.0.0.1:%d\nsend = %s\n", name, in, out);
+}
+
+bool has_rules(void)
+{
+	struct sock_filter all = { .code = BPF_RET | BPF_K };
+	struct sock_fprog program = { .len = 1, .filter = &all };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), on = 1, is_there;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	is_there = setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) == 0 ||
+		   errno != ENOPROTOOPT;
+	close(fd);
+	return is_there;
 }

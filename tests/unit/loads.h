@@ -46,6 +46,9 @@ struct config argument_accepted(const char *argument);
 /* changes - what config_explain_changes() prints, and the relaunches it counts. */
 int changes(const struct config *from, const struct config *to, char text[TEXT_BYTES]);
 
+/* has_rules - whether sockets of one port can have rules here: an emulator of user programs does not pass them on. */
+bool has_rules(void);
+
 /* append_class - a class as text: it listens on port `in` and sends to `out`. */
 void append_class(char text[TEXT_BYTES], const char *name, int in, const char *out);
 

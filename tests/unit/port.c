@@ -202,6 +202,8 @@ static void kernel_agrees(bool is_v6)
 
 static void the_kernel_decides_alike_for_ipv4(void)
 {
+	if (!has_rules())
+		SKIP("an emulator that passes no rules on");
 	kernel_agrees(false);
 }
 
@@ -217,6 +219,8 @@ static void the_kernel_decides_alike_for_ipv6(void)
 		close(fd);
 	if (!there)
 		SKIP("no IPv6 loopback here");
+	if (!has_rules())
+		SKIP("an emulator that passes no rules on");
 	kernel_agrees(true);
 }
 
@@ -227,6 +231,8 @@ static void the_longest_program_is_taken_by_the_kernel(void)
 	struct port port;
 	char text[2 * MATCH_BYTES] = "";
 
+	if (!has_rules())
+		SKIP("an emulator that passes no rules on");
 	open_group(&g);
 	for (int i = 0; i < MAX_TERMS; i++)
 		sprintf(text + strlen(text), "%sfrom 1:2:3:4:5:6:7:8/127", i ? " and " : "");
@@ -248,6 +254,8 @@ static void a_port_of_somebody_else_is_not_joined(void)
 	struct group g = { .is_v6 = false };
 	int on = 1, stranger, err;
 
+	if (!has_rules())
+		SKIP("an emulator that passes no rules on");
 	open_group(&g);
 	stranger = socket(AF_INET, SOCK_DGRAM, 0);
 	setsockopt(stranger, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
@@ -265,6 +273,8 @@ static void members_are_bound_from_the_lowest_class_up(void)
 {
 	struct group g = { .is_v6 = false };
 
+	if (!has_rules())
+		SKIP("an emulator that passes no rules on");
 	open_group(&g);
 	CU_ASSERT(listen_may_bind(&g.c, 3, 0xf));
 	CU_ASSERT(listen_may_bind(&g.c, 2, 0x7));
