@@ -71,6 +71,10 @@ orphan() { # INSTANCE: nobody starts its stages again, nor a supervisor, until a
 	kill -9 "$keeper"
 }
 
+segment_of() { # INSTANCE: where its segment has a name
+	echo "/dev/shm/ontime.$1.v$(sed -n 's/^#define LAYOUT_VERSION //p' common/shm/layout.h)"
+}
+
 verdict() { # NAME: the last line, and the exit status
 	printf '%s: %d passed, %d failed, %d skipped\n' "$1" "$passed" "$failed" "$skipped"
 	[ "$failed" = 0 ]

@@ -41,7 +41,7 @@ ready() {
 }
 
 nothing_is_left() {
-	[ ! -e "/dev/shm/ontime.$instance.v2" ] && [ -z "$(processes_of "$dir")" ]
+	[ ! -e "$(segment_of "$instance")" ] && [ -z "$(processes_of "$dir")" ]
 }
 
 load_start() { # SECONDS

@@ -50,7 +50,7 @@ is_another() { # WHO PID
 }
 
 nothing_is_left() {
-	[ ! -e "/dev/shm/ontime.$instance.v2" ] && [ -z "$(processes_of "$dir")" ]
+	[ ! -e "$(segment_of "$instance")" ] && [ -z "$(processes_of "$dir")" ]
 }
 
 load_start() { # SECONDS [OPTION]...

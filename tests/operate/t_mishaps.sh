@@ -80,7 +80,7 @@ stop_waits_for_launch() {
 }
 
 nothing_is_left() {
-	[ -z "$(processes_of "$dir")" ] && [ ! -e "$dir" ] && [ ! -e "/dev/shm/ontime.$instance.v2" ]
+	[ -z "$(processes_of "$dir")" ] && [ ! -e "$dir" ] && [ ! -e "$(segment_of "$instance")" ]
 }
 
 crash_loop() { # COUNT: edf dies that often in a row, without having passed anything on
@@ -101,7 +101,7 @@ no_stage_is_given_up() {
 }
 
 stop_ends_stages_of_a_damaged_segment() {
-	printf '\377' | dd of="/dev/shm/ontime.$instance.v2" bs=1 seek=1700 conv=notrunc 2>/dev/null
+	printf '\377' | dd of="$(segment_of "$instance")" bs=1 seek=1700 conv=notrunc 2>/dev/null
 	run/stop.sh -i "$instance" && nothing_is_left && run/launch.sh -c "$conf"
 }
 
@@ -113,11 +113,11 @@ failed_start_is_told_at_once() { # and nothing stays
 }
 
 damaged_instance_is_left_alone() {
-	magic=$(od -An -tu1 -N1 "/dev/shm/ontime.$instance.v2")
-	printf '\377' | dd of="/dev/shm/ontime.$instance.v2" bs=1 conv=notrunc 2>/dev/null
+	magic=$(od -An -tu1 -N1 "$(segment_of "$instance")")
+	printf '\377' | dd of="$(segment_of "$instance")" bs=1 conv=notrunc 2>/dev/null
 	fails_with 2 'run/stop.sh, then run/launch.sh' run/launch.sh -c "$conf" && status=0 || status=1
 	# shellcheck disable=SC2059 # an octal number
-	printf "\\$(printf %o "$((magic))")" | dd of="/dev/shm/ontime.$instance.v2" bs=1 conv=notrunc 2>/dev/null
+	printf "\\$(printf %o "$((magic))")" | dd of="$(segment_of "$instance")" bs=1 conv=notrunc 2>/dev/null
 	ready && run/status.sh -i "$instance" && return "$status"
 }
 

@@ -163,12 +163,12 @@ hung_is_reloaded() { # with stages that sleep for longer than they might before
 }
 
 nothing_is_left() {
-	[ ! -e /dev/shm/ontime.$instance.v2 ] && [ ! -e "$ONTIME_RUN_DIR/$instance" ] &&
+	[ ! -e "$(segment_of "$instance")" ] && [ ! -e "$ONTIME_RUN_DIR/$instance" ] &&
 		[ -z "$(processes_of "$ONTIME_RUN_DIR/$instance")" ]
 }
 
 damaged() { # OFFSET: a segment with that byte changed is refused
-	printf '\377' | dd of=/dev/shm/ontime.$instance.v2 bs=1 seek="$1" conv=notrunc 2>/dev/null
+	printf '\377' | dd of="$(segment_of "$instance")" bs=1 seek="$1" conv=notrunc 2>/dev/null
 	fails_with 2 'damaged' build/edf -c "$conf"
 }
 
@@ -194,7 +194,7 @@ port_in_use() {
 	fails_with 1 "bind 127.0.0.1:$send for class high" build/hold -c "$work/port.conf" -- true && status=0 || status=1
 	kill "$load" 2>/dev/null
 	wait "$load" || true
-	[ ! -e /dev/shm/ontime.${instance}b.v2 ] && return "$status"
+	[ ! -e "$(segment_of "${instance}b")" ] && return "$status"
 }
 
 few_files() { # whatever it is that finds no descriptor left: each limit until the first that is enough

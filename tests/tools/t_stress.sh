@@ -24,7 +24,7 @@ stress() { # ARGS...
 }
 
 nothing_is_left() {
-	[ ! -e "/dev/shm/ontime.$instance.v2" ] && [ ! -e "$ONTIME_RUN_DIR/$instance" ] && ! pgrep -f "$conf" >/dev/null
+	[ ! -e "$(segment_of "$instance")" ] && [ ! -e "$ONTIME_RUN_DIR/$instance" ] && ! pgrep -f "$conf" >/dev/null
 }
 
 it_runs() {
