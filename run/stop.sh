@@ -49,7 +49,7 @@ found=$("$build/hold" --stages --own -i "$instance" 2>&1) || case $found in
 *"not running"*) [ -d "$dir" ] || finish "instance '$instance' is not running" ;;
 esac
 mark_drained || true
-said=$("$build/hold" --ask stop --at "$dir" -i "$instance" 2>&1) && status=0 || status=$?
+said=$("$build/hold" --ask stop --where "$dir" -i "$instance" 2>&1) && status=0 || status=$?
 case $status:$said in
 0:*)
 	[ -z "$said" ] || say "${said#ontime: }"

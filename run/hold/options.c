@@ -19,7 +19,7 @@ static int is_mode(int option)
 	case OPTION_AGAINST:
 	case OPTION_OWN:
 	case OPTION_FORCE:
-	case OPTION_AT:
+	case OPTION_WHERE:
 		return 0;
 	default:
 		return 1;
@@ -51,7 +51,7 @@ int options_parse(struct hold_options *o, int argc, char **argv)
 	void *const places[N_COMMAND_OPTIONS] = {
 		[OPTION_CONFIG] = &o->file,	[OPTION_RUNNING] = &o->instance, [OPTION_KEEP] = &o->keeps,
 		[OPTION_AGAINST] = &o->against, [OPTION_OWN] = &o->own,		 [OPTION_FORCE] = &o->force,
-		[OPTION_AT] = &o->at,
+		[OPTION_WHERE] = &o->at,
 	};
 	struct command_line line;
 	int option;

@@ -94,7 +94,7 @@ lock_instances() { # one launch or stop at a time; descriptor 9 holds the lock. 
 
 ask() { # REQUEST: of the supervisor of $instance; prints the answer
 	status=0
-	as_owner "$build/hold" --ask "$1" --at "$run_root/$instance" -i "$instance" || status=$?
+	as_owner "$build/hold" --ask "$1" --where "$run_root/$instance" -i "$instance" || status=$?
 	[ "$status" != 4 ] || status=1
 	return "$status"
 }

@@ -17,7 +17,7 @@ boot_script() {
 		done
 		make -s -C "$home" install
 		systemd-sysusers /usr/local/lib/sysusers.d/ontime.conf
-		sed -i 's/^policy = .*/policy = edf/' /etc/ontime/ontime.conf
+		sed 's/^policy = .*/policy = edf/' /usr/local/share/ontime/full.conf >/etc/ontime/ontime.conf
 		mount -t bpf -o mode=700 bpf /sys/fs/bpf && touch "$work/bpffs" || true
 		mount -t cgroup2 cgroup2 /run/cgroup
 		mount --move /run/cgroup /sys/fs/cgroup
