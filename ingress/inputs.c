@@ -37,7 +37,7 @@ static int is_scoped(const struct address *a)
 	struct sockaddr_in6 v6;
 
 	memcpy(&v6, &a->at, sizeof(v6));
-	return a->scope[0] && (group_is(a) || IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr));
+	return group_is(a) || (a->scope[0] && IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr));
 }
 
 void inputs_open(struct inputs *n, const struct stage *s, const struct ingress *in, const int *fd)
@@ -68,6 +68,8 @@ static void bind_now(struct inputs *n, struct stage *s, const struct ingress *in
 	if (!listen_may_bind(&s->config, flow, n->unbound))
 		return;
 	err = listen_bind(&s->config, fd, flow);
+	if (err && is_bound(fd[flow]))
+		err = 0; /* what failed are the rules, which are still due */
 	if (!err) {
 		n->unbound &= ~(1ULL << flow);
 		count_remade(s);
@@ -218,7 +220,7 @@ void inputs_look(struct inputs *n, struct stage *s, const struct ingress *in, co
 			bind_now(n, s, in, fd, flow);
 		else if (group_is(address_of(s, in, flow)))
 			follow_group(n, s, in, fd, flow);
-		else
+		if (!(n->unbound >> flow & 1) && address_of(s, in, flow)->at.ss_family == AF_INET6)
 			follow_interface(n, s, in, fd, flow);
 	}
 }

@@ -14,7 +14,7 @@ seconds=${option_wait:-30}
 [ -x "$build/hold" ] || die 1 "nothing is built, so nothing runs: $(typed launch)"
 only_instance
 instance=$(instance_of)
-found=$("$build/hold" --stages --own -i "$instance" 2>&1) || die 1 "${found#hold: }"
+found=$(as_owner "$build/hold" --stages --own -i "$instance" 2>&1) || die 1 "${found#hold: }"
 dir=$run_root/$instance
 
 received() { # packets of all classes, since the launch
@@ -22,11 +22,11 @@ received() { # packets of all classes, since the launch
 }
 
 if [ "$ends" ]; then
-	rm -f "$dir/drain" || die 1 "$dir/drain cannot be removed: see above"
+	as_owner rm -f "$dir/drain" || die 1 "$dir/drain cannot be removed: see above"
 	say "instance '$instance' takes traffic again"
 	exit 0
 fi
-"$build/hold" --run-dir "$dir" >/dev/null || exit 1
+as_owner "$build/hold" --run-dir "$dir" >/dev/null || exit 1
 mark_drained || die 1 "$dir/drain cannot be written (df $dir): /ready is as it was"
 left=$seconds
 quiet=0

@@ -53,20 +53,21 @@ by_user() { # USER GROUP COMMAND...
 	if [ "$owner" = "$(id -u)" ]; then
 		"$@" </dev/null
 	elif [ "$(id -u)" = 0 ]; then
-		setpriv --reuid "$owner" --regid "$group" --clear-groups "$@" </dev/null
+		# no terminal of root's, and no wait without end: what runs as the user is the user's to stop
+		setsid -w timeout -k 5 300 setpriv --reuid "$owner" --regid "$group" --clear-groups "$@" </dev/null
 	fi
 }
 
-act() { # USER GROUP RUN-DIRECTORY UNIT
-	export ONTIME_RUN_DIR="${3%/*}"
-	name=${3##*/}
-	case $verb:$4 in
+act() { # USER GROUP UNIT RUN-DIRECTORY
+	export ONTIME_RUN_DIR="${4%/*}"
+	name=${4##*/}
+	case $verb:$3 in
 	restart:-) by_user "$1" "$2" "$here/restart.sh" all -i "$name" ;;
 	stop:-) by_user "$1" "$2" "$here/stop.sh" -i "$name" ;;
 	restart:*) "$here/restart.sh" all -i "$name" ;;
 	stop:*)
-		systemctl stop "$4" || return 1
-		[ ! -e "$pins/$name" ] || "$build/latency" --detach -i "$name"
+		systemctl stop "$3" || return 1
+		[ ! -e "$pins/$name" ] || by_user "$(stat -c %u "$pins/$name")" "$(stat -c %g "$pins/$name")" "$build/latency" --detach -i "$name"
 		;;
 	esac
 }
@@ -75,7 +76,7 @@ instances() { # the arguments of act() for each, a line each
 	for pid in $(pids_of hold) $(pids_of supervise); do
 		directory=$(variable_of "$pid" ONTIME_DIR)
 		unit=$(unit_of_process "$pid")
-		[ -z "$directory" ] || echo "$(status_of "$pid" Uid) $(status_of "$pid" Gid) $directory ${unit:--}"
+		[ -z "$directory" ] || echo "$(status_of "$pid" Uid) $(status_of "$pid" Gid) ${unit:--} $directory"
 	done | sort -u
 }
 
@@ -96,8 +97,8 @@ if [ "${2:-}" = dash ]; then
 	exit "$status"
 fi
 found=$(instances)
-while read -r user group directory unit; do
-	[ -z "$unit" ] || act "$user" "$group" "$directory" "$unit" || status=1
+while read -r user group unit directory; do
+	[ -z "$directory" ] || act "$user" "$group" "$unit" "$directory" || status=1
 done <<END
 $found
 END

@@ -39,8 +39,12 @@ stages() { # how many of them are in the state that matches $1
 
 dir=$run_root/$instance
 if [ -n "$service" ]; then
-	"$build/hold" --stages -i "$instance" >/dev/null 2>&1 || { keep_log && remove_files; } # of an instance that is no more
-	"$build/hold" --run-dir "$dir" >/dev/null || exit 1 # no link of somebody else's
+	dir=$("$build/hold" --run-dir "$dir") || exit 1 # no link of somebody else's
+	run_root=${dir%/*}
+	if [ "$(stat -c %u "$run_root")" = "$(id -u)" ] && ! "$build/hold" --stages -i "$instance" >/dev/null 2>&1; then
+		keep_log && remove_files # of an instance that is no more
+		"$build/hold" --run-dir "$dir" >/dev/null || exit 1
+	fi
 	export ONTIME_RUN_DIR="$run_root" ONTIME_DIR="$dir" ONTIME_BUILD="$build"
 	umask 077
 	cd "$ontime" && exec "$build/hold" --unit -i "$instance" -c "$config" "$@" -- "$build/supervise" "$@" </dev/null
@@ -120,7 +124,7 @@ until [ "$(stages ' ready .* 1$')" = 3 ] && "$build/hold" --supervisor -i "$inst
 		[ "$status" = 2 ] || status=1
 		tail -n 5 "$log" >&2 || true
 		exec 9<&- # stop.sh takes the lock
-		[ -n "$mode" ] || "$here/stop.sh" -i "$instance" >/dev/null
+		[ -n "$mode" ] || "$here/stop.sh" -i "$instance" >/dev/null || true
 		die "$status" "instance '$instance' did not start"
 	fi
 	sleep 0.05

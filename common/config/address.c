@@ -197,8 +197,8 @@ uint32_t address_traits(const struct address *a)
 		traits |= ADDRESS_IS_BROADCAST;
 	if (IN6_IS_ADDR_V4MAPPED(&p.v6))
 		traits |= ADDRESS_IS_MAPPED;
-	if (p.v4 >> 24 == IN_LOOPBACKNET || p.v4 == INADDR_ALLHOSTS_GROUP || IN6_IS_ADDR_LOOPBACK(&p.v6) ||
-	    IN6_ARE_ADDR_EQUAL(&group, &nodes))
+	if (p.v4 == INADDR_BROADCAST || p.v4 >> 24 == IN_LOOPBACKNET || p.v4 == INADDR_ALLHOSTS_GROUP ||
+	    IN6_IS_ADDR_LOOPBACK(&p.v6) || IN6_ARE_ADDR_EQUAL(&group, &nodes))
 		traits |= ADDRESS_COMES_BACK;
 	if (!has_scope && traits & ADDRESS_IS_GROUP)
 		traits |= ADDRESS_LACKS_INTERFACE;

@@ -96,12 +96,40 @@ static bool has_group(const struct class_config *class)
 	return false;
 }
 
+static bool has_source_for(const struct class_config *class, const struct address *a)
+{
+	for (uint32_t k = 0; k < class->group_sources.n; k++)
+		if (class->group_sources.at[k].ss_family == a->at.ss_family)
+			return true;
+	return false;
+}
+
+static bool has_link_local(const struct class_config *class)
+{
+	struct sockaddr_in6 v6;
+
+	for (uint32_t k = 0; k < class->n_listen; k++) {
+		memcpy(&v6, &class->listen[k].at, sizeof(v6));
+		if (v6.sin6_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr))
+			return true;
+	}
+	return false;
+}
+
 static void groups(const struct search *s, uint32_t i)
 {
 	const struct class_config *class = &s->c->classes[i];
+	char text[ADDRESS_BYTES];
 
 	if (class->group_sources.n > 0 && !has_group(class))
 		conflict(s, (int)i, "group_sources", "class %s listens on no multicast group", class->name);
+	for (uint32_t k = 0; k<class->n_listen &&class->group_sources.n> 0; k++)
+		if (group_is(&class->listen[k]) && !has_source_for(class, &class->listen[k]))
+			conflict(s, (int)i, "group_sources", "none is of the family of %s",
+				 address_format(&class->listen[k], text));
+	if (class->match.n > 0 && has_link_local(class))
+		conflict(s, (int)i, "match",
+			 "class %s listens on a link-local address; rules do not outlive its interface", class->name);
 	if (class->match.n > 0 && has_group(class))
 		conflict(s, (int)i, "match",
 			 "class %s listens on a multicast group, of which each socket gets each datagram; rules do not "

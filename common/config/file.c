@@ -9,7 +9,7 @@
 
 #include "loading.h"
 
-#define LINE_BYTES 198 /* NUL and all */
+#define LINE_BYTES (VALUE_BYTES + 64) /* the longest value with its key and blanks, NUL and all */
 #define MOST_BYTES (1 << 20)
 #define WHERE_BYTES (PATH_BYTES + 200)
 

@@ -5,6 +5,9 @@
 #include <net/if.h>
 #include <string.h>
 
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62
+#endif
 #ifndef IPV6_MULTICAST_ALL
 #define IPV6_MULTICAST_ALL 29
 #endif
@@ -19,15 +22,19 @@ static int level_of(const struct address *a)
 	return a->at.ss_family == AF_INET ? SOL_IP : SOL_IPV6;
 }
 
-void group_prepare(int fd, const struct address *a)
+void group_prepare(int fd, const struct address *a, const struct sockaddr_storage *at)
 {
 	int on = 1, off = 0;
+	struct sockaddr_in6 v6;
 
 	if (!group_is(a))
 		return;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(fd, level_of(a), a->at.ss_family == AF_INET ? IP_MULTICAST_ALL : IPV6_MULTICAST_ALL, &off,
 		   sizeof(off));
+	memcpy(&v6, at, sizeof(v6));
+	if (at->ss_family == AF_INET6 && v6.sin6_scope_id)
+		setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &v6.sin6_scope_id, sizeof(v6.sin6_scope_id));
 }
 
 static int join_all(int fd, const struct address *a, uint32_t interface)
@@ -52,6 +59,8 @@ int group_join(int fd, const struct address *a, uint32_t interface, const struct
 
 	*is_new = false;
 	for (uint32_t i = 0; i < sources->n && !err; i++) {
+		if (sources->at[i].ss_family != a->at.ss_family)
+			continue;
 		err = join_source(fd, a, interface, &sources->at[i]);
 		*is_new = *is_new || !err;
 		if (err == -EADDRNOTAVAIL) /* that source is one already */
@@ -62,6 +71,14 @@ int group_join(int fd, const struct address *a, uint32_t interface, const struct
 		*is_new = !err;
 	}
 	return err == -EADDRINUSE ? 0 : err;
+}
+
+void group_leave(int fd, const struct address *a, uint32_t interface)
+{
+	struct group_req group = { .gr_interface = interface };
+
+	memcpy(&group.gr_group, &a->at, a->len);
+	setsockopt(fd, level_of(a), MCAST_LEAVE_GROUP, &group, sizeof(group));
 }
 
 static int aim_v4(int fd, uint32_t interface, int ttl, int loop)

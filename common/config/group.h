@@ -17,7 +17,7 @@
 
 /* The senders of a source-specific group. */
 struct group_sources {
-	uint32_t n; /* 0: any sender */
+	uint32_t n; /* 0: any sender. Those of the other family than a group's are not about it */
 	struct sockaddr_storage at[MAX_GROUP_SOURCES]; /* without a port */
 };
 
@@ -29,14 +29,20 @@ bool group_is(const struct address *a);
  */
 uint32_t group_interface(const struct address *a);
 
-/* group_prepare - before bind: only its own groups, and beside others on the machine. */
-void group_prepare(int fd, const struct address *a);
+/*
+ * group_prepare - before bind to `at`: only its own groups, and beside others on the machine. Of IPv6 the kernel does
+ * not ask by which interface a group was joined, so the socket is bound to that.
+ */
+void group_prepare(int fd, const struct address *a, const struct sockaddr_storage *at);
 
 /*
  * group_join - by the interface with this index; 0: which one is the routing table's choice. To be a member already is
  * fine; *is_new: it was none.
  */
 int group_join(int fd, const struct address *a, uint32_t interface, const struct group_sources *sources, bool *is_new);
+
+/* group_leave - what was joined by that interface, which may be gone. */
+void group_leave(int fd, const struct address *a, uint32_t interface);
 
 /* group_aim - before connect: by the interface that the address names, through most ttl - 1 routers. */
 int group_aim(int fd, const struct address *a, uint32_t ttl, uint32_t loop);

@@ -15,7 +15,7 @@
 
 #include "config.h"
 
-#define PORT_MOST_STEPS 2560 /* instructions of a program; 20 KiB, which the kernel takes by default */
+#define PORT_MOST_STEPS 2560 /* instructions; the kernel makes more of them, and takes what fits net.core.optmem_max */
 
 struct port_member {
 	uint8_t class, listen; /* classes[class].listen[listen] */

@@ -69,7 +69,7 @@ int listen_bind(const struct config *c, const int *fd, uint32_t flow)
 	if (!err && place > 0)
 		err = share(fd[flow]);
 	if (!err)
-		group_prepare(fd[flow], a);
+		group_prepare(fd[flow], a, &at);
 	if (!err && bind(fd[flow], (const struct sockaddr *)&at, a->len) < 0)
 		err = -errno;
 	if (!err && listen_completes(c, flow))
@@ -90,6 +90,11 @@ int listen_follow(const struct config *c, int fd, uint32_t flow, uint32_t *joine
 	if (!group_is(a))
 		return 0;
 	interface = group_interface(a);
+	/* else the old ones would add up, or be received still under another name */
+	if (*joined && *joined != interface) {
+		group_leave(fd, a, *joined);
+		*joined = 0;
+	}
 	if (interface == 0)
 		return -ENODEV;
 	if (interface == *joined)

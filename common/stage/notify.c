@@ -37,7 +37,8 @@ static int send_to(const char *path, const char *text, int handed)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (sendmsg(fd, &message, MSG_NOSIGNAL) < 0)
+	/* Nobody waits for a service manager that does not read; a descriptor is handed over before anything runs. */
+	if (sendmsg(fd, &message, MSG_NOSIGNAL | (handed < 0 ? MSG_DONTWAIT : 0)) < 0)
 		err = -errno;
 	close(fd);
 	return err;

@@ -48,6 +48,14 @@ static int find_kept(const struct kept *kept, const struct address *a, int out, 
 	return -1;
 }
 
+static int find_name(const struct kept *kept, const char *name)
+{
+	for (uint32_t i = 0; i < kept->n; i++)
+		if (kept->fds[i] >= 0 && strcmp(kept->names[i], name) == 0)
+			return (int)i;
+	return -1;
+}
+
 /* Who listens on an address of the configuration. */
 static void find_port(const struct config *c, const struct address *a, struct port *port)
 {
@@ -97,13 +105,43 @@ static uint32_t count_at(const struct kept *kept, const struct address *a)
 	return n;
 }
 
+/* The configuration that the sockets were made for, or NULL. */
+static const struct config *config_of(const struct kept *kept)
+{
+	static struct config was;
+	char path[32], why[CONFIG_WHY_BYTES];
+	int at = find_name(kept, "config");
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", at < 0 ? -1 : kept->fds[at]);
+	return at >= 0 && config_load(&was, path, 0, NULL, why, sizeof(why)) == 0 ? &was : NULL;
+}
+
+/* Has each place of the group the class that it had? The places are the sockets' for good. */
+static int has_same_places(const struct kept *kept, const struct config *c, const struct port *port,
+			   const struct address *a)
+{
+	const struct config *was = config_of(kept);
+	struct port before;
+	int is_same;
+
+	if (!was)
+		return 0;
+	find_port(was, a, &before);
+	is_same = before.n == port->n;
+	for (uint32_t i = 0; is_same && i < port->n; i++)
+		is_same = before.members[i].listen == port->members[i].listen &&
+			  strcmp(was->classes[before.members[i].class].name, c->classes[port->members[i].class].name) ==
+				  0;
+	return is_same;
+}
+
 /* A class's socket of an address that others have too: wanted if the whole group is there as it was. */
 static void want_member(struct kept *kept, const struct config *c, const struct port *port, const struct address *a,
 			const char *name)
 {
 	char other[CLASS_NAME_BYTES + 8];
 
-	if (count_at(kept, a) != port->n)
+	if (count_at(kept, a) != port->n || !has_same_places(kept, c, port, a))
 		return;
 	for (uint32_t i = 0; i < port->n; i++) {
 		name_member(c, &port->members[i], other);
@@ -148,14 +186,6 @@ static int find_cookie(const struct kept *kept, uint64_t wanted)
 		    cookie == wanted)
 			return (int)i;
 	}
-	return -1;
-}
-
-static int find_name(const struct kept *kept, const char *name)
-{
-	for (uint32_t i = 0; i < kept->n; i++)
-		if (kept->fds[i] >= 0 && strcmp(kept->names[i], name) == 0)
-			return (int)i;
 	return -1;
 }
 

@@ -2,7 +2,8 @@
  * kept.h - sockets that a service manager has kept of an earlier start (store.h), and which of them are used again.
  *
  * Rules:   a socket is used again for the address it has. Of an address that several classes listen on, each socket
- *          belongs to one class for good (stage/listen.h): all of them are used again, by their names, or none is.
+ *          belongs to one class for good (stage/listen.h): all of them are used again, by their names, or none is, when
+ *          the classes rank there as they did.
  *          A socket of a multicast group is made anew, since nobody can ask what it has joined.
  */
 #ifndef ONTIME_HOLD_KEPT_H

@@ -119,6 +119,7 @@ static int refuse(const struct config *c, uint32_t class, const char *what, cons
 	log_error("%s %s for class %s: %s%s", what, address_format(a, text), c->classes[class].name, log_text_of(-err),
 		  err == -EADDRINUSE
 			  ? ": another program has this port (ss -lunp tells which); stop it, or change `listen`"
+		  : err == -ENOMEM ? ": with many rules, raise sysctl net.core.optmem_max"
 		  : err == -EACCES ? ": a broadcast address needs broadcast = on"
 				   : "");
 	return EXIT_TEMPORARY;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "act.h"
@@ -61,6 +62,16 @@ static int is_free(const struct segment *seg, const char *instance)
 	return 0;
 }
 
+/* A launch by root stays until somebody stops it. What any other user has put there may go, and is tried again. */
+static int name_is_roots(const char *instance)
+{
+	char path[PATH_BYTES];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/dev/shm/ontime.%s.v%d", instance, LAYOUT_VERSION);
+	return lstat(path, &st) == 0 && st.st_uid == 0;
+}
+
 static enum left look(const struct hold_options *o, struct segment *seg)
 {
 	char why[WHY_BYTES];
@@ -77,7 +88,7 @@ static enum left look(const struct hold_options *o, struct segment *seg)
 		err = segment_must_be_mine(seg, why);
 	if (err) {
 		log_error("%s", why);
-		return err == -EPERM ? LEFT_REFUSED : LEFT_UNKNOWN;
+		return err == -EPERM && name_is_roots(o->instance) ? LEFT_REFUSED : LEFT_UNKNOWN;
 	}
 	return is_free(seg, o->instance) ? LEFT_INSTANCE : LEFT_REFUSED;
 }
@@ -175,9 +186,11 @@ static int begin_instead(struct hold_options *o, struct config *c)
 	struct segment none = { .fd = -1 };
 	int status;
 
+	status = load(o, c); /* first: what is to be ended forwards packets still */
 	o->force = 1;
-	status = act_remove(o, c, &none);
-	return status ? status : begin(o, c);
+	if (!status)
+		status = act_remove(o, c, &none);
+	return status ? status : begin_new(o, c, &kept);
 }
 
 static int go_on(struct hold_options *o, struct config *c, const struct segment *seg)

@@ -64,13 +64,21 @@ show_version() {
 }
 
 unit_of() { # INSTANCE: the unit of systemd that its supervisor is in, or 1; no user can put a process in there
-	keeper=$("$build/hold" --supervisor -i "$1" 2>/dev/null) || return 1
+	if ! keeper=$("$build/hold" --supervisor -i "$1" 2>/dev/null); then # one that tries to start has none, nor has one of another build
+		keeper=
+		[ "$(id -u)" = 0 ] && [ -d /run/systemd/system ] || return 1
+		case $(systemctl show -p ActiveState --value "ontime@$1.service" 2>/dev/null) in
+		active | activating | reloading | deactivating) echo "ontime@$1.service" ;;
+		*) return 1 ;;
+		esac
+		return
+	fi
 	sed -n 's/^\(0:\|[0-9]*:name=systemd\)://p' "/proc/$keeper/cgroup" 2>/dev/null | grep -v '^/user\.slice/' |
 		sed -n 's|.*/\(ontime@[^/]*\.service\)$|\1|p' | head -n 1 | grep .
 }
 
 as_owner() { # COMMAND...: on an instance that a unit runs root acts as the user of the unit
-	if [ "$(id -u)" = 0 ] && unit_of "$instance" >/dev/null; then
+	if [ "$(id -u)" = 0 ] && unit_of "$instance" >/dev/null && [ -n "$keeper" ]; then
 		bind=-all,+net_bind_service # the stages have it, and without it nobody may look into them
 		set -- setpriv --reuid "$(stat -c %u "/proc/$keeper")" --regid "$(stat -c %g "/proc/$keeper")" --clear-groups \
 			--inh-caps=$bind --ambient-caps=$bind "$@"
@@ -93,10 +101,10 @@ lock_instances() { # one launch or stop at a time; descriptor 9 holds the lock. 
 }
 
 ask() { # REQUEST: of the supervisor of $instance; prints the answer
-	status=0
-	as_owner "$build/hold" --ask "$1" --where "$run_root/$instance" -i "$instance" || status=$?
-	[ "$status" != 4 ] || status=1
-	return "$status"
+	answered=0
+	as_owner "$build/hold" --ask "$1" --where "$run_root/$instance" -i "$instance" || answered=$?
+	[ "$answered" != 4 ] || answered=1
+	return "$answered"
 }
 
 await_supervisor() { # 1: there is none, nor a holder that starts one just now; one that is frozen goes on
@@ -165,7 +173,8 @@ launched_as() { # what the instance was launched with, a word a line: from the r
 }
 
 mark_drained() { # load balancers are told at once to go elsewhere (run/dash/ready.h)
-	[ "$(stat -c '%u %F' "$dir" 2>/dev/null)" = "$(id -u) directory" ] && (umask 077 && : >"$dir/drain") 2>/dev/null
+	# shellcheck disable=SC2016 # of the shell that the owner has
+	as_owner sh -c 'umask 077 && [ "$(stat -c "%u %F" "$1" 2>/dev/null)" = "$(id -u) directory" ] && : >"$1/drain"' sh "$dir" 2>/dev/null
 }
 
 instance_of() { # the instance that the options -i and -c mean; reads the file leniently: it may be broken by now

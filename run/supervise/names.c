@@ -150,10 +150,12 @@ int names_keep(struct names *n)
 
 void names_forget_pid(const struct names *n)
 {
-	char path[PATH_BYTES + 32];
+	int at = names_open_directory(n);
 
-	snprintf(path, sizeof(path), "%s/%s", n->directory, file_names[NAME_PID]);
-	unlink(path);
+	if (at < 0)
+		return;
+	unlinkat(at, file_names[NAME_PID], 0);
+	close(at);
 }
 
 void names_remove(const struct names *n)

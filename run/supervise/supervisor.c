@@ -163,6 +163,8 @@ int supervisor_open(struct supervisor *s, int argc, char **argv)
 	reload_init(&s->reload, file, s->config_fd, s->argc, s->argv);
 	for (int id = 0; id < N_STAGES; id++)
 		life_init(&s->lives[id], &s->seg, (enum stage_id)id, s->build);
+	for (int id = 0; id < N_STAGES; id++) /* what has run goes on, whoever supervises it */
+		s->has_run |= life_generation(&s->seg, (enum stage_id)id) > 0;
 	set_stage_argv(s);
 	name_all(s, directory);
 	stop_go_on(s, now_ns());

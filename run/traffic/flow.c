@@ -21,7 +21,7 @@ static int receive_at(int fd, const struct address *a)
 	const struct group_sources any = { 0 };
 	bool is_new;
 
-	group_prepare(fd, a);
+	group_prepare(fd, a, &a->at);
 	if (bind(fd, (const struct sockaddr *)&a->at, a->len) < 0)
 		return -errno;
 	return group_is(a) ? group_join(fd, a, group_interface(a), &any, &is_new) : 0;

@@ -47,8 +47,8 @@ async function notices_the_launch(page) {
 // Not only there: each has points, and its canvas has the colours of its lines.
 async function charts_are_drawn(page) {
 	await page.until(
-		`['high', 'medium', 'low'].every((c) => last_of(class_of(c).p99, 99).length >= 5 && last_of(class_of(c).out, 99).length >= 5)`,
-		'five looks with traffic',
+		`['high', 'medium', 'low'].every((c) => last_of(class_of(c).p99, 99).length >= 8 && last_of(class_of(c).out, 99).length >= 8)`,
+		'eight looks with traffic',
 	);
 	const lines = [
 		...CLASSES.map((c) => [`#latency [data-class=${c}]`, colour_of(c)]),
@@ -60,7 +60,7 @@ async function charts_are_drawn(page) {
 	for (const [selector, name] of lines)
 		pixels[selector] = (pixels[selector] ?? 0) + (await page.evaluate(`painted('${selector}', '${name}')`));
 	for (const [selector, n] of Object.entries(pixels))
-		demand(n > (covered[selector] ? 60 : 15), // five points of a flat line are few, and none is drawn without data
+		demand(n > (covered[selector] ? 60 : 15), // eight points of a flat line are few, and none is drawn without data
 			 `${selector}: ${n} pixels are painted`);
 	for (const c of CLASSES.slice(0, 2))
 		demand(

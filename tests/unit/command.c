@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -61,6 +62,17 @@ static int split(const char *text)
 	return n;
 }
 
+/* A key and its value in two words have become one, which is the process's for good; here it is not. */
+static void forget_made(void)
+{
+	for (int i = 1; i < asked.line.argc; i++) {
+		char *at = asked.line.argv[i];
+
+		if (at < asked.words[0] || at > asked.words[MOST_WORDS - 1])
+			free(at);
+	}
+}
+
 static int read_words(const char *text, const char **operand)
 {
 	static void *const places[N_COMMAND_OPTIONS] = { [OPTION_FILE] = &asked.file,
@@ -71,6 +83,7 @@ static int read_words(const char *text, const char **operand)
 	int n, status, was = dup(STDERR_FILENO), fd = memfd_create("said", 0);
 	ssize_t bytes;
 
+	forget_made();
 	memset(&asked, 0, sizeof(asked));
 	n = split(text);
 	dup2(fd, STDERR_FILENO);

@@ -230,6 +230,7 @@ static void the_longest_program_is_taken_by_the_kernel(void)
 	struct group g = { .is_v6 = true };
 	struct port port;
 	char text[2 * MATCH_BYTES] = "";
+	int err;
 
 	if (!has_rules())
 		SKIP("an emulator that passes no rules on");
@@ -242,10 +243,15 @@ static void the_longest_program_is_taken_by_the_kernel(void)
 	}
 	CU_ASSERT_EQUAL(listen_rule(&g.c, g.fd, 0), 0);
 	g.c.n_classes = MAX_CLASSES;
+	err = listen_rule(&g.c, g.fd, 0);
+	if (err == -ENOMEM) {
+		close_group(&g);
+		SKIP("net.core.optmem_max is too small for it");
+	}
 	port_of(&g.c, 0, 0, &port);
 	CU_ASSERT_EQUAL(port.n, MAX_CLASSES);
 	CU_ASSERT(port_compile(&g.c, &port, steps) <= PORT_MOST_STEPS);
-	CU_ASSERT_EQUAL(listen_rule(&g.c, g.fd, 0), 0);
+	CU_ASSERT_EQUAL(err, 0);
 	close_group(&g);
 }
 

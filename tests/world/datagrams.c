@@ -51,7 +51,7 @@ static int attach(int fd, const struct address *a, const struct sockaddr_storage
 	if (!receives)
 		return connect(fd, (const struct sockaddr *)at, a->len);
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof(buffer_bytes));
-	group_prepare(fd, a);
+	group_prepare(fd, a, at);
 	if (bind(fd, (const struct sockaddr *)at, a->len) < 0)
 		return -1;
 	return group_is(a) ? group_join(fd, a, group_interface(a), &any, &is_new) : 0;

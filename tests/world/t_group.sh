@@ -78,7 +78,7 @@ is_ready() {
 }
 
 groups_in_and_out() {
-	launch '[class feed]' 'listen = 239.1.2.3%va:5000 [ff05::9%va]:5000' 'send = 239.9.9.9%va:6000' &&
+	launch '[class feed]' 'listen = 239.1.2.3%va:5000 [ff05::9%va]:5000 [ff02::9%va]:5000' 'send = 239.9.9.9%va:6000' &&
 		sink_at 239.9.9.9%vb:6000 && there "$datagrams" send 239.1.2.3%vb:5000 500 && there "$datagrams" send '[ff05::9%vb]:5000' 300 &&
 		eventually received 800 && kill "$sink" && wait "$sink" && cat "$work/sink" && grep -q '^239.9.9.9%vb:6000 800 pkts' "$work/sink"
 }
@@ -109,7 +109,13 @@ interface_comes_back() { # with another index
 	ip link del va && eventually grep -q 'no interface va any more: 239.1.2.3%va:5000 is received again' "$log" || return 1
 	cable
 	eventually grep -q '239.1.2.3%va:5000 is joined on interface va' "$log" && sink_at 239.9.9.9%vb:6000 &&
-		eventually sends_again && kill "$sink" && wait "$sink"
+		eventually sends_again && eventually hears '[ff05::9%vb]:5000' && eventually hears '[ff02::9%vb]:5000' && kill "$sink" && wait "$sink"
+}
+
+hears() { # GROUP
+	was=$("$ONTIME_BUILD/stat" -i "$instance" --json | jq '.classes[0].received')
+	there "$datagrams" send "$1" 1
+	[ "$("$ONTIME_BUILD/stat" -i "$instance" --json | jq '.classes[0].received')" -gt "$was" ]
 }
 
 sends_again() { # in by the new membership, out by the new interface
