@@ -431,6 +431,7 @@ probes_ns() { # RATE none|detached|attached: one figure to $work/probes.WHICH, a
 for part in "$@"; do
 	case $part in
 	cost | latency | busy | handover | decide | schedule | idle | restart | observers | probes) "$part" ;;
+	port | ecn) "tests/bench/$part.sh" ;;
 	*) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" >&2 && exit 2 ;;
 	esac
 done
