@@ -7,8 +7,7 @@
 # single-process reference relay (tests/bench/reference.c) in the same run.
 set -eu
 cd "$(dirname "$0")/.."
-rounds=${ROUNDS:-5}
-build=build
+rounds=${ROUNDS:-5} build=build
 sizes=${SIZES:-64 512 1400}
 work=$(mktemp -d)
 cpu=$(taskset -cp $$ | sed 's/.*[^0-9]//') # the last that is allowed: where `cpus = auto` and the reference are when CPUs are few

@@ -10,6 +10,7 @@ boot_script() {
 		set -e
 		mount -t tmpfs tmpfs /run
 		mount -t tmpfs tmpfs /dev/shm
+		mount -t tmpfs tmpfs /var/tmp # where units have their own
 		mkdir -p /run/cgroup
 		for directory in etc usr/local; do
 			mkdir -p /run/over/\$directory/upper /run/over/\$directory/work
