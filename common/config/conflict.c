@@ -145,7 +145,7 @@ static void match(const struct search *s, uint32_t i)
 	struct port port;
 
 	for (uint32_t flow = 0; class->match.n > 0 && flow < class->n_listen; flow++) {
-		port_of(s->c, i, flow, &port);
+		port_of(s->c, &class->listen[flow], &port);
 		if (port.members[0].class != i)
 			continue;
 		conflict(s, (int)i, "match",

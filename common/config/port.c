@@ -8,10 +8,8 @@
 
 static_assert(PORT_MOST_STEPS >= MAX_CLASSES * MAX_TERMS * (TERM_MOST_STEPS + 1) + 1, "any rules fit");
 
-void port_of(const struct config *c, uint32_t class, uint32_t listen, struct port *port)
+void port_of(const struct config *c, const struct address *a, struct port *port)
 {
-	const struct address *a = &c->classes[class].listen[listen];
-
 	*port = (struct port){ 0 };
 	for (uint32_t k = c->n_classes; k-- > 0;)
 		for (uint32_t i = 0; i < c->classes[k].n_listen; i++)

@@ -22,12 +22,12 @@ struct port_member {
 };
 
 struct port {
-	uint32_t n; /* 1: it has the address alone */
+	uint32_t n; /* 1: one class has the address alone */
 	struct port_member members[MAX_CLASSES];
 };
 
-/* port_of - who listens on that address of that class; it is one of the members. */
-void port_of(const struct config *c, uint32_t class, uint32_t listen, struct port *port);
+/* port_of - who listens on that address; n is 0 if nobody does. */
+void port_of(const struct config *c, const struct address *a, struct port *port);
 
 /* port_compile - the program of a port with more than one member, in program[PORT_MOST_STEPS]; how long it is. */
 uint32_t port_compile(const struct config *c, const struct port *port, struct sock_filter *program);

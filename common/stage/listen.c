@@ -23,7 +23,7 @@ static uint32_t find(const struct config *c, uint32_t flow, struct port *port)
 
 	while (listen >= c->classes[class].n_listen)
 		listen -= c->classes[class++].n_listen;
-	port_of(c, class, listen, port);
+	port_of(c, &c->classes[class].listen[listen], port);
 	while (port->members[place].class != class)
 		place++;
 	return place;

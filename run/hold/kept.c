@@ -56,23 +56,13 @@ static int find_name(const struct kept *kept, const char *name)
 	return -1;
 }
 
-/* Who listens on an address of the configuration. */
-static void find_port(const struct config *c, const struct address *a, struct port *port)
-{
-	*port = (struct port){ 0 };
-	for (uint32_t class = 0; class < c->n_classes && port->n == 0; class++)
-		for (uint32_t i = 0; i < c->classes[class].n_listen && port->n == 0; i++)
-			if (address_is_same(&c->classes[class].listen[i], a))
-				port_of(c, class, i, port);
-}
-
 int kept_take(struct kept *kept, const struct config *c, const struct address *a, int out, const char *name)
 {
 	struct port port = { 0 };
 	int at, fd;
 
 	if (!out)
-		find_port(c, a, &port);
+		port_of(c, a, &port);
 	at = find_kept(kept, a, out, 1, port.n > 1 ? name : NULL);
 	fd = at < 0 ? -1 : kept->fds[at];
 	if (at >= 0)
@@ -116,17 +106,14 @@ static const struct config *config_of(const struct kept *kept)
 	return at >= 0 && config_load(&was, path, 0, NULL, why, sizeof(why)) == 0 ? &was : NULL;
 }
 
-/* Has each place of the group the class that it had? The places are the sockets' for good. */
-static int has_same_places(const struct kept *kept, const struct config *c, const struct port *port,
+/* Has each place of the group the class that it had in `was`? The places are the sockets' for good. */
+static int has_same_places(const struct config *was, const struct config *c, const struct port *port,
 			   const struct address *a)
 {
-	const struct config *was = config_of(kept);
 	struct port before;
 	int is_same;
 
-	if (!was)
-		return 0;
-	find_port(was, a, &before);
+	port_of(was, a, &before);
 	is_same = before.n == port->n;
 	for (uint32_t i = 0; is_same && i < port->n; i++)
 		is_same = before.members[i].listen == port->members[i].listen &&
@@ -136,12 +123,12 @@ static int has_same_places(const struct kept *kept, const struct config *c, cons
 }
 
 /* A class's socket of an address that others have too: wanted if the whole group is there as it was. */
-static void want_member(struct kept *kept, const struct config *c, const struct port *port, const struct address *a,
-			const char *name)
+static void want_member(struct kept *kept, const struct config *was, const struct config *c, const struct port *port,
+			const struct address *a, const char *name)
 {
 	char other[CLASS_NAME_BYTES + 8];
 
-	if (count_at(kept, a) != port->n || !has_same_places(kept, c, port, a))
+	if (count_at(kept, a) != port->n || !was || !has_same_places(was, c, port, a))
 		return;
 	for (uint32_t i = 0; i < port->n; i++) {
 		name_member(c, &port->members[i], other);
@@ -151,26 +138,28 @@ static void want_member(struct kept *kept, const struct config *c, const struct 
 	want(kept, a, 0, name);
 }
 
-static void want_input(struct kept *kept, const struct config *c, uint32_t class, uint32_t i)
+static void want_input(struct kept *kept, const struct config *was, const struct config *c, uint32_t class, uint32_t i)
 {
 	const struct port_member own = { (uint8_t)class, (uint8_t)i };
 	const struct address *a = &c->classes[class].listen[i];
 	char name[CLASS_NAME_BYTES + 8];
 	struct port port;
 
-	port_of(c, class, i, &port);
+	port_of(c, a, &port);
 	name_member(c, &own, name);
 	if (port.n > 1)
-		want_member(kept, c, &port, a, name);
+		want_member(kept, was, c, &port, a, name);
 	else
 		want(kept, a, 0, NULL);
 }
 
 void kept_want(struct kept *kept, const struct config *c)
 {
+	const struct config *was = config_of(kept);
+
 	for (uint32_t class = 0; class < c->n_classes; class++) {
 		for (uint32_t i = 0; i < c->classes[class].n_listen; i++)
-			want_input(kept, c, class, i);
+			want_input(kept, was, c, class, i);
 		for (uint32_t i = 0; i < c->classes[class].n_dests; i++)
 			want(kept, &c->classes[class].dests[i], 1, NULL);
 	}
@@ -189,6 +178,7 @@ static int find_cookie(const struct kept *kept, uint64_t wanted)
 	return -1;
 }
 
+/* By what the segment says of its sockets: names may have changed since. */
 int kept_take_all(struct sockets *s, const struct segment *seg, struct kept *kept)
 {
 	static const char *const others[N_UNCOUNTED] = { "space", "segment", "config" };

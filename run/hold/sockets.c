@@ -287,8 +287,6 @@ int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage)
 	return 0;
 }
 
-/* By what the segment says of its sockets: names may have changed since. */
-
 static int refuse_hand_on(const struct sockets *s)
 {
 	log_error("hand on %u sockets: %s: it takes %u", s->n, log_text_of(errno), 2 * (s->n + LISTEN_FIRST_FD));
