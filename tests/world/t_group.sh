@@ -20,28 +20,13 @@ export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
 instance=group$$
 log=$ONTIME_RUN_DIR/$instance/log
 datagrams=build/tests/datagrams
-unshare --net sleep 1000 &
-peer=$!
+# shellcheck source=tests/world/cable.sh
+. tests/world/cable.sh
 trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; kill $peer 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
 
 on_failure() {
 	cat "$work/launched" "$log" "$work/sink" 2>/dev/null || true
 	"$ONTIME_BUILD/stat" -i "$instance" --json | jq -c '.classes[] | {class, received, sent, held, dropped, send_errors}' || true
-}
-
-there() { # COMMAND...: in the peer's namespace
-	nsenter --net="/proc/$peer/ns/net" "$@"
-}
-
-is_there() { # has unshare() happened?
-	[ "$(readlink "/proc/$peer/ns/net")" != "$(readlink /proc/self/ns/net)" ]
-}
-
-cable() {
-	ip link add va type veth peer name vb netns "$peer"
-	ip link set va up && there ip link set vb up
-	ip addr add 10.9.0.1/24 dev va && there ip addr add 10.9.0.2/24 dev vb && there ip addr add 10.9.0.3/24 dev vb
-	ip addr add fd00:9::1/64 dev va nodad && there ip addr add fd00:9::2/64 dev vb nodad
 }
 
 launch() { # LINE...: classes of the config
