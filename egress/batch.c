@@ -140,7 +140,7 @@ static void add_packet(struct batch *b, struct sender *s, uint32_t index, uint64
 	const struct result *r = &v->results[index];
 	struct iovec *vector = &s->journal->vectors[b->n_pkts];
 	uint8_t tos = decide_tos(s, b->class, index, now);
-	const struct session *session = s->ways[b->class].forth < 0 ? NULL : sender_session(s, b->class, index);
+	const struct session *session = s->ways[b->class].forth ? sender_session(s, b->class, index) : NULL;
 
 	stage_check_length(s->stage, b->class, r->len_bytes);
 	v->departures[index].handed_at_ns = now;

@@ -21,7 +21,7 @@ struct sender {
 	struct way {
 		const struct session *sessions; /* of a class with replies, or of the one whose replies it carries */
 		uint32_t n_sessions; /* 0: it has none to do with */
-		int forth; /* of a way back: the class whose replies it carries; else -1 */
+		const struct class_config *forth; /* of a way back: the class whose replies it carries; else NULL */
 		int first_fd; /* of the sockets of its sessions */
 		struct output *outputs; /* one for each of these; NULL on a way back */
 	} ways[MAX_CLASSES];

@@ -53,9 +53,8 @@ struct output *sender_output(struct sender *s, uint32_t class, uint32_t index)
 
 	if (w->outputs)
 		return session_output(s, class, index);
-	if (w->forth >= 0)
-		return &s->outputs[class][below(sender_session(s, class, index)->listen,
-						s->stage->config.classes[w->forth].n_listen)];
+	if (w->forth)
+		return &s->outputs[class][below(sender_session(s, class, index)->listen, w->forth->n_listen)];
 	return &s->outputs[class]
 			  [s->stage->seg.views[class].arrivals[index].source % s->stage->config.classes[class].n_dests];
 }
@@ -65,8 +64,8 @@ uint32_t sender_overhead_bytes(const struct sender *s, uint32_t class, uint32_t 
 	const struct way *w = &s->ways[class];
 	uint32_t i = 0; /* all destinations of a class with replies are of one family */
 
-	if (w->forth >= 0)
-		i = below(sender_session(s, class, index)->listen, s->stage->config.classes[w->forth].n_listen);
+	if (w->forth)
+		i = below(sender_session(s, class, index)->listen, w->forth->n_listen);
 	else if (!w->outputs)
 		i = s->stage->seg.views[class].arrivals[index].source % s->stage->config.classes[class].n_dests;
 	return s->outputs[class][i].overhead_bytes;
@@ -75,7 +74,7 @@ uint32_t sender_overhead_bytes(const struct sender *s, uint32_t class, uint32_t 
 /* The sockets that replies leave by are the inputs of the other class. */
 static int open_back(struct sender *s, uint32_t class)
 {
-	const struct class_config *forth = &s->stage->config.classes[s->ways[class].forth];
+	const struct class_config *forth = s->ways[class].forth;
 
 	for (uint32_t i = 0; i < forth->n_listen; i++) {
 		struct output *o = &s->outputs[class][i];
@@ -132,15 +131,16 @@ static int open_fixed(struct sender *s, uint32_t class)
 
 int way_open(struct sender *s, uint32_t class)
 {
-	const struct lane_view *views = s->stage->seg.views;
+	int of = reply_forth(&s->stage->config, class), status;
+	const struct lane_view *v = &s->stage->seg.views[of < 0 ? (int)class : of];
 	struct way *w = &s->ways[class];
-	int status;
 
-	w->forth = reply_forth(&s->stage->config, class);
-	w->n_sessions = views[w->forth < 0 ? (int)class : w->forth].n_sessions;
-	w->sessions = views[w->forth < 0 ? (int)class : w->forth].sessions;
-	if (w->forth >= 0)
+	w->n_sessions = v->n_sessions;
+	w->sessions = v->sessions;
+	if (of >= 0) {
+		w->forth = &s->stage->config.classes[of];
 		return open_back(s, class);
+	}
 	status = open_fixed(s, class); /* with replies too: a look at each tells whether there is a way */
 	return status || w->n_sessions == 0 ? status : open_sessions(s, class);
 }
