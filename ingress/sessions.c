@@ -10,7 +10,8 @@
 #include "log.h"
 #include "mutant.h"
 
-#define CLOSING_LOOKS 8 /* of those that wait to be freed, in one call */
+#define CLOSING_LOOKS 16 /* of those that wait to be freed, in one call */
+#define FREE_NS NS_PER_MS /* between two of these */
 #define IDLE_ENDS 16 /* sessions ended in one call */
 #define CLOSING_NS (10 * NS_PER_MS) /* between two looks at what could not be freed yet */
 #define MOST_STRAYS 4096 /* taken out of a socket that should be empty */
@@ -233,13 +234,16 @@ static int may_be_freed(const struct sessions *x, uint32_t k)
 
 	if (mutant_is("free-early"))
 		return 1;
-	return (x->via || !has_input(x->first_fd + (int)k)) &&
-	       has_passed(lane_sent(x->stage->seg.views[x->forth].lane), s->last_forth) &&
-	       has_passed(lane_sent(x->stage->seg.views[x->back].lane), s->last_back);
+	return has_passed(lane_sent(x->stage->seg.views[x->forth].lane), s->last_forth) &&
+	       has_passed(lane_sent(x->stage->seg.views[x->back].lane), s->last_back) &&
+	       (x->via || !has_input(x->first_fd + (int)k));
 }
 
 static void free_closing(struct sessions *x, uint64_t now)
 {
+	if (now < x->free_at_ns)
+		return;
+	x->free_at_ns = now + FREE_NS;
 	for (int i = 0; i < CLOSING_LOOKS; i++) {
 		int k = session_index_oldest(&x->index, LIST_CLOSING);
 

@@ -36,6 +36,7 @@ struct sessions {
 	uint64_t *drained_at_ns; /* the socket was empty then */
 	struct epoll_event ready[MOST_READY];
 	int n_ready, next_ready;
+	uint64_t free_at_ns; /* when those that wait to be freed are looked at again */
 	uint32_t ask_at; /* whose socket is asked for its drops next */
 	int asks_tos; /* as the sockets were told last; -1: by the holder */
 };
