@@ -39,8 +39,8 @@ int sockets_open(struct sockets *s, const struct config *c);
 /* sockets_open_with - as sockets_open(), and what is wanted of what was kept is used again. */
 int sockets_open_with(struct sockets *s, const struct config *c, struct kept *kept);
 
-/* sockets_open_inputs - likewise of the input sockets alone. */
-int sockets_open_inputs(struct sockets *s, const struct config *c);
+/* sockets_open_inputs - likewise of the input sockets alone; kept: NULL, nothing was. */
+int sockets_open_inputs(struct sockets *s, const struct config *c, struct kept *kept);
 
 /* sockets_take - the same set out of a running stage, checked against the segment. 0 or -errno, after one line. */
 int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage);
