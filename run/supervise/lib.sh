@@ -145,6 +145,24 @@ latency() { # LEVEL ARGS: by sudo, as packages are installed, where it asks for 
 	fi
 }
 
+begin_trial() { # CLEAN-UP: a directory $work; and however the script ends, CLEAN-UP is called, which calls end_trial
+	work=$(mktemp -d)
+	launched='' load=
+	# shellcheck disable=SC2064 # the name as it is now
+	trap "$1" EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+}
+
+end_trial() { # the process $load, if there is one, the instance $instance if $launched, and $work
+	if [ -n "$load" ]; then
+		kill "$load" 2>/dev/null || true
+		wait "$load" || true
+	fi
+	[ -z "$launched" ] || "$here/stop.sh" -i "$instance" >/dev/null 2>&1 || true
+	rm -rf "$work"
+}
+
 remove_files() { # of the instance, but no directory that is not our own, and nothing in it that we do not put there
 	[ "$(stat -c '%u %F' "$dir" 2>/dev/null)" = "$(id -u) directory" ] || return 0
 	rm -f "$dir/log"
