@@ -38,6 +38,7 @@ printf '%s\n' "$found" | while read -r name pid state starts age _; do
 	printf '  %-8s %8s %-9s %12s %9s\n' "$name" "$pid" "$state" "$age" $((starts > 0 ? starts - 1 : 0))
 done
 [ "$(printf '%s\n' "$found" | grep -c ' 1$')" = 3 ] || status=1
-[ ! -f "$run_root/$instance/drain" ] || say "draining: /ready of the dashboard says 503; $(typed drain) --end ends that"
+find_directory
+[ ! -f "$dir/drain" ] || say "draining: /ready of the dashboard says 503; $(typed drain) --end ends that"
 [ -z "$supervisor" ] || ask status || status=1 # what is wrong, as it knows
 exit "$status"

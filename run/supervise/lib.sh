@@ -30,6 +30,7 @@ else
 fi
 case $run_root in /*) ;; *) run_root=$(pwd)/$run_root ;; esac
 
+units_root=/run/ontime-units # what units have, as ontime@.service and run/dash/ready.c have it; only root can put something there
 pins=/sys/fs/bpf/ontime # of the latency histograms, one directory per instance
 
 say() { # a stream that is full, or closed, must not end who speaks
@@ -77,6 +78,16 @@ unit_of() { # INSTANCE: the unit of systemd that its supervisor is in, or 1; no 
 		sed -n 's|.*/\(ontime@[^/]*\.service\)$|\1|p' | head -n 1 | grep .
 }
 
+find_directory() { # of $instance, into $dir: where its supervisor has it, if that can be seen; else a unit's, or this user's
+	dir=
+	if keeper=$("$build/hold" --supervisor -i "$instance" 2>/dev/null) && [ -r "/proc/$keeper/environ" ]; then
+		dir=$(tr '\0' '\n' 2>/dev/null <"/proc/$keeper/environ" | sed -n 's/^ONTIME_DIR=//p' | head -n 1)
+	fi
+	[ -z "$dir" ] || return 0
+	dir=$run_root/$instance
+	[ -e "$dir" ] || [ ! -d "$units_root/$instance" ] || dir=$units_root/$instance
+}
+
 as_owner() { # COMMAND...: on an instance that a unit runs root acts as the user of the unit
 	if [ "$(id -u)" = 0 ] && unit_of "$instance" >/dev/null && [ -n "$keeper" ]; then
 		bind=-all,+net_bind_service # the stages have it, and without it nobody may look into them
@@ -102,7 +113,8 @@ lock_instances() { # one launch or stop at a time; descriptor 9 holds the lock. 
 
 ask() { # REQUEST: of the supervisor of $instance; prints the answer
 	answered=0
-	as_owner "$build/hold" --ask "$1" --where "$run_root/$instance" -i "$instance" || answered=$?
+	find_directory
+	as_owner "$build/hold" --ask "$1" --where "$dir" -i "$instance" || answered=$?
 	[ "$answered" != 4 ] || answered=1
 	return "$answered"
 }

@@ -86,7 +86,7 @@ has_sent() { # MORE THAN
 }
 
 sent_pkts() {
-	inside "$build/stat" --json -i default | jq '[.classes[].sent] | add'
+	inside "$build/stat" --json -i "${instance:-default}" | jq '[.classes[].sent] | add'
 }
 
 drop_in() { # INSTANCE LINE: into the section [Service] of its unit
