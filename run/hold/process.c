@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "shm/find.h"
@@ -51,6 +52,24 @@ int process_open_parent(pid_t pid)
 
 	if (getppid() == pid) /* still: so the descriptor is of it */
 		return pidfd < 0 ? err : pidfd;
+	if (pidfd >= 0)
+		close(pidfd);
+	return -ESRCH;
+}
+
+int process_is_child(int pidfd)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+int process_open_child(pid_t pid)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (pidfd >= 0 && process_is_child(pidfd))
+		return pidfd;
 	if (pidfd >= 0)
 		close(pidfd);
 	return -ESRCH;

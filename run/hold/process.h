@@ -30,6 +30,10 @@ int process_open(const struct segment *seg, int who, pid_t *pid);
  */
 int process_open_parent(pid_t pid);
 
+/* process_open_child - likewise of a child of this process, which may have ended. process_is_child - is it one? */
+int process_open_child(pid_t pid);
+int process_is_child(int pidfd);
+
 /* process_binary - what it runs, whatever has the name by now: a descriptor to start it by, or an error. */
 int process_binary(int pidfd, pid_t pid);
 

@@ -97,6 +97,26 @@ as_owner() { # COMMAND...: on an instance that a unit runs root acts as the user
 	"$@"
 }
 
+version_of() { # PID: of what it runs. It is read and not asked: the file may be another user's
+	LC_ALL=C grep -aom1 'ONTIME_VERSION=[0-9A-Za-z.+~-]*' "/proc/$1/exe" 2>/dev/null | sed -n '1s/^[^=]*=//p' | grep . || echo "?"
+}
+
+is_as_installed() { # PROGRAM PID: or it cannot be seen from here
+	[ ! -r "/proc/$2/exe" ] || cmp -s "/proc/$2/exe" "$build/$1"
+}
+
+processes_of() { # INSTANCE: a line each: what it is called, its program, its pid
+	"$build/hold" --stages -i "$1" 2>/dev/null | sed -n 's/^\([a-z]*\) \([1-9][0-9]*\) .* 1$/\1 \1 \2/p'
+	! pid=$("$build/hold" --supervisor -i "$1" 2>/dev/null) || [ "$pid" = - ] || echo "supervisor supervise $pid"
+	! pid=$("$build/hold" --holder -i "$1" 2>/dev/null) || [ "$pid" = - ] || echo "holder hold $pid"
+}
+
+others_of() { # INSTANCE: those of another build than the installed one
+	processes_of "$1" | while read -r name program pid; do
+		is_as_installed "$program" "$pid" || echo "$name"
+	done
+}
+
 pid_in() { # FILE: the pid in it, or nothing; to show, never to act on
 	[ ! -s "$1" ] || cat "$1"
 }

@@ -144,6 +144,21 @@ stages_stay() { # while the supervisor is replaced
 	kill_supervisor && [ "$(pid_of ingress)" = "$stage" ] && inside pgrep -u ontime -x supervise | wc -l | grep -qx 1
 }
 
+renews_in_place() { # systemd sees no death, and is told of life by the one that is there now
+	before=$(main_pid) restarts=$(show NRestarts)
+	inside run/restart.sh supervisor -i default && [ "$(main_pid)" = "$before" ] && [ "$(show NRestarts)" = "$restarts" ] && is_held || return 1
+	told=$(show WatchdogTimestampMonotonic)
+	eventually told_of_life && all_ready && inside systemctl reload ontime@default && [ "$(show NRestarts)" = "$restarts" ]
+}
+
+told_of_life() {
+	[ "$(show WatchdogTimestampMonotonic)" -gt "$told" ]
+}
+
+show() { # PROPERTY
+	inside systemctl show -p "$1" --value ontime@default
+}
+
 ## Reload
 
 change() { # KEY VALUE
@@ -206,7 +221,7 @@ unit_is_refused_beside_launch() {
 	inside sh -c "sed 's/^instance = .*/instance = third/; s/:514/:516/; s/:808/:888/; s/:818/:898/; s/:908/:958/' $conf >/etc/ontime/third.conf"
 	inside run/launch.sh -c /etc/ontime/third.conf && inside run/status.sh -i third | grep -q ', under run/launch.sh$' || return 1
 	files_of_third >"$work/files" && grep -q '/control ' "$work/files" || return 1
-	(conf=/etc/ontime/third.conf && instance=third && under_load refused_beside_launch) && files_of_third | diff "$work/files" - || return 1
+	under_load_of third /etc/ontime/third.conf refused_beside_launch && files_of_third | diff "$work/files" - || return 1
 	inside run/reload.sh -i third && inside run/status.sh -i third && inside run/stop.sh -i third && inside rm /run/ontime/third.log &&
 		inside systemctl start ontime@third && inside run/stop.sh -i third
 }
@@ -311,6 +326,7 @@ run_by_systemd() {
 	check "kill -9 of each stage, supervisor, holder, both: nothing is lost" under_load kill_each
 	check "kill -9 of all at once: nothing is lost" under_load kill_all
 	check "systemctl restart: nothing is lost" under_load restart
+	check "the supervisor goes over to its file in place: nothing is lost" under_load renews_in_place
 	check "stages stay while the supervisor is replaced, and only one is left" stages_stay
 	check "the account is balanced" is_balanced
 	check "systemctl reload puts a file in force" reloads
