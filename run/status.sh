@@ -26,7 +26,7 @@ if await_supervisor && supervisor=$("$build/hold" --supervisor -i "$instance"); 
 	[ "$supervisor" != - ] || supervisor="in another pid namespace"
 	say "instance '$instance', supervisor $supervisor, under $(unit_of "$instance" || typed launch)"
 elif ! printf '%s\n' "$found" | grep -q ' 1$'; then
-	say "instance '$instance', all of it was killed: $(typed stop) removes what is left, then $(typed launch) starts it"
+	say "instance '$instance', all of it was killed: $(typed launch) removes what is left, and starts it anew"
 	status=1
 else
 	say "instance '$instance', NO supervisor: $(typed launch) starts one, which adopts the stages"

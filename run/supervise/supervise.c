@@ -268,6 +268,8 @@ int main(int argc, char **argv)
 		probe_rebuilt(&s);
 		renew(&s, argv);
 	}
+	for (int id = 0; id < N_STAGES; id++) /* they are to start no other one */
+		standby_end(&s.lives[id].standby);
 	service_stop(&s.dash);
 	holder_let_go(&s.holder);
 	if (s.stopping.step == STOP_DONE) {

@@ -17,6 +17,7 @@
 #include "hold/process.h"
 #include "log.h"
 #include "shm/lock.h"
+#include "stage/rescue.h"
 
 static void fill_taken(sigset_t *set)
 {
@@ -163,6 +164,10 @@ int supervisor_open(struct supervisor *s, int argc, char **argv, int is_renewed)
 		log_info("the holder is gone: the instance is being stopped");
 		return EXIT_TEMPORARY;
 	}
+	if (s->holder.is_wanted && !s->manager.is_there)
+		setenv(RESCUE_VARIABLE, "1", 1);
+	else
+		unsetenv(RESCUE_VARIABLE);
 	service_init(&s->dash, s->build);
 	reload_init(&s->reload, file, s->config_fd, s->argc, s->argv);
 	for (int id = 0; id < N_STAGES; id++)
