@@ -203,8 +203,18 @@ new_stages_run() { # of each instance, all started once more, from the files of 
 	grep -qx 'policy = edf' /etc/ontime/ontime.conf
 }
 
+a_dashboard_by_hand_runs_on() { # a removal of the package ends its supervisor's, and names the other
+	ontime dash --listen 127.0.0.1:9998 >"$work/dash" 2>&1 &
+	by_hand=$!
+	eventually curl -sf -o "$work/page" http://127.0.0.1:9998/ready || return 1
+	dpkg -r ontime-dash >"$work/removed" 2>&1 || return 1
+	cat "$work/removed"
+	grep -x "ontime: the dashboard $by_hand (user root) was started by hand, and runs on as it is: kill $by_hand ends it" "$work/removed" &&
+		curl -sf -o "$work/page" http://127.0.0.1:9998/ready && [ "$(dashes)" = "$by_hand" ] && kill "$by_hand" && wait "$by_hand"
+}
+
 removes() { # both instances end, and what they made
-	dpkg -r ontime-dash ontime || return 1
+	dpkg -r ontime || return 1
 	processes >"$work/left" && ls /dev/shm >>"$work/left"
 	cat "$work/left"
 	[ ! -s "$work/left" ] && [ ! -e /sys/fs/bpf/ontime ] || return 1
@@ -230,6 +240,7 @@ under_systemd() { # as inside()
 	check "under systemd: a unit starts it" a_unit_starts_it
 	check_here "under systemd: an upgrade under traffic loses nothing" upgrade_under_traffic
 	check "under systemd: and has replaced each process, and kept the config" new_stages_run
+	check "under systemd: a removal of the dashboard lets one that was started by hand run, and says so" a_dashboard_by_hand_runs_on
 	check "under systemd: a removal stops the unit" removes
 	check "under systemd: a purge leaves nothing" purges
 	verdict systemd
@@ -250,6 +261,7 @@ inside() {
 	check_here "an upgrade under traffic loses nothing" upgrade_under_traffic
 	check "and has replaced each process of both instances, and kept the config" new_stages_run
 	check "and the dashboard" eventually serves "$dash"
+	check "a removal of the dashboard lets one that was started by hand run, and says so" a_dashboard_by_hand_runs_on
 	check "a removal stops both instances, and leaves the config" removes
 	check "a purge removes the config and the logs" purges
 	verdict inside
