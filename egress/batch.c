@@ -46,9 +46,9 @@ static uint8_t decide_tos(struct sender *s, uint32_t class, uint32_t index, uint
 	return (uint8_t)(dscp << 2 | (marks ? TOS_CE : ecn));
 }
 
-static int joins_run(const struct batch *b, uint32_t len_bytes, uint8_t tos)
+static int joins_run(const struct batch *b, uint32_t len_bytes, uint8_t tos, const struct session *session)
 {
-	return tos == b->run_tos && b->n_msgs > 0 && b->run_len_bytes > 0 && len_bytes > 0 &&
+	return tos == b->run_tos && session == b->session && b->n_msgs > 0 && b->run_len_bytes > 0 && len_bytes > 0 &&
 	       len_bytes <= b->run_len_bytes && b->run_len_bytes < b->gso_below_bytes &&
 	       b->run_total_bytes + len_bytes <= GSO_MOST_BYTES;
 }
@@ -83,6 +83,28 @@ static void say_tos(struct batch *b, struct egress_journal *j)
 	say(b, j, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof(tos));
 }
 
+/* Who a message is for, and the address that it leaves from. */
+static void address_message(struct batch *b, struct egress_journal *j)
+{
+	static const uint8_t unset[sizeof(b->session->local)];
+	const struct session *to = b->session;
+	struct in6_pktinfo v6 = { 0 };
+	struct in_pktinfo v4 = { 0 };
+
+	b->names[b->n_msgs - 1] = to->client;
+	j->msgs[b->n_msgs - 1].msg_hdr.msg_name = &b->names[b->n_msgs - 1];
+	j->msgs[b->n_msgs - 1].msg_hdr.msg_namelen =
+		to->client.sin6_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	if (memcmp(to->local, unset, sizeof(unset)) == 0)
+		return;
+	memcpy(&v4.ipi_spec_dst, to->local, sizeof(v4.ipi_spec_dst));
+	memcpy(&v6.ipi6_addr, to->local, sizeof(v6.ipi6_addr));
+	if (to->is_v4_local)
+		say(b, j, SOL_IP, IP_PKTINFO, &v4, sizeof(v4));
+	else
+		say(b, j, SOL_IPV6, IPV6_PKTINFO, &v6, sizeof(v6));
+}
+
 static void extend_run(struct batch *b, struct egress_journal *j, uint32_t len_bytes)
 {
 	j->msgs[b->n_msgs - 1].msg_hdr.msg_iovlen++;
@@ -95,7 +117,7 @@ static void extend_run(struct batch *b, struct egress_journal *j, uint32_t len_b
 }
 
 static void begin_message(struct batch *b, struct egress_journal *j, struct iovec *vector, uint32_t len_bytes,
-			  uint8_t tos)
+			  uint8_t tos, const struct session *session)
 {
 	if (b->n_msgs == 0)
 		b->first_len_bytes = len_bytes;
@@ -105,6 +127,9 @@ static void begin_message(struct batch *b, struct egress_journal *j, struct iove
 	b->run_pkts = 1;
 	b->run_tos = tos;
 	b->control_bytes = 0;
+	b->session = session;
+	if (session)
+		address_message(b, j);
 	if (tos != b->to->tos)
 		say_tos(b, j);
 }
@@ -115,15 +140,16 @@ static void add_packet(struct batch *b, struct sender *s, uint32_t index, uint64
 	const struct result *r = &v->results[index];
 	struct iovec *vector = &s->journal->vectors[b->n_pkts];
 	uint8_t tos = decide_tos(s, b->class, index, now);
+	const struct session *session = s->ways[b->class].forth ? sender_session(s, b->class, index) : NULL;
 
 	stage_check_length(s->stage, b->class, r->len_bytes);
 	v->departures[index].handed_at_ns = now;
 	vector->iov_base = lane_payload(v, index) + (r->second ? v->second_offset : 0);
 	vector->iov_len = r->len_bytes;
-	if (joins_run(b, r->len_bytes, tos))
+	if (joins_run(b, r->len_bytes, tos, session))
 		extend_run(b, s->journal, r->len_bytes);
 	else
-		begin_message(b, s->journal, vector, r->len_bytes, tos);
+		begin_message(b, s->journal, vector, r->len_bytes, tos, session);
 	b->pkts[b->n_msgs - 1]++;
 	b->n_pkts++;
 	b->wire_bytes += r->len_bytes + b->to->overhead_bytes;
@@ -147,7 +173,9 @@ void batch_build(struct batch *b, struct sender *s, uint32_t class, uint32_t mos
 {
 	uint32_t n = sender_waiting_pkts(s, class), index = sender_index(s, class, 0);
 
-	*b = (struct batch){ .class = class, .to = sender_output(s, class, index) };
+	memset(b, 0, offsetof(struct batch, released));
+	b->class = class;
+	b->to = sender_output(s, class, index);
 	b->gso_below_bytes = now < b->to->gso_again_at_ns ? 0 : b->to->gso_below_bytes;
 	add_packet(b, s, index, now);
 	note_released(b, s->journal);

@@ -7,7 +7,8 @@
  *          may be shorter, and all of whose packets have one type of service. What that is, is said with a message
  *          where it is another one than the socket's. Dropped packets between them are released with the message before
  *          them.
- * Source:  udp(7) UDP_SEGMENT.
+ *          On the way back a message is for one sender, and leaves from the address that it wrote to.
+ * Source:  udp(7) UDP_SEGMENT; ip(7) IP_PKTINFO.
  */
 #ifndef ONTIME_BATCH_H
 #define ONTIME_BATCH_H
@@ -23,10 +24,12 @@ struct batch {
 	uint32_t scanned; /* slots judged: packets to send and dropped ones */
 	uint32_t run_len_bytes, run_total_bytes, run_pkts; /* of the last message, while it can take more */
 	uint8_t run_tos; /* of the last message */
+	const struct session *session; /* likewise: on the way back, whose it is; else NULL */
 	uint32_t control_bytes; /* likewise: what it says beside its payload */
 	uint32_t first_len_bytes; /* length of the packets of the first message */
 	uint16_t released[BATCH]; /* slots released once message i is sent; as in the journal */
 	uint8_t pkts[BATCH]; /* packets of message i */
+	struct sockaddr_in6 names[BATCH]; /* on the way back: who message i is for */
 };
 
 /*

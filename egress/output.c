@@ -10,6 +10,7 @@
 #include "config/address.h"
 #include "shaper.h"
 #include "log.h"
+#include "stage/answers.h"
 #include "stage/stage.h"
 
 #define MOST_ERRORS 64 /* taken from a queue at once, because more may come in as fast */
@@ -136,6 +137,8 @@ static int connect_again(struct output *o, const struct sockaddr_storage *to)
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
 
 	connect(o->fd, &none, sizeof(none));
+	if (o->session_number) /* a port that was asked for would stay when the session ends, and bring answers then */
+		return connect_to(o, to);
 	memcpy(to->ss_family == AF_INET ? (void *)&v4.sin_port : (void *)&v6.sin6_port,
 	       (const uint8_t *)&was.at + offsetof(struct sockaddr_in, sin_port), sizeof(v4.sin_port));
 	/* The kernel refuses this from the second time on, when the socket has kept its port. */
@@ -205,19 +208,24 @@ void output_set_tos(struct output *o)
 		o->tos = (uint8_t)tos;
 }
 
+void output_take(struct output *o, const struct class_config *c, const struct address *to, int fd, int gso)
+{
+	*o = (struct output){ .fd = fd, .to = to, .options = c, .class = c->name, .has_way = 1 };
+	o->overhead_bytes = to->at.ss_family == AF_INET ? IPV4_UDP_BYTES : IPV6_UDP_BYTES;
+	o->gso_below_bytes = gso ? GSO_NO_LIMIT : 0;
+	if (fd >= 0)
+		output_set_tos(o);
+}
+
 int output_make(struct output *o, const struct class_config *c, uint32_t i, int gso)
 {
 	const struct address *to = &c->dests[i];
 	int family = to->at.ss_family, on = 1, err;
 
-	*o = (struct output){ .to = to, .options = c, .class = c->name, .has_way = 1 };
-	o->overhead_bytes = family == AF_INET ? IPV4_UDP_BYTES : IPV6_UDP_BYTES;
-	o->gso_below_bytes = gso ? GSO_NO_LIMIT : 0;
-	o->fd = handed_socket(c->name, "out", i);
+	output_take(o, c, to, handed_socket(c->name, "out", i), gso);
 	if (o->fd >= 0) {
 		o->has_way = end_of(o->fd, getpeername).len != 0; /* if not, hold has said so */
 		aim_own(o);
-		output_set_tos(o);
 		return 0;
 	}
 	o->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -225,6 +233,7 @@ int output_make(struct output *o, const struct class_config *c, uint32_t i, int 
 		return -errno;
 	setsockopt(o->fd, family == AF_INET ? SOL_IP : SOL_IPV6, family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &on,
 		   sizeof(on));
+	answers_refuse(o->fd);
 	output_set_tos(o);
 	err = connect_first(o);
 	return is_no_way(-err) ? 0 : err;
@@ -271,7 +280,7 @@ void output_look(struct output *o)
 {
 	int is_failing = !o->has_way || o->mend_pause_ns; /* mended in vain: what it took may have been short */
 
-	if (is_failing || !is_loopback(o->to))
+	if (!o->is_peerless && (is_failing || !is_loopback(o->to)))
 		repair(o);
 }
 
@@ -279,7 +288,7 @@ int output_mend(struct output *o, int err, uint64_t now)
 {
 	int is_unconnected = err == EDESTADDRREQ || err == ENOTCONN, result;
 
-	if (!is_unconnected && !is_no_way(err))
+	if (o->is_peerless || (!is_unconnected && !is_no_way(err)))
 		return err;
 	if (o->is_retried || (!is_unconnected && now < o->mend_at_ns))
 		return err;

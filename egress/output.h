@@ -40,6 +40,8 @@ struct output {
 	uint64_t said_at_ns;
 	int gives_up; /* no packet waits any more */
 	/* The way. */
+	uint32_t session_number; /* of the sender that it was made for (layout.h); 0: for none */
+	int is_peerless; /* the socket of a listen address, which replies leave by: each message says where to */
 	int has_way; /* as of the last look */
 	uint32_t interface; /* to a group: the index of the one that is sent by; 0: the kernel's choice */
 	uint32_t n_remade; /* reconnections to another local address; sender_count_remade() resets it */
@@ -49,6 +51,9 @@ struct output {
 
 /* output_make - the socket that hold made, or a new one in a stage that was started by hand. 0 or -errno. */
 int output_make(struct output *o, const struct class_config *c, uint32_t i, int gso);
+
+/* output_take - a socket that is there; `to`: what it is connected to, or for one without a peer: bound to. */
+void output_take(struct output *o, const struct class_config *c, const struct address *to, int fd, int gso);
 
 /* output_set_tos - the socket sends with what the class's dscp says, or 0 where each datagram keeps its own. */
 void output_set_tos(struct output *o);

@@ -14,7 +14,8 @@
 static int delays_others(struct sender *s, const struct batch *b)
 {
 	const struct lane_view *v = &s->stage->seg.views[b->class];
-	uint32_t n = s->stage->config.classes[b->class].n_dests > 1 ? sender_waiting_pkts(s, b->class) : 0;
+	int is_alone = s->ways[b->class].n_sessions == 0 && s->stage->config.classes[b->class].n_dests == 1;
+	uint32_t n = is_alone ? 0 : sender_waiting_pkts(s, b->class);
 
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t index = sender_index(s, b->class, i);

@@ -12,6 +12,7 @@
 #include "shaper.h"
 #include "shm/journal.h"
 #include "softnet.h"
+#include "way.h"
 
 #define LOOK_NS NS_PER_S
 
@@ -39,8 +40,7 @@ uint32_t send_head_bytes(const struct sender *s, uint32_t class, uint64_t now)
 	if (now < s->retry_at_ns[class] || sender_waiting_pkts(s, class) == 0)
 		return 0;
 	index = sender_index(s, class, 0);
-	return s->stage->seg.views[class].results[index].len_bytes +
-	       s->outputs[class][sender_output_number(s, class, index)].overhead_bytes;
+	return s->stage->seg.views[class].results[index].len_bytes + sender_overhead_bytes(s, class, index);
 }
 
 int send_is_idle(const struct sender *s)
@@ -94,6 +94,7 @@ void send_look_at_ways(struct sender *s, uint64_t now)
 
 	while (now >= s->look_at_ns && looks++ < s->n_outputs) {
 		output_look(s->all_outputs[s->next_output]);
+		way_look(s, s->next_output);
 		sender_count_remade(s, s->all_outputs[s->next_output]);
 		s->next_output = (s->next_output + 1) % s->n_outputs;
 		s->look_at_ns += LOOK_NS / s->n_outputs;
@@ -106,12 +107,14 @@ void send_use_gso(struct sender *s, int gso)
 {
 	for (uint32_t i = 0; i < s->n_outputs; i++)
 		s->all_outputs[i]->gso_below_bytes = gso ? GSO_NO_LIMIT : 0;
+	way_forget(s);
 }
 
 void send_set_tos(struct sender *s)
 {
 	for (uint32_t i = 0; i < s->n_outputs; i++)
 		output_set_tos(s->all_outputs[i]);
+	way_forget(s);
 }
 
 /*
@@ -162,25 +165,6 @@ static void recover(struct sender *s)
 	journal_close(&s->journal->word);
 }
 
-/* The outputs of a class. 0, or the exit status after one line. */
-static int make_outputs(struct sender *s, uint32_t class)
-{
-	const struct class_config *c = &s->stage->config.classes[class];
-	char text[ADDRESS_BYTES];
-
-	for (uint32_t i = 0; i < c->n_dests; i++) {
-		int err = output_make(&s->outputs[class][i], c, i, (int)s->stage->config.gso);
-
-		s->all_outputs[s->n_outputs++] = &s->outputs[class][i];
-		if (!err)
-			continue;
-		log_error("open the output of class %s to %s: %s", c->name, address_format(&c->dests[i], text),
-			  strerror(-err));
-		return EXIT_TEMPORARY;
-	}
-	return 0;
-}
-
 int send_init(struct sender *s, struct stage *stage)
 {
 	memset(s, 0, sizeof(*s));
@@ -192,7 +176,7 @@ int send_init(struct sender *s, struct stage *stage)
 		int status;
 
 		settle_load(&s->settled, class);
-		status = make_outputs(s, class);
+		status = way_open(s, class);
 		if (status)
 			return status;
 	}

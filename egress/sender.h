@@ -2,7 +2,7 @@
  * sender.h - what the files of the way out share: the outputs, what waits for them, and the journal of the call.
  *
  * Memory:  struct sender is private to egress, a part of its loop.
- * Rules:   send.h says what may be done with it; batch.h and refusal.h are parts of that.
+ * Rules:   send.h says what may be done with it; batch.h, refusal.h and way.c are parts of that.
  */
 #ifndef ONTIME_SENDER_H
 #define ONTIME_SENDER_H
@@ -17,7 +17,14 @@ struct sender {
 	struct stage *stage;
 	struct egress_journal *journal;
 	struct settled settled;
-	struct output outputs[MAX_CLASSES][MAX_DESTS];
+	struct output outputs[MAX_CLASSES][MAX_DESTS]; /* of a way back: by its listen addresses */
+	struct way {
+		const struct session *sessions; /* of a class with replies, or of the one whose replies it carries */
+		uint32_t n_sessions; /* 0: it has none to do with */
+		const struct class_config *forth; /* of a way back: the class whose replies it carries; else NULL */
+		int first_fd; /* of the sockets of its sessions */
+		struct output *outputs; /* one for each of these; NULL on a way back */
+	} ways[MAX_CLASSES];
 	uint64_t retry_at_ns[MAX_CLASSES]; /* the kernel had no room: the class is not tried before this */
 	uint32_t n_outputs, next_output;
 	struct output *all_outputs[MAX_CLASSES * MAX_DESTS];
@@ -42,19 +49,17 @@ static inline uint32_t sender_waiting_pkts(const struct sender *s, uint32_t clas
 	return n < LONGEST_SCAN ? (uint32_t)n : LONGEST_SCAN;
 }
 
-/*
- * sender_output_number - which output of the class the packet in a slot goes to: all packets of a source to the same
- * one.
- */
-static inline uint32_t sender_output_number(const struct sender *s, uint32_t class, uint32_t index)
-{
-	return s->stage->seg.views[class].arrivals[index].source % s->stage->config.classes[class].n_dests;
-}
+/* sender_session - of a packet in a class with replies, or on the way back. */
+const struct session *sender_session(const struct sender *s, uint32_t class, uint32_t index);
 
-static inline struct output *sender_output(struct sender *s, uint32_t class, uint32_t index)
-{
-	return &s->outputs[class][sender_output_number(s, class, index)];
-}
+/*
+ * sender_output - which socket the packet in a slot leaves by: in a class with replies its session's, on the way back
+ * that of the address its sender wrote to; else all packets of a source go to the same destination.
+ */
+struct output *sender_output(struct sender *s, uint32_t class, uint32_t index);
+
+/* sender_overhead_bytes - IP and UDP header of that packet. */
+uint32_t sender_overhead_bytes(const struct sender *s, uint32_t class, uint32_t index);
 
 /* sender_count_remade - for observers: how often an output was connected again. */
 static inline void sender_count_remade(struct sender *s, struct output *o)

@@ -43,7 +43,7 @@ static int is_scoped(const struct address *a)
 void inputs_open(struct inputs *n, const struct stage *s, const struct ingress *in, const int *fd)
 {
 	memset(n, 0, sizeof(*n));
-	for (uint32_t flow = 0; flow < in->n_flows; flow++) {
+	for (uint32_t flow = 0; flow < in->n_inputs; flow++) {
 		uint64_t bit = 1ULL << flow;
 
 		if (is_scoped(address_of(s, in, flow)))
@@ -196,11 +196,23 @@ static void ask_tos(const struct stage *s, const struct ingress *in, const int *
 	setsockopt(fd[flow], v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, &on, sizeof(on));
 }
 
+/* Replies leave from the address that the sender wrote to; where `listen` is that one, nothing has to be told. */
+static void ask_local(const struct stage *s, const struct ingress *in, const int *fd, uint32_t flow)
+{
+	const struct address *a = address_of(s, in, flow);
+	int v4 = a->at.ss_family == AF_INET;
+	int on = s->config.classes[in->class_of[flow]].replies[0] && (address_traits(a) & ADDRESS_IS_WILDCARD);
+
+	setsockopt(fd[flow], v4 ? SOL_IP : SOL_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, &on, sizeof(on));
+}
+
 void inputs_apply(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd)
 {
-	for (uint32_t flow = 0; flow < in->n_flows; flow++)
+	for (uint32_t flow = 0; flow < in->n_inputs; flow++) {
 		ask_tos(s, in, fd, flow);
-	for (uint32_t flow = 0; flow < in->n_flows; flow++)
+		ask_local(s, in, fd, flow);
+	}
+	for (uint32_t flow = 0; flow < in->n_inputs; flow++)
 		if (listen_completes(&s->config, flow))
 			n->unruled |= 1ULL << flow;
 	rule_all(n, s, fd);

@@ -47,9 +47,11 @@ static int open_sockets(struct ingress_loop *l)
 		return EXIT_TEMPORARY;
 	}
 	for (uint32_t flow = 0; flow < l->ingress.n_flows; flow++) {
-		const char *class = l->stage.config.classes[l->ingress.class_of[flow]].name;
+		uint32_t of = l->ingress.class_of[flow];
+		const char *class = l->stage.config.classes[of].name;
 
-		l->receiver.fd[flow] = handed_socket(class, "in", l->ingress.listen_of[flow]);
+		l->receiver.fd[flow] = l->receiver.back[of] ? l->receiver.back[of]->poll_fd
+							    : handed_socket(class, "in", l->ingress.listen_of[flow]);
 		event.data.u32 = flow;
 		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->receiver.fd[flow], &event) < 0)
 			return refuse_socket(l, flow, errno);
@@ -144,11 +146,24 @@ static uint64_t update_room(struct ingress_loop *l)
 	return blocked;
 }
 
+/* Until the next heartbeat, or until a session is due to end. */
+static int sleep_ms(const struct ingress_loop *l)
+{
+	uint64_t most_ns = l->stage.config.heartbeat_ms * NS_PER_MS, now = now_ns(), due_ns;
+
+	for (uint32_t i = 0; i < l->receiver.n_ways_back; i++) {
+		due_ns = sessions_due_ns(&l->receiver.sessions[i], now);
+		if (due_ns < now + most_ns)
+			most_ns = due_ns > now ? due_ns - now : 0;
+	}
+	return (int)((most_ns + NS_PER_MS - 1) / NS_PER_MS);
+}
+
 /* Nothing to do: wait for a datagram, or for room when a lane is full. */
 static void sleep_until_input(struct ingress_loop *l, uint64_t blocked)
 {
 	struct stage *s = &l->stage;
-	int timeout_ms = (int)s->config.heartbeat_ms;
+	int timeout_ms = sleep_ms(l);
 
 	if (!blocked) {
 		if (stage_spin(s, has_input, l))
@@ -191,6 +206,8 @@ static void step(struct stage *s)
 		l->drops_due_ns = now + l->stage.config.heartbeat_ms * NS_PER_MS / 2;
 		inputs_look(&l->inputs, &l->stage, &l->ingress, l->receiver.fd, now);
 	}
+	for (uint32_t i = 0; i < l->receiver.n_ways_back; i++)
+		sessions_end_idle(&l->receiver.sessions[i], now);
 	blocked = update_room(l);
 	if (l->muted & ~blocked)
 		mute(l, l->muted & blocked);
@@ -201,10 +218,14 @@ static void step(struct stage *s)
 		sleep_until_input(l, blocked);
 		return;
 	}
+	if (!receive_is_due(&l->receiver, &l->ingress, flow)) {
+		ingress_charge(&l->ingress, flow, 0, 1);
+		return;
+	}
 	n = l->room_pkts[l->ingress.class_of[flow]];
 	n = n < BATCH ? n : BATCH;
 	got = receive_batch(&l->receiver, &l->ingress, flow, n, &bytes);
-	ingress_charge(&l->ingress, flow, bytes + got, got < n);
+	ingress_charge(&l->ingress, flow, bytes + got, receive_drained(&l->receiver, &l->ingress, flow, got < n));
 	l->unrung_pkts += got;
 	if (l->unrung_pkts >= RING_PKTS || !l->ingress.ready)
 		ring_edf(s);
@@ -228,6 +249,8 @@ static void reload(struct stage *s)
 
 	ingress_init(&l->ingress, &l->stage.config);
 	l->ingress.ready = ready;
+	for (uint32_t i = 0; i < l->receiver.n_ways_back; i++)
+		sessions_apply(&l->receiver.sessions[i]);
 	inputs_apply(&l->inputs, s, &l->ingress, l->receiver.fd);
 }
 
@@ -237,8 +260,9 @@ static int open_loop(struct stage *s)
 	int status;
 
 	ingress_init(&l->ingress, &s->config);
-	receive_init(&l->receiver, s, &l->ingress);
-	status = open_sockets(l);
+	status = receive_init(&l->receiver, s, &l->ingress);
+	if (!status)
+		status = open_sockets(l);
 	if (status)
 		return status;
 	inputs_open(&l->inputs, s, &l->ingress, l->receiver.fd);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "config/reply.h"
+
 void ingress_init(struct ingress *in, const struct config *c)
 {
 	uint32_t quantum_bytes[MAX_FLOWS];
@@ -14,6 +16,13 @@ void ingress_init(struct ingress *in, const struct config *c)
 			in->listen_of[in->n_flows] = (uint8_t)i;
 			quantum_bytes[in->n_flows++] = c->classes[class].ingress_quantum_bytes;
 		}
+	in->n_inputs = in->n_flows;
+	for (uint32_t class = 0; class < c->n_classes; class++) {
+		if (reply_forth(c, class) < 0)
+			continue;
+		in->class_of[in->n_flows] = (uint8_t)class;
+		quantum_bytes[in->n_flows++] = c->classes[class].ingress_quantum_bytes;
+	}
 	drr_init(&in->drr, in->n_flows, quantum_bytes);
 }
 

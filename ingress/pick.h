@@ -13,14 +13,17 @@
 #include "drr.h"
 
 struct ingress {
-	struct drr drr; /* one flow per listen address */
-	uint32_t n_flows;
+	struct drr drr;
+	uint32_t n_inputs; /* the first flows: one per listen address */
+	uint32_t n_flows; /* ... then one per way back, for the sockets of its sessions together */
 	uint64_t ready; /* bit per flow: it may have datagrams */
 	uint8_t class_of[MAX_FLOWS];
 	uint8_t listen_of[MAX_FLOWS]; /* which of its class's listen addresses */
 };
 
-/* ingress_init - flows in the order of the config: all addresses of the first class, then the next. */
+/*
+ * ingress_init - flows in the order of the config: all addresses of the first class, then the next; then the ways back.
+ */
 void ingress_init(struct ingress *in, const struct config *c);
 
 /*

@@ -2,11 +2,12 @@
 #include "receive.h"
 
 #include <errno.h>
-#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "beside.h"
 #include "clock.h"
+#include "drops.h"
 #include "shm/journal.h"
 #include "log.h"
 #include "mutant.h"
@@ -54,51 +55,6 @@ static uint16_t hash_source(const struct sockaddr_in6 *from)
 	return (uint16_t)(hash >> 16 ^ hash);
 }
 
-/* What the kernel says beside a datagram. */
-struct beside {
-	uint64_t stamp_ns; /* CLOCK_REALTIME; 0 if none */
-	uint64_t socket_drops; /* the socket's cumulative count; untouched if not told */
-	uint8_t tos; /* 0 if not asked for */
-};
-
-static void parse_socket_control(const struct cmsghdr *c, struct beside *b)
-{
-	struct timespec t;
-	uint32_t drops;
-
-	if (c->cmsg_type == SCM_TIMESTAMPNS) {
-		memcpy(&t, CMSG_DATA(c), sizeof(t));
-		b->stamp_ns = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-	} else if (c->cmsg_type == SO_RXQ_OVFL) {
-		memcpy(&drops, CMSG_DATA(c), sizeof(drops));
-		b->socket_drops = drops;
-	}
-}
-
-/*
- * What the kernel wrote lies in shared memory: it is copied first, and no pointer and no length of it is followed. IPv4
- * tells the type of service in a byte, IPv6 the traffic class in an int.
- */
-static void parse_control(const struct ingress_journal *j, uint32_t i, struct beside *b)
-{
-	alignas(struct cmsghdr) uint8_t copy[RECEIVE_CONTROL_BYTES];
-	size_t len = j->msgs[i].msg_hdr.msg_controllen;
-	struct msghdr msg = { .msg_control = copy, .msg_controllen = len < sizeof(copy) ? len : sizeof(copy) };
-	int class;
-
-	memcpy(copy, j->control[i], sizeof(copy));
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
-		if (c->cmsg_level == SOL_SOCKET) {
-			parse_socket_control(c, b);
-		} else if (c->cmsg_level == SOL_IP && c->cmsg_type == IP_TOS) {
-			b->tos = *CMSG_DATA(c);
-		} else if (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_TCLASS) {
-			memcpy(&class, CMSG_DATA(c), sizeof(class));
-			b->tos = (uint8_t)class;
-		}
-	}
-}
-
 struct clocks {
 	uint64_t read_at_ns, real_ns, not_before_ns;
 };
@@ -131,21 +87,30 @@ static uint64_t to_monotonic(uint64_t stamp_ns, const struct clocks *t)
 	return t->read_at_ns - waited_ns;
 }
 
-/*
- * The socket's cumulative count, told by a datagram as of its arrival, or by the socket as of now: it may seem to go
- * back.
- */
-static int note_drops(struct receiver *r, const struct ingress *in, int flow, uint32_t drops)
+/* Whose it is; a sender for whom no session is free is told apart from all others. */
+static void note_session(struct receiver *r, const struct ingress *in, int flow, uint32_t i, const struct beside *b,
+			 struct arrival *a)
 {
-	struct ingress_tally *tally = &r->tally[in->class_of[flow]];
-	uint64_t *seen = &tally->socket_drops_seen[in->listen_of[flow]];
-	int32_t more = (int32_t)(drops - (uint32_t)*seen);
+	uint32_t class = in->class_of[flow];
+	uint64_t count = (r->word[class] >> COUNT_SHIFT) + i + 1;
+	const struct sender_address from = { &r->journal->names[i], b->local, in->listen_of[flow], b->is_v4_local };
+	int k;
 
-	if (more <= 0)
-		return 0;
-	tally->kernel_pkts += (uint32_t)more;
-	*seen = drops;
-	return 1;
+	if (r->back[class]) {
+		a->source = (uint16_t)r->session;
+		sessions_note_back(r->back[class], r->session, count, a->read_at_ns);
+		return;
+	}
+	a->source = 0;
+	if (a->drop != DROP_NONE)
+		return;
+	k = sessions_find(r->forth[class], &from, a->read_at_ns);
+	if (k < 0) {
+		a->drop = DROP_NO_SESSION;
+		return;
+	}
+	a->source = (uint16_t)k;
+	sessions_note_forth(r->forth[class], (uint32_t)k, count, a->read_at_ns);
 }
 
 static uint64_t note_arrival(struct receiver *r, const struct ingress *in, int flow, uint32_t i, const struct clocks *t)
@@ -154,17 +119,27 @@ static uint64_t note_arrival(struct receiver *r, const struct ingress *in, int f
 	const struct lane_view *v = &r->stage->seg.views[class];
 	struct arrival *a = &v->arrivals[lane_index(v, r->word[class], i)];
 	struct mmsghdr *m = &r->journal->msgs[i];
-	struct beside b = { .socket_drops = r->tally[class].socket_drops_seen[in->listen_of[flow]] };
+	struct beside b = { .socket_drops = drops_seen(r, in, flow) };
 
-	parse_control(r->journal, i, &b);
+	beside_read(r->journal, i, &b);
 	a->arrived_at_ns = to_monotonic(b.stamp_ns, t);
 	a->read_at_ns = t->read_at_ns;
 	a->len_bytes = m->msg_len;
-	a->source = r->stage->config.classes[class].n_dests > 1 ? hash_source(&r->journal->names[i]) : 0;
 	a->drop = m->msg_hdr.msg_flags & MSG_TRUNC ? DROP_OVERSIZE : DROP_NONE;
 	a->tos = b.tos;
-	note_drops(r, in, flow, (uint32_t)b.socket_drops);
+	drops_note(r, in, flow, (uint32_t)b.socket_drops);
+	if (r->forth[class] || r->back[class])
+		note_session(r, in, flow, i, &b, a);
+	else
+		a->source = r->stage->config.classes[class].n_dests > 1 ? hash_source(&r->journal->names[i]) : 0;
 	return m->msg_len;
+}
+
+static uint64_t *drained_at(struct receiver *r, const struct ingress *in, int flow)
+{
+	struct sessions *x = r->back[in->class_of[flow]];
+
+	return x ? &x->drained_at_ns[r->session] : &r->drained_at_ns[flow];
 }
 
 /* Publish the n datagrams at the front of the vector; used after a call and by a successor alike. */
@@ -172,7 +147,7 @@ static uint32_t accept_batch(struct receiver *r, const struct ingress *in, int f
 {
 	uint32_t class = in->class_of[flow], fits = n, bytes = 0;
 	const struct lane_view *v = &r->stage->seg.views[class];
-	struct clocks t = read_clocks(r->drained_at_ns[flow]);
+	struct clocks t = read_clocks(*drained_at(r, in, flow));
 	uint64_t published_at_ns;
 
 	/* With full = wait no more was read than fits; that a reload lowered the limit since must not drop it. */
@@ -193,13 +168,14 @@ static uint32_t accept_batch(struct receiver *r, const struct ingress *in, int f
 
 		a->published_at_ns = published_at_ns;
 		r->tally[class].oversize_pkts += a->drop == DROP_OVERSIZE;
+		r->tally[class].no_session_pkts += a->drop == DROP_NO_SESSION;
 	}
 	r->tally[class].read_pkts += n;
 	r->tally[class].read_bytes += bytes;
 	r->tally[class].ingress_full_pkts += n - fits;
 	if (fits)
 		probe_commit(&r->stage->probes, class, r->word[class], fits, published_at_ns);
-	r->word[class] = lane_publish(v->lane, r->word[class], fits, &r->tally[class]);
+	receive_publish(r, class, fits);
 	return bytes;
 }
 
@@ -207,7 +183,7 @@ static void prepare_vector(struct receiver *r, uint32_t class, uint32_t n)
 {
 	const struct lane_view *v = &r->stage->seg.views[class];
 	uint32_t payload_bytes = r->stage->config.payload_bytes;
-	int wants_source = r->stage->config.classes[class].n_dests > 1;
+	int wants_source = r->stage->config.classes[class].n_dests > 1 || r->forth[class];
 
 	if (!r->stage->seg
 		     .locked) /* a fault in the kernel's copy of the sender's address would lose the datagram too */
@@ -231,6 +207,13 @@ static void prepare_vector(struct receiver *r, uint32_t class, uint32_t n)
 	}
 }
 
+/* What an answering machine told of a datagram that was sent before; the call has taken it out of the socket. */
+static int is_refusal(int err)
+{
+	return err == ECONNREFUSED || err == EHOSTUNREACH || err == ENETUNREACH || err == EHOSTDOWN || err == EPROTO ||
+	       err == ENOPROTOOPT || err == EMSGSIZE || err == EACCES || err == ENONET;
+}
+
 /* What may pass is tried again, after a pause that keeps it from spinning; what cannot is a damaged process. */
 static void note_result(struct receiver *r, const struct ingress *in, int flow, int err)
 {
@@ -248,20 +231,28 @@ static void note_result(struct receiver *r, const struct ingress *in, int flow, 
 uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, uint32_t n, uint32_t *bytes)
 {
 	uint32_t class = in->class_of[flow];
+	struct sessions *x = r->back[class];
 	uint64_t began_at_ns = now_ns();
 	int got, err;
 
 	*bytes = 0;
 	n = n < BATCH ? n : BATCH;
 	prepare_vector(r, class, n);
+	r->journal->session = r->session;
 	journal_open(&r->journal->word, r->journal->msgs, (uint32_t)flow, n, r->word[class]);
-	got = recvmmsg(r->fd[flow], r->journal->msgs, n, MSG_DONTWAIT | MSG_TRUNC, NULL);
+	got = recvmmsg(x ? x->first_fd + (int)r->session : r->fd[flow], r->journal->msgs, n, MSG_DONTWAIT | MSG_TRUNC,
+		       NULL);
 	err = got < 0 ? errno : 0;
 	if (got > 0)
 		*bytes = accept_batch(r, in, flow, (uint32_t)got);
 	journal_close(&r->journal->word);
 	if (got < 0 ? err == EAGAIN : got < (int)n) /* after another failure there may be more */
-		r->drained_at_ns[flow] = began_at_ns;
+		*drained_at(r, in, flow) = began_at_ns;
+	if (x && is_refusal(err)) {
+		r->tally[class].refused_events++;
+		receive_publish(r, class, 0);
+		err = 0;
+	}
 	note_result(r, in, flow, err == EAGAIN ? 0 : err);
 	if (got <= 0)
 		return 0;
@@ -270,17 +261,29 @@ uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, u
 	return (uint32_t)got;
 }
 
-void receive_ask_drops(struct receiver *r, const struct ingress *in)
+int receive_is_due(struct receiver *r, const struct ingress *in, int flow)
 {
-	for (uint32_t flow = 0; flow < in->n_flows; flow++) {
-		uint32_t class = in->class_of[flow], info[SK_MEMINFO_VARS] = { 0 };
-		socklen_t len = sizeof(info);
+	struct sessions *x = r->back[in->class_of[flow]];
+	int k = x ? sessions_next(x) : 0;
 
-		if (getsockopt(r->fd[flow], SOL_SOCKET, SO_MEMINFO, info, &len) == 0 &&
-		    note_drops(r, in, (int)flow, info[SK_MEMINFO_DROPS]))
-			r->word[class] =
-				lane_publish(r->stage->seg.views[class].lane, r->word[class], 0, &r->tally[class]);
-	}
+	r->session = k < 0 ? 0 : (uint32_t)k;
+	return k >= 0;
+}
+
+int receive_drained(struct receiver *r, const struct ingress *in, int flow, int emptied)
+{
+	struct sessions *x = r->back[in->class_of[flow]];
+
+	return x ? sessions_read(x, emptied) : emptied;
+}
+
+/* Whose socket the predecessor read, on a way back. */
+static int find_session(struct receiver *r, const struct ingress *in, uint32_t flow)
+{
+	const struct sessions *x = r->back[in->class_of[flow]];
+
+	r->session = (uint32_t)r->journal->session;
+	return !x || r->session < x->n;
 }
 
 static void recover(struct receiver *r, const struct ingress *in)
@@ -288,7 +291,7 @@ static void recover(struct receiver *r, const struct ingress *in)
 	uint64_t word = journal_read(&r->journal->word);
 	uint32_t flow = journal_owner(word), done;
 
-	if (word == 0 || flow >= in->n_flows || mutant_is("no-recovery"))
+	if (word == 0 || flow >= in->n_flows || !find_session(r, in, flow) || mutant_is("no-recovery"))
 		return journal_close(&r->journal->word);
 	if (journal_is_open(word, r->word[in->class_of[flow]])) {
 		done = journal_count_done(r->journal->msgs, journal_messages(word));
@@ -305,17 +308,41 @@ static void recover(struct receiver *r, const struct ingress *in)
 	journal_close(&r->journal->word);
 }
 
-void receive_init(struct receiver *r, struct stage *s, const struct ingress *in)
+static int open_ways_back(struct receiver *r, struct stage *s)
 {
+	for (uint32_t class = 0; class < s->config.n_classes; class++) {
+		struct sessions *x = &r->sessions[r->n_ways_back];
+		int status;
+
+		if (s->seg.views[class].n_sessions == 0)
+			continue;
+		status = sessions_open(x, s, class);
+		if (status)
+			return status;
+		r->forth[class] = r->back[x->back] = x;
+		r->n_ways_back++;
+	}
+	return 0;
+}
+
+int receive_init(struct receiver *r, struct stage *s, const struct ingress *in)
+{
+	int status;
+
 	memset(r, 0, sizeof(*r));
 	r->stage = s;
 	r->journal = &s->seg.shared->ingress_journal;
 	segment_touch(r->journal, sizeof(*r->journal));
+	status = open_ways_back(r, s);
+	if (status)
+		return status;
 	for (uint32_t class = 0; class < s->config.n_classes; class++) {
 		struct lane *l = s->seg.views[class].lane;
 
 		lane_read_bank(&l->received, l->ingress[0], &r->tally[class], TALLY_WORDS(r->tally[class]),
 			       &r->word[class]);
+		drops_keep(r, class);
 	}
 	recover(r, in);
+	return 0;
 }

@@ -11,29 +11,46 @@
 #define ONTIME_RECEIVE_H
 
 #include "pick.h"
+#include "sessions.h"
 #include "stage/stage.h"
 
 struct receiver {
 	struct stage *stage;
 	struct ingress_journal *journal;
-	int fd[MAX_FLOWS];
+	int fd[MAX_FLOWS]; /* of a way back: the epoll instance of its sessions' sockets */
 	uint64_t drained_at_ns[MAX_FLOWS]; /* the socket was empty then: what comes later arrived later */
 	uint64_t word[MAX_CLASSES]; /* own commit words */
 	uint32_t touched_pkts[MAX_CLASSES]; /* slots this process has written to, up to a lap */
 	struct ingress_tally tally[MAX_CLASSES];
+	uint32_t n_ways_back;
+	struct sessions sessions[MAX_WAYS_BACK];
+	struct sessions *forth[MAX_CLASSES], *back[MAX_CLASSES]; /* of a class with replies; of a way back; else NULL */
+	uint32_t session; /* on a way back: whose socket is read */
 };
 
-/* receive_init - read the own counts from the segment, then settle what a predecessor left. */
-void receive_init(struct receiver *r, struct stage *s, const struct ingress *in);
+/*
+ * receive_init - read the own counts from the segment, then settle what a predecessor left. 0, or the exit status after
+ * one line.
+ */
+int receive_init(struct receiver *r, struct stage *s, const struct ingress *in);
 
 /* receive_room_pkts - how much may be read for a class now; 0: its lane is full. */
 uint32_t receive_room_pkts(const struct receiver *r, uint32_t class);
+
+/* receive_is_due - on a way back: choose the session to read; 0: none has a datagram. On any other flow: 1. */
+int receive_is_due(struct receiver *r, const struct ingress *in, int flow);
+
+/* receive_drained - after receive_batch(), which got all there were (emptied) or not: has the flow no more? */
+int receive_drained(struct receiver *r, const struct ingress *in, int flow, int emptied);
 
 /*
  * receive_batch - read at most n datagrams of a flow and publish them.
  * *bytes: payload bytes read. Returns datagrams read, 0 when there were none.
  */
 uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, uint32_t n, uint32_t *bytes);
+
+/* receive_publish - n more packets of a class, and what was counted since the last commit. */
+void receive_publish(struct receiver *r, uint32_t class, uint32_t n);
 
 /*
  * receive_ask_drops - ask each socket how many datagrams it had no room for. A datagram reports the drops before it;

@@ -161,10 +161,14 @@ names_may_vanish
 in_force=$dir/active.conf # where host names stand for what they became
 [ -s "$in_force" ] || in_force=$config
 classes=$("$build/hold" --classes -c "$in_force" "$@" || true)
+one_way="one way: answers do not come back, and the receiver sees ontime as the sender"
+case $classes in
+*"<->"*) one_way="<-> both ways; the receiver sees ontime as the sender, by another port for each" ;;
+esac
 in=
 [ "$instance" = default ] || in=" -i $instance"
 {
-	printf '%s\n' "$classes" "  one way: answers do not come back, and the receiver sees ontime as the sender" "$histograms" ${scheduling:+"$scheduling"}
+	printf '%s\n' "$classes" "  $one_way" "$histograms" ${scheduling:+"$scheduling"}
 	# an address or a route that may come, and what a host name became
 	[ -n "$mode" ] || sed -n 's/^[^ ]* [a-z ]*hold: \(.* yet: .*\)/ontime: \1/p; s/^[^ ]* [a-z ]*hold: \([^ ]*\]: .* -> .*\)/ontime: \1/p' "$log"
 	printf '%s\n' "$classes" | awk 'function at(a, port) {
@@ -174,7 +178,7 @@ in=
 			gsub(/[][]/, "", a)
 			return a " " port
 		}
-		NR == 1 {for (i = 2; $i != "->"; i++); print "try:  nc -u -l " at($(i + 1)) " &  echo hello | nc -u -w1 " at($2)}'
+		NR == 1 {for (i = 2; $i !~ /->$/; i++); print "try:  nc -u -l " at($(i + 1)) " &  echo hello | nc -u -w1 " at($2)}'
 	[ -n "$installed" ] || [ "$(pwd -P)" = "$(realpath "$ontime")" ] || printf '  in %s:\n' "$ontime"
 	cat <<END
       $(typed stat)$in                 live: what came, went, was late or dropped, and why (--once: a table)

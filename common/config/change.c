@@ -33,9 +33,11 @@ static uint64_t digest_options(uint64_t digest, enum scope scope, const void *ba
 	for (int i = 0; i < n_options; i++) {
 		if (options[i].scope != scope || options[i].change != CHANGE_IDENTITY)
 			continue;
+		if (!value_format(&options[i], base, value)[0]) /* as before there was such a key */
+			continue;
 		digest = digest_text(digest, options[i].key);
 		digest = digest_text(digest, "=");
-		digest = digest_text(digest, value_format(&options[i], base, value));
+		digest = digest_text(digest, value);
 		digest = digest_text(digest, "\n");
 	}
 	return digest;

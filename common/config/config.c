@@ -14,6 +14,7 @@
 #include "conflict.h"
 #include "loading.h"
 #include "log.h"
+#include "reply.h"
 
 #define KEY_BYTES 48 /* longer words cannot be a class and a key */
 #define LINE_BYTES 1024 /* of one refusal: what the log takes */
@@ -232,7 +233,7 @@ static void refuse_conflict(void *loading, int class, const char *key, const cha
 	l->spoilt = spoilt; /* one conflict does not follow from another */
 }
 
-/* check_complete - each class has what no default can give it. */
+/* check_complete - each class has what no default can give it; a way back needs nothing. */
 static void check_complete(struct loading *l)
 {
 	static const struct {
@@ -242,7 +243,8 @@ static void check_complete(struct loading *l)
 	for (int i = 0; i < (int)l->c.n_classes; i++)
 		for (size_t k = 0; k < sizeof(needed) / sizeof(needed[0]); k++) {
 			l->section = FIRST_CLASS + i;
-			if (l->opened_at[l->section] && !l->set_at[l->section][option_find(SCOPE_CLASS, needed[k].key)])
+			if (reply_forth(&l->c, (uint32_t)i) < 0 && l->opened_at[l->section] &&
+			    !l->set_at[l->section][option_find(SCOPE_CLASS, needed[k].key)])
 				refuse(l, -EINVAL, "%s:%d: [class %s]: %s is missing (for example %s = %s)", l->file,
 				       l->opened_at[l->section], l->c.classes[i].name, needed[k].key, needed[k].key,
 				       needed[k].example);

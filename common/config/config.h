@@ -47,6 +47,13 @@ struct class_config {
 	uint32_t ecn_mark_at_percent; /* of the budget: an ECN-capable datagram that has used that much is marked CE */
 	uint32_t broadcast; /* 1: its addresses may be broadcast addresses */
 	struct match match; /* which datagrams of an address that a class below listens on too */
+	char replies
+		[CLASS_NAME_BYTES]; /* the class that its destinations' replies go back as; "": none are asked for */
+	uint32_t sessions; /* with replies: most senders at once */
+	uint32_t sessions_per_source; /* ... of one address */
+	uint64_t idle_ns; /* a session ends after that long without a datagram either way */
+	uint64_t idle_unanswered_ns; /* ... and after that long while there was no reply */
+	uint32_t via_first_port, via_last_port; /* local ports towards the destinations; 0: any */
 	uint32_t expected_pps; /* what its senders keep to; 0: not said. For build/check only, as the next two */
 	uint32_t expected_burst_pkts;
 	uint64_t expected_service_ns; /* longest work on one packet */

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "cycle.h"
 #include "port.h"
+#include "reply.h"
 #include "table.h"
 
 #define PIPELINE (-1)
@@ -183,6 +184,68 @@ static void service(const struct search *s, uint32_t i)
 			 c->hung_ms);
 }
 
+static const char *why_no_way_back(const struct search *s, uint32_t i)
+{
+	int back = reply_back(s->c, i);
+
+	if (back < 0)
+		return "no class is called so; add one that has neither listen nor send";
+	if (back == (int)i)
+		return "a class cannot be its own way back; add a class that has neither listen nor send";
+	if (s->c->classes[back].replies[0])
+		return "that class has replies of its own; a way back has none";
+	if (reply_forth(s->c, (uint32_t)back) != (int)i)
+		return "the replies of another class go back as that one already; each needs its own";
+	return NULL;
+}
+
+/* A class with replies has a sender to send each back to, and a destination that can answer. */
+static void replies(const struct search *s, uint32_t i)
+{
+	const struct class_config *class = &s->c->classes[i];
+	const char *why = class->replies[0] ? why_no_way_back(s, i) : NULL;
+	char text[ADDRESS_BYTES];
+
+	if (why)
+		conflict(s, (int)i, "replies", "%s", why);
+	for (uint32_t k = 0; k < class->n_dests && class->replies[0]; k++)
+		if (group_is(&class->dests[k]) || (address_traits(&class->dests[k]) & ADDRESS_IS_BROADCAST))
+			conflict(s, (int)i, "replies",
+				 "class %s sends to %s, which is no single destination that answers", class->name,
+				 address_format(&class->dests[k], text));
+	if (class->replies[0] && has_group(class))
+		conflict(s, (int)i, "replies", "class %s listens on a multicast group, from which no reply can be sent",
+			 class->name);
+}
+
+static void way_back(const struct search *s, uint32_t i)
+{
+	const struct class_config *class = &s->c->classes[i];
+	int forth = reply_forth(s->c, i);
+	const char *key = class->n_listen ? "listen" : "send";
+
+	if (forth >= 0 && (class->n_listen || class->n_dests))
+		conflict(s, (int)i, key,
+			 "the replies of class %s go back as this class, so it has no addresses of its own",
+			 s->c->classes[forth].name);
+	if (forth >= 0 && class->match.n > 0)
+		conflict(s, (int)i, "match", "the replies of class %s go back as this class, all of them",
+			 s->c->classes[forth].name);
+}
+
+static void sessions(const struct search *s)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < s->c->n_classes; i++) {
+		sum += reply_sessions(s->c, i);
+		if (sum > MAX_SESSIONS) {
+			conflict(s, (int)i, "sessions", "more than %d for all classes together", MAX_SESSIONS);
+			return;
+		}
+	}
+}
+
 /* Nobody can promise more than there is. */
 static void shares(const struct search *s)
 {
@@ -272,11 +335,14 @@ void conflict_find(const struct config *c, const char *top, conflict_tell *tell,
 		broadcast(&s, i);
 		groups(&s, i);
 		marks(&s, i);
+		replies(&s, i);
+		way_back(&s, i);
 		quantum(&s, (int)i, "ingress_quantum", c->classes[i].ingress_quantum_bytes);
 		quantum(&s, (int)i, "egress_quantum", c->classes[i].egress_quantum_bytes);
 		margin(&s, i);
 		service(&s, i);
 	}
+	sessions(&s);
 	shares(&s);
 	loop(&s, own, top ? read_own(own) : 0);
 }

@@ -242,6 +242,40 @@ static void format_match(const struct option *o, const void *base, char *text)
 	match_format((const struct match *)((const char *)base + o->offset), text);
 }
 
+static int parse_ports(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
+{
+	uint64_t first = 0, last = 0;
+	const char *end = text;
+	uint32_t ports[2];
+
+	(void)hosts;
+	if (strcmp(text, "any") != 0) {
+		if (decimal_whole(text, o->max, &first, &end) || *end != '-' ||
+		    decimal_whole(end + 1, o->max, &last, &end) || *end || first < o->min || last < first)
+			return value_refuse(reason,
+					    "%s; use any, or the first and the last port (for example 40000-49999)",
+					    text[0] ? "not a range of ports" : "a value is missing");
+	}
+	ports[0] = (uint32_t)first;
+	ports[1] = (uint32_t)last;
+	memcpy((char *)base + o->offset, &ports[0], sizeof(ports[0]));
+	memcpy((char *)base + o->second, &ports[1], sizeof(ports[1]));
+	return 0;
+}
+
+static void format_ports(const struct option *o, const void *base, char *text)
+{
+	uint32_t first, last;
+
+	memcpy(&first, (const char *)base + o->offset, sizeof(first));
+	memcpy(&last, (const char *)base + o->second, sizeof(last));
+	if (first)
+		snprintf(text, VALUE_BYTES, "%" PRIu32 "-%" PRIu32, first, last);
+	else
+		snprintf(text, VALUE_BYTES, "any");
+}
+
+const struct kind kind_ports = { .parse = parse_ports, .format = format_ports };
 const struct kind kind_match = { .parse = parse_match, .format = format_match };
 const struct kind kind_choice = { .parse = parse_choice, .format = format_choice, .print_range = print_words };
 const struct kind kind_work = { .parse = parse_work, .format = format_work, .print_range = print_words };

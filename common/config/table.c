@@ -74,6 +74,21 @@ const struct option options[] = {
 		  "200" },
 	{ CLASS("send", dests), .kind = &kind_send, .second = offsetof(struct class_config, n_dests),
 	  .accepts = "1..8 ADDRESS:PORT", .change = CHANGE_IDENTITY, .help = "where they go, likewise" },
+	{ CLASS("replies", replies), .kind = &kind_name, .accepts = "CLASS", .change = CHANGE_IDENTITY,
+	  .help = "class that replies of its destinations go back to the senders as; without: they are dropped" },
+	{ CLASS("sessions", sessions), .kind = &kind_count, .standard = "1024", .min = 1, .max = 16384,
+	  .change = CHANGE_RELAUNCH, .help = "replies: most senders at once; each takes a socket" },
+	{ CLASS("sessions_per_source", sessions_per_source), .kind = &kind_count, .standard = "64", .min = 1,
+	  .max = 16384, .change = CHANGE_RELOAD, .help = "replies: most senders at once of one address" },
+	{ CLASS("idle", idle_ns), .kind = &kind_time, .standard = "60s", .min = 10 * NS_PER_MS, .max = 86400 * NS_PER_S,
+	  .change = CHANGE_RELOAD, .help = "replies: a session ends after this long without a datagram either way" },
+	{ CLASS("idle_unanswered", idle_unanswered_ns), .kind = &kind_time, .standard = "5s", .min = 10 * NS_PER_MS,
+	  .max = 86400 * NS_PER_S, .change = CHANGE_RELOAD,
+	  .help = "... and after this long while there was no reply" },
+	{ CLASS("via_ports", via_first_port), .kind = &kind_ports,
+	  .second = offsetof(struct class_config, via_last_port), .standard = "any", .min = 1, .max = 65535,
+	  .accepts = "any|FIRST-LAST", .change = CHANGE_RELAUNCH,
+	  .help = "replies: local ports towards the destinations, for firewalls" },
 	{ CLASS("dscp", dscp), .kind = &kind_dscp, .standard = "off", .accepts = "off|keep|ef|..|0..63",
 	  .change = CHANGE_RELOAD, .help = "code point that its datagrams leave with; keep: each its own" },
 	{ CLASS("ecn", ecn), .kind = &kind_choice, .standard = "off",
@@ -113,6 +128,7 @@ const struct option options[] = {
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+static_assert(MAX_SESSIONS == 16384, "the most that sessions may be");
 static_assert(N_OPTIONS <= MAX_OPTIONS, "raise MAX_OPTIONS");
 const int n_options = N_OPTIONS;
 
@@ -172,7 +188,7 @@ void config_print_options(FILE *out)
 		const struct option *o = &options[i];
 
 		snprintf(key, sizeof(key), "--%s%s=", prefixes[o->scope], o->key);
-		fprintf(out, "  %-26s %-8s %-29s %s\n", key, o->standard ? o->standard : "-",
+		fprintf(out, "  %-28s %-8s %-29s %s\n", key, o->standard ? o->standard : "-",
 			value_format_range(o, range), o->help);
 	}
 }

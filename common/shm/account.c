@@ -43,6 +43,7 @@ static void copy_counters(const struct snapshot *s, struct account *a)
 			       (size_t)counter_values(c) * sizeof(uint64_t));
 	memcpy(a->send_errno, s->egress.send_errno, sizeof(a->send_errno));
 	a->latency_sum_ns = s->egress.latency_sum_ns;
+	a->refused_events += s->ingress.refused_events;
 }
 
 /* By the lists of fate.h: the counters of each stage are in the order of enum drop_reason. */
@@ -87,6 +88,9 @@ static void read_lane(const struct lane_view *v, struct account *a)
 	a->to_edf_limit_pkts = atomic_load_explicit(&l->ingress_to_edf_pkts, memory_order_relaxed);
 	a->to_egress_limit_pkts = atomic_load_explicit(&l->edf_to_egress_pkts, memory_order_relaxed);
 	a->slots = v->slots;
+	a->unexpected_reply_pkts = atomic_load_explicit(&l->stray_pkts, memory_order_relaxed);
+	for (int i = 0; i < MAX_DESTS; i++)
+		a->unexpected_reply_pkts += atomic_load_explicit(&l->unexpected[i], memory_order_relaxed) >> 32;
 }
 
 int account_read(const struct segment *seg, uint32_t class, struct account *a)

@@ -31,7 +31,9 @@ struct lane_view {
 	struct arrival *arrivals;
 	struct result *results;
 	struct departure *departures;
+	struct session *sessions;
 	uint8_t *payload;
+	uint32_t n_sessions;
 	uint32_t slots;
 	uint32_t mask; /* slots - 1 */
 	uint32_t stride_bytes, second_offset;

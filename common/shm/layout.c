@@ -35,7 +35,7 @@ static_assert(sizeof(struct departure) == 16, "four departures a line; else " CH
 static_assert(N_DROP_REASONS <= UINT8_MAX, "arrival and result keep the reason in a byte");
 
 /* Counters: a word each. */
-static_assert(sizeof(struct ingress_tally) == WORD * (6 + N_INGRESS_DROPS), CHANGED);
+static_assert(sizeof(struct ingress_tally) == WORD * (7 + N_INGRESS_DROPS), CHANGED);
 static_assert(sizeof(struct edf_tally) == WORD * (3 + N_EDF_DROPS), CHANGED);
 static_assert(sizeof(struct egress_tally) == WORD * (102 + N_EGRESS_DROPS), CHANGED);
 static_assert(offsetof(struct egress_tally, updates) == sizeof(struct egress_tally) - BATCH * WORD,
@@ -45,20 +45,24 @@ static_assert(offsetof(struct egress_tally, updates) == sizeof(struct egress_tal
 static_assert(offsetof(struct lane, processed) == LINE && offsetof(struct lane, sent) == 2 * LINE, APART);
 static_assert(offsetof(struct lane, ingress) == 3 * LINE, APART);
 static_assert(offsetof(struct lane, edf) % LINE == 0 && offsetof(struct lane, egress) % LINE == 0, APART);
-static_assert(sizeof(struct lane) == 4 * LINE + LINES(2 * sizeof(struct ingress_tally)) +
-					     LINES(2 * sizeof(struct edf_tally)) +
-					     LINES(2 * sizeof(struct egress_tally)) + LINES(HISTOGRAM_BUCKETS * WORD),
+static_assert(sizeof(struct lane) ==
+		      4 * LINE + LINES(2 * sizeof(struct ingress_tally)) + LINES(2 * sizeof(struct edf_tally)) +
+			      LINES(2 * sizeof(struct egress_tally)) + LINES(HISTOGRAM_BUCKETS * WORD) + LINE,
 	      CHANGED);
 
+static_assert(offsetof(struct lane, unexpected) % LINE == 0, APART);
+static_assert(sizeof(struct session) == 2 * LINE, CHANGED);
+
 /* What lies before the lanes. */
-static_assert(sizeof(struct class_entry) == 64 && sizeof(struct header) == 2632, CHANGED);
+static_assert(sizeof(struct class_entry) == 80 && sizeof(struct header) == 2888, CHANGED);
 static_assert(sizeof(struct stage_block) == 192, CHANGED);
 static_assert(offsetof(struct stage_block, pid) == LINE, "ringers must not share the stage's line");
-static_assert(sizeof(struct ingress_journal) == 12096 && sizeof(struct egress_journal) == 8384, CHANGED);
+static_assert(sizeof(struct ingress_journal) == 14656 && sizeof(struct egress_journal) == 10944, CHANGED);
 static_assert(sizeof(struct edf_journal) == 64, CHANGED);
-static_assert(sizeof(struct shared) == 23808, CHANGED);
+static_assert(sizeof(struct shared) == 29184, CHANGED);
 
 /* Twins: sizes of others that must cover what lies here. */
+static_assert(MAX_SESSIONS < UINT16_MAX, "an arrival holds the number of its session");
 static_assert(MAX_FLOWS <= 64, "a journal word has 6 bits for the flow");
 static_assert(DRR_FLOWS >= MAX_FLOWS && DRR_FLOWS >= MAX_CLASSES,
 	      "drr.h shares among listen addresses, and among classes");
@@ -76,7 +80,8 @@ uint64_t layout_hash(void)
 {
 	const uint64_t sizes[] = { LAYOUT_HASH,		  sizeof(struct shared),
 				   sizeof(struct lane),	  sizeof(struct arrival),
-				   sizeof(struct result), sizeof(struct departure) };
+				   sizeof(struct result), sizeof(struct departure),
+				   sizeof(struct session) };
 	uint64_t hash = mix(0xcbf29ce484222325ULL, sizes, sizeof(sizes));
 
 	for (int r = 0; r < N_DROP_REASONS; r++)

@@ -1,7 +1,7 @@
 /*
  * layout.h - THE shared segment: every struct, size, writer and static assert.
  *
- *   header | stage blocks | journals | lane 0 | lane 1 | ... each lane followed by its packet arrays
+ *   header | stage blocks | journals | lane 0 | lane 1 | ... each lane followed by its packet arrays and sessions
  *
  * Memory:  POSIX shared memory /ontime.<instance>.v<LAYOUT_VERSION>, created by hold, mapped by all.
  * Rules:   fixed-width types, no bool, no enum; no pointers but those inside the mmsghdr vectors, which
@@ -35,12 +35,13 @@
 #include "fate.h"
 #include "histogram.h"
 
-#define LAYOUT_VERSION 3
+#define LAYOUT_VERSION 4
 #define LAYOUT_MAGIC 0x656d69746e6f0001ULL /* "\1\0ontime" in memory, little-endian */
 #define LINE 64 /* bytes two writers must keep apart */
 #define MAX_SOCKETS (MAX_FLOWS + MAX_CLASSES * MAX_DESTS)
-#define RECEIVE_CONTROL_BYTES 80 /* SCM_TIMESTAMPNS (32), SO_RXQ_OVFL (24), IP_TOS or IPV6_TCLASS (24) */
-#define SEND_CONTROL_BYTES 48 /* IP_TOS or IPV6_TCLASS (24), UDP_SEGMENT (24) */
+/* SCM_TIMESTAMPNS (32), SO_RXQ_OVFL (24), IP_TOS or IPV6_TCLASS (24), IP_PKTINFO (32) or IPV6_PKTINFO (40) */
+#define RECEIVE_CONTROL_BYTES 120
+#define SEND_CONTROL_BYTES 88 /* IP_TOS or IPV6_TCLASS (24), UDP_SEGMENT (24), IP_PKTINFO (32) or IPV6_PKTINFO (40) */
 #define CRASHES_UNTIL_POISON 3
 
 /* Written about a packet by ingress. One per slot; writer: ingress, before the packet is published. */
@@ -49,8 +50,9 @@ struct arrival {
 	uint64_t read_at_ns;
 	uint64_t published_at_ns;
 	uint32_t len_bytes; /* as received; past payload_bytes when oversize */
-	uint16_t source; /* hash of the sender's address; 0 with one destination */
-	uint8_t drop; /* enum drop_reason: DROP_NONE or DROP_OVERSIZE */
+	uint16_t source; /* its session, in a class with replies and on the way back; else a hash of the sender's
+			    address, 0 with one destination */
+	uint8_t drop; /* enum drop_reason: DROP_NONE, DROP_OVERSIZE or DROP_NO_SESSION */
 	uint8_t tos; /* its type of service or traffic class; 0 in a class that does not ask for it */
 };
 
@@ -89,8 +91,19 @@ struct departure {
 /* Counters of ingress, per class, private copy; a bank holds the same as words. */
 struct ingress_tally {
 	uint64_t read_pkts, read_bytes; /* all that recvmmsg returned */
+	uint64_t refused_events; /* ICMP errors that a session's socket told of */
 	DROP_COUNTERS(INGRESS_DROPS, N_INGRESS_DROPS);
-	uint64_t socket_drops_seen[MAX_LISTEN]; /* last SO_RXQ_OVFL (cumulative u32) per listen socket */
+	union {
+		uint64_t socket_drops_seen[MAX_LISTEN]; /* last SO_RXQ_OVFL (cumulative u32) per listen socket */
+		/*
+		 * On the way back: of the socket of the session that this commit is about. Kept for the session after
+		 * the commit, and again by a successor; the same either way.
+		 */
+		struct {
+			uint64_t session; /* its number + 1; 0: about none */
+			uint64_t session_drops_seen;
+		};
+	};
 };
 
 struct edf_tally {
@@ -119,6 +132,7 @@ struct egress_tally {
 /* One class's ring. Counts are commit words; always sent <= processed <= received <= sent + slots. */
 struct lane {
 	alignas(LINE) _Atomic uint64_t received; /* packets published to edf; writer: ingress */
+	_Atomic uint64_t stray_pkts; /* came to a socket that was no session's any more; writer: ingress */
 	alignas(LINE) _Atomic uint64_t processed; /* packets passed to egress; writer: edf */
 	alignas(LINE) _Atomic uint64_t sent; /* packets released; writer: egress */
 	alignas(LINE) _Atomic uint64_t ingress[2][TALLY_WORDS(struct ingress_tally)]; /* writer: ingress */
@@ -128,6 +142,41 @@ struct lane {
 	/* The limits of the class, for observers; writer: egress, at its start and after a reload. */
 	alignas(LINE) _Atomic uint64_t budget_ns; /* BUDGET_NONE: no deadline */
 	_Atomic uint32_t ingress_to_edf_pkts, edf_to_egress_pkts;
+	/*
+	 * Datagrams that came back though nobody asked for replies: bits 63..32 of each word, per destination; bits
+	 * 31..0: what the socket had counted then. One store, so that neither drifts. Writer: egress.
+	 */
+	alignas(LINE) _Atomic uint64_t unexpected[MAX_DESTS];
+};
+
+enum session_state { SESSION_FREE, SESSION_OPEN, SESSION_CLOSING };
+
+/*
+ * A sender, in a class with replies, and the socket that its datagrams leave by and their replies come to. The socket
+ * is the same for good, its port is another one for each sender.
+ *
+ *   FREE      the socket has no port and no destination; nothing of it lies in either lane
+ *   OPEN      connected; its sender's datagrams carry its number, and so do the replies
+ *   CLOSING   the port is given up, so that nothing can come any more; what has come is read as usual
+ *
+ * Writer of all but the cookie: ingress, which sees both directions. Egress reads of the sessions whose packets it
+ * has; those are not freed before it has released them.
+ */
+struct session {
+	alignas(LINE) _Atomic uint32_t state; /* enum session_state; stored last */
+	uint32_t number; /* of the senders that had it, from 1 */
+	struct sockaddr_in6 client; /* or a sockaddr_in */
+	uint8_t local[16]; /* the address that it wrote to, where `listen` does not tell; else zeros */
+	uint8_t listen, destination; /* which of the class's */
+	uint8_t is_answered; /* 1: there was a reply */
+	uint8_t is_v4_local; /* 1: local is 4 bytes long */
+	uint32_t spare;
+	_Atomic uint64_t last_ns; /* when its newest datagram was read, either way */
+	uint64_t last_forth, last_back; /* count of the lane behind its newest packet: 48 bits, as in a commit word */
+	uint64_t freed_at_ns; /* 0: it was never used */
+	uint64_t drops_seen; /* by its socket, as of the last commit about it */
+	_Atomic uint32_t forth_pkts, back_pkts; /* about: outside the account */
+	uint64_t cookie; /* SO_COOKIE of its socket; writer: hold */
 };
 
 enum stage_state { STATE_ABSENT, STATE_STARTING, STATE_READY, STATE_STOPPED };
@@ -166,6 +215,7 @@ struct stage_block {
 /* The results of recvmmsg, for the successor. Writers: ingress, and the kernel on its behalf. See journal.h. */
 struct ingress_journal {
 	alignas(LINE) _Atomic uint64_t word; /* 0: no call under way */
+	uint64_t session; /* whose socket is read, on the way back; stored before the word */
 	alignas(LINE) struct mmsghdr msgs[BATCH];
 	struct iovec vectors[BATCH];
 	alignas(LINE) uint8_t control[BATCH][RECEIVE_CONTROL_BYTES];
@@ -196,6 +246,9 @@ struct class_entry {
 	uint32_t slots; /* power of two */
 	uint32_t stride_bytes; /* from one slot's payload to the next; no power of two */
 	uint64_t lane_offset, arrivals_offset, results_offset, departures_offset, payload_offset;
+	uint64_t sessions_offset;
+	uint32_t n_sessions; /* 0: a class without replies */
+	uint32_t forth; /* of a way back: 1 + the number of the class whose replies it carries; else 0 */
 };
 
 /* Writer of all: hold, before `magic`; nothing changes afterwards. */

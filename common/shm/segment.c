@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "clock.h"
+#include "config/reply.h"
 #include "header.h"
 #include "log.h"
 #include "name.h"
@@ -41,7 +42,10 @@ static uint64_t plan(struct header *h, const struct config *c)
 		e->results_offset = at = round_up(at + sizeof(struct arrival) * e->slots, LINE);
 		e->departures_offset = at = round_up(at + sizeof(struct result) * e->slots, LINE);
 		e->payload_offset = at = round_up(at + sizeof(struct departure) * e->slots, LINE);
-		at = round_up(at + (uint64_t)stride * e->slots, PAGE);
+		e->sessions_offset = at = round_up(at + (uint64_t)stride * e->slots, PAGE);
+		e->n_sessions = reply_sessions(c, i);
+		e->forth = (uint32_t)(reply_forth(c, i) + 1);
+		at = round_up(at + sizeof(struct session) * e->n_sessions, PAGE);
 	}
 	return at;
 }
@@ -60,7 +64,9 @@ static void make_views(struct segment *seg)
 			.arrivals = (struct arrival *)(base + e->arrivals_offset),
 			.results = (struct result *)(base + e->results_offset),
 			.departures = (struct departure *)(base + e->departures_offset),
+			.sessions = (struct session *)(base + e->sessions_offset),
 			.payload = (uint8_t *)(base + e->payload_offset),
+			.n_sessions = e->n_sessions,
 			.slots = e->slots,
 			.mask = e->slots - 1,
 			.stride_bytes = e->stride_bytes,

@@ -10,19 +10,45 @@
 
 #include "log.h"
 
-int handed_fd(const char *name)
+/* One entry of LISTEN_FDNAMES, "game.via.0*1024": how many descriptors it is of; *n: the length of the name alone. */
+static uint32_t entry_of(const char *names, size_t *n)
+{
+	size_t end = strcspn(names, ":");
+
+	*n = strcspn(names, ":*");
+	return *n < end ? (uint32_t)strtoul(names + *n + 1, NULL, 10) : 1;
+}
+
+static int find(const char *name, uint32_t *of)
 {
 	const char *names = getenv("LISTEN_FDNAMES");
-	size_t len = strlen(name);
+	size_t len = strlen(name), n;
+	uint32_t fd = LISTEN_FIRST_FD;
 
-	for (int fd = LISTEN_FIRST_FD; names && *names; fd++) {
-		size_t n = strcspn(names, ":");
-
+	for (; names && *names; fd += *of) {
+		*of = entry_of(names, &n);
 		if (n == len && strncmp(names, name, n) == 0)
-			return fd;
-		names += n + (names[n] == ':');
+			return (int)fd;
+		names += strcspn(names, ":");
+		names += *names == ':';
 	}
+	*of = 0;
 	return -1;
+}
+
+int handed_fd(const char *name)
+{
+	uint32_t of;
+
+	return find(name, &of);
+}
+
+int handed_range(const char *class, const char *direction, uint32_t *n)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s.%s.0", class, direction);
+	return find(name, n);
 }
 
 int handed_socket(const char *class, const char *direction, uint32_t i)
@@ -37,12 +63,12 @@ void handed_close_others(void)
 {
 	const char *names = getenv("LISTEN_FDNAMES");
 	unsigned int fd = LISTEN_FIRST_FD;
+	size_t n;
 
 	while (names && *names) {
-		size_t n = strcspn(names, ":");
-
-		names += n + (names[n] == ':');
-		fd++;
+		fd += entry_of(names, &n);
+		names += strcspn(names, ":");
+		names += *names == ':';
 	}
 	close_range(fd, ~0U, 0);
 }

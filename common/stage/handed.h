@@ -2,8 +2,8 @@
  * handed.h - the descriptors that a program was started with, by name.
  *
  * Rules:   hold hands them on: LISTEN_FDS says how many there are from descriptor 3 on, and LISTEN_FDNAMES their names,
- *          in order: CLASS.in.0, CLASS.out.0, space, segment, config. So a stage needs no name in any file system to
- *          start again.
+ *          in order: CLASS.in.0, CLASS.out.0, space, segment, config; then for each class with replies CLASS.poll.0 and
+ *          CLASS.via.0*N, which stands for N in a row. So a stage needs no name in any file system to start again.
  * Source:  sd_listen_fds(3): two variables, so no library.
  */
 #ifndef ONTIME_STAGE_HANDED_H
@@ -20,6 +20,9 @@ int handed_fd(const char *name);
 
 /* handed_socket - the i-th socket of a class, e.g. "high.in.0", or -1 if none was handed on. */
 int handed_socket(const char *class, const char *direction, uint32_t i);
+
+/* handed_range - the first of the sockets of that sort that a class has in a row, and how many; or -1. */
+int handed_range(const char *class, const char *direction, uint32_t *n);
 
 /* handed_close_others - what was inherited beyond that is somebody else's. */
 void handed_close_others(void);

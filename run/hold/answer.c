@@ -3,6 +3,7 @@
 
 #include "shm/account.h"
 #include "shm/instances.h"
+#include "config/reply.h"
 #include "log.h"
 #include "shm/lock.h"
 #include "stage/stage.h"
@@ -90,11 +91,15 @@ void answer_classes(const struct config *c)
 
 	for (uint32_t i = 0; i < c->n_classes; i++) {
 		const struct class_config *class = &c->classes[i];
+		int forth = reply_forth(c, i);
 
 		printf("  %-12s", class->name);
+		if (forth >= 0)
+			printf(" replies of %s", c->classes[forth].name);
 		for (uint32_t k = 0; k < class->n_listen; k++)
 			printf(" %s", address_format(&class->listen[k], text));
-		printf(" ->");
+		if (forth < 0)
+			printf(" %s", class->replies[0] ? "<->" : "->");
 		for (uint32_t k = 0; k < class->n_dests; k++)
 			printf(" %s", address_format(&class->dests[k], text));
 		if (class->budget_ns == BUDGET_NONE)

@@ -84,19 +84,22 @@ static int copy_to_memory(const char *file, const struct hosts *hosts)
 	return err ? err : to;
 }
 
-static int hand_on(struct sockets *sockets, struct segment *seg, const char *file, const struct hosts *hosts)
+static int hand_on(struct sockets *sockets, const struct config *c, struct segment *seg, const struct hold_options *o)
 {
-	int config = copy_to_memory(file, hosts), fd = fcntl(seg->fd, F_DUPFD, 0);
+	const char *file = o->file;
+	int config = copy_to_memory(file, &o->hosts), fd = fcntl(seg->fd, F_DUPFD, 0), status;
 
-	segment_close(seg);
 	if (config < 0 || fd < 0) {
+		segment_close(seg);
 		log_error("hand on the segment and %s: %s", file ? file : "the defaults",
 			  log_text_of(config < 0 ? -config : errno));
 		return EXIT_TEMPORARY;
 	}
 	sockets_add(sockets, fd, "segment");
 	sockets_add(sockets, config, "config");
-	return sockets_hand_on(sockets);
+	status = sockets_open_sessions(sockets, c, seg);
+	segment_close(seg);
+	return status ? status : sockets_hand_on(sockets);
 }
 
 static int segment_exists(const struct config *c)
@@ -130,7 +133,7 @@ int begin_new(const struct hold_options *o, const struct config *c, struct kept 
 		return EXIT_TEMPORARY;
 	}
 	segment_touch(seg.shared, seg.size_bytes); /* prefault once, so that no stage waits for zeroed pages */
-	status = hand_on(&sockets, &seg, o->file, &o->hosts);
+	status = hand_on(&sockets, c, &seg, o);
 	if (!status)
 		status = run_command(o, &sockets, kept);
 	if (!o->keeps) /* else stages may run on, and run/stop.sh removes it */
@@ -165,13 +168,14 @@ int begin_segment(const struct config *c)
 }
 
 /* The names of the sockets are those of the configuration that the instance has, whatever its file says by now. */
-static int name_sockets(struct sockets *sockets, const struct hold_options *o)
+static int name_sockets(struct sockets *sockets, const struct segment *seg, const struct hold_options *o)
 {
+	uint32_t at = seg->header.n_sockets + N_UNCOUNTED - 1;
 	static struct config in_force;
 	char path[32], why[CONFIG_WHY_BYTES];
 	int err;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", sockets->fds[sockets->n - 1]);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", sockets->fds[at]);
 	err = config_load(&in_force, path, o->n_overrides, o->overrides, why, sizeof(why));
 	if (err)
 		return options_refuse(err, why);
@@ -221,7 +225,7 @@ int begin_adopted(const struct hold_options *o, const struct config *c, const st
 			  c->instance);
 		return EXIT_TEMPORARY;
 	}
-	status = name_sockets(&sockets, o);
+	status = name_sockets(&sockets, seg, o);
 	if (!status)
 		status = sockets_hand_on(&sockets);
 	return status ? status : run_command(o, &sockets, kept);

@@ -14,9 +14,9 @@
 /* What a service manager has kept of an earlier start (store.h). */
 struct kept {
 	uint32_t n;
-	int fds[MAX_SOCKETS + N_UNCOUNTED]; /* -1: it is in use again */
-	int is_wanted[MAX_SOCKETS + N_UNCOUNTED];
-	char names[MAX_SOCKETS + N_UNCOUNTED][CLASS_NAME_BYTES + 8];
+	int fds[MAX_HANDED]; /* -1: it is in use again */
+	int is_wanted[MAX_HANDED];
+	char names[MAX_HANDED][CLASS_NAME_BYTES + 8];
 };
 
 /* kept_want - note which are of addresses that the configuration has too. */

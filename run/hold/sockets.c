@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "config/address.h"
+#include "config/reply.h"
 #include "kept.h"
 #include "log.h"
+#include "stage/answers.h"
 #include "stage/listen.h"
 #include "stage/stage.h"
 
@@ -74,6 +76,7 @@ static int open_output(const struct class_config *class, const struct address *a
 	set(fd, SOL_SOCKET, SO_BROADCAST, (int)class->broadcast);
 	set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
 	set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
+	answers_refuse(fd);
 	err = address_resolve(a, &at);
 	if (!err)
 		err = group_aim(fd, a, class->group_ttl, class->group_loop);
@@ -95,7 +98,8 @@ static void add(struct sockets *s, int fd, const char *name)
 {
 	socklen_t len = sizeof(s->cookies[0]);
 
-	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &s->cookies[s->n], &len);
+	if (s->n < MAX_SOCKETS + N_UNCOUNTED)
+		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &s->cookies[s->n], &len);
 	s->fds[s->n++] = fd;
 	snprintf(s->names + strlen(s->names), sizeof(s->names) - strlen(s->names), "%s%s", s->n > 1 ? ":" : "", name);
 }
@@ -242,20 +246,6 @@ int sockets_open(struct sockets *s, const struct config *c)
 	return sockets_open_with(s, c, NULL);
 }
 
-void sockets_name(struct sockets *s, const struct config *c)
-{
-	s->names[0] = 0;
-	for (int out = 0; out < 2; out++)
-		for (uint32_t class = 0; class < c->n_classes; class++) {
-			uint32_t n = out ? c->classes[class].n_dests : c->classes[class].n_listen;
-
-			for (uint32_t i = 0; i < n; i++)
-				snprintf(s->names + strlen(s->names), sizeof(s->names) - strlen(s->names),
-					 "%s.%s.%u:", c->classes[class].name, out ? "out" : "in", i);
-		}
-	strcat(s->names, "space:segment:config");
-}
-
 int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage)
 {
 	const struct header *h = &seg->header;
@@ -263,7 +253,7 @@ int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage)
 
 	memset(s, 0, sizeof(*s));
 	s->n_uncounted = N_UNCOUNTED;
-	for (uint32_t i = 0; !err && i < h->n_sockets + N_UNCOUNTED; i++) {
+	for (uint32_t i = 0; !err && i < sockets_expected(h); i++) {
 		uint64_t cookie = 0;
 		socklen_t len = sizeof(cookie);
 		int fd = (int)syscall(SYS_pidfd_getfd, pidfd, LISTEN_FIRST_FD + (int)i, 0);
@@ -284,35 +274,5 @@ int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage)
 		close_all(s);
 		return err;
 	}
-	return 0;
-}
-
-static int refuse_hand_on(const struct sockets *s)
-{
-	log_error("hand on %u sockets: %s: it takes %u", s->n, log_text_of(errno), 2 * (s->n + LISTEN_FIRST_FD));
-	return EXIT_TEMPORARY;
-}
-
-int sockets_hand_on(struct sockets *s)
-{
-	char count[16];
-	int above = LISTEN_FIRST_FD + (int)s->n;
-
-	/* First out of the way, then into place: source and target ranges overlap. */
-	for (uint32_t i = 0; i < s->n; i++) {
-		int fd = fcntl(s->fds[i], F_DUPFD_CLOEXEC, above);
-
-		if (fd < 0)
-			return refuse_hand_on(s);
-		close(s->fds[i]);
-		s->fds[i] = fd;
-	}
-	for (uint32_t i = 0; i < s->n; i++)
-		if (dup2(s->fds[i], LISTEN_FIRST_FD + (int)i) < 0)
-			return refuse_hand_on(s);
-	snprintf(count, sizeof(count), "%u", s->n);
-	setenv("LISTEN_FDS", count, 1);
-	setenv("LISTEN_FDNAMES", s->names, 1);
-	unsetenv("LISTEN_PID");
 	return 0;
 }

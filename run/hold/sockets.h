@@ -3,7 +3,8 @@
  *
  * Rules:   order and names: CLASS.in.I for all classes, CLASS.out.I, then `space` (an eventfd that wakes ingress),
  *          `segment` and `config` (the configuration in force, in memory), so that nothing has to be found by name
- *          again.
+ *          again; last, for each class with replies, an epoll instance CLASS.poll.0 and the sockets of its sessions,
+ *          CLASS.via.0*N, all of which are in it (ingress/sessions.h).
  *          Receive stamps and drop counts are switched on before bind: later they would lie for a while. Never
  *          SO_REUSEADDR, since another process could take the traffic; how classes share a port is listen.h's.
  *          What may come later (an address, an interface, a route) is no reason not to launch: the socket is handed on
@@ -18,6 +19,7 @@
 #include "shm/segment.h"
 
 #define N_UNCOUNTED 3 /* space, segment, config */
+#define MAX_HANDED (MAX_SOCKETS + N_UNCOUNTED + MAX_CLASSES / 2 + MAX_SESSIONS)
 
 struct kept; /* kept.h */
 
@@ -25,9 +27,9 @@ struct sockets {
 	uint32_t n;
 	uint32_t n_uncounted; /* at the end, without a cookie */
 	uint64_t bound; /* bit per input: it was bound before */
-	int fds[MAX_SOCKETS + N_UNCOUNTED];
+	int fds[MAX_HANDED];
 	uint64_t cookies[MAX_SOCKETS + N_UNCOUNTED];
-	char names[(MAX_SOCKETS + N_UNCOUNTED) * (CLASS_NAME_BYTES + 8)];
+	char names[(MAX_SOCKETS + N_UNCOUNTED + MAX_CLASSES) * (CLASS_NAME_BYTES + 16)];
 };
 
 /* sockets_add - one more descriptor to hand on, behind all others, which is no socket. */
@@ -39,6 +41,15 @@ int sockets_open(struct sockets *s, const struct config *c);
 /* sockets_open_with - as sockets_open(), and what is wanted of what was kept is used again. */
 int sockets_open_with(struct sockets *s, const struct config *c, struct kept *kept);
 
+/*
+ * sockets_open_sessions - the sockets of the sessions of each class with replies, behind all others; the segment's
+ * sessions learn which is whose. 0, or the exit status after one line.
+ */
+int sockets_open_sessions(struct sockets *s, const struct config *c, const struct segment *seg);
+
+/* sockets_expected - how many descriptors are handed on for a segment. */
+uint32_t sockets_expected(const struct header *h);
+
 /* sockets_open_inputs - likewise of the input sockets alone. */
 int sockets_open_inputs(struct sockets *s, const struct config *c);
 
@@ -47,6 +58,9 @@ int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage);
 
 /* sockets_name - of what was taken: the last descriptor is the configuration that the others are named by. */
 void sockets_name(struct sockets *s, const struct config *c);
+
+/* sockets_name_sessions - the names of what sockets_open_sessions() made. */
+void sockets_name_sessions(struct sockets *s, const struct config *c);
 
 /* sockets_hand_on - move them to fd 3 and up and set LISTEN_FDS, LISTEN_FDNAMES. */
 int sockets_hand_on(struct sockets *s);

@@ -65,7 +65,7 @@ refers_to_pages() {
 # key, default and range of each option of the parser, and what the page says of it
 keys_agree() {
 	build/ingress --options | sed 's/^  --\([A-Za-z]*\.\)*//' >"$work/rows"
-	build/ingress --options | cut -c 29- | cut -c 1-39 | sed 's/  */ /; s/ *$//' >"$work/values"
+	build/ingress --options | cut -c 31- | cut -c 1-39 | sed 's/  */ /; s/ *$//' >"$work/values"
 	sed 's/=.*//' "$work/rows" | paste -d ' ' - "$work/values" | tr -s ' ' | sort >"$work/parser"
 	awk '/^\.It Cm [a-z_]+ = Ar / {key = $3; range = substr($0, index($0, " = Ar ") + 6)}
 		/^Default / {standard = $2; sub(/\.$/, "", standard)}
@@ -107,6 +107,11 @@ hung 3s
 budget 5ms
 margin 20us
 share 10%
+sessions 2048
+sessions_per_source 8
+idle 30s
+idle_unanswered 1s
+via_ports 40000-49999
 dscp ef
 ecn keep
 ecn_mark_at 40%

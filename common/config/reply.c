@@ -1,0 +1,27 @@
+/* reply.c - which class the replies of a class go back as. */
+#include "reply.h"
+
+#include <string.h>
+
+int reply_back(const struct config *c, uint32_t class)
+{
+	const char *name = c->classes[class].replies;
+
+	for (uint32_t i = 0; name[0] && i < c->n_classes; i++)
+		if (strcmp(c->classes[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+int reply_forth(const struct config *c, uint32_t class)
+{
+	for (uint32_t i = 0; i < c->n_classes; i++)
+		if (c->classes[i].replies[0] && strcmp(c->classes[i].replies, c->classes[class].name) == 0)
+			return (int)i;
+	return -1;
+}
+
+uint32_t reply_sessions(const struct config *c, uint32_t class)
+{
+	return reply_back(c, class) < 0 ? 0 : c->classes[class].sessions;
+}

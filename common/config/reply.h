@@ -1,0 +1,20 @@
+/*
+ * reply.h - which class the replies of a class go back as.
+ *
+ * Rules:   `replies = NAME` makes of the class NAME the way back: it has no addresses of its own, and serves one class.
+ */
+#ifndef ONTIME_CONFIG_REPLY_H
+#define ONTIME_CONFIG_REPLY_H
+
+#include "config.h"
+
+/* reply_back - the class that replies to datagrams of `class` go back as; -1: none are asked for. */
+int reply_back(const struct config *c, uint32_t class);
+
+/* reply_forth - the class whose replies `class` is for; -1: it is no way back. */
+int reply_forth(const struct config *c, uint32_t class);
+
+/* reply_sessions - how many sessions a class has; 0 without replies. */
+uint32_t reply_sessions(const struct config *c, uint32_t class);
+
+#endif

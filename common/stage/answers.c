@@ -1,0 +1,26 @@
+/* answers.c - a filter that takes nothing, and the count of what a socket dropped. */
+#include "answers.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/sock_diag.h>
+#include <sys/socket.h>
+
+int answers_refuse(int fd)
+{
+	struct sock_filter nothing = { .code = BPF_RET | BPF_K, .k = 0 };
+	struct sock_fprog program = { .len = 1, .filter = &nothing };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
+}
+
+int socket_drops(int fd, uint32_t *drops)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0)
+		return -errno;
+	*drops = info[SK_MEMINFO_DROPS];
+	return 0;
+}

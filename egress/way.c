@@ -1,0 +1,167 @@
+/* way.c - which socket a packet leaves by. */
+#include "way.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/address.h"
+#include "config/reply.h"
+#include "log.h"
+#include "shaper.h"
+#include "stage/answers.h"
+
+#define SEEN_BITS 32 /* of struct lane.unexpected: below them what the socket had counted */
+
+const struct session *sender_session(const struct sender *s, uint32_t class, uint32_t index)
+{
+	const struct way *w = &s->ways[class];
+	uint16_t k = s->stage->seg.views[class].arrivals[index].source;
+
+	if (k < w->n_sessions)
+		return &w->sessions[k];
+	log_error("segment %s: class %s: a packet of session %u, and there are %u: it is damaged; run/stop.sh, then "
+		  "run/launch.sh",
+		  s->stage->seg.name, s->stage->config.classes[class].name, k, w->n_sessions);
+	abort();
+}
+
+static uint32_t below(uint32_t i, uint32_t n)
+{
+	return i < n ? i : 0; /* whatever the segment says */
+}
+
+static struct output *session_output(struct sender *s, uint32_t class, uint32_t index)
+{
+	const struct way *w = &s->ways[class];
+	const struct class_config *c = &s->stage->config.classes[class];
+	const struct session *session = sender_session(s, class, index);
+	uint32_t k = (uint32_t)(session - w->sessions);
+	struct output *o = &w->outputs[k];
+
+	if (o->session_number == session->number && o->fd > 0)
+		return o;
+	output_take(o, c, &c->dests[below(session->destination, c->n_dests)], w->first_fd + (int)k,
+		    (int)s->stage->config.gso);
+	o->session_number = session->number;
+	return o;
+}
+
+struct output *sender_output(struct sender *s, uint32_t class, uint32_t index)
+{
+	const struct way *w = &s->ways[class];
+
+	if (w->outputs)
+		return session_output(s, class, index);
+	if (w->forth)
+		return &s->outputs[class][below(sender_session(s, class, index)->listen, w->forth->n_listen)];
+	return &s->outputs[class]
+			  [s->stage->seg.views[class].arrivals[index].source % s->stage->config.classes[class].n_dests];
+}
+
+uint32_t sender_overhead_bytes(const struct sender *s, uint32_t class, uint32_t index)
+{
+	const struct way *w = &s->ways[class];
+	uint32_t i = 0; /* all destinations of a class with replies are of one family */
+
+	if (w->forth)
+		i = below(sender_session(s, class, index)->listen, w->forth->n_listen);
+	else if (!w->outputs)
+		i = s->stage->seg.views[class].arrivals[index].source % s->stage->config.classes[class].n_dests;
+	return s->outputs[class][i].overhead_bytes;
+}
+
+/* The sockets that replies leave by are the inputs of the other class. */
+static int open_back(struct sender *s, uint32_t class)
+{
+	const struct class_config *forth = s->ways[class].forth;
+
+	for (uint32_t i = 0; i < forth->n_listen; i++) {
+		struct output *o = &s->outputs[class][i];
+		int fd = handed_socket(forth->name, "in", i);
+
+		if (fd < 0) {
+			log_error("no socket '%s.in.%u' was handed on (LISTEN_FDS): start with run/launch.sh",
+				  forth->name, i);
+			return EXIT_CONFIG;
+		}
+		output_take(o, &s->stage->config.classes[class], &forth->listen[i], fd, (int)s->stage->config.gso);
+		o->is_peerless = 1;
+		s->all_outputs[s->n_outputs++] = o;
+	}
+	return 0;
+}
+
+static int open_sessions(struct sender *s, uint32_t class)
+{
+	struct way *w = &s->ways[class];
+	const char *name = s->stage->config.classes[class].name;
+	uint32_t n;
+
+	w->first_fd = handed_range(name, "via", &n);
+	if (w->first_fd < 0 || n != w->n_sessions) {
+		log_error("no %u sockets '%s.via' were handed on (LISTEN_FDS): start with run/launch.sh", w->n_sessions,
+			  name);
+		return EXIT_CONFIG;
+	}
+	w->outputs = calloc(n, sizeof(*w->outputs));
+	if (w->outputs)
+		return 0;
+	log_error("%u sessions of class %s: %s", n, name, log_text_of(ENOMEM));
+	return EXIT_TEMPORARY;
+}
+
+static int open_fixed(struct sender *s, uint32_t class)
+{
+	const struct class_config *c = &s->stage->config.classes[class];
+	char text[ADDRESS_BYTES];
+
+	for (uint32_t i = 0; i < c->n_dests; i++) {
+		int err = output_make(&s->outputs[class][i], c, i, (int)s->stage->config.gso);
+
+		s->all_outputs[s->n_outputs++] = &s->outputs[class][i];
+		if (!err)
+			continue;
+		log_error("open the output of class %s to %s: %s", c->name, address_format(&c->dests[i], text),
+			  strerror(-err));
+		return EXIT_TEMPORARY;
+	}
+	return 0;
+}
+
+int way_open(struct sender *s, uint32_t class)
+{
+	int of = reply_forth(&s->stage->config, class), status;
+	const struct lane_view *v = &s->stage->seg.views[of < 0 ? (int)class : of];
+	struct way *w = &s->ways[class];
+
+	w->n_sessions = v->n_sessions;
+	w->sessions = v->sessions;
+	if (of >= 0) {
+		w->forth = &s->stage->config.classes[of];
+		return open_back(s, class);
+	}
+	status = open_fixed(s, class); /* with replies too: a look at each tells whether there is a way */
+	return status || w->n_sessions == 0 ? status : open_sessions(s, class);
+}
+
+void way_forget(struct sender *s)
+{
+	for (uint32_t class = 0; class < s->stage->config.n_classes; class++)
+		for (uint32_t k = 0; s->ways[class].outputs && k < s->ways[class].n_sessions; k++)
+			s->ways[class].outputs[k].fd = 0;
+}
+
+void way_look(struct sender *s, uint32_t i)
+{
+	uint32_t at = (uint32_t)(s->all_outputs[i] - &s->outputs[0][0]), drops;
+	_Atomic uint64_t *word = &s->stage->seg.views[at / MAX_DESTS].lane->unexpected[at % MAX_DESTS];
+	uint64_t was = atomic_load_explicit(word, memory_order_relaxed); /* relaxed: its own word, for observers */
+	uint32_t more;
+
+	if (s->all_outputs[i]->is_peerless || socket_drops(s->all_outputs[i]->fd, &drops))
+		return;
+	more = drops - (uint32_t)was;
+	if (more)
+		atomic_store_explicit(word, ((was >> SEEN_BITS) + more) << SEEN_BITS | drops, memory_order_relaxed);
+}

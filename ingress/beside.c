@@ -1,0 +1,62 @@
+/* beside.c - what the kernel says beside a datagram. */
+#include "beside.h"
+
+#include <string.h>
+
+#include "clock.h"
+
+static void parse_socket_control(const struct cmsghdr *c, struct beside *b)
+{
+	struct timespec t;
+	uint32_t drops;
+
+	if (c->cmsg_type == SCM_TIMESTAMPNS) {
+		memcpy(&t, CMSG_DATA(c), sizeof(t));
+		b->stamp_ns = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+	} else if (c->cmsg_type == SO_RXQ_OVFL) {
+		memcpy(&drops, CMSG_DATA(c), sizeof(drops));
+		b->socket_drops = drops;
+	}
+}
+
+static void parse_local(const struct cmsghdr *c, struct beside *b)
+{
+	struct in6_pktinfo v6;
+	struct in_pktinfo v4;
+
+	if (c->cmsg_level == SOL_IP && c->cmsg_type == IP_PKTINFO) {
+		memcpy(&v4, CMSG_DATA(c), sizeof(v4));
+		/* To a broadcast address: the interface's own. */
+		memcpy(b->local, v4.ipi_spec_dst.s_addr ? &v4.ipi_spec_dst : &v4.ipi_addr, sizeof(v4.ipi_addr));
+		b->is_v4_local = 1;
+	} else if (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+		memcpy(&v6, CMSG_DATA(c), sizeof(v6));
+		memcpy(b->local, &v6.ipi6_addr, sizeof(b->local));
+	}
+}
+
+/*
+ * What the kernel wrote lies in shared memory: it is copied first, and no pointer and no length of it is followed. IPv4
+ * tells the type of service in a byte, IPv6 the traffic class in an int.
+ */
+void beside_read(const struct ingress_journal *j, uint32_t i, struct beside *b)
+{
+	alignas(struct cmsghdr) uint8_t copy[RECEIVE_CONTROL_BYTES];
+	size_t len = j->msgs[i].msg_hdr.msg_controllen;
+	struct msghdr msg = { .msg_control = copy, .msg_controllen = len < sizeof(copy) ? len : sizeof(copy) };
+	int class;
+
+	memcpy(copy, j->control[i], sizeof(copy));
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+		if (c->cmsg_level == SOL_SOCKET) {
+			parse_socket_control(c, b);
+		} else if (c->cmsg_level == SOL_IP && c->cmsg_type == IP_TOS) {
+			b->tos = *CMSG_DATA(c);
+		} else if (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+			memcpy(&class, CMSG_DATA(c), sizeof(class));
+			b->tos = (uint8_t)class;
+		} else {
+			parse_local(c, b);
+		}
+	}
+}

@@ -1,0 +1,23 @@
+/*
+ * beside.h - what the kernel says beside a datagram.
+ *
+ * Source:  socket(7) SO_TIMESTAMPNS and SO_RXQ_OVFL; ip(7) IP_TOS and IP_PKTINFO; ipv6(7).
+ */
+#ifndef ONTIME_INGRESS_BESIDE_H
+#define ONTIME_INGRESS_BESIDE_H
+
+#include "shm/layout.h"
+
+/* What the kernel says beside a datagram. */
+struct beside {
+	uint64_t stamp_ns; /* CLOCK_REALTIME; 0 if none */
+	uint64_t socket_drops; /* the socket's cumulative count; untouched if not told */
+	uint8_t tos; /* 0 if not asked for */
+	uint8_t local[16]; /* the address it was sent to; zeros if not asked for */
+	uint8_t is_v4_local;
+};
+
+/* beside_read - of message i of the journal; what was not told stays as it is. */
+void beside_read(const struct ingress_journal *j, uint32_t i, struct beside *b);
+
+#endif

@@ -1,0 +1,267 @@
+/* sessions.c - sessions are made, used, ended and freed. */
+#include "sessions.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "clock.h"
+#include "config/address.h"
+#include "log.h"
+#include "mutant.h"
+
+#define CLOSING_LOOKS 8 /* of those that wait to be freed, in one call */
+#define IDLE_ENDS 16 /* sessions ended in one call */
+#define CLOSING_NS (10 * NS_PER_MS) /* between two looks at what could not be freed yet */
+#define MOST_STRAYS 4096 /* taken out of a socket that should be empty */
+
+static uint64_t count_of(uint64_t word)
+{
+	return word >> COUNT_SHIFT;
+}
+
+/* Has a lane come that far? Counts are modulo 2^48. */
+static int has_passed(uint64_t word, uint64_t count)
+{
+	return ((count_of(word) - count) & (UINT64_MAX >> COUNT_SHIFT)) < UINT64_MAX >> (COUNT_SHIFT + 1);
+}
+
+static void set_state(struct session *s, uint32_t state)
+{
+	/* release: whoever sees the state sees the fields */
+	atomic_store_explicit(&s->state, state, memory_order_release);
+}
+
+static int has_input(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
+}
+
+/* What lies in the socket of a session that is nobody's is for nobody. */
+static void drop_strays(struct sessions *x, int fd)
+{
+	struct lane *lane = x->stage->seg.views[x->forth].lane;
+	uint64_t n = 0;
+	char byte;
+
+	if (mutant_is("no-drain"))
+		return;
+	while (n < MOST_STRAYS && recv(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_TRUNC) >= 0)
+		n++;
+	if (n) /* relaxed: for observers */
+		atomic_fetch_add_explicit(&lane->stray_pkts, n, memory_order_relaxed);
+}
+
+/* All datagrams of an address go to the same destination. */
+static uint32_t destination_of(const struct sessions *x, const struct session_key *key)
+{
+	uint32_t hash = 0x811c9dc5u;
+
+	for (size_t i = 0; i < sizeof(key->address); i++)
+		hash = (hash ^ key->address[i]) * 0x01000193u;
+	return (hash >> 16 ^ hash) % x->stage->config.classes[x->forth].n_dests;
+}
+
+/* Without a way now it stays unconnected: egress connects it when there is one, and counts until then. */
+static void connect_socket(const struct sessions *x, int fd, uint32_t destination)
+{
+	const struct address *to = &x->stage->config.classes[x->forth].dests[destination];
+	struct sockaddr_storage at;
+
+	if (address_resolve(to, &at) == 0)
+		connect(fd, (const struct sockaddr *)&at, to->len);
+}
+
+static int make(struct sessions *x, const struct session_key *key, const struct sender_address *from, uint64_t now)
+{
+	int k = session_index_oldest(&x->index, LIST_FREE);
+	struct session *s;
+
+	if (k < 0 || session_index_count(&x->index, key) >= x->stage->config.classes[x->forth].sessions_per_source)
+		return -1;
+	s = &x->all[k];
+	sessions_give_up_port(x->first_fd + k);
+	drop_strays(x, x->first_fd + k);
+	s->number++;
+	s->client = *from->from;
+	memcpy(s->local, from->local, sizeof(s->local));
+	s->is_v4_local = from->is_v4_local;
+	s->listen = (uint8_t)from->listen;
+	s->destination = (uint8_t)destination_of(x, key);
+	s->is_answered = 0;
+	/* Nothing of it lies in a lane: whatever has been released is right. */
+	s->last_forth = count_of(lane_sent(x->stage->seg.views[x->forth].lane));
+	s->last_back = count_of(lane_sent(x->stage->seg.views[x->back].lane));
+	/* relaxed: published by the state */
+	atomic_store_explicit(&s->forth_pkts, 0, memory_order_relaxed);
+	atomic_store_explicit(&s->back_pkts, 0, memory_order_relaxed);
+	atomic_store_explicit(&s->last_ns, now, memory_order_relaxed);
+	connect_socket(x, x->first_fd + k, s->destination);
+	x->drained_at_ns[k] = now;
+	set_state(s, SESSION_OPEN);
+	session_index_open(&x->index, (uint32_t)k, key, 0, now);
+	return k;
+}
+
+int sessions_find(struct sessions *x, const struct sender_address *from, uint64_t now)
+{
+	struct session_key key = sessions_key(from);
+	int k = session_index_find(&x->index, &key);
+
+	return k >= 0 ? k : make(x, &key, from, now);
+}
+
+static void touch(struct sessions *x, uint32_t k, uint64_t now)
+{
+	struct session *s = &x->all[k];
+
+	atomic_store_explicit(&s->last_ns, now, memory_order_relaxed); /* relaxed: its own word */
+	if (sessions_state(s) == SESSION_OPEN)
+		session_index_touch(&x->index, k, s->is_answered, now);
+}
+
+void sessions_note_forth(struct sessions *x, uint32_t k, uint64_t count, uint64_t now)
+{
+	x->all[k].last_forth = count;
+	atomic_fetch_add_explicit(&x->all[k].forth_pkts, 1, memory_order_relaxed); /* relaxed: for observers */
+	touch(x, k, now);
+}
+
+void sessions_note_back(struct sessions *x, uint32_t k, uint64_t count, uint64_t now)
+{
+	x->all[k].last_back = count;
+	x->all[k].is_answered = 1;
+	atomic_fetch_add_explicit(&x->all[k].back_pkts, 1, memory_order_relaxed); /* relaxed: for observers */
+	touch(x, k, now);
+}
+
+/* One that came to a free session's socket: a predecessor died while it made a session of it. */
+static int is_somebodys(struct sessions *x, uint32_t k)
+{
+	if (k >= x->n)
+		return 0;
+	if (sessions_state(&x->all[k]) != SESSION_FREE)
+		return 1;
+	sessions_give_up_port(x->first_fd + (int)k);
+	drop_strays(x, x->first_fd + (int)k);
+	return 0;
+}
+
+int sessions_next(struct sessions *x)
+{
+	for (;;) {
+		while (x->next_ready < x->n_ready) {
+			uint32_t k = x->ready[x->next_ready].data.u32;
+
+			if (is_somebodys(x, k))
+				return (int)k;
+			x->next_ready++;
+		}
+		x->next_ready = 0;
+		x->n_ready = epoll_wait(x->poll_fd, x->ready, MOST_READY, 0);
+		if (x->n_ready <= 0) {
+			x->n_ready = 0;
+			return -1;
+		}
+	}
+}
+
+int sessions_read(struct sessions *x, int emptied)
+{
+	x->next_ready += emptied != 0;
+	return x->next_ready == x->n_ready && x->n_ready < MOST_READY;
+}
+
+static int is_idle(const struct sessions *x, uint32_t k, enum session_list list, uint64_t now)
+{
+	const struct class_config *c = &x->stage->config.classes[x->forth];
+	uint64_t limit_ns = list == LIST_ANSWERED ? c->idle_ns : c->idle_unanswered_ns;
+
+	return now >= session_index_last_ns(&x->index, k) + limit_ns;
+}
+
+/* While one of its datagrams waits for egress, it is not idle, and needs its port. */
+static void end(struct sessions *x, uint32_t k, uint64_t now)
+{
+	struct session *s = &x->all[k];
+
+	if (!has_passed(lane_sent(x->stage->seg.views[x->forth].lane), s->last_forth)) {
+		session_index_touch(&x->index, k, s->is_answered, now);
+		return;
+	}
+	set_state(s, SESSION_CLOSING);
+	session_index_close(&x->index, k);
+	sessions_give_up_port(x->first_fd + (int)k);
+}
+
+static int may_be_freed(const struct sessions *x, uint32_t k)
+{
+	const struct session *s = &x->all[k];
+
+	if (mutant_is("free-early"))
+		return 1;
+	return !has_input(x->first_fd + (int)k) &&
+	       has_passed(lane_sent(x->stage->seg.views[x->forth].lane), s->last_forth) &&
+	       has_passed(lane_sent(x->stage->seg.views[x->back].lane), s->last_back);
+}
+
+static void free_closing(struct sessions *x, uint64_t now)
+{
+	for (int i = 0; i < CLOSING_LOOKS; i++) {
+		int k = session_index_oldest(&x->index, LIST_CLOSING);
+
+		if (k < 0)
+			return;
+		if (!may_be_freed(x, (uint32_t)k)) {
+			session_index_put(&x->index, (uint32_t)k, LIST_CLOSING);
+			continue;
+		}
+		x->all[k].freed_at_ns = now;
+		set_state(&x->all[k], SESSION_FREE);
+		session_index_put(&x->index, (uint32_t)k, LIST_FREE);
+	}
+}
+
+void sessions_end_idle(struct sessions *x, uint64_t now)
+{
+	for (enum session_list list = LIST_UNANSWERED; list <= LIST_ANSWERED; list++)
+		for (int i = 0; i < IDLE_ENDS; i++) {
+			int k = session_index_oldest(&x->index, list);
+
+			if (k < 0 || !is_idle(x, (uint32_t)k, list, now))
+				break;
+			end(x, (uint32_t)k, now);
+		}
+	free_closing(x, now);
+}
+
+uint64_t sessions_due_ns(const struct sessions *x, uint64_t now)
+{
+	const struct class_config *c = &x->stage->config.classes[x->forth];
+	uint64_t due_ns = session_index_oldest(&x->index, LIST_CLOSING) < 0 ? UINT64_MAX : now + CLOSING_NS;
+
+	for (enum session_list list = LIST_UNANSWERED; list <= LIST_ANSWERED; list++) {
+		uint64_t limit_ns = list == LIST_ANSWERED ? c->idle_ns : c->idle_unanswered_ns, at_ns;
+		int k = session_index_oldest(&x->index, list);
+
+		if (k < 0)
+			continue;
+		at_ns = session_index_last_ns(&x->index, (uint32_t)k) + limit_ns;
+		due_ns = at_ns < due_ns ? at_ns : due_ns;
+	}
+	return due_ns;
+}
+
+void sessions_apply(struct sessions *x)
+{
+	const struct class_config *back = &x->stage->config.classes[x->back];
+	int v4 = x->stage->config.classes[x->forth].dests[0].at.ss_family == AF_INET;
+	int on = back->dscp == DSCP_KEEP || back->ecn != ECN_OFF;
+
+	for (uint32_t k = 0; k < x->n && x->asks_tos != on; k++)
+		setsockopt(x->first_fd + (int)k, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, &on,
+			   sizeof(on));
+	x->asks_tos = on;
+}

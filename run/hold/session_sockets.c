@@ -1,0 +1,114 @@
+/* session_sockets.c - the sockets of the sessions of classes with replies. */
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "config/reply.h"
+#include "log.h"
+#include "sockets.h"
+#include "stage/stage.h"
+
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51 /* since Linux 6.3 */
+#endif
+#define SPARE_FDS 64 /* for what a stage opens beside */
+
+uint32_t sockets_expected(const struct header *h)
+{
+	uint32_t n = h->n_sockets + N_UNCOUNTED;
+
+	for (uint32_t i = 0; i < h->n_classes; i++)
+		n += h->classes[i].n_sessions ? h->classes[i].n_sessions + 1 : 0;
+	return n;
+}
+
+/* Each process of the instance has them all open. */
+static int raise_limit(uint32_t n)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= n)
+		return 0;
+	if (limit.rlim_max < n) {
+		log_error("%u sessions take %u open files, and %llu are allowed: raise the limit (ulimit -Hn, or "
+			  "LimitNOFILE= of the unit), or lower `sessions`",
+			  n - SPARE_FDS, n, (unsigned long long)limit.rlim_max);
+		return EXIT_TEMPORARY;
+	}
+	limit.rlim_cur = n;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return 0;
+}
+
+static void set(int fd, int level, int option, int value)
+{
+	setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+/* Neither bound nor connected: ingress connects it for each sender. -errno if it cannot be had. */
+static int open_one(const struct config *c, uint32_t class)
+{
+	const struct class_config *forth = &c->classes[class], *back = &c->classes[reply_back(c, class)];
+	int family = forth->dests[0].at.ss_family, v4 = family == AF_INET;
+	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	uint32_t range = forth->via_last_port << 16 | forth->via_first_port;
+
+	if (fd < 0)
+		return -errno;
+	set(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+	set(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+	set(fd, SOL_SOCKET, SO_RCVBUF, (int)c->socket_buffer_bytes);
+	set(fd, SOL_SOCKET, SO_RCVBUFFORCE, (int)c->socket_buffer_bytes);
+	if (back->dscp == DSCP_KEEP || back->ecn != ECN_OFF)
+		set(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, 1);
+	if (range && setsockopt(fd, SOL_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) < 0) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static int refuse(const struct config *c, uint32_t class, int err)
+{
+	log_error("open the sockets of %u sessions of class %s: %s%s", reply_sessions(c, class), c->classes[class].name,
+		  log_text_of(-err), err == -ENOPROTOOPT ? ": via_ports needs Linux 6.3" : "");
+	return EXIT_TEMPORARY;
+}
+
+static int open_class(struct sockets *s, const struct config *c, const struct segment *seg, uint32_t class)
+{
+	const struct lane_view *v = &seg->views[class];
+	int poll_fd = epoll_create1(0);
+
+	if (poll_fd < 0)
+		return refuse(c, class, -errno);
+	s->fds[s->n++] = poll_fd;
+	for (uint32_t k = 0; k < v->n_sessions; k++) {
+		struct epoll_event event = { .events = EPOLLIN, .data.u32 = k };
+		socklen_t len = sizeof(v->sessions[k].cookie);
+		int fd = open_one(c, class);
+
+		if (fd < 0)
+			return refuse(c, class, fd);
+		s->fds[s->n++] = fd;
+		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &v->sessions[k].cookie, &len);
+		if (epoll_ctl(poll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+			return refuse(c, class, -errno);
+	}
+	return 0;
+}
+
+int sockets_open_sessions(struct sockets *s, const struct config *c, const struct segment *seg)
+{
+	uint32_t n = sockets_expected(&seg->header);
+	int status = n > seg->header.n_sockets + N_UNCOUNTED ? raise_limit(2 * LISTEN_FIRST_FD + n + SPARE_FDS) : 0;
+
+	for (uint32_t class = 0; !status && class < c->n_classes; class++)
+		if (seg->views[class].n_sessions)
+			status = open_class(s, c, seg, class);
+	sockets_name_sessions(s, c);
+	return status;
+}
