@@ -223,23 +223,18 @@ static void ask_in_turn(struct asker *a, uint64_t now)
 	}
 }
 
-/* Those that are due by the rate, a client after the other; one that rests is passed over. */
-static void ask_by_rate(struct asker *a, uint64_t began_at_ns, uint64_t now, uint64_t *asked)
+/* Those that are due by the rate, a client after the other; one that rests misses its turn. */
+static void ask_by_rate(struct asker *a, uint64_t began_at_ns, uint64_t now, uint64_t *turns)
 {
-	static uint32_t turn;
+	uint64_t due_at_ns;
 
-	for (uint32_t passed = 0; passed < a->n; turn = (turn + 1) % a->n) {
-		uint64_t due_at_ns = began_at_ns + (uint64_t)((double)*asked * 1e9 / a->rate);
+	while ((due_at_ns = began_at_ns + (uint64_t)((double)*turns * 1e9 / a->rate)) <= now) {
+		uint32_t i = (uint32_t)(*turns % a->n);
 
-		if (due_at_ns > now)
-			return;
-		passed = is_up(a, turn, now) ? 0 : passed + 1;
-		if (passed)
-			continue;
-		ask_one(a, turn, due_at_ns);
-		++*asked;
+		if (is_up(a, i, now))
+			ask_one(a, i, due_at_ns);
+		++*turns;
 	}
-	*asked = (uint64_t)((double)(now - began_at_ns) * a->rate / 1e9); /* all rest: what was due is nobody's */
 }
 
 static void take_all(struct asker *a, uint64_t wait_ns, int in_turn)
@@ -259,7 +254,7 @@ static void take_all(struct asker *a, uint64_t wait_ns, int in_turn)
 
 static void run(struct asker *a)
 {
-	uint64_t began_at_ns = now_ns(), until_ns = began_at_ns + (uint64_t)(a->seconds * 1e9), now, asked = 0;
+	uint64_t began_at_ns = now_ns(), until_ns = began_at_ns + (uint64_t)(a->seconds * 1e9), now, turns = 0;
 	uint64_t looked_at_ns = 0;
 
 	while ((now = now_ns()) < until_ns) {
@@ -268,8 +263,8 @@ static void run(struct asker *a)
 		if (a->rate > 0) {
 			uint64_t next_at_ns;
 
-			ask_by_rate(a, began_at_ns, now, &asked);
-			next_at_ns = began_at_ns + (uint64_t)((double)asked * 1e9 / a->rate);
+			ask_by_rate(a, began_at_ns, now, &turns);
+			next_at_ns = began_at_ns + (uint64_t)((double)turns * 1e9 / a->rate);
 			wait_ns = next_at_ns <= now	       ? TICK_NS / 8
 				  : next_at_ns - now < TICK_NS ? next_at_ns - now
 							       : TICK_NS;

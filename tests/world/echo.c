@@ -6,7 +6,8 @@
  * Rules:   --delay: an answer leaves that much later. At SIGUSR1 it reads nothing for --pause, or has no socket for
  *          --refuse, in which time the kernel answers with ICMP. Each N-th datagram is answered to the sender of the
  *          one before (--wrong), twice, after its successor of the same sender (--swap), not at all, or with a byte
- *          changed. It prints "ready", and at SIGTERM how many it read, answered and spoiled.
+ *          changed. It prints "ready", and at SIGTERM how many it read, answered and spoiled, and the longest time from
+ *          a datagram's arrival to its answer, --delay aside: what the machine kept it from.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -43,7 +44,7 @@ struct datagram {
 struct echo {
 	struct address at;
 	int fd;
-	uint64_t delay_ns, pause_ns, refuse_ns, read, answered;
+	uint64_t delay_ns, pause_ns, refuse_ns, read, answered, kept_ns;
 	uint64_t every[N_HARMS], spoiled;
 	struct datagram *ring, held; /* held: its successor goes first */
 	int holds;
@@ -63,11 +64,12 @@ static void on_signal(int sig)
 
 static void open_socket(struct echo *e)
 {
-	int bytes = BUFFER_BYTES;
+	int bytes = BUFFER_BYTES, on = 1;
 	char text[ADDRESS_BYTES];
 
 	e->fd = socket(e->at.at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	setsockopt(e->fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	setsockopt(e->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
 	if (e->fd >= 0 && bind(e->fd, (const struct sockaddr *)&e->at.at, e->at.len) == 0)
 		return;
 	log_error("%s: %s", address_format(&e->at, text), strerror(errno));
@@ -123,22 +125,39 @@ static void add(struct echo *e, struct datagram *d)
 	e->spoiled++;
 }
 
+static void note_kept(struct echo *e, struct cmsghdr *c, uint64_t real)
+{
+	struct timespec came;
+	uint64_t came_ns;
+
+	if (!c || c->cmsg_type != SCM_TIMESTAMPNS)
+		return;
+	memcpy(&came, CMSG_DATA(c), sizeof(came));
+	came_ns = (uint64_t)came.tv_sec * NS_PER_S + (uint64_t)came.tv_nsec;
+	if (real > came_ns + e->kept_ns)
+		e->kept_ns = real - came_ns;
+}
+
 /* The datagrams that wait, at most BATCH; each may bring another one into the ring. */
 static void take(struct echo *e)
 {
 	static struct datagram in[BATCH];
 	static struct mmsghdr m[BATCH];
 	struct iovec v[BATCH];
+	char control[BATCH][64];
+	uint64_t real;
 	int n;
 
 	for (int i = 0; i < BATCH; i++) {
 		memset(&in[i].from, 0, sizeof(in[i].from));
 		v[i] = (struct iovec){ in[i].payload, MOST_BYTES };
 		m[i].msg_hdr = (struct msghdr){
-			.msg_name = &in[i].from, .msg_namelen = sizeof(in[i].from), .msg_iov = &v[i], .msg_iovlen = 1
+			.msg_name = &in[i].from, .msg_namelen = sizeof(in[i].from), .msg_iov = &v[i], .msg_iovlen = 1,
+			.msg_control = control[i], .msg_controllen = sizeof(control[i])
 		};
 	}
 	n = recvmmsg(e->fd, m, BATCH, MSG_DONTWAIT, NULL);
+	real = real_ns();
 	for (int i = 0; i < n; i++) {
 		struct datagram *d = &e->ring[e->last++ % ROOM];
 
@@ -146,6 +165,7 @@ static void take(struct echo *e)
 		d->from_len = m[i].msg_hdr.msg_namelen;
 		d->bytes = m[i].msg_len;
 		memcpy(d->payload, in[i].payload, d->bytes);
+		note_kept(e, CMSG_FIRSTHDR(&m[i].msg_hdr), real);
 		add(e, d);
 	}
 }
@@ -265,7 +285,7 @@ int main(int argc, char **argv)
 	puts("ready");
 	fflush(stdout);
 	run(&e);
-	printf("read %llu, answered %llu, spoiled %llu\n", (unsigned long long)e.read, (unsigned long long)e.answered,
-	       (unsigned long long)e.spoiled);
+	printf("read %llu, answered %llu, spoiled %llu, kept %llu us\n", (unsigned long long)e.read,
+	       (unsigned long long)e.answered, (unsigned long long)e.spoiled, (unsigned long long)(e.kept_ns / NS_PER_US));
 	return 0;
 }

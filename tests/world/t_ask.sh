@@ -43,7 +43,7 @@ ends() { # echo, and says how many it has spoiled: to $spoiled
 	wait "$server" || true
 	server=
 	cat "$work/echo"
-	spoiled=$(sed -n 's/.*spoiled //p' "$work/echo")
+	spoiled=$(sed -n 's/.*spoiled \([0-9]*\).*/\1/p' "$work/echo")
 	[ "$spoiled" -gt 0 ]
 }
 
