@@ -62,7 +62,7 @@ test_files = $(if $(filter $(1),$(TEST_FOLDERS)),$(wildcard tests/$(1)/*.c),$(fi
 # LIBS_NAME: libraries and linker options. PARTS_NAME: sources of other folders; of another program's only pure ones (tests/lint.sh).
 wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
 LOOK := $(wildcard run/look/*.c)
-SINK := run/traffic/sink.c run/traffic/flow.c run/traffic/short.c
+SINK := run/traffic/sink.c run/traffic/flow.c run/traffic/sockets.c run/traffic/short.c
 MORTAL := $(wildcard tests/mortal/*.c)
 LIBS_dash := -lmicrohttpd
 PARTS_dash := $(LOOK)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "config/lookup.h"
+#include "config/reply.h"
 #include "config/table.h"
 #include "log.h"
 #include "look/in_force.h"
@@ -139,6 +140,20 @@ static int load(struct config *c, const struct options *o, const struct command_
 	return EXIT_USAGE;
 }
 
+/* A way back takes part as any class does, when the trace has its packets. */
+static void tell_missing(const struct config *c, const struct outcome *outcomes)
+{
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		int forth = reply_forth(c, i);
+
+		if (forth >= 0 && outcomes[i].offered == 0 && outcomes[forth].offered)
+			log_warn(
+				"the trace has no packet of class %s, the replies of class %s: it is simulated without "
+				"them",
+				c->classes[i].name, c->classes[forth].name);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static struct outcome outcomes[MAX_CLASSES];
@@ -169,6 +184,8 @@ int main(int argc, char **argv)
 		putchar('\n');
 	} else if (!status)
 		report_table(&c, outcomes);
+	if (!status && !o.compare)
+		tell_missing(&c, outcomes);
 	trace_free(&t);
 	return status;
 }

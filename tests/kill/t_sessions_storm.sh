@@ -44,7 +44,8 @@ storm() { # DELAY-US OPTION-OF-ASK...: to $work/asked and $work/killed
 	build/tests/kill_stages -i "$instance" --only stages --kills $((seconds * 20)) --rate 20 --seed "$seed" >"$work/killed" ||
 		echo "no stage to kill" >>"$work/asked"
 	wait "$asker" && right=0 || right=$?
-	kill "$server" && wait "$server" || true
+	kill "$server"
+	wait "$server" || true
 	server=
 	cat "$work/asked" "$work/killed" "$work/echo"
 	[ "$right" = 0 ] && ! grep -q 'no stage to kill' "$work/asked" && sed 's/^/     /' "$work/asked" >>"$work/figures"

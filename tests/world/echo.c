@@ -151,10 +151,12 @@ static void take(struct echo *e)
 	for (int i = 0; i < BATCH; i++) {
 		memset(&in[i].from, 0, sizeof(in[i].from));
 		v[i] = (struct iovec){ in[i].payload, MOST_BYTES };
-		m[i].msg_hdr = (struct msghdr){
-			.msg_name = &in[i].from, .msg_namelen = sizeof(in[i].from), .msg_iov = &v[i], .msg_iovlen = 1,
-			.msg_control = control[i], .msg_controllen = sizeof(control[i])
-		};
+		m[i].msg_hdr = (struct msghdr){ .msg_name = &in[i].from,
+						.msg_namelen = sizeof(in[i].from),
+						.msg_iov = &v[i],
+						.msg_iovlen = 1,
+						.msg_control = control[i],
+						.msg_controllen = sizeof(control[i]) };
 	}
 	n = recvmmsg(e->fd, m, BATCH, MSG_DONTWAIT, NULL);
 	real = real_ns();
@@ -286,6 +288,7 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	run(&e);
 	printf("read %llu, answered %llu, spoiled %llu, kept %llu us\n", (unsigned long long)e.read,
-	       (unsigned long long)e.answered, (unsigned long long)e.spoiled, (unsigned long long)(e.kept_ns / NS_PER_US));
+	       (unsigned long long)e.answered, (unsigned long long)e.spoiled,
+	       (unsigned long long)(e.kept_ns / NS_PER_US));
 	return 0;
 }
