@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 name=dash
 # shellcheck source=tests/dash/lib.sh
 . tests/dash/lib.sh
-make_conf run/stress.conf
+own_config run/stress.conf
 printf '[pipeline]\nx = 1\n' >"$work/broken.conf"
 if reason=$(without_dash); then
 	skip "the dashboard" "$reason"

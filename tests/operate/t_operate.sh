@@ -2,30 +2,10 @@
 # t_operate.sh - the operator's scripts on a running instance under load: launch, restart, kill, adopt, reload, stop.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-export ONTIME_RUN_DIR ONTIME_BUILD
-conf=$work/test.conf
-instance=operate$$
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
-send=$((listen + 10000))
-sed "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" build/full.conf >"$conf"
-trap 'run/stop.sh -c "$conf" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
-
-on_failure() {
-	tail -n 5 "$ONTIME_RUN_DIR/$instance/log" 2>/dev/null || true
-}
-
-pid_of() { # STAGE
-	build/hold --stages -i "$instance" | sed -n "s/^$1 \([0-9]*\) .*/\1/p"
-}
-
-ready() {
-	[ "$(build/hold --stages -i "$instance" | grep -c ' ready .* 1$')" = 3 ]
-}
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance operate on
+own_config build/full.conf 's/^policy = .*/policy = edf/'
 
 load_start() {
 	build/load -c "$conf" --rate 20000 --seconds "$1" --size 0-1472 >"$work/load" 2>&1 &
@@ -193,9 +173,9 @@ damaged() { # OFFSET: a segment with that byte changed is refused
 }
 
 other_layout() {
-	: >/dev/shm/ontime.$instance.v0
+	: >"/dev/shm/ontime.$instance.v0"
 	fails_with 2 'another layout' build/edf -c "$conf" && status=0 || status=1
-	rm -f /dev/shm/ontime.$instance.v0
+	rm -f "/dev/shm/ontime.$instance.v0"
 	return "$status"
 }
 

@@ -2,20 +2,13 @@
 # t_check.sh - build/check as a user calls it; what it says of random configs, build/simulate confirms.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-build=${ONTIME_BUILD:-build}
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=$build
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-instance=check$$
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance check
+build=$ONTIME_BUILD
 conf=$work/plain.conf
 printf '[pipeline]\ninstance = %s\npolicy = edf\n[class rtp]\nlisten = 127.0.0.1:%s\nsend = 127.0.0.1:%s\nbudget = 500ms\n' \
-	"$instance" "$listen" "$((listen + 10000))" >"$conf"
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
+	"$instance" "$listen" "$send" >"$conf"
 
 says() { # STATUS PATTERN ARGS...
 	want=$1

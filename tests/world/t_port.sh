@@ -3,23 +3,10 @@
 # yet. In a network namespace of its own.
 set -eu
 cd "$(dirname "$0")/../.."
-if [ -z "${ONTIME_WORLD:-}" ]; then
-	unshare --net true 2>/dev/null || {
-		echo "skip one port for several classes: network namespaces need root"
-		exit 77
-	}
-	ONTIME_WORLD=1 exec unshare --net "$0" "$@"
-fi
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-instance=port$$
-log=$ONTIME_RUN_DIR/$instance/log
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_namespaces "one port for several classes" --net "$0" "$@"
+own_instance port
 ip link set lo up
 
 on_failure() {
@@ -91,17 +78,13 @@ kills_change_nothing() {
 	for stage in ingress edf egress ingress ingress; do
 		sleep 0.7
 		kill -9 "$("$ONTIME_BUILD/hold" --stages -i "$instance" | sed -n "s/^$stage \([0-9]*\) .*/\1/p")"
-		eventually is_ready
+		eventually ready
 	done
 	kill -9 "$("$ONTIME_BUILD/hold" --supervisor -i "$instance")"
 	wait "$source" || return 1
 	cat "$work/load"
 	each=$(received | tr ' ' '\n' | sort -u)
 	[ "$(echo "$each" | wc -l)" = 1 ] && [ "$each" -gt 10000 ] && ! grep 'not delivered\|out of order' "$work/load"
-}
-
-is_ready() {
-	[ "$("$ONTIME_BUILD/hold" --stages -i "$instance" 2>/dev/null | grep -c ' ready .* 1$')" = 3 ]
 }
 
 address_comes_later() {
