@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "progress.h"
+#include "strays.h"
 
 #define TRACE_LEAD_NS (10 * NS_PER_MS) /* before the first datagram of a trace */
 
@@ -52,6 +53,7 @@ int load_open(struct load *l, const struct load_options *o, const struct config 
 		l->class_of[l->n_flows++] = i;
 	}
 	l->source.n_flows = l->n_flows;
+	strays_tell(l);
 	return 0;
 }
 
