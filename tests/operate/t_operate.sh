@@ -81,6 +81,26 @@ a_standby_takes_over() { # the process that waited is the next stage, were it fr
 	done
 }
 
+no_file_comes_first() { # what a stand-by opens it has opened before its turn: packets wait
+	load_start 4
+	for stage in ingress egress; do
+		eventually all_stand_by || return 1
+		waits=$(pgrep -x "$stage\*" -P "$(build/hold --supervisor -i "$instance")")
+		strace -qq -e signal=none -e trace=openat,recvmmsg,sendmmsg -o "$work/calls" -p "$waits" &
+		traces=$!
+		eventually is_traced "$waits" && kill -9 "$(pid_of $stage)" && eventually grep -q 'mmsg(' "$work/calls" || return 1
+		kill "$traces"
+		wait "$traces" || true
+		head -n 1 "$work/calls" | tee "$work/first"
+		grep -q 'mmsg(' "$work/first" || return 1
+	done
+	eventually ready && load_is_whole
+}
+
+is_traced() { # PID
+	grep -q '^TracerPid:[[:blank:]]*[1-9]' "/proc/$1/status"
+}
+
 adopt_under_load() {
 	load_start 2
 	orphan "$instance"
@@ -228,6 +248,12 @@ check "restarting each stage under load loses nothing" restart_under_load
 check "kill -9 of stages under load loses nothing" kill_under_load
 check "a stand-by takes over from each stage that is killed" a_standby_takes_over
 check "supervisor and holder replace each other under load, and nothing is lost" replaced_under_load
+if command -v strace >/dev/null; then
+	check "a stand-by that gets its turn passes packets on before it opens a file" no_file_comes_first
+else
+	skipped=$((skipped + 1))
+	echo "skip a stand-by that gets its turn passes packets on before it opens a file: strace is missing"
+fi
 check "killed in the same moment, without or with the stages, they are replaced by a stand-by, and nothing is lost" rescued_under_load
 check "with both killed a launch adopts, and nothing is lost" adopt_under_load
 check "the account is balanced" is_balanced

@@ -67,6 +67,16 @@ is_in_force() {
 	[ "$(grep -c ': reloaded ' "$log")" -ge 3 ]
 }
 
+strays_are_told() { # of a class without a rule whose sizes another one names, before they are sent; and of one behind another
+	write_conf 127.0.0.1 'size <= 100' 'dscp cs3'
+	"$ONTIME_BUILD/load" -c "$work/conf" --send-only --rate rest=1000 --size 24-176 --sources 2 --seconds 0.1 >"$work/load" 2>&1 || true
+	grep -E 'class rest: of 1,000 datagrams as they are made here 2[0-9][0-9] are class voice.s by its rule \(match = size <= 100\)' "$work/load" || return 1
+	"$ONTIME_BUILD/load" -c "$work/conf" --send-only --rate signal=1000 --size 1-100 --seconds 0.1 >"$work/load" 2>&1 || true
+	grep 'class signal: of 1,000 datagrams as they are made here 1,000 are class voice.s by its rule' "$work/load" || return 1
+	"$ONTIME_BUILD/load" -c "$work/conf" --send-only --rate rest=1000,signal=1000 --size 101-200 --seconds 0.1 >"$work/load" 2>&1 || true
+	! grep 'as they are made here' "$work/load"
+}
+
 load_all() { # SECONDS
 	"$ONTIME_BUILD/load" -c "$work/conf" --rate 6000 --seconds "$1" >"$work/load" 2>&1
 }
@@ -134,5 +144,6 @@ else
 	skipped=$((skipped + 1))
 	echo "skip the recipe for one port: ffmpeg is missing: run/deps.sh test installs it"
 fi
+check_here "load says which of its own datagrams another class gets" strays_are_told
 check "load says which rule it cannot make datagrams for" load_says_what_it_cannot_make
 verdict port
