@@ -48,7 +48,17 @@ storm() { # DELAY-US OPTION-OF-ASK...: to $work/asked and $work/killed
 	wait "$server" || true
 	server=
 	cat "$work/asked" "$work/killed" "$work/echo"
-	[ "$right" = 0 ] && ! grep -q 'no stage to kill' "$work/asked" && sed 's/^/     /' "$work/asked" >>"$work/figures"
+	sed 's/^/     /' "$work/asked" >>"$work/figures"
+	[ "$right" = 0 ] && ! grep -q 'no stage to kill' "$work/asked"
+}
+
+none_is_lost() {
+	cat "$work/asked" "$work/echo"
+	grep -q ', lost 0,' "$work/asked"
+}
+
+was_held_back() { # the machine, for as long as a session lives: an answer may then come when its session has ended
+	awk '/kept/ {kept = $(NF - 1)} /^sent/ {kept = $NF} kept > 300000 {found = 1} END {exit !found}' "$work/asked" "$work/echo"
 }
 
 many_sessions() { # opened: a port each
@@ -89,10 +99,17 @@ idle_unanswered = 400ms
 [class game-back]
 END
 run/launch.sh -c "$work/conf" >"$work/launched" 2>&1 || cat "$work/launched"
-check_here "no answer reaches a wrong client, is lost, comes twice or out of order" storm 0
+check_here "no answer reaches a wrong client, comes twice or out of order" storm 0 --losses
+if none_is_lost >/dev/null || ! was_held_back; then
+	check "none is lost" none_is_lost
+	check "the account has no drop, in either direction" nothing_is_dropped
+else
+	skipped=$((skipped + 2))
+	echo "skip none is lost: the machine held answers back for longer than a session lives"
+	sed 's/^/     /' "$work/asked" "$work/echo"
+fi
 check_here "sessions were opened by the dozen a second" many_sessions
 check_here "each stage was killed often enough" each_stage_was_killed
-check_here "the account has no drop, in either direction" nothing_is_dropped
 check_here "likewise when answers come as their sessions end, but those that come too late are lost" storm 395000 --losses
 check_here "the account balances" eventually is_balanced
 check "a stop is clean" run/stop.sh -i "$instance"
