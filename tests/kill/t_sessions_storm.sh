@@ -1,6 +1,6 @@
 #!/bin/sh
 # t_sessions_storm.sh [SECONDS [SEED]] - a stage is killed every 50 ms while clients with ever new ports share 40 sessions that end after
-# 400 ms: no answer reaches a wrong client, none is lost, comes twice or out of order. 20 s each way by default; by hand 340 for 10,000 sessions.
+# IDLE_MS (400): no answer reaches a wrong client, none is lost, comes twice or out of order. 20 s each way by default; by hand 340 for 10,000 sessions.
 set -eu
 cd "$(dirname "$0")/../.."
 if [ -z "${ONTIME_WORLD:-}" ]; then
@@ -14,6 +14,7 @@ fi
 . tests/harness/check.sh
 seconds=${1:-20}
 seed=${2:-1}
+idle_ms=${IDLE_MS:-400}
 work=$(mktemp -d)
 ONTIME_RUN_DIR=$work/run
 ONTIME_BUILD=$PWD/${ONTIME_BUILD:-build}
@@ -38,7 +39,7 @@ storm() { # DELAY-US OPTION-OF-ASK...: to $work/asked and $work/killed
 	"$ONTIME_BUILD/tests/echo" 127.0.0.1:8888 --delay "$delay_us" >"$work/echo" &
 	server=$!
 	eventually grep -q ready "$work/echo"
-	"$ONTIME_BUILD/tests/ask" 127.0.0.1:7777 --clients 39 --from 127.1.0.0/13 --rate 20000 --size 200 --churn 60 --rest 700 --timeout 3000 \
+	"$ONTIME_BUILD/tests/ask" 127.0.0.1:7777 --clients 39 --from 127.1.0.0/13 --rate 20000 --size 200 --churn 60 --rest $((idle_ms + 300)) --timeout 3000 \
 		--seconds "$seconds" --seed "$seed" "$@" >"$work/asked" &
 	asker=$!
 	build/tests/kill_stages -i "$instance" --only stages --kills $((seconds * 20)) --rate 20 --seed "$seed" >"$work/killed" ||
@@ -58,11 +59,11 @@ none_is_lost() {
 }
 
 was_held_back() { # the machine, for as long as a session lives: an answer may then come when its session has ended
-	awk '/kept/ {kept = $(NF - 1)} /^sent/ {kept = $NF} kept > 300000 {found = 1} END {exit !found}' "$work/asked" "$work/echo"
+	awk -v most=$((idle_ms * 750)) '/kept/ {kept = $(NF - 1)} /^sent/ {kept = $NF} kept > most {found = 1} END {exit !found}' "$work/asked" "$work/echo"
 }
 
 many_sessions() { # opened: a port each
-	[ "$(sed -n 's/.*; ports \([0-9]*\).*/\1/p' "$work/asked")" -gt $((seconds * 15)) ]
+	[ "$(sed -n 's/.*; ports \([0-9]*\).*/\1/p' "$work/asked")" -gt $((seconds * 6000 / idle_ms)) ]
 }
 
 each_stage_was_killed() {
@@ -94,8 +95,8 @@ send = 127.0.0.1:8888
 replies = game-back
 sessions = 40
 sessions_per_source = 40
-idle = 400ms
-idle_unanswered = 400ms
+idle = ${idle_ms}ms
+idle_unanswered = ${idle_ms}ms
 [class game-back]
 END
 run/launch.sh -c "$work/conf" >"$work/launched" 2>&1 || cat "$work/launched"
@@ -110,7 +111,7 @@ else
 fi
 check_here "sessions were opened by the dozen a second" many_sessions
 check_here "each stage was killed often enough" each_stage_was_killed
-check_here "likewise when answers come as their sessions end, but those that come too late are lost" storm 395000 --losses
+check_here "likewise when answers come as their sessions end, but those that come too late are lost" storm $(((idle_ms - 5) * 1000)) --losses
 check_here "the account balances" eventually is_balanced
 check "a stop is clean" run/stop.sh -i "$instance"
 cat "$work/figures"
