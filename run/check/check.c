@@ -17,6 +17,7 @@
 #include "feasible.h"
 #include "measure.h"
 #include "relay.h"
+#include "room.h"
 #include "clock.h"
 #include "config/lookup.h"
 #include "config/table.h"
@@ -316,5 +317,9 @@ int main(int argc, char **argv)
 	}
 	take_from_config(&c, classes);
 	status = look_at_instance(&c, o.seconds, classes, &cost);
-	return status ? status : decide(&c, classes, &cost, o.counterexample);
+	if (!status)
+		status = decide(&c, classes, &cost, o.counterexample);
+	if (!o.counterexample && !room_print(&c) && status == 0)
+		status = EXIT_INFEASIBLE;
+	return status;
 }
