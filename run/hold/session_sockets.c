@@ -15,6 +15,15 @@
 #endif
 #define SPARE_FDS 64 /* for what a stage opens beside */
 
+static uint32_t count_sessions(const struct header *h)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < h->n_classes; i++)
+		n += h->classes[i].n_sessions;
+	return n;
+}
+
 uint32_t sockets_expected(const struct header *h)
 {
 	uint32_t n = h->n_sockets + N_UNCOUNTED;
@@ -25,7 +34,7 @@ uint32_t sockets_expected(const struct header *h)
 }
 
 /* Each process of the instance has them all open. */
-static int raise_limit(uint32_t n)
+static int raise_limit(uint32_t n, uint32_t n_sessions)
 {
 	struct rlimit limit;
 
@@ -34,7 +43,7 @@ static int raise_limit(uint32_t n)
 	if (limit.rlim_max < n) {
 		log_error("%u sessions take %u open files, and %llu are allowed: raise the limit (ulimit -Hn, or "
 			  "LimitNOFILE= of the unit), or lower `sessions`",
-			  n - SPARE_FDS, n, (unsigned long long)limit.rlim_max);
+			  n_sessions, n, (unsigned long long)limit.rlim_max);
 		return EXIT_TEMPORARY;
 	}
 	limit.rlim_cur = n;
@@ -110,7 +119,8 @@ static int open_class(struct sockets *s, const struct config *c, const struct se
 int sockets_open_sessions(struct sockets *s, const struct config *c, const struct segment *seg, struct kept *kept)
 {
 	uint32_t n = sockets_expected(&seg->header);
-	int status = n > seg->header.n_sockets + N_UNCOUNTED ? raise_limit(2 * LISTEN_FIRST_FD + n + SPARE_FDS) : 0;
+	uint32_t n_sessions = count_sessions(&seg->header);
+	int status = n_sessions ? raise_limit(2 * LISTEN_FIRST_FD + n + SPARE_FDS, n_sessions) : 0;
 
 	for (uint32_t class = 0; !status && class < c->n_classes; class++)
 		if (seg->views[class].n_sessions)
