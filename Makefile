@@ -40,7 +40,7 @@ folders = $(patsubst $(1)/%/,%,$(wildcard $(1)/*/))
 with_program = $(foreach d,$(filter-out $(2),$(call folders,$(1))),$(if $(wildcard $(1)/$(d)/$(d).c),$(d)))
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 STAGES := ingress edf egress
-SOCKETS := run/hold/sockets.c run/hold/session_sockets.c run/hold/hand_on.c run/hold/kept.c
+SOCKETS := run/hold/sockets.c run/hold/session_sockets.c run/hold/hand_on.c run/hold/kept.c run/hold/kept_sessions.c run/hold/bundle.c
 STAGE_PARTS := $(filter-out %/main.c,$(wildcard $(STAGES:%=%/*.c)))
 RUN_PROGRAMS := $(call with_program,run)
 TEST_LIBRARIES := harness mortal plugins

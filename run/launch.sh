@@ -188,7 +188,7 @@ dash="$(typed dash)$in                 http://127.0.0.1:9999/: the same in a bro
 			gsub(/[][]/, "", a)
 			return a " " port
 		}
-		NR == 1 {for (i = 2; $i !~ /->$/; i++); print "try:  nc -u -l " at($(i + 1)) " &  echo hello | nc -u -w1 " at($2)}'
+		/->/ && !n++ {for (i = 2; $i !~ /->$/; i++); print "try:  nc -u -l " at($(i + 1)) " &  echo hello | nc -u -w1 " at($2)}'
 	[ -n "$installed" ] || [ "$(pwd -P)" = "$(realpath "$ontime")" ] || printf '  in %s:\n' "$ontime"
 	cat <<END
       $(typed stat)$in                 live: what came, went, was late or dropped, and why (--once: a table)

@@ -290,6 +290,11 @@ int segment_observe(struct segment *seg, const char *instance, char why[WHY_BYTE
 	return open_and_map(seg, instance, 0, -1, why);
 }
 
+int segment_observe_handed(struct segment *seg, int fd, const char *instance, char why[WHY_BYTES])
+{
+	return open_and_map(seg, instance, 0, fd, why);
+}
+
 int segment_is_mine(const struct segment *seg)
 {
 	struct stat st;

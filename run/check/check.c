@@ -18,6 +18,7 @@
 #include "measure.h"
 #include "ports.h"
 #include "relay.h"
+#include "room.h"
 #include "clock.h"
 #include "config/lookup.h"
 #include "config/table.h"
@@ -319,5 +320,9 @@ int main(int argc, char **argv)
 	if (!o.counterexample)
 		ports_print(&c);
 	status = look_at_instance(&c, o.seconds, classes, &cost);
-	return status ? status : decide(&c, classes, &cost, o.counterexample);
+	if (!status)
+		status = decide(&c, classes, &cost, o.counterexample);
+	if (!o.counterexample && !room_print(&c) && status == 0)
+		status = EXIT_INFEASIBLE;
+	return status;
 }

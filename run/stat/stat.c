@@ -16,6 +16,7 @@
 #include "look/in_force.h"
 #include "look/json.h"
 #include "live.h"
+#include "sessions.h"
 #include "stream.h"
 #include "table.h"
 #include "options/stat.h"
@@ -28,7 +29,7 @@ struct stat_options {
 	char instance[INSTANCE_NAME_BYTES];
 	const char *record; /* NULL: no recording */
 	uint64_t interval_ns; /* 0: not given */
-	int once, json;
+	int once, json, sessions;
 };
 
 /* -1: go on, else the exit status. */
@@ -37,8 +38,9 @@ static int parse(struct stat_options *o, int argc, char **argv)
 	const char *instance = NULL, *file = NULL;
 	double seconds = 0;
 	void *const places[N_COMMAND_OPTIONS] = {
-		[OPTION_INSTANCE] = &instance, [OPTION_CONFIG] = &file,	     [OPTION_ONCE] = &o->once,
-		[OPTION_JSON] = &o->json,      [OPTION_INTERVAL] = &seconds, [OPTION_RECORD] = &o->record,
+		[OPTION_INSTANCE] = &instance,	  [OPTION_CONFIG] = &file,	[OPTION_ONCE] = &o->once,
+		[OPTION_JSON] = &o->json,	  [OPTION_INTERVAL] = &seconds, [OPTION_RECORD] = &o->record,
+		[OPTION_SESSIONS] = &o->sessions,
 	};
 	struct command_line line;
 	int status;
@@ -52,6 +54,12 @@ static int parse(struct stat_options *o, int argc, char **argv)
 		return COMMAND_USAGE;
 	if (o->record && (o->json || o->once))
 		log_error("--record with %s: one of them; see %s --help", o->json ? "--json" : "--once", command.name);
+	else if (o->sessions && (o->record || o->once || o->interval_ns))
+		log_error("--sessions with %s: it is one look of its own; see %s --help",
+			  o->record ? "--record"
+			  : o->once ? "--once"
+				    : "--interval",
+			  command.name);
 	else if (o->once && o->interval_ns)
 		log_error("--once with --interval: one look has no interval; see %s --help", command.name);
 	else
@@ -110,6 +118,12 @@ static int show(const char *instance, int json)
 	return health.n_causes ? EXIT_NOT_WELL : 0;
 }
 
+static int show_sessions(const struct stat_options *o)
+{
+	signal(SIGPIPE, SIG_IGN);
+	return stat_sessions(stdout, o->instance, o->json) ? EXIT_CANNOT : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct stat_options o;
@@ -119,6 +133,8 @@ int main(int argc, char **argv)
 	status = parse(&o, argc, argv);
 	if (status >= 0)
 		return status;
+	if (o.sessions)
+		return show_sessions(&o);
 	if (o.record || (o.json && o.interval_ns && !o.once)) {
 		struct recorder s = { o.instance, o.record, o.interval_ns ? o.interval_ns : NS_PER_S, !o.record };
 

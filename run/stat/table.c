@@ -13,6 +13,12 @@ static void print_reasons(FILE *out, const struct account *a, const char *class)
 		if (a->send_errno_pkts[i])
 			fprintf(out, "  %-12s   send_error %s: %llu\n", class, send_errno_name(a, i, text),
 				(unsigned long long)a->send_errno_pkts[i]);
+	if (a->sessions)
+		fprintf(out, "  %-12s sessions: %llu open, of %llu\n", class, (unsigned long long)a->sessions_open,
+			(unsigned long long)a->sessions);
+	if (a->unexpected_reply_pkts)
+		fprintf(out, "  %-12s unexpected replies, dropped: %llu\n", class,
+			(unsigned long long)a->unexpected_reply_pkts);
 	if (a->send_waits)
 		fprintf(out, "  %-12s waits for room to send: %llu\n", class, (unsigned long long)a->send_waits);
 	if (a->refused_events)

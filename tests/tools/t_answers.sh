@@ -92,6 +92,43 @@ a_table_says_what_its_times_are() {
 	grep -q '^reply  *[1-9]' "$work/table" && grep -q '^note: class reply: the answers to class ask; their times are of the round trip' "$work/table"
 }
 
+# A line for each sender that has a session, with the port that the kernel says its socket has.
+sessions_are_listed() {
+	relaunch && "$build/stat" -i "$instance" --sessions | grep -qx 'ask, replies as reply: 0 open, 0 closing, 64 free, of 64' || return 1
+	load 0 --rate ask=1000 --seconds 1 --sources 9 || return 1
+	"$build/stat" -i "$instance" --sessions >"$work/table" && "$build/stat" -i "$instance" --sessions --json >"$work/json" || return 1
+	cat "$work/table" "$work/json"
+	found '.classes | length == 1' && found '.classes[0] | .class == "ask" and .replies == "reply" and .open == 9 and .closing == 0 and
+		.free == 55 and .of == 64 and (.sessions | length == 9 and all(.[]; .state == "answered" and .about_forth >= 100 and .about_back >= 100 and
+		.idle_ns < 60000000000)) and all(.sessions[]; .wrote_to == "127.0.0.1:'"$port"'" and .destination == "127.0.0.1:'"$((port + 1))"'")' || return 1
+	[ "$(grep -c "^ask .* 127.0.0.1:$port .* 127.0.0.1:$((port + 1)) .* answered\$" "$work/table")" = 9 ] || return 1
+	jq -r '.classes[0].sessions[].port' "$work/json" | sort >"$work/ports"
+	ss -Hun state established "dport = :$((port + 1))" | awk '{sub(/.*:/, "", $3); print $3}' | sort >"$work/kernel"
+	[ "$(comm -12 "$work/ports" "$work/kernel" | wc -l)" = 9 ] &&
+		"$build/stat" -i "$instance" --once | grep -q '^  ask *sessions: 9 open, of 64$' &&
+		"$build/stat" -i "$instance" --json | jq -e '.classes[0] | .sessions_open == 9 and .sessions == 64' >/dev/null &&
+		fails_with 2 '--sessions with --once' "$build/stat" -i "$instance" --sessions --once
+}
+
+# Others make and end sessions meanwhile: each look is whole.
+looks_are_whole_while_senders_change() {
+	relaunch --ask.idle=100ms --ask.idle_unanswered=100ms || return 1
+	for _ in 1 2 3 4 5 6 7 8; do
+		"$build/load" -c "$conf" --rate ask=2000 --seconds 0.2 --sources 20 --json >/dev/null 2>&1 || true
+	done &
+	changing=$!
+	n=0
+	while kill -0 "$changing" 2>/dev/null; do
+		"$build/stat" -i "$instance" --sessions --json >"$work/json" || return 1
+		found '.classes[0] | .open + .closing + .free == .of and (.sessions | length) == .open + .closing and
+			all(.sessions[]; .sender | test("^127.0.0.1:[1-9]"))' || return 1
+		n=$((n + 1))
+	done
+	wait "$changing"
+	echo "$n looks"
+	[ "$n" -gt 20 ]
+}
+
 halves_answer_too() {
 	"$build/load" -c "$conf" --json --sink-only --seconds 3 >"$work/sink" &
 	loader=$!
@@ -125,6 +162,8 @@ check "also while each stage is killed" answers_outlive_stages
 check "an answer that the relay dropped has its name" lost_answers_have_names
 check "so has a datagram that found no session" no_session_has_its_name
 check "the table says that its times are of round trips" a_table_says_what_its_times_are
+check "each session is listed, with its sender and its port" sessions_are_listed
+check "a list is whole while senders come and go" looks_are_whole_while_senders_change
 check "a sink alone answers too" halves_answer_too
 check "nothing but an answer is sent as a reply; a trace may have some for simulate" other_than_replies_is_refused
 verdict t_answers

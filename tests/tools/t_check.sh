@@ -44,6 +44,17 @@ values_are_exact() {
 		says 2 'not below the budget' --high.margin=1ms
 }
 
+sessions_cost_files_and_ports() {
+	printf '[class ask]\nlisten = 127.0.0.1:1001\nsend = 127.0.0.1:1002\nreplies = answer\nsessions = 300\nexpected_pps = 10\n[class answer]\n' >"$work/both.conf"
+	says 0 '^class ask, replies as answer: 300 sessions, each with a socket and a local port; ports [0-9]*-[0-9]* (net.ipv4.ip_local_port_range)' \
+		-c "$work/both.conf" && says 0 'class answer has no expected_pps: its replies are not in the load' -c "$work/both.conf" &&
+		says 0 '^answer: 20/s in bursts of 1 fit' -c "$work/both.conf" --answer.expected_pps=20 &&
+		says 0 '^open files: about 428 in each process' -c "$work/both.conf" &&
+		says 2 '100 ports for 300 sessions' -c "$work/both.conf" --ask.via_ports=40000-40099 || return 1
+	prlimit --nofile=400:400 "$build/check" -c "$work/both.conf" >"$work/said" && return 1 || [ $? = 3 ] &&
+		grep -q '^too few open files: about 428 .*, and 400 are allowed here' "$work/said"
+}
+
 plugin_is_there() { # a relative one counts from where the stages will run, wherever this is called
 	top=$PWD
 	fails_with 2 'the plugin cannot be opened: No such file or directory; build it' "$build/check" --work=plugin:/nonexistent.so &&
@@ -182,6 +193,7 @@ check "the answers are right" answers_are_right
 check "bad input is one line and its status" bad_input_is_one_line
 check "all errors of a config are told" all_errors_are_told
 check "values are exact" values_are_exact
+check "what sessions take is said: files, ports, the load of the way back" sessions_cost_files_and_ports
 check "a plugin must be there" plugin_is_there
 check "host names are resolved, and a loop through one is found" names_are_resolved
 check "a full output is one line and status 1" full_output_is_told
