@@ -13,7 +13,9 @@
 #define CLOSING_LOOKS 8 /* of those that wait to be freed, in one call */
 #define IDLE_ENDS 16 /* sessions ended in one call */
 #define CLOSING_NS (10 * NS_PER_MS) /* between two looks at what could not be freed yet */
-#define MOST_STRAYS 4096 /* taken out of a socket that should be empty */
+#define MOST_ERRORS 16 /* taken out of a socket in a row: one is stored, and more may come as fast */
+#define PORT_REST_NS (60 * NS_PER_S) /* as long as TCP's TIME_WAIT */
+#define PORT_TRIES 8
 
 static uint64_t count_of(uint64_t word)
 {
@@ -39,17 +41,21 @@ static int has_input(int fd)
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
 }
 
-/* What lies in the socket of a session that is nobody's is for nobody. */
+/* What lies in the socket of a session that is nobody's is for nobody; an error stands before the datagrams. */
 static void drop_strays(struct sessions *x, int fd)
 {
 	struct lane *lane = x->stage->seg.views[x->forth].lane;
 	uint64_t n = 0;
 	char byte;
 
-	if (mutant_is("no-drain"))
-		return;
-	while (n < MOST_STRAYS && recv(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_TRUNC) >= 0)
-		n++;
+	for (int errors = 0; errors < MOST_ERRORS;) {
+		if (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_TRUNC) >= 0)
+			n++;
+		else if (errno == EAGAIN)
+			break;
+		else
+			errors++;
+	}
 	if (n) /* relaxed: for observers */
 		atomic_fetch_add_explicit(&lane->stray_pkts, n, memory_order_relaxed);
 }
@@ -64,14 +70,52 @@ static uint32_t destination_of(const struct sessions *x, const struct session_ke
 	return (hash >> 16 ^ hash) % x->stage->config.classes[x->forth].n_dests;
 }
 
-/* Without a way now it stays unconnected: egress connects it when there is one, and counts until then. */
+in_port_t sessions_port(int fd)
+{
+	struct sockaddr_in6 at = { 0 };
+	socklen_t len = sizeof(at);
+
+	return getsockname(fd, (struct sockaddr *)&at, &len) < 0 ? 0 : at.sin6_port; /* at the same place in IPv4 */
+}
+
+/*
+ * Without a way now it stays unconnected, and without a port, which would take datagrams from anybody: egress connects
+ * it when there is a way, and counts until then.
+ */
 static void connect_socket(const struct sessions *x, int fd, uint32_t destination)
 {
 	const struct address *to = &x->stage->config.classes[x->forth].dests[destination];
 	struct sockaddr_storage at;
 
-	if (address_resolve(to, &at) == 0)
-		connect(fd, (const struct sockaddr *)&at, to->len);
+	if (address_resolve(to, &at) == 0 && connect(fd, (const struct sockaddr *)&at, to->len) < 0)
+		sessions_give_up_port(fd);
+}
+
+/* The kernel chooses a port at random. An answer that is under way to a port must find nobody there. */
+static void connect_by_rested_port(struct sessions *x, uint32_t k, uint64_t now)
+{
+	int fd = x->first_fd + (int)k;
+
+	for (int tries = 0;; tries++) {
+		uint64_t at_ns;
+
+		connect_socket(x, fd, x->all[k].destination);
+		x->all[k].port = sessions_port(fd);
+		at_ns = x->given_up_at_ns[x->all[k].port];
+		if (at_ns == 0 || now >= at_ns + PORT_REST_NS || tries == PORT_TRIES)
+			return;
+		sessions_give_up_port(fd);
+	}
+}
+
+/* Egress may have connected the socket again since it was made: its port is what the kernel says. */
+static void give_up(struct sessions *x, uint32_t k, uint64_t now)
+{
+	in_port_t port = sessions_port(x->first_fd + (int)k);
+
+	if (port)
+		x->given_up_at_ns[port] = now;
+	sessions_give_up_port(x->first_fd + (int)k);
 }
 
 static int make(struct sessions *x, const struct session_key *key, const struct sender_address *from, uint64_t now)
@@ -82,8 +126,7 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	if (k < 0 || session_index_count(&x->index, key) >= x->stage->config.classes[x->forth].sessions_per_source)
 		return -1;
 	s = &x->all[k];
-	sessions_give_up_port(x->first_fd + k);
-	drop_strays(x, x->first_fd + k);
+	sessions_give_up_port(x->first_fd + k); /* a predecessor may have died while it made one of it */
 	s->number++;
 	s->client = *from->from;
 	memcpy(s->local, from->local, sizeof(s->local));
@@ -98,7 +141,10 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	atomic_store_explicit(&s->forth_pkts, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->back_pkts, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->last_ns, now, memory_order_relaxed);
-	connect_socket(x, x->first_fd + k, s->destination);
+	connect_by_rested_port(x, (uint32_t)k, now);
+	/* The kernel binds a socket before it connects it, and by then nothing has left that could be answered. */
+	if (!mutant_is("no-drain"))
+		drop_strays(x, x->first_fd + k);
 	x->drained_at_ns[k] = now;
 	set_state(s, SESSION_OPEN);
 	session_index_open(&x->index, (uint32_t)k, key, 0, now);
@@ -124,14 +170,16 @@ static void touch(struct sessions *x, uint32_t k, uint64_t now)
 
 void sessions_note_forth(struct sessions *x, uint32_t k, uint64_t count, uint64_t now)
 {
-	x->all[k].last_forth = count;
+	if (!mutant_is("hint-after-commit"))
+		x->all[k].last_forth = count;
 	atomic_fetch_add_explicit(&x->all[k].forth_pkts, 1, memory_order_relaxed); /* relaxed: for observers */
 	touch(x, k, now);
 }
 
 void sessions_note_back(struct sessions *x, uint32_t k, uint64_t count, uint64_t now)
 {
-	x->all[k].last_back = count;
+	if (!mutant_is("hint-after-commit"))
+		x->all[k].last_back = count;
 	x->all[k].is_answered = 1;
 	atomic_fetch_add_explicit(&x->all[k].back_pkts, 1, memory_order_relaxed); /* relaxed: for observers */
 	touch(x, k, now);
@@ -159,7 +207,7 @@ int sessions_next(struct sessions *x)
 				return (int)k;
 			x->next_ready++;
 		}
-		x->next_ready = 0;
+		x->next_ready = x->has_more = 0;
 		x->n_ready = epoll_wait(x->poll_fd, x->ready, MOST_READY, 0);
 		if (x->n_ready <= 0) {
 			x->n_ready = 0;
@@ -168,10 +216,12 @@ int sessions_next(struct sessions *x)
 	}
 }
 
+/* One that has more is told of again, behind the others. */
 int sessions_read(struct sessions *x, int emptied)
 {
-	x->next_ready += emptied != 0;
-	return x->next_ready == x->n_ready && x->n_ready < MOST_READY;
+	x->next_ready++;
+	x->has_more |= !emptied;
+	return x->next_ready == x->n_ready && x->n_ready < MOST_READY && !x->has_more;
 }
 
 static int is_idle(const struct sessions *x, uint32_t k, enum session_list list, uint64_t now)
@@ -193,7 +243,7 @@ static void end(struct sessions *x, uint32_t k, uint64_t now)
 	}
 	set_state(s, SESSION_CLOSING);
 	session_index_close(&x->index, k);
-	sessions_give_up_port(x->first_fd + (int)k);
+	give_up(x, k, now);
 }
 
 static int may_be_freed(const struct sessions *x, uint32_t k)
@@ -202,20 +252,24 @@ static int may_be_freed(const struct sessions *x, uint32_t k)
 
 	if (mutant_is("free-early"))
 		return 1;
-	return !has_input(x->first_fd + (int)k) &&
-	       has_passed(lane_sent(x->stage->seg.views[x->forth].lane), s->last_forth) &&
-	       has_passed(lane_sent(x->stage->seg.views[x->back].lane), s->last_back);
+	return has_passed(lane_sent(x->stage->seg.views[x->forth].lane), s->last_forth) &&
+	       has_passed(lane_sent(x->stage->seg.views[x->back].lane), s->last_back) &&
+	       !has_input(x->first_fd + (int)k); /* a system call: last */
 }
 
+/* Each is looked at once at most: one that may not be freed goes behind the others. */
 static void free_closing(struct sessions *x, uint64_t now)
 {
+	int first_left = -1;
+
 	for (int i = 0; i < CLOSING_LOOKS; i++) {
 		int k = session_index_oldest(&x->index, LIST_CLOSING);
 
-		if (k < 0)
+		if (k < 0 || k == first_left)
 			return;
 		if (!may_be_freed(x, (uint32_t)k)) {
 			session_index_put(&x->index, (uint32_t)k, LIST_CLOSING);
+			first_left = first_left < 0 ? k : first_left;
 			continue;
 		}
 		x->all[k].freed_at_ns = now;

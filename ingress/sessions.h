@@ -8,7 +8,10 @@
  * Rules:   an answer never reaches another sender than the one that caused it. A session that has been idle gives up
  *          its port first; then what has come is read; only when both lanes have passed its packets, and its socket is
  *          empty, is it free. The next sender gets the one that has been free longest, with another port; what lies in
- *          its socket then is dropped and counted.
+ *          its socket before the first datagram has left is dropped and counted.
+ *          A port that a session gave up is nobody's for a minute, as far as there are others: an answer may still be
+ *          under way to it.
+ *          Sockets that have more than one batch are read in turn.
  * Crash:   a session is made for a datagram whose sender stands in the journal: a successor finds it, or makes it
  *          again. State is stored last. Where the newest packet of a session lies is stored before the packet is
  *          published: too far only means that it is freed later.
@@ -33,8 +36,10 @@ struct sessions {
 	int first_fd, poll_fd; /* the socket of session k is first_fd + k */
 	struct session_index index;
 	uint64_t *drained_at_ns; /* the socket was empty then */
+	uint64_t *given_up_at_ns; /* of each port: when a session gave it up; 0: none has */
 	struct epoll_event ready[MOST_READY];
 	int n_ready, next_ready;
+	int has_more; /* one of these was read, and had more than a batch */
 	uint32_t ask_at; /* whose socket is asked for its drops next */
 	int asks_tos; /* as the sockets were told last; -1: by the holder */
 };
@@ -57,6 +62,9 @@ static inline void sessions_give_up_port(int fd)
 
 	connect(fd, &none, sizeof(none));
 }
+
+/* sessions_port - the local port of a socket; 0: it has none. */
+in_port_t sessions_port(int fd);
 
 static inline uint32_t sessions_state(const struct session *s)
 {

@@ -46,6 +46,12 @@ static int compare_ages(const void *a, const void *b)
 	return x->ns < y->ns ? -1 : x->ns > y->ns;
 }
 
+static void note_given_up(struct sessions *x, const struct session *s, uint64_t at_ns)
+{
+	if (s->port)
+		x->given_up_at_ns[s->port] = at_ns;
+}
+
 /* As the segment says; oldest first, so that each list is in order. */
 static void load_one(struct sessions *x, uint32_t k)
 {
@@ -58,10 +64,12 @@ static void load_one(struct sessions *x, uint32_t k)
 				   atomic_load_explicit(&s->last_ns, memory_order_relaxed));
 		break;
 	case SESSION_CLOSING: /* the predecessor may have died before it gave up the port */
+		note_given_up(x, s, now_ns());
 		sessions_give_up_port(x->first_fd + (int)k);
 		session_index_put(&x->index, k, LIST_CLOSING);
 		break;
 	default:
+		note_given_up(x, s, s->freed_at_ns);
 		session_index_put(&x->index, k, LIST_FREE);
 	}
 }
@@ -118,9 +126,12 @@ int sessions_open(struct sessions *x, struct stage *s, uint32_t forth)
 		seed = now_ns();
 	err = session_index_init(&x->index, x->n, seed);
 	x->drained_at_ns = calloc(x->n, sizeof(*x->drained_at_ns));
-	if (!err && x->drained_at_ns)
+	x->given_up_at_ns = calloc(UINT16_MAX + 1, sizeof(*x->given_up_at_ns));
+	if (!x->drained_at_ns || !x->given_up_at_ns)
+		err = -ENOMEM;
+	if (!err)
 		err = load(x);
-	if (err || !x->drained_at_ns) {
+	if (err) {
 		log_error("%u sessions of class %s: %s", x->n, s->config.classes[forth].name, log_text_of(ENOMEM));
 		return EXIT_TEMPORARY;
 	}

@@ -170,7 +170,8 @@ struct session {
 	uint8_t listen, destination; /* which of the class's */
 	uint8_t is_answered; /* 1: there was a reply */
 	uint8_t is_v4_local; /* 1: local is 4 bytes long */
-	uint32_t spare;
+	in_port_t port; /* that its socket had last, as far as ingress knows; 0: none */
+	uint16_t spare;
 	_Atomic uint64_t last_ns; /* when its newest datagram was read, either way */
 	uint64_t last_forth, last_back; /* count of the lane behind its newest packet: 48 bits, as in a commit word */
 	uint64_t freed_at_ns; /* 0: it was never used */
