@@ -14,8 +14,8 @@
 #define IDLE_ENDS 16 /* sessions ended in one call */
 #define CLOSING_NS (10 * NS_PER_MS) /* between two looks at what could not be freed yet */
 #define MOST_ERRORS 16 /* taken out of a socket in a row: one is stored, and more may come as fast */
-#define PORT_REST_NS (60 * NS_PER_S) /* as long as TCP's TIME_WAIT */
-#define PORT_TRIES 8
+#define PORT_REST_S 60 /* as long as TCP's TIME_WAIT */
+#define PORT_TRIES 9
 
 static uint64_t count_of(uint64_t word)
 {
@@ -91,31 +91,42 @@ static void connect_socket(const struct sessions *x, int fd, uint32_t destinatio
 		sessions_give_up_port(fd);
 }
 
+static uint16_t second_of(uint64_t now)
+{
+	uint16_t second = (uint16_t)(now / NS_PER_S);
+
+	return second ? second : 1;
+}
+
+/* After 18 hours a second has the same number again: then a port rests for another minute. */
+static int is_resting(const struct sessions *x, in_port_t port, uint64_t now)
+{
+	uint16_t at = x->ports->given_up_s[port];
+
+	return at && (uint16_t)(second_of(now) - at) < PORT_REST_S;
+}
+
 /* The kernel chooses a port at random. An answer that is under way to a port must find nobody there. */
 static void connect_by_rested_port(struct sessions *x, uint32_t k, uint64_t now)
 {
 	int fd = x->first_fd + (int)k;
 
-	for (int tries = 0;; tries++) {
-		uint64_t at_ns;
-
-		connect_socket(x, fd, x->all[k].destination);
-		x->all[k].port = sessions_port(fd);
-		at_ns = x->given_up_at_ns[x->all[k].port];
-		if (at_ns == 0 || now >= at_ns + PORT_REST_NS || tries == PORT_TRIES)
-			return;
+	connect_socket(x, fd, x->all[k].destination);
+	for (int tries = 1; tries < PORT_TRIES && is_resting(x, sessions_port(fd), now); tries++) {
 		sessions_give_up_port(fd);
+		connect_socket(x, fd, x->all[k].destination);
 	}
 }
 
 /* Egress may have connected the socket again since it was made: its port is what the kernel says. */
-static void give_up(struct sessions *x, uint32_t k, uint64_t now)
+void sessions_give_up(struct sessions *x, uint32_t k, uint64_t now)
 {
-	in_port_t port = sessions_port(x->first_fd + (int)k);
+	int fd = x->first_fd + (int)k;
+	in_port_t port = sessions_port(fd);
 
 	if (port)
-		x->given_up_at_ns[port] = now;
-	sessions_give_up_port(x->first_fd + (int)k);
+		x->ports->given_up_s[port] = second_of(now);
+	sessions_give_up_port(fd);
 }
 
 static int make(struct sessions *x, const struct session_key *key, const struct sender_address *from, uint64_t now)
@@ -243,7 +254,7 @@ static void end(struct sessions *x, uint32_t k, uint64_t now)
 	}
 	set_state(s, SESSION_CLOSING);
 	session_index_close(&x->index, k);
-	give_up(x, k, now);
+	sessions_give_up(x, k, now);
 }
 
 static int may_be_freed(const struct sessions *x, uint32_t k)

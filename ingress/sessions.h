@@ -10,7 +10,7 @@
  *          empty, is it free. The next sender gets the one that has been free longest, with another port; what lies in
  *          its socket before the first datagram has left is dropped and counted.
  *          A port that a session gave up is nobody's for a minute, as far as there are others: an answer may still be
- *          under way to it.
+ *          under way to it. The segment remembers, since that is as likely when ingress has died.
  *          Sockets that have more than one batch are read in turn.
  * Crash:   a session is made for a datagram whose sender stands in the journal: a successor finds it, or makes it
  *          again. State is stored last. Where the newest packet of a session lies is stored before the packet is
@@ -36,7 +36,7 @@ struct sessions {
 	int first_fd, poll_fd; /* the socket of session k is first_fd + k */
 	struct session_index index;
 	uint64_t *drained_at_ns; /* the socket was empty then */
-	uint64_t *given_up_at_ns; /* of each port: when a session gave it up; 0: none has */
+	struct session_ports *ports;
 	struct epoll_event ready[MOST_READY];
 	int n_ready, next_ready;
 	int has_more; /* one of these was read, and had more than a batch */
@@ -62,6 +62,9 @@ static inline void sessions_give_up_port(int fd)
 
 	connect(fd, &none, sizeof(none));
 }
+
+/* sessions_give_up - a session's port is given up, and rests from now on. */
+void sessions_give_up(struct sessions *x, uint32_t k, uint64_t now);
 
 /* sessions_port - the local port of a socket; 0: it has none. */
 in_port_t sessions_port(int fd);

@@ -46,12 +46,6 @@ static int compare_ages(const void *a, const void *b)
 	return x->ns < y->ns ? -1 : x->ns > y->ns;
 }
 
-static void note_given_up(struct sessions *x, const struct session *s, uint64_t at_ns)
-{
-	if (s->port)
-		x->given_up_at_ns[s->port] = at_ns;
-}
-
 /* As the segment says; oldest first, so that each list is in order. */
 static void load_one(struct sessions *x, uint32_t k)
 {
@@ -64,12 +58,10 @@ static void load_one(struct sessions *x, uint32_t k)
 				   atomic_load_explicit(&s->last_ns, memory_order_relaxed));
 		break;
 	case SESSION_CLOSING: /* the predecessor may have died before it gave up the port */
-		note_given_up(x, s, now_ns());
-		sessions_give_up_port(x->first_fd + (int)k);
+		sessions_give_up(x, k, now_ns());
 		session_index_put(&x->index, k, LIST_CLOSING);
 		break;
 	default:
-		note_given_up(x, s, s->freed_at_ns);
 		session_index_put(&x->index, k, LIST_FREE);
 	}
 }
@@ -118,6 +110,7 @@ int sessions_open(struct sessions *x, struct stage *s, uint32_t forth)
 	x->back = (uint32_t)reply_back(&s->config, forth);
 	x->all = v->sessions;
 	x->n = v->n_sessions;
+	x->ports = v->ports;
 	x->asks_tos = -1;
 	status = find_sockets(x);
 	if (status)
@@ -126,8 +119,7 @@ int sessions_open(struct sessions *x, struct stage *s, uint32_t forth)
 		seed = now_ns();
 	err = session_index_init(&x->index, x->n, seed);
 	x->drained_at_ns = calloc(x->n, sizeof(*x->drained_at_ns));
-	x->given_up_at_ns = calloc(UINT16_MAX + 1, sizeof(*x->given_up_at_ns));
-	if (!x->drained_at_ns || !x->given_up_at_ns)
+	if (!x->drained_at_ns)
 		err = -ENOMEM;
 	if (!err)
 		err = load(x);

@@ -170,8 +170,7 @@ struct session {
 	uint8_t listen, destination; /* which of the class's */
 	uint8_t is_answered; /* 1: there was a reply */
 	uint8_t is_v4_local; /* 1: local is 4 bytes long */
-	in_port_t port; /* that its socket had last, as far as ingress knows; 0: none */
-	uint16_t spare;
+	uint32_t spare;
 	_Atomic uint64_t last_ns; /* when its newest datagram was read, either way */
 	uint64_t last_forth, last_back; /* count of the lane behind its newest packet: 48 bits, as in a commit word */
 	uint64_t freed_at_ns; /* 0: it was never used */
@@ -179,6 +178,20 @@ struct session {
 	_Atomic uint32_t forth_pkts, back_pkts; /* about: outside the account */
 	uint64_t cookie; /* SO_COOKIE of its socket; writer: hold */
 };
+
+/*
+ * When a session of the class gave up each local port: an answer may still be under way to it. One for each class with
+ * replies, behind its sessions. Writer: ingress.
+ */
+struct session_ports {
+	uint16_t given_up_s[UINT16_MAX + 1]; /* CLOCK_MONOTONIC in seconds, modulo 2^16, and never 0; 0: never */
+};
+
+/* layout_sessions_bytes - of n sessions and their ports. */
+static inline uint64_t layout_sessions_bytes(uint32_t n)
+{
+	return n ? sizeof(struct session) * n + sizeof(struct session_ports) : 0;
+}
 
 enum stage_state { STATE_ABSENT, STATE_STARTING, STATE_READY, STATE_STOPPED };
 

@@ -45,7 +45,7 @@ static uint64_t plan(struct header *h, const struct config *c)
 		e->sessions_offset = at = round_up(at + (uint64_t)stride * e->slots, PAGE);
 		e->n_sessions = reply_sessions(c, i);
 		e->forth = (uint32_t)(reply_forth(c, i) + 1);
-		at = round_up(at + sizeof(struct session) * e->n_sessions, PAGE);
+		at = round_up(at + layout_sessions_bytes(e->n_sessions), PAGE);
 	}
 	return at;
 }
@@ -66,6 +66,9 @@ static void make_views(struct segment *seg)
 			.departures = (struct departure *)(base + e->departures_offset),
 			.sessions = (struct session *)(base + e->sessions_offset),
 			.payload = (uint8_t *)(base + e->payload_offset),
+			.ports = e->n_sessions ? (struct session_ports *)(base + e->sessions_offset +
+									  sizeof(struct session) * e->n_sessions)
+					       : NULL,
 			.n_sessions = e->n_sessions,
 			.slots = e->slots,
 			.mask = e->slots - 1,

@@ -1,6 +1,6 @@
 /*
- * sessions.c - kill -9 the three stages, a thousand times, while clients come and go over a small pool of sessions: each
- * request reaches the destination once, in order, each reply the client that caused it, and none another one.
+ * sessions.c - kill -9 the three stages, a thousand times, while clients come and go over a small pool of sessions:
+ * each request reaches the destination once, in order, each reply the client that caused it, and none another one.
  *
  * As storm.c, with real processes and sockets. A client asks some times, with a few requests under way, and makes room
  * for another one. One request in some is answered late, most of them when their session has ended: that reply may
@@ -300,8 +300,7 @@ static void strike_until(uint64_t most)
 {
 	while (kills < most && !interrupted) {
 		/* One time in four the successor has 0 to 2 ms: it dies while it attaches or recovers. */
-		usleep((useconds_t)(random_next(&moments) %
-				    (random_next(&moments) % 4 ? 2 * MEAN_GAP_US : 2000)));
+		usleep((useconds_t)(random_next(&moments) % (random_next(&moments) % 4 ? 2 * MEAN_GAP_US : 2000)));
 		strike();
 	}
 }
@@ -379,8 +378,10 @@ static uint64_t judge(void)
 	broken += none != no_session;
 	broken += forth.unbalanced_pkts || back.unbalanced_pkts || forth.held_pkts || back.held_pkts;
 	broken += forth.sent_pkts != served || forth.sent_pkts + no_session != requests || back.sent_pkts != replies;
-	printf("  %u clients over 40 sessions: %llu requests, %llu at the destination, %llu replies (%llu of them late)\n"
-	       "  lost %llu  to another client %llu  twice, out of order or else wrong %llu  without a session %llu, counted "
+	printf("  %u clients over 40 sessions: %llu requests, %llu at the destination, %llu replies (%llu of them "
+	       "late)\n"
+	       "  lost %llu  to another client %llu  twice, out of order or else wrong %llu  without a session %llu, "
+	       "counted "
 	       "%llu  strays %llu  excused %llu\n",
 	       n_ids, (unsigned long long)requests, (unsigned long long)served, (unsigned long long)replies,
 	       (unsigned long long)late_replies, (unsigned long long)lost, (unsigned long long)strange,
