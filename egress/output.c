@@ -123,9 +123,15 @@ static int aim_own(struct output *o)
 
 static int connect_to(struct output *o, const struct sockaddr_storage *to)
 {
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	int err = aim_own(o);
 
-	return !err && connect(o->fd, (const struct sockaddr *)to, o->to->len) < 0 ? -errno : err;
+	if (!err && connect(o->fd, (const struct sockaddr *)to, o->to->len) < 0)
+		err = -errno;
+	/* with a port, and without a peer, it would take anybody's datagrams as replies */
+	if (err && o->session_number)
+		connect(o->fd, &none, sizeof(none));
+	return err;
 }
 
 /* In place, and on the same port if possible, because a peer may know us by it. */
