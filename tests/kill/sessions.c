@@ -334,7 +334,7 @@ static void set_up(void)
 	close(fd);
 	if (config_load(&config, file, 0, NULL, why, sizeof(why)) || sockets_open(&sockets, &config) ||
 	    segment_create(&seg, &config, sockets.cookies, sockets.n - sockets.n_uncounted, why) ||
-	    sockets_open_sessions(&sockets, &config, &seg)) {
+	    sockets_open_sessions(&sockets, &config, &seg, NULL)) {
 		log_error("set up: %s", why);
 		exit(1);
 	}
