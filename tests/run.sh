@@ -111,5 +111,5 @@ test_part pipeline 420 build/tests/pipeline
 test_part plugin 120 build/tests/plugin
 test_part "storm, UDP_SEGMENT on" 300 build/tests/storm --kills 1000 --seed 1 --gso on
 test_part "storm, UDP_SEGMENT off" 300 build/tests/storm --kills 500 --seed 2 --gso off
-test_part "storm of sessions" 120 build/tests/sessions
+test_part churn 120 build/tests/churn
 finish

@@ -35,6 +35,7 @@ done
 for rule in no-recovery zero-sentinel no-base; do
 	must_fail 'dead before store' "replies: $rule" env ONTIME_MUTANT="$rule" build/mutant/tests/replies
 done
+must_fail '^churn: 0 passed, 1 failed' "churn: no-recovery" env ONTIME_MUTANT=no-recovery build/tests/churn --stages build/mutant
 for rule in free-early hint-after-commit; do
 	must_fail 'hurry .*, .*: .* another client, dead before store' "replies: $rule" env ONTIME_MUTANT="$rule" build/mutant/tests/replies
 done
