@@ -263,7 +263,7 @@ static void ports(const struct search *s, uint32_t i)
 	const struct class_config *class = &s->c->classes[i];
 	uint32_t n = class->via_last_port - class->via_first_port + 1;
 
-	if (class->via_first_port && n < reply_sessions(s->c, i))
+	if (class->via_first_port && !class->via.bits && n < reply_sessions(s->c, i))
 		conflict(s, (int)i, "via_ports",
 			 "%" PRIu32 " ports for %" PRIu32 " sessions, each of which needs one; give more, or lower "
 			 "`sessions`",
@@ -275,13 +275,7 @@ static void sessions(const struct search *s)
 	uint32_t sum = 0;
 
 	for (uint32_t i = 0; i < s->c->n_classes; i++) {
-		const struct class_config *class = &s->c->classes[i];
-		uint32_t n_ports = class->via_last_port - class->via_first_port + 1;
-
 		sum += reply_sessions(s->c, i);
-		if (class->via_first_port && n_ports < reply_sessions(s->c, i))
-			conflict(s, (int)i, "via_ports", "%u ports for %u sessions, each of which takes one", n_ports,
-				 class->sessions);
 		if (sum > MAX_SESSIONS) {
 			conflict(s, (int)i, "sessions", "more than %d for all classes together", MAX_SESSIONS);
 			return;

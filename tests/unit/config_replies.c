@@ -92,7 +92,7 @@ static void there_is_a_port_for_each_session(void)
 
 static void sessions_of_all_classes_together_have_a_limit(void)
 {
-	static const char more[] = "[class c]\nlisten = 127.0.0.1:3\nsend = 127.0.0.1:4\nreplies = d\nsessions = %d\n"
+	static const char more[] = "[class c]\nlisten = 127.0.0.1:3\nsend = 127.0.0.1:4\nreplies = d\nsessions = %u\n"
 				   "[class d]\n";
 	char text[TEXT_BYTES];
 	size_t n;
