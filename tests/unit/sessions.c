@@ -335,6 +335,23 @@ static void a_session_whose_datagram_waits_for_egress_keeps_its_port(void)
 	close_world();
 }
 
+static void the_time_of_a_session_runs_from_when_its_datagram_left(void)
+{
+	struct lane_view *v;
+
+	open_world(1, "any");
+	v = &stage.seg.views[0];
+	CU_ASSERT_EQUAL(find(1, NS_PER_S), 0);
+	sessions_note_forth(&sessions, 0, 1, NS_PER_S);
+	v->departures[0].handed_at_ns = NS_PER_S + NS_PER_S / 2; /* half a second in the lane */
+	atomic_store_explicit(&v->lane->sent, 1ULL << COUNT_SHIFT, memory_order_relaxed);
+	sessions_end_idle(&sessions, 2 * NS_PER_S + NS_PER_MS);
+	CU_ASSERT_EQUAL(sessions_state(&v->sessions[0]), SESSION_OPEN);
+	sessions_end_idle(&sessions, 2 * NS_PER_S + NS_PER_S / 2);
+	CU_ASSERT_EQUAL(sessions_state(&v->sessions[0]), SESSION_CLOSING);
+	close_world();
+}
+
 static void a_successor_gives_up_what_was_being_ended_and_keeps_what_is_open(void)
 {
 	struct session *all;
@@ -395,5 +412,6 @@ SUITE(sessions, TEST(what_lay_in_the_socket_is_not_the_next_senders),
       TEST(a_port_that_was_given_up_rests), TEST(one_address_has_so_many_sessions_and_another_one_others),
       TEST(a_session_ends_when_it_was_idle_and_is_free_when_both_lanes_have_passed_its_packets),
       TEST(a_session_whose_datagram_waits_for_egress_keeps_its_port),
+      TEST(the_time_of_a_session_runs_from_when_its_datagram_left),
       TEST(a_successor_gives_up_what_was_being_ended_and_keeps_what_is_open),
       TEST(a_session_does_not_wait_for_a_datagram_that_did_not_fit))
