@@ -45,7 +45,7 @@ has_open() { # HOW MANY
 }
 
 nothing_is_left() {
-	! ls "/dev/shm/ontime.$instance."* "$ONTIME_RUN_DIR/$instance" 2>/dev/null | grep . && [ -z "$(processes_of "$ONTIME_RUN_DIR/$instance")" ]
+	[ -z "$(find /dev/shm "$ONTIME_RUN_DIR" -maxdepth 1 -name "*$instance" -o -maxdepth 1 -name "ontime.$instance.*")" ] && [ -z "$(processes_of "$ONTIME_RUN_DIR/$instance")" ]
 }
 
 launch_says_what_it_is() {
