@@ -5,6 +5,8 @@
 #include <netinet/udp.h>
 #include <string.h>
 
+#include "config/address.h"
+
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
 #endif
@@ -83,26 +85,52 @@ static void say_tos(struct batch *b, struct egress_journal *j)
 	say(b, j, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof(tos));
 }
 
-/* Who a message is for, and the address that it leaves from. */
-static void address_message(struct batch *b, struct egress_journal *j)
+static void say_source(struct batch *b, struct egress_journal *j, int is_v4, const uint8_t address[16])
 {
-	static const uint8_t unset[sizeof(b->session->local)];
-	const struct session *to = b->session;
 	struct in6_pktinfo v6 = { 0 };
 	struct in_pktinfo v4 = { 0 };
 
-	b->names[b->n_msgs - 1] = to->client;
-	j->msgs[b->n_msgs - 1].msg_hdr.msg_name = &b->names[b->n_msgs - 1];
-	j->msgs[b->n_msgs - 1].msg_hdr.msg_namelen =
-		to->client.sin6_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-	if (memcmp(to->local, unset, sizeof(unset)) == 0)
-		return;
-	memcpy(&v4.ipi_spec_dst, to->local, sizeof(v4.ipi_spec_dst));
-	memcpy(&v6.ipi6_addr, to->local, sizeof(v6.ipi6_addr));
-	if (to->is_v4_local)
+	memcpy(&v4.ipi_spec_dst, address, sizeof(v4.ipi_spec_dst));
+	memcpy(&v6.ipi6_addr, address, sizeof(v6.ipi6_addr));
+	if (is_v4)
 		say(b, j, SOL_IP, IP_PKTINFO, &v4, sizeof(v4));
 	else
 		say(b, j, SOL_IPV6, IPV6_PKTINFO, &v6, sizeof(v6));
+}
+
+static void say_destination(struct batch *b, struct egress_journal *j, const struct sockaddr_in6 *to)
+{
+	struct msghdr *m = &j->msgs[b->n_msgs - 1].msg_hdr;
+
+	b->names[b->n_msgs - 1] = *to;
+	m->msg_name = &b->names[b->n_msgs - 1];
+	m->msg_namelen = to->sin6_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+}
+
+/* To the client, from the address that it wrote to. */
+static void address_reply(struct batch *b, struct egress_journal *j)
+{
+	static const uint8_t unset[sizeof(b->session->local)];
+
+	say_destination(b, j, &b->session->client);
+	if (memcmp(b->session->local, unset, sizeof(unset)) != 0)
+		say_source(b, j, b->session->is_v4_local, b->session->local);
+}
+
+/* To the session's destination, from the session's address. */
+static void address_forth(struct batch *b, struct egress_journal *j, const struct way *w)
+{
+	uint32_t i = b->session->destination < w->via->n_dests ? b->session->destination : 0;
+	struct sockaddr_storage at;
+	struct sockaddr_in6 to;
+	uint8_t source[16];
+
+	if (address_resolve(&w->via->dests[i], &at))
+		at = w->via->dests[i].at; /* as it was last; the kernel says what is wrong */
+	memcpy(&to, &at, sizeof(to));
+	via_address(&w->via->via, w->n_sessions, (uint32_t)(b->session - w->sessions), b->session->number, source);
+	say_destination(b, j, &to);
+	say_source(b, j, !w->via->via.is_v6, source);
 }
 
 static void extend_run(struct batch *b, struct egress_journal *j, uint32_t len_bytes)
@@ -116,9 +144,11 @@ static void extend_run(struct batch *b, struct egress_journal *j, uint32_t len_b
 		b->run_len_bytes = 0; /* a shorter packet ends the run */
 }
 
-static void begin_message(struct batch *b, struct egress_journal *j, struct iovec *vector, uint32_t len_bytes,
+static void begin_message(struct batch *b, const struct sender *s, struct iovec *vector, uint32_t len_bytes,
 			  uint8_t tos, const struct session *session)
 {
+	struct egress_journal *j = s->journal;
+
 	if (b->n_msgs == 0)
 		b->first_len_bytes = len_bytes;
 	b->pkts[b->n_msgs] = 0;
@@ -128,8 +158,10 @@ static void begin_message(struct batch *b, struct egress_journal *j, struct iove
 	b->run_tos = tos;
 	b->control_bytes = 0;
 	b->session = session;
-	if (session)
-		address_message(b, j);
+	if (session && s->ways[b->class].via)
+		address_forth(b, j, &s->ways[b->class]);
+	else if (session)
+		address_reply(b, j);
 	if (tos != b->to->tos)
 		say_tos(b, j);
 }
@@ -140,7 +172,8 @@ static void add_packet(struct batch *b, struct sender *s, uint32_t index, uint64
 	const struct result *r = &v->results[index];
 	struct iovec *vector = &s->journal->vectors[b->n_pkts];
 	uint8_t tos = decide_tos(s, b->class, index, now);
-	const struct session *session = s->ways[b->class].forth ? sender_session(s, b->class, index) : NULL;
+	const struct way *w = &s->ways[b->class];
+	const struct session *session = w->forth || w->via ? sender_session(s, b->class, index) : NULL;
 
 	stage_check_length(s->stage, b->class, r->len_bytes);
 	v->departures[index].handed_at_ns = now;
@@ -149,7 +182,7 @@ static void add_packet(struct batch *b, struct sender *s, uint32_t index, uint64
 	if (joins_run(b, r->len_bytes, tos, session))
 		extend_run(b, s->journal, r->len_bytes);
 	else
-		begin_message(b, s->journal, vector, r->len_bytes, tos, session);
+		begin_message(b, s, vector, r->len_bytes, tos, session);
 	b->pkts[b->n_msgs - 1]++;
 	b->n_pkts++;
 	b->wire_bytes += r->len_bytes + b->to->overhead_bytes;

@@ -24,12 +24,12 @@ struct batch {
 	uint32_t scanned; /* slots judged: packets to send and dropped ones */
 	uint32_t run_len_bytes, run_total_bytes, run_pkts; /* of the last message, while it can take more */
 	uint8_t run_tos; /* of the last message */
-	const struct session *session; /* likewise: on the way back, whose it is; else NULL */
+	const struct session *session; /* likewise: on the way back, and with `via`, whose it is; else NULL */
 	uint32_t control_bytes; /* likewise: what it says beside its payload */
 	uint32_t first_len_bytes; /* length of the packets of the first message */
 	uint16_t released[BATCH]; /* slots released once message i is sent; as in the journal */
 	uint8_t pkts[BATCH]; /* packets of message i */
-	struct sockaddr_in6 names[BATCH]; /* on the way back: who message i is for */
+	struct sockaddr_in6 names[BATCH]; /* on the way back, and with `via`: who message i is for */
 };
 
 /*

@@ -23,11 +23,13 @@ struct sender {
 		uint32_t n_sessions; /* 0: it has none to do with */
 		const struct class_config *forth; /* of a way back: the class whose replies it carries; else NULL */
 		int first_fd; /* of the sockets of its sessions */
-		struct output *outputs; /* one for each of these; NULL on a way back */
+		struct output *outputs; /* one for each of these; NULL on a way back, and with `via` */
+		const struct class_config *via; /* the class, if one socket serves all its sessions; else NULL */
+		struct output all; /* that one */
 	} ways[MAX_CLASSES];
 	uint64_t retry_at_ns[MAX_CLASSES]; /* the kernel had no room: the class is not tried before this */
 	uint32_t n_outputs, next_output;
-	struct output *all_outputs[MAX_CLASSES * MAX_DESTS];
+	struct output *all_outputs[MAX_CLASSES * (MAX_DESTS + 1)];
 	uint64_t look_at_ns; /* when the way of the next output is looked at */
 	int is_starvable; /* softnet.h */
 	struct unread unread;

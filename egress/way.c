@@ -53,6 +53,8 @@ struct output *sender_output(struct sender *s, uint32_t class, uint32_t index)
 
 	if (w->outputs)
 		return session_output(s, class, index);
+	if (w->via)
+		return &s->ways[class].all;
 	if (w->forth)
 		return &s->outputs[class][below(sender_session(s, class, index)->listen, w->forth->n_listen)];
 	return &s->outputs[class]
@@ -66,7 +68,7 @@ uint32_t sender_overhead_bytes(const struct sender *s, uint32_t class, uint32_t 
 
 	if (w->forth)
 		i = below(sender_session(s, class, index)->listen, w->forth->n_listen);
-	else if (!w->outputs)
+	else if (!w->outputs && !w->via)
 		i = s->stage->seg.views[class].arrivals[index].source % s->stage->config.classes[class].n_dests;
 	return s->outputs[class][i].overhead_bytes;
 }
@@ -99,6 +101,13 @@ static int open_sessions(struct sender *s, uint32_t class)
 	uint32_t n;
 
 	w->first_fd = handed_range(name, "via", &n);
+	if (w->first_fd >= 0 && s->stage->config.classes[class].via.bits) {
+		w->via = &s->stage->config.classes[class];
+		output_take(&w->all, w->via, &w->via->dests[0], w->first_fd, (int)s->stage->config.gso);
+		w->all.is_peerless = 1;
+		s->all_outputs[s->n_outputs++] = &w->all;
+		return 0;
+	}
 	if (w->first_fd < 0 || n != w->n_sessions) {
 		log_error("no %u sockets '%s.via' were handed on (LISTEN_FDS): start with run/launch.sh", w->n_sessions,
 			  name);
@@ -154,13 +163,15 @@ void way_forget(struct sender *s)
 
 void way_look(struct sender *s, uint32_t i)
 {
-	uint32_t at = (uint32_t)(s->all_outputs[i] - &s->outputs[0][0]), drops;
-	_Atomic uint64_t *word = &s->stage->seg.views[at / MAX_DESTS].lane->unexpected[at % MAX_DESTS];
-	uint64_t was = atomic_load_explicit(word, memory_order_relaxed); /* relaxed: its own word, for observers */
-	uint32_t more;
+	uint32_t at, drops, more;
+	_Atomic uint64_t *word;
+	uint64_t was;
 
 	if (s->all_outputs[i]->is_peerless || socket_drops(s->all_outputs[i]->fd, &drops))
 		return;
+	at = (uint32_t)(s->all_outputs[i] - &s->outputs[0][0]);
+	word = &s->stage->seg.views[at / MAX_DESTS].lane->unexpected[at % MAX_DESTS];
+	was = atomic_load_explicit(word, memory_order_relaxed); /* relaxed: its own word, for observers */
 	more = drops - (uint32_t)was;
 	if (more)
 		atomic_store_explicit(word, ((was >> SEEN_BITS) + more) << SEEN_BITS | drops, memory_order_relaxed);

@@ -87,6 +87,24 @@ static uint64_t to_monotonic(uint64_t stamp_ns, const struct clocks *t)
 	return t->read_at_ns - waited_ns;
 }
 
+/* Is it a way back whose replies come to one socket? */
+static int is_one_socket(const struct receiver *r, uint32_t class)
+{
+	return r->back[class] && r->back[class]->via;
+}
+
+/* The address that a reply came to says whose it is. */
+static void note_reply(struct receiver *r, uint32_t class, uint32_t i, const struct beside *b, struct arrival *a)
+{
+	int k = sessions_find_back(r->back[class], b->local, &r->journal->names[i]);
+
+	a->source = k < 0 ? 0 : (uint16_t)k;
+	if (k < 0 && a->drop == DROP_NONE)
+		a->drop = DROP_NO_SESSION;
+	if (k >= 0)
+		sessions_note_back(r->back[class], (uint32_t)k, (r->word[class] >> COUNT_SHIFT) + i + 1, a->read_at_ns);
+}
+
 /* Whose it is; a sender for whom no session is free is told apart from all others. */
 static void note_session(struct receiver *r, const struct ingress *in, int flow, uint32_t i, const struct beside *b,
 			 struct arrival *a)
@@ -96,6 +114,10 @@ static void note_session(struct receiver *r, const struct ingress *in, int flow,
 	const struct sender_address from = { &r->journal->names[i], b->local, in->listen_of[flow], b->is_v4_local };
 	int k;
 
+	if (is_one_socket(r, class)) {
+		note_reply(r, class, i, b, a);
+		return;
+	}
 	if (r->back[class]) {
 		a->source = (uint16_t)r->session;
 		sessions_note_back(r->back[class], r->session, count, a->read_at_ns);
@@ -137,9 +159,10 @@ static uint64_t note_arrival(struct receiver *r, const struct ingress *in, int f
 
 static uint64_t *drained_at(struct receiver *r, const struct ingress *in, int flow)
 {
-	struct sessions *x = r->back[in->class_of[flow]];
+	uint32_t class = in->class_of[flow];
 
-	return x ? &x->drained_at_ns[r->session] : &r->drained_at_ns[flow];
+	return r->back[class] && !is_one_socket(r, class) ? &r->back[class]->drained_at_ns[r->session]
+							  : &r->drained_at_ns[flow];
 }
 
 /* Publish the n datagrams at the front of the vector; used after a call and by a successor alike. */
@@ -183,7 +206,7 @@ static void prepare_vector(struct receiver *r, uint32_t class, uint32_t n)
 {
 	const struct lane_view *v = &r->stage->seg.views[class];
 	uint32_t payload_bytes = r->stage->config.payload_bytes;
-	int wants_source = r->stage->config.classes[class].n_dests > 1 || r->forth[class];
+	int wants_source = r->stage->config.classes[class].n_dests > 1 || r->forth[class] || is_one_socket(r, class);
 
 	if (!r->stage->seg
 		     .locked) /* a fault in the kernel's copy of the sender's address would lose the datagram too */
@@ -231,7 +254,7 @@ static void note_result(struct receiver *r, const struct ingress *in, int flow, 
 uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, uint32_t n, uint32_t *bytes)
 {
 	uint32_t class = in->class_of[flow];
-	struct sessions *x = r->back[class];
+	struct sessions *x = is_one_socket(r, class) ? NULL : r->back[class];
 	uint64_t began_at_ns = now_ns();
 	int got, err;
 
@@ -264,7 +287,7 @@ uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, u
 int receive_is_due(struct receiver *r, const struct ingress *in, int flow)
 {
 	struct sessions *x = r->back[in->class_of[flow]];
-	int k = x ? sessions_next(x) : 0;
+	int k = x && !x->via ? sessions_next(x) : 0;
 
 	r->session = k < 0 ? 0 : (uint32_t)k;
 	return k >= 0;
@@ -274,7 +297,7 @@ int receive_drained(struct receiver *r, const struct ingress *in, int flow, int 
 {
 	struct sessions *x = r->back[in->class_of[flow]];
 
-	return x ? sessions_read(x, emptied) : emptied;
+	return x && !x->via ? sessions_read(x, emptied) : emptied;
 }
 
 /* Whose socket the predecessor read, on a way back. */

@@ -17,7 +17,8 @@
 struct receiver {
 	struct stage *stage;
 	struct ingress_journal *journal;
-	int fd[MAX_FLOWS]; /* of a way back: the epoll instance of its sessions' sockets */
+	/* of a way back: the epoll instance of its sessions' sockets, or the one socket of all (via) */
+	int fd[MAX_FLOWS];
 	uint64_t drained_at_ns[MAX_FLOWS]; /* the socket was empty then: what comes later arrived later */
 	uint64_t word[MAX_CLASSES]; /* own commit words */
 	uint32_t touched_pkts[MAX_CLASSES]; /* slots this process has written to, up to a lap */

@@ -10,7 +10,8 @@
 #include "log.h"
 #include "mutant.h"
 
-#define CLOSING_LOOKS 8 /* of those that wait to be freed, in one call */
+#define CLOSING_LOOKS 16 /* of those that wait to be freed, in one call */
+#define FREE_NS NS_PER_MS /* between two of these */
 #define IDLE_ENDS 16 /* sessions ended in one call */
 #define CLOSING_NS (10 * NS_PER_MS) /* between two looks at what could not be freed yet */
 #define MOST_STRAYS 4096 /* taken out of a socket that should be empty */
@@ -82,8 +83,10 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	if (k < 0 || session_index_count(&x->index, key) >= x->stage->config.classes[x->forth].sessions_per_source)
 		return -1;
 	s = &x->all[k];
-	sessions_give_up_port(x->first_fd + k);
-	drop_strays(x, x->first_fd + k);
+	if (!x->via) {
+		sessions_give_up_port(x->first_fd + k);
+		drop_strays(x, x->first_fd + k);
+	}
 	s->number++;
 	s->client = *from->from;
 	memcpy(s->local, from->local, sizeof(s->local));
@@ -98,7 +101,8 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	atomic_store_explicit(&s->forth_pkts, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->back_pkts, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->last_ns, now, memory_order_relaxed);
-	connect_socket(x, x->first_fd + k, s->destination);
+	if (!x->via)
+		connect_socket(x, x->first_fd + k, s->destination);
 	x->drained_at_ns[k] = now;
 	set_state(s, SESSION_OPEN);
 	session_index_open(&x->index, (uint32_t)k, key, 0, now);
@@ -111,6 +115,33 @@ int sessions_find(struct sessions *x, const struct sender_address *from, uint64_
 	int k = session_index_find(&x->index, &key);
 
 	return k >= 0 ? k : make(x, &key, from, now);
+}
+
+static int is_same_peer(const struct address *a, const struct sockaddr_in6 *from)
+{
+	struct sockaddr_in6 to;
+	struct sockaddr_in to4, from4;
+
+	memcpy(&to, &a->at, sizeof(to));
+	memcpy(&to4, &a->at, sizeof(to4));
+	memcpy(&from4, from, sizeof(from4));
+	if (to.sin6_family != from->sin6_family || to4.sin_port != from4.sin_port)
+		return 0;
+	return to.sin6_family == AF_INET ? to4.sin_addr.s_addr == from4.sin_addr.s_addr
+					 : IN6_ARE_ADDR_EQUAL(&to.sin6_addr, &from->sin6_addr);
+}
+
+int sessions_find_back(const struct sessions *x, const uint8_t local[16], const struct sockaddr_in6 *from)
+{
+	const struct class_config *c = &x->stage->config.classes[x->forth];
+	int k = via_session(x->via, x->n, local);
+	const struct session *s = k < 0 ? NULL : &x->all[k];
+	uint8_t its[16];
+
+	if (!s || sessions_state(s) == SESSION_FREE || s->destination >= c->n_dests)
+		return -1;
+	via_address(x->via, x->n, (uint32_t)k, s->number, its);
+	return memcmp(its, local, sizeof(its)) == 0 && is_same_peer(&c->dests[s->destination], from) ? k : -1;
 }
 
 static void touch(struct sessions *x, uint32_t k, uint64_t now)
@@ -193,7 +224,8 @@ static void end(struct sessions *x, uint32_t k, uint64_t now)
 	}
 	set_state(s, SESSION_CLOSING);
 	session_index_close(&x->index, k);
-	sessions_give_up_port(x->first_fd + (int)k);
+	if (!x->via)
+		sessions_give_up_port(x->first_fd + (int)k);
 }
 
 static int may_be_freed(const struct sessions *x, uint32_t k)
@@ -202,13 +234,16 @@ static int may_be_freed(const struct sessions *x, uint32_t k)
 
 	if (mutant_is("free-early"))
 		return 1;
-	return !has_input(x->first_fd + (int)k) &&
-	       has_passed(lane_sent(x->stage->seg.views[x->forth].lane), s->last_forth) &&
-	       has_passed(lane_sent(x->stage->seg.views[x->back].lane), s->last_back);
+	return has_passed(lane_sent(x->stage->seg.views[x->forth].lane), s->last_forth) &&
+	       has_passed(lane_sent(x->stage->seg.views[x->back].lane), s->last_back) &&
+	       (x->via || !has_input(x->first_fd + (int)k));
 }
 
 static void free_closing(struct sessions *x, uint64_t now)
 {
+	if (now < x->free_at_ns)
+		return;
+	x->free_at_ns = now + FREE_NS;
 	for (int i = 0; i < CLOSING_LOOKS; i++) {
 		int k = session_index_oldest(&x->index, LIST_CLOSING);
 
@@ -260,7 +295,7 @@ void sessions_apply(struct sessions *x)
 	int v4 = x->stage->config.classes[x->forth].dests[0].at.ss_family == AF_INET;
 	int on = back->dscp == DSCP_KEEP || back->ecn != ECN_OFF;
 
-	for (uint32_t k = 0; k < x->n && x->asks_tos != on; k++)
+	for (uint32_t k = 0; k < (x->via ? 1 : x->n) && x->asks_tos != on; k++)
 		setsockopt(x->first_fd + (int)k, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, &on,
 			   sizeof(on));
 	x->asks_tos = on;

@@ -31,10 +31,12 @@ struct sessions {
 	struct session *all;
 	uint32_t n;
 	int first_fd, poll_fd; /* the socket of session k is first_fd + k */
+	const struct via *via; /* or one socket serves all, and addresses tell them apart; else NULL */
 	struct session_index index;
 	uint64_t *drained_at_ns; /* the socket was empty then */
 	struct epoll_event ready[MOST_READY];
 	int n_ready, next_ready;
+	uint64_t free_at_ns; /* when those that wait to be freed are looked at again */
 	uint32_t ask_at; /* whose socket is asked for its drops next */
 	int asks_tos; /* as the sockets were told last; -1: by the holder */
 };
@@ -68,6 +70,12 @@ int sessions_open(struct sessions *x, struct stage *s, uint32_t forth);
 
 /* sessions_find - the session of a sender, made if need be; -1: none is free for it. */
 int sessions_find(struct sessions *x, const struct sender_address *from, uint64_t now);
+
+/*
+ * sessions_find_back - with `via`: the session that a reply to that local address is for, if `from` is its destination;
+ * -1: it is for none.
+ */
+int sessions_find_back(const struct sessions *x, const uint8_t local[16], const struct sockaddr_in6 *from);
 
 /*
  * sessions_note_forth, sessions_note_back - a datagram of session k is about to be published; `count`: of the lane

@@ -58,7 +58,8 @@ static void load_one(struct sessions *x, uint32_t k)
 				   atomic_load_explicit(&s->last_ns, memory_order_relaxed));
 		break;
 	case SESSION_CLOSING: /* the predecessor may have died before it gave up the port */
-		sessions_give_up_port(x->first_fd + (int)k);
+		if (!x->via)
+			sessions_give_up_port(x->first_fd + (int)k);
 		session_index_put(&x->index, k, LIST_CLOSING);
 		break;
 	default:
@@ -92,7 +93,7 @@ static int find_sockets(struct sessions *x)
 
 	x->first_fd = handed_range(class, "via", &n);
 	x->poll_fd = handed_socket(class, "poll", 0);
-	if (x->first_fd >= 0 && x->poll_fd >= 0 && n == x->n)
+	if (x->first_fd >= 0 && x->poll_fd >= 0 && n == (x->via ? 1 : x->n))
 		return 0;
 	log_error("no %u sockets '%s.via' were handed on (LISTEN_FDS): start with run/launch.sh", x->n, class);
 	return EXIT_CONFIG;
@@ -111,6 +112,7 @@ int sessions_open(struct sessions *x, struct stage *s, uint32_t forth)
 	x->all = v->sessions;
 	x->n = v->n_sessions;
 	x->asks_tos = -1;
+	x->via = s->config.classes[forth].via.bits ? &s->config.classes[forth].via : NULL;
 	status = find_sockets(x);
 	if (status)
 		return status;

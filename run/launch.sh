@@ -1,7 +1,8 @@
 #!/bin/sh
 # launch.sh - install what is missing, build, start an instance, say what to try.
 # Its options, and what else --help says: run/options/launch.options.
-# When stages of the instance run without a supervisor and a holder (both were killed), this starts new ones, which adopt them.
+# When stages of the instance run without a supervisor and a holder (both were killed), this starts new ones, which adopt them. When all was
+# killed, what is left is removed, and it begins anew.
 # shellcheck disable=SC2154 # the options
 set -eu
 here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
@@ -64,9 +65,15 @@ if [ "$status" = 0 ]; then
 			die 1 "instance '$instance' is running already (supervisor $supervisor): $(typed stop) stops it, $(typed status) shows it"
 		sleep 0.05
 	done
-	printf '%s\n' "$found" | grep -q ' 1$' || die 1 "instance '$instance' was not stopped cleanly: $(typed stop) removes what is left"
 	mode=--adopt
-	if "$build/hold" --stopping -i "$instance"; then # a stop that was killed half-way is gone on with
+	ends=
+	if ! printf '%s\n' "$found" | grep -q ' 1$'; then
+		ends=1
+		say "instance '$instance' was not stopped cleanly, and its sockets are gone: it begins anew; $("$build/hold" --held -i "$instance") packets that its queues held are gone" >&2
+	elif "$build/hold" --stopping -i "$instance"; then # a stop that was killed half-way is gone on with
+		ends=1
+	fi
+	if [ "$ends" ]; then
 		exec 9<&- # stop.sh takes the lock
 		"$here/stop.sh" -i "$instance" >&2
 		lock_instances
@@ -195,7 +202,7 @@ while [ -n "$holder" ]; do # another may have taken its place
 	wait "$tail" || true
 	tries=40 # of 50 ms
 	while holder=$("$build/hold" --holder -i "$instance" 2>/dev/null || true) && [ -z "$holder" ] && [ "$tries" -gt 0 ] &&
-		"$build/hold" --supervisor -i "$instance" >/dev/null 2>&1; do
+		[ "$(stages ' 1$')" != 0 ]; do
 		tries=$((tries - 1))
 		sleep 0.05
 	done

@@ -24,19 +24,7 @@ fi
 command -v jq >/dev/null || die 1 "stress: jq is missing: $here/deps.sh stress installs it"
 ONTIME_BUILD=$build
 export ONTIME_BUILD
-work=$(mktemp -d)
-launched='' load=
-clean_up() {
-	if [ -n "$load" ]; then
-		kill "$load" 2>/dev/null || true
-		wait "$load" || true
-	fi
-	[ -z "$launched" ] || "$here/stop.sh" -i "$instance" >/dev/null 2>&1 || true
-	rm -rf "$work"
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+begin_trial end_trial
 for policy in $policies; do
 	instance=$("$build/hold" --name -c "$config" "--policy=$policy" ${named:+"$named"}) || exit 2
 done

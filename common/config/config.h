@@ -26,6 +26,7 @@
 #include "hosts.h"
 #include "ids.h"
 #include "match.h"
+#include "via.h"
 
 #define CONFIG_WHY_BYTES 8192 /* room for all the lines of a refusal */
 #define DASH_HOSTS_BYTES 512
@@ -53,6 +54,7 @@ struct class_config {
 	uint32_t sessions_per_source; /* ... of one address */
 	uint64_t idle_ns; /* a session ends after that long without a datagram either way */
 	uint64_t idle_unanswered_ns; /* ... and after that long while there was no reply */
+	struct via via; /* addresses that sessions leave from, by one socket; none: a socket for each session */
 	uint32_t via_first_port, via_last_port; /* local ports towards the destinations; 0: any */
 	uint32_t expected_pps; /* what its senders keep to; 0: not said. For build/check only, as the next two */
 	uint32_t expected_burst_pkts;

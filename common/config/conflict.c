@@ -218,6 +218,23 @@ static void replies(const struct search *s, uint32_t i)
 			 class->name);
 }
 
+/* An address must not come round while a reply to the sender before may still be on its way. */
+static void via(const struct search *s, uint32_t i)
+{
+	const struct class_config *class = &s->c->classes[i];
+
+	if (class->via.bits && !class->replies[0])
+		conflict(s, (int)i, "via", "class %s has no replies to tell apart; add `replies`, or remove this",
+			 class->name);
+	if (class->via.bits && class->sessions > via_addresses(&class->via) / 4)
+		conflict(s, (int)i, "via",
+			 "%" PRIu32 " sessions need four addresses each; use a shorter prefix, or fewer",
+			 class->sessions);
+	for (uint32_t k = 0; k < class->n_dests && class->via.bits; k++)
+		if ((class->dests[k].at.ss_family == AF_INET6) != class->via.is_v6)
+			conflict(s, (int)i, "via", "not of the family of what class %s sends to", class->name);
+}
+
 static void way_back(const struct search *s, uint32_t i)
 {
 	const struct class_config *class = &s->c->classes[i];
@@ -342,6 +359,7 @@ void conflict_find(const struct config *c, const char *top, conflict_tell *tell,
 		groups(&s, i);
 		marks(&s, i);
 		replies(&s, i);
+		via(&s, i);
 		way_back(&s, i);
 		quantum(&s, (int)i, "ingress_quantum", c->classes[i].ingress_quantum_bytes);
 		quantum(&s, (int)i, "egress_quantum", c->classes[i].egress_quantum_bytes);

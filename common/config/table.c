@@ -85,6 +85,8 @@ const struct option options[] = {
 	{ CLASS("idle_unanswered", idle_unanswered_ns), .kind = &kind_time, .standard = "5s", .min = 10 * NS_PER_MS,
 	  .max = 86400 * NS_PER_S, .change = CHANGE_RELOAD,
 	  .help = "... and after this long while there was no reply" },
+	{ CLASS("via", via), .kind = &kind_via, .accepts = "ADDRESS/BITS", .change = CHANGE_IDENTITY,
+	  .help = "replies: local addresses to tell sessions apart by; one socket serves all" },
 	{ CLASS("via_ports", via_first_port), .kind = &kind_ports,
 	  .second = offsetof(struct class_config, via_last_port), .standard = "any", .min = 1, .max = 65535,
 	  .accepts = "any|FIRST-LAST", .change = CHANGE_RELAUNCH,

@@ -65,6 +65,7 @@ extern const struct kind kind_listen, kind_send;
 extern const struct kind kind_sources; /* addresses without a port, of group.h */
 extern const struct kind kind_dscp; /* a code point, off or keep; dscp.c */
 extern const struct kind kind_match; /* a rule of match.h */
+extern const struct kind kind_via; /* a prefix of this machine's addresses; via.c */
 extern const struct kind kind_ports; /* any, or from one to another */
 extern const struct kind kind_names; /* host names, as text with a blank between two */
 

@@ -248,6 +248,8 @@ struct class_entry {
 	uint64_t lane_offset, arrivals_offset, results_offset, departures_offset, payload_offset;
 	uint64_t sessions_offset;
 	uint32_t n_sessions; /* 0: a class without replies */
+	uint32_t n_session_sockets; /* as many, or 1 that serves all of them (via) */
+	uint32_t spare;
 	uint32_t forth; /* of a way back: 1 + the number of the class whose replies it carries; else 0 */
 };
 

@@ -7,7 +7,7 @@
  *          nothing to the segment and reads nothing from the sockets, so any number of them may wait or die. The
  *          supervisor sends the message once the predecessor has been reaped; the stage's lock keeps out a second one
  *          whatever it does.
- *          It ends with its supervisor: the end of the socket says so.
+ *          It ends with its supervisor: the end of the socket says so. But before, see rescue.h.
  * Crash:   one that is killed is replaced; when its stage ends at the same moment, the successor is started cold.
  */
 #ifndef ONTIME_STAGE_STANDBY_H

@@ -147,7 +147,7 @@ int begin_new(const struct hold_options *o, const struct config *c, struct kept 
 int begin_bound(const struct hold_options *o, const struct config *c)
 {
 	struct sockets sockets;
-	int status = sockets_open_inputs(&sockets, c);
+	int status = sockets_open_inputs(&sockets, c, NULL);
 
 	if (!status)
 		status = sockets_hand_on(&sockets);

@@ -13,6 +13,7 @@
 #ifndef IP_LOCAL_PORT_RANGE
 #define IP_LOCAL_PORT_RANGE 51 /* since Linux 6.3 */
 #endif
+#define SEND_BUFFER_BYTES (4 << 20)
 #define SPARE_FDS 64 /* for what a stage opens beside */
 
 static uint32_t count_sessions(const struct header *h)
@@ -29,7 +30,7 @@ uint32_t sockets_expected(const struct header *h)
 	uint32_t n = h->n_sockets + N_UNCOUNTED;
 
 	for (uint32_t i = 0; i < h->n_classes; i++)
-		n += h->classes[i].n_sessions ? h->classes[i].n_sessions + 1 : 0;
+		n += h->classes[i].n_session_sockets ? h->classes[i].n_session_sockets + 1 : 0;
 	return n;
 }
 
@@ -56,6 +57,20 @@ static void set(int fd, int level, int option, int value)
 	setsockopt(fd, level, option, &value, sizeof(value));
 }
 
+/* One socket for all sessions: on a port that is the kernel's choice, for any of the addresses. */
+static int bind_for_all(int fd, int family)
+{
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	int is_v4 = family == AF_INET;
+
+	set(fd, is_v4 ? SOL_IP : SOL_IPV6, is_v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
+	if (!is_v4)
+		set(fd, SOL_IPV6, IPV6_V6ONLY, 1);
+	return bind(fd, is_v4 ? (const struct sockaddr *)&v4 : (const struct sockaddr *)&v6,
+		    is_v4 ? sizeof(v4) : sizeof(v6));
+}
+
 /* What the configuration says of it. -errno if it cannot be had. */
 static int set_up(const struct config *c, uint32_t class, int fd)
 {
@@ -69,17 +84,22 @@ static int set_up(const struct config *c, uint32_t class, int fd)
 	set(fd, SOL_SOCKET, SO_RCVBUFFORCE, (int)c->socket_buffer_bytes);
 	if (back->dscp == DSCP_KEEP || back->ecn != ECN_OFF)
 		set(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, 1);
+	set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
+	set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
 	return range && setsockopt(fd, SOL_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) < 0 ? -errno : 0;
 }
 
 /* As a start before has left it; else neither bound nor connected: ingress connects it for each sender. Or -errno. */
 static int open_one(const struct config *c, uint32_t class, uint32_t k, struct session *session, struct kept *kept)
 {
-	int fd = kept_sessions_go_on(kept, class, k, session), err;
+	int family = c->classes[class].dests[0].at.ss_family, fd = kept_sessions_go_on(kept, class, k, session);
+	int is_new = fd < 0, err;
 
-	if (fd < 0)
-		fd = socket(c->classes[class].dests[0].at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	if (is_new)
+		fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	err = fd < 0 ? -errno : set_up(c, class, fd);
+	if (!err && is_new && c->classes[class].via.bits && bind_for_all(fd, family) < 0)
+		err = -errno;
 	if (fd >= 0 && err)
 		close(fd);
 	return err ? err : fd;
@@ -101,7 +121,7 @@ static int open_class(struct sockets *s, const struct config *c, const struct se
 	if (poll_fd < 0)
 		return refuse(c, class, -errno);
 	s->fds[s->n++] = poll_fd;
-	for (uint32_t k = 0; k < v->n_sessions; k++) {
+	for (uint32_t k = 0; k < seg->header.classes[class].n_session_sockets; k++) {
 		struct epoll_event event = { .events = EPOLLIN, .data.u32 = k };
 		socklen_t len = sizeof(v->sessions[k].cookie);
 		int fd = open_one(c, class, k, &v->sessions[k], kept);
@@ -113,6 +133,7 @@ static int open_class(struct sockets *s, const struct config *c, const struct se
 		if (epoll_ctl(poll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
 			return refuse(c, class, -errno);
 	}
+	kept_sessions_go_on_by_one(kept, class, v, seg->header.classes[class].n_session_sockets);
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 #include "view.h"
 
 struct class_change {
-	double received_pps, sent_pps, sent_bits_per_s, dropped_pps, late_pps;
+	double received_pps, sent_pps, sent_bits_per_s, dropped_pps, late_pps, marked_pps;
 	double reason_pps[N_DROP_REASONS];
 	double errno_pps[SEND_ERRNOS];
 	double late_span_pps[N_SPANS];

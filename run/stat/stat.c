@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "config/instance.h"
 #include "log.h"
+#include "look/in_force.h"
 #include "look/json.h"
 #include "live.h"
 #include "sessions.h"
@@ -90,6 +91,14 @@ static int look_until_decided(const char *instance, struct view *view, struct he
 	return err;
 }
 
+static uint32_t marks_of(const struct view *view)
+{
+	static struct in_force in_force;
+
+	in_force_look(&in_force, view);
+	return in_force_marks(&in_force, view);
+}
+
 /* Printed once. A reader that is gone has seen enough. */
 static int show(const char *instance, int json)
 {
@@ -103,7 +112,7 @@ static int show(const char *instance, int json)
 	if (json)
 		stat_json(stdout, &line);
 	else
-		stat_table(stdout, &view, &health);
+		stat_table(stdout, &view, &health, marks_of(&view));
 	if (!view_is_balanced(&view))
 		return EXIT_CANNOT;
 	return health.n_causes ? EXIT_NOT_WELL : 0;

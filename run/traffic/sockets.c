@@ -12,17 +12,6 @@
 
 #define SOCKET_BUFFER_BYTES (256 << 20)
 
-static int receive_at(int fd, const struct address *a)
-{
-	const struct group_sources any = { 0 };
-	bool is_new;
-
-	group_prepare(fd, a, &a->at);
-	if (bind(fd, (const struct sockaddr *)&a->at, a->len) < 0)
-		return -errno;
-	return group_is(a) ? group_join(fd, a, group_interface(a), &any, &is_new) : 0;
-}
-
 static int send_to(int fd, const struct address *a)
 {
 	int err = group_aim(fd, a, 1, 1);
@@ -53,7 +42,7 @@ static int open_socket(const struct address *a, uint32_t what, int receives)
 		set_buffer(fd, SO_RCVBUF, SO_RCVBUFFORCE);
 	if (what & FLOW_SENDS)
 		set_buffer(fd, SO_SNDBUF, SO_SNDBUFFORCE);
-	err = receives ? receive_at(fd, a) : send_to(fd, a);
+	err = receives ? group_receive(fd, a, &a->at) : send_to(fd, a);
 	if (err == 0)
 		return fd;
 	close(fd);

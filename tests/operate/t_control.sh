@@ -180,7 +180,7 @@ says_what_it_wants() {
 	[ "$("$ONTIME_BUILD/tests/clients" "$dir" ask bogus)" = '2
 unknown request "bogus": status, restart [STAGE], reload [FILE], stop or adopt' ] || return 1
 	"$ONTIME_BUILD/tests/clients" "$dir" ask "$(printf '%0400d' 7)" | grep -qx 'the request has 400 bytes, and 319 are the most' &&
-		"$ONTIME_BUILD/tests/clients" "$dir" ask "restart hold" | grep -qx 'restart hold: which stage? ingress, edf, egress or all' &&
+		"$ONTIME_BUILD/tests/clients" "$dir" ask "restart hold" | grep -qx 'restart hold: which? ingress, edf, egress, supervisor or all' &&
 		"$ONTIME_BUILD/tests/clients" "$dir" ask "reload x" | grep -q 'named from / on'
 }
 

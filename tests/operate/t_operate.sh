@@ -59,6 +59,26 @@ replaced_under_load() { # without a launch: the supervisor, the holder, the one 
 	eventually is_another supervisor "$was" && eventually ready && run/status.sh -i "$instance" && load_is_whole
 }
 
+rescued_under_load() { # supervisor and holder, and then the stages too, in one moment: a stand-by has all that they had
+	load_start 5
+	for stages in "" "ingress edf egress"; do
+		eventually all_stand_by || return 1
+		was=$(build/hold --supervisor -i "$instance") others=$(build/hold --holder -i "$instance")
+		for stage in $stages; do
+			others="$others $(pid_of "$stage")"
+		done
+		kill -STOP "$was" # or it would replace the others before it dies itself
+		# shellcheck disable=SC2086 # a pid each
+		kill -9 "$was" $others
+		eventually is_another supervisor "$was" && eventually build/hold --holder -i "$instance" && eventually ready || return 1
+	done
+	eventually are_eight && run/status.sh -i "$instance" && load_is_whole
+}
+
+are_eight() { # one of each
+	[ "$(processes_of "$ONTIME_RUN_DIR/$instance" | wc -l)" = 8 ]
+}
+
 standbys() { # those that are prepared
 	pgrep -c -x '(ingress|edf|egress)\*' -P "$(build/hold --supervisor -i "$instance")"
 }
@@ -228,6 +248,7 @@ check "restarting each stage under load loses nothing" restart_under_load
 check "kill -9 of stages under load loses nothing" kill_under_load
 check "a stand-by takes over from each stage that is killed" a_standby_takes_over
 check "supervisor and holder replace each other under load, and nothing is lost" replaced_under_load
+check "killed in the same moment, without or with the stages, they are replaced by a stand-by, and nothing is lost" rescued_under_load
 check "with both killed a launch adopts, and nothing is lost" adopt_under_load
 check "the account is balanced" is_balanced
 check "a reload is applied" reload

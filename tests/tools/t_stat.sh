@@ -308,6 +308,15 @@ small_disk() { # in a mount namespace of its own: what is on it when it is full 
 	[ "$(sed -n 3p "$work/out")" = "$(sed -n 4p "$work/out")" ] && [ "$(sed -n 3p "$work/out")" -gt 3 ] && tail -n 1 "$work/out" | grep -qF '\n'
 }
 
+marks_are_shown() {
+	build/stat --once -i "$instance" >"$work/table" || return 1
+	! grep marked "$work/table" && monitor && shows_not 'mark/s' || return 1
+	sed -i '0,/^ecn = off/s//ecn = mark/' "$conf" && run/reload.sh -i "$instance" && build/stat --once -i "$instance" >"$work/table" || return 1
+	grep marked "$work/table"
+	[ "$(grep -c marked "$work/table")" = 1 ] && grep -q '^  high  *sent with CE set here (marked): 0$' "$work/table" && eventually shows 'mark/s' &&
+		build/stat --json -i "$instance" | jq -e '.classes[0].marked == 0'
+}
+
 help_fits() {
 	[ "$(build/stat --help | wc -l)" -le 24 ] && [ "$(build/stat --help | wc -L)" -le 80 ]
 }
@@ -356,6 +365,7 @@ if unshare -m mount -t tmpfs none "$work/disk" 2>/dev/null; then
 else
 	skip "no mount namespace can be made here" "a recording on a full disk ends with its last whole line"
 fi
+check "marks have a row and a column where a class marks, and only there" marks_are_shown
 check "help fits a screen" help_fits
 check "an unknown option is one line and status 2" fails_with 2 'unknown option' build/stat --frequent
 check "an interval out of range is one line and status 2" fails_with 2 '0.1 to 60' build/stat --interval 0.05
