@@ -77,6 +77,8 @@ LIBS_unit := -lcunit
 PARTS_unit := $(STAGE_PARTS) $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen table) $(patsubst %,run/dash/%.c,accept describe feed metrics ready report) $(SINK) run/load/schedule.c run/check/feasible.c run/check/cost.c $(SOCKETS)
 LIBS_crash := $(call wrap,mmap munmap recvmmsg sendmmsg)
 PARTS_crash := $(MORTAL) $(STAGE_PARTS) $(SOCKETS)
+LIBS_replies := $(call wrap,mmap munmap recvmmsg sendmmsg epoll_wait clock_gettime)
+PARTS_replies := $(PARTS_crash)
 LIBS_sim := $(call wrap,mmap munmap mlock2 shm_open shm_unlink fcntl clock_gettime clock_nanosleep nanosleep \
 	syscall recvmmsg sendmmsg recvmsg socket bind connect getsockname getpeername \
 	setsockopt getsockopt close epoll_create1 epoll_ctl epoll_wait read write softnet_is_starvable)
@@ -84,6 +86,7 @@ PARTS_sim := $(MORTAL) $(STAGE_PARTS)
 LIBS_threads := $(call wrap,mmap munmap)
 PARTS_threads := $(STAGE_PARTS) $(SOCKETS) $(SINK)
 PARTS_storm := $(SOCKETS) $(SINK)
+PARTS_churn := $(SOCKETS)
 PARTS_reference := $(SOCKETS)
 PARTS_pipeline := $(SOCKETS)
 PARTS_plugin := $(SOCKETS)

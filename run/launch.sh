@@ -172,8 +172,11 @@ one_way="one way: answers do not come back, and the receiver sees ontime as the 
 case $classes in
 *"<->"*) one_way="<-> both ways; the receiver sees ontime as the sender, by another port for each" ;;
 esac
+served=$(awk '/^\[/ {section = $1} section == "[dash]" && $1 == "listen" {print $3}' "$in_force" 2>/dev/null) # the supervisor has started it
 in=
 [ "$instance" = default ] || in=" -i $instance"
+dash="$(typed dash)$in                 http://127.0.0.1:9999/: the same in a browser, over time"
+[ -z "$served" ] || dash="http://$served/                    the same in a browser, over time: it is there already"
 {
 	printf '%s\n' "$classes" "  $one_way" "$histograms" ${scheduling:+"$scheduling"}
 	# an address or a route that may come, and what a host name became
@@ -189,7 +192,7 @@ in=
 	[ -n "$installed" ] || [ "$(pwd -P)" = "$(realpath "$ontime")" ] || printf '  in %s:\n' "$ontime"
 	cat <<END
       $(typed stat)$in                 live: what came, went, was late or dropped, and why (--once: a table)
-      $(typed dash)$in                 http://127.0.0.1:9999/: the same in a browser, over time
+      $dash
       $(typed status)$in              what runs, since when, how often restarted
       $(typed restart) egress$in      restart one stage; nothing is lost
       $(typed stop)$in                drain and stop        log: $log

@@ -32,6 +32,7 @@ struct lane_view {
 	struct result *results;
 	struct departure *departures;
 	struct session *sessions;
+	struct session_ports *ports; /* NULL: a class without replies */
 	uint8_t *payload;
 	uint32_t n_sessions;
 	uint32_t slots;

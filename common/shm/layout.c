@@ -78,10 +78,10 @@ static uint64_t mix(uint64_t hash, const void *data, size_t bytes)
 
 uint64_t layout_hash(void)
 {
-	const uint64_t sizes[] = { LAYOUT_HASH,		  sizeof(struct shared),
-				   sizeof(struct lane),	  sizeof(struct arrival),
-				   sizeof(struct result), sizeof(struct departure),
-				   sizeof(struct session) };
+	const uint64_t sizes[] = {
+		LAYOUT_HASH,	       sizeof(struct shared),	 sizeof(struct lane),	 sizeof(struct arrival),
+		sizeof(struct result), sizeof(struct departure), sizeof(struct session), sizeof(struct session_ports)
+	};
 	uint64_t hash = mix(0xcbf29ce484222325ULL, sizes, sizeof(sizes));
 
 	for (int r = 0; r < N_DROP_REASONS; r++)

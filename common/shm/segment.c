@@ -46,7 +46,7 @@ static uint64_t plan(struct header *h, const struct config *c)
 		e->n_sessions = reply_sessions(c, i);
 		e->n_session_sockets = c->classes[i].via.bits && e->n_sessions ? 1 : e->n_sessions;
 		e->forth = (uint32_t)(reply_forth(c, i) + 1);
-		at = round_up(at + sizeof(struct session) * e->n_sessions, PAGE);
+		at = round_up(at + layout_sessions_bytes(e->n_sessions), PAGE);
 	}
 	return at;
 }
@@ -67,6 +67,9 @@ static void make_views(struct segment *seg)
 			.departures = (struct departure *)(base + e->departures_offset),
 			.sessions = (struct session *)(base + e->sessions_offset),
 			.payload = (uint8_t *)(base + e->payload_offset),
+			.ports = e->n_sessions ? (struct session_ports *)(base + e->sessions_offset +
+									  sizeof(struct session) * e->n_sessions)
+					       : NULL,
 			.n_sessions = e->n_sessions,
 			.slots = e->slots,
 			.mask = e->slots - 1,

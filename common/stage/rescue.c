@@ -23,8 +23,9 @@ int rescue_wait(const struct segment *seg, enum stage_id id)
 
 	if (!getenv(RESCUE_VARIABLE))
 		return 0;
-	while (now_ns() < until_ns && !asked_to_stop())
+	do /* the pause comes first: what a process has locked may be locked for a moment yet when it is gone */
 		nanosleep(&pause, NULL);
+	while (now_ns() < until_ns && !asked_to_stop() && !segment_is_supervised(seg));
 	return !asked_to_stop() && !segment_is_supervised(seg) && !segment_is_held(seg);
 }
 

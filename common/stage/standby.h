@@ -22,7 +22,10 @@
 /* standby_is_one - was this process started as a stand-by? */
 int standby_is_one(void);
 
-/* standby_prepare - map all pages of the segment: a millisecond of CPU time, so before real time is taken. */
+/*
+ * standby_prepare - map all pages of the segment, and read what the first line of the log needs: a millisecond of CPU
+ * time, so before real time is taken.
+ */
 void standby_prepare(const struct segment *seg);
 
 /*

@@ -16,6 +16,7 @@
 #include "cost.h"
 #include "feasible.h"
 #include "measure.h"
+#include "ports.h"
 #include "relay.h"
 #include "room.h"
 #include "clock.h"
@@ -316,6 +317,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	take_from_config(&c, classes);
+	if (!o.counterexample)
+		ports_print(&c);
 	status = look_at_instance(&c, o.seconds, classes, &cost);
 	if (!status)
 		status = decide(&c, classes, &cost, o.counterexample);

@@ -70,7 +70,6 @@ int kept_sessions_take_all(struct sockets *s, const struct segment *seg, struct 
 	kept_sessions_open(kept, seg);
 	for (uint32_t class = 0; class < seg->n_classes; class++) {
 		const struct lane_view *v = &seg->views[class];
-		uint32_t n = seg->header.classes[class].n_session_sockets;
 		char name[CLASS_NAME_BYTES + 8];
 		int fd;
 
@@ -78,9 +77,9 @@ int kept_sessions_take_all(struct sockets *s, const struct segment *seg, struct 
 			continue;
 		snprintf(name, sizeof(name), "%s.poll.0", seg->header.classes[class].name);
 		fd = kept_named(kept, name);
-		for (uint32_t k = 0; fd >= 0 && k <= n; k++) {
+		for (uint32_t k = 0; fd >= 0 && k <= v->n_sessions; k++) {
 			s->fds[s->n++] = fd;
-			if (k < n)
+			if (k < v->n_sessions)
 				fd = kept_sessions_find(&kept->sessions, v->sessions[k].cookie);
 		}
 		if (fd < 0)
@@ -103,7 +102,6 @@ static int is_same_list(const struct address *a, uint32_t n_a, const struct addr
 static int is_same_way(const struct class_config *a, const struct class_config *b)
 {
 	return strcmp(a->name, b->name) == 0 && strcmp(a->replies, b->replies) == 0 && a->sessions == b->sessions &&
-	       a->via.bits == b->via.bits && memcmp(&a->via, &b->via, sizeof(a->via)) == 0 &&
 	       a->via_first_port == b->via_first_port && a->via_last_port == b->via_last_port &&
 	       is_same_list(a->listen, a->n_listen, b->listen, b->n_listen) &&
 	       is_same_list(a->dests, a->n_dests, b->dests, b->n_dests);
@@ -139,29 +137,14 @@ void kept_sessions_want(struct kept *kept, const struct config *was, const struc
 		kept->is_wanted[i] |= strcmp(kept->names[i], s->name) == 0;
 }
 
-static void copy(struct session *to, const struct session *was)
-{
-	memcpy(to, was, sizeof(*to));
-	to->last_forth = to->last_back = 0;
-}
-
 int kept_sessions_go_on(struct kept *kept, uint32_t class, uint32_t k, struct session *to)
 {
 	const struct session *was = kept ? kept->sessions.was[class] : NULL;
 	int fd = was ? kept_sessions_find(&kept->sessions, was[k].cookie) : -1;
 
-	if (was && fd < 0 && k == 0)
-		kept->sessions.was[class] = NULL;
 	if (fd < 0)
 		return -1;
-	copy(to, &was[k]);
+	memcpy(to, &was[k], sizeof(*to));
+	to->last_forth = to->last_back = 0;
 	return fd;
-}
-
-void kept_sessions_go_on_by_one(const struct kept *kept, uint32_t class, const struct lane_view *v, uint32_t first)
-{
-	const struct session *was = kept ? kept->sessions.was[class] : NULL;
-
-	for (uint32_t k = first; was && k < v->n_sessions; k++)
-		copy(&v->sessions[k], &was[k]);
 }

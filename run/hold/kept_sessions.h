@@ -50,7 +50,4 @@ int kept_sessions_take_all(struct sockets *s, const struct segment *seg, struct 
 /* kept_sessions_go_on - session k of a class as it was, into the new segment. Its socket, or -1. */
 int kept_sessions_go_on(struct kept *kept, uint32_t class, uint32_t k, struct session *to);
 
-/* kept_sessions_go_on_by_one - the others of a class, from `first` on, where one socket serves all (via). */
-void kept_sessions_go_on_by_one(const struct kept *kept, uint32_t class, const struct lane_view *v, uint32_t first);
-
 #endif

@@ -30,7 +30,7 @@ uint32_t sockets_expected(const struct header *h)
 	uint32_t n = h->n_sockets + N_UNCOUNTED;
 
 	for (uint32_t i = 0; i < h->n_classes; i++)
-		n += h->classes[i].n_session_sockets ? h->classes[i].n_session_sockets + 1 : 0;
+		n += h->classes[i].n_sessions ? h->classes[i].n_sessions + 1 : 0;
 	return n;
 }
 
@@ -86,20 +86,20 @@ static int set_up(const struct config *c, uint32_t class, int fd)
 		set(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, 1);
 	set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
 	set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
-	return range && setsockopt(fd, SOL_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) < 0 ? -errno : 0;
+	if (range && setsockopt(fd, SOL_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) < 0)
+		return -errno;
+	return forth->via.bits && bind_for_all(fd, forth->dests[0].at.ss_family) < 0 ? -errno : 0;
 }
 
 /* As a start before has left it; else neither bound nor connected: ingress connects it for each sender. Or -errno. */
 static int open_one(const struct config *c, uint32_t class, uint32_t k, struct session *session, struct kept *kept)
 {
-	int family = c->classes[class].dests[0].at.ss_family, fd = kept_sessions_go_on(kept, class, k, session);
-	int is_new = fd < 0, err;
+	/* One socket for all is made anew: replies to senders of before must not find those of now. */
+	int fd = c->classes[class].via.bits ? -1 : kept_sessions_go_on(kept, class, k, session), err;
 
-	if (is_new)
-		fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		fd = socket(c->classes[class].dests[0].at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	err = fd < 0 ? -errno : set_up(c, class, fd);
-	if (!err && is_new && c->classes[class].via.bits && bind_for_all(fd, family) < 0)
-		err = -errno;
 	if (fd >= 0 && err)
 		close(fd);
 	return err ? err : fd;
@@ -133,7 +133,6 @@ static int open_class(struct sockets *s, const struct config *c, const struct se
 		if (epoll_ctl(poll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
 			return refuse(c, class, -errno);
 	}
-	kept_sessions_go_on_by_one(kept, class, v, seg->header.classes[class].n_session_sockets);
 	return 0;
 }
 

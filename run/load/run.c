@@ -10,6 +10,7 @@
 #include "config/reply.h"
 #include "log.h"
 #include "progress.h"
+#include "strays.h"
 
 #define TRACE_LEAD_NS (10 * NS_PER_MS) /* before the first datagram of a trace */
 
@@ -92,6 +93,7 @@ int load_open(struct load *l, const struct load_options *o, const struct config 
 	l->source.n_flows = l->n_flows;
 	if (what == (FLOW_SENDS | FLOW_RECEIVES))
 		open_ways_back(l);
+	strays_tell(l);
 	return 0;
 }
 

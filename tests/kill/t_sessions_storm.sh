@@ -1,6 +1,6 @@
 #!/bin/sh
 # t_sessions_storm.sh [SECONDS [SEED]] - a stage is killed every 50 ms while clients with ever new ports share 40 sessions that end after
-# 400 ms: no answer reaches a wrong client, none is lost, comes twice or out of order. 20 s each way by default; by hand 340 for 10,000 sessions.
+# IDLE_MS (400): no answer reaches a wrong client, none is lost, comes twice or out of order. 20 s each way by default; by hand 340 for 10,000 sessions.
 set -eu
 cd "$(dirname "$0")/../.."
 if [ -z "${ONTIME_WORLD:-}" ]; then
@@ -14,6 +14,7 @@ fi
 . tests/harness/check.sh
 seconds=${1:-20}
 seed=${2:-1}
+idle_ms=${IDLE_MS:-400}
 work=$(mktemp -d)
 ONTIME_RUN_DIR=$work/run
 ONTIME_BUILD=$PWD/${ONTIME_BUILD:-build}
@@ -38,7 +39,7 @@ storm() { # DELAY-US OPTION-OF-ASK...: to $work/asked and $work/killed
 	"$ONTIME_BUILD/tests/echo" 127.0.0.1:8888 --delay "$delay_us" >"$work/echo" &
 	server=$!
 	eventually grep -q ready "$work/echo"
-	"$ONTIME_BUILD/tests/ask" 127.0.0.1:7777 --clients 39 --from 127.1.0.0/13 --rate 20000 --size 200 --churn 60 --rest 700 --timeout 3000 \
+	"$ONTIME_BUILD/tests/ask" 127.0.0.1:7777 --clients 39 --from 127.1.0.0/13 --rate 20000 --size 200 --churn 60 --rest $((idle_ms + 300)) --timeout 3000 \
 		--seconds "$seconds" --seed "$seed" "$@" >"$work/asked" &
 	asker=$!
 	build/tests/kill_stages -i "$instance" --only stages --kills $((seconds * 20)) --rate 20 --seed "$seed" >"$work/killed" ||
@@ -48,11 +49,21 @@ storm() { # DELAY-US OPTION-OF-ASK...: to $work/asked and $work/killed
 	wait "$server" || true
 	server=
 	cat "$work/asked" "$work/killed" "$work/echo"
-	[ "$right" = 0 ] && ! grep -q 'no stage to kill' "$work/asked" && sed 's/^/     /' "$work/asked" >>"$work/figures"
+	sed 's/^/     /' "$work/asked" >>"$work/figures"
+	[ "$right" = 0 ] && ! grep -q 'no stage to kill' "$work/asked"
+}
+
+none_is_lost() {
+	cat "$work/asked" "$work/echo"
+	grep -q ', lost 0,' "$work/asked"
+}
+
+was_held_back() { # the machine, for as long as a session lives: an answer may then come when its session has ended
+	awk -v most=$((idle_ms * 750)) '/kept/ {kept = $(NF - 1)} /^sent/ {kept = $NF} kept > most {found = 1} END {exit !found}' "$work/asked" "$work/echo"
 }
 
 many_sessions() { # opened: a port each
-	[ "$(sed -n 's/.*; ports \([0-9]*\).*/\1/p' "$work/asked")" -gt $((seconds * 15)) ]
+	[ "$(sed -n 's/.*; ports \([0-9]*\).*/\1/p' "$work/asked")" -gt $((seconds * 6000 / idle_ms)) ]
 }
 
 each_stage_was_killed() {
@@ -84,16 +95,23 @@ send = 127.0.0.1:8888
 replies = game-back
 sessions = 40
 sessions_per_source = 40
-idle = 400ms
-idle_unanswered = 400ms
+idle = ${idle_ms}ms
+idle_unanswered = ${idle_ms}ms
 [class game-back]
 END
 run/launch.sh -c "$work/conf" >"$work/launched" 2>&1 || cat "$work/launched"
-check_here "no answer reaches a wrong client, is lost, comes twice or out of order" storm 0
+check_here "no answer reaches a wrong client, comes twice or out of order" storm 0 --losses
+if none_is_lost >/dev/null || ! was_held_back; then
+	check "none is lost" none_is_lost
+	check "the account has no drop, in either direction" nothing_is_dropped
+else
+	skipped=$((skipped + 2))
+	echo "skip none is lost: the machine held answers back for longer than a session lives"
+	sed 's/^/     /' "$work/asked" "$work/echo"
+fi
 check_here "sessions were opened by the dozen a second" many_sessions
 check_here "each stage was killed often enough" each_stage_was_killed
-check_here "the account has no drop, in either direction" nothing_is_dropped
-check_here "likewise when answers come as their sessions end, but those that come too late are lost" storm 395000 --losses
+check_here "likewise when answers come as their sessions end, but those that come too late are lost" storm $(((idle_ms - 5) * 1000)) --losses
 check_here "the account balances" eventually is_balanced
 check "a stop is clean" run/stop.sh -i "$instance"
 cat "$work/figures"

@@ -45,7 +45,7 @@ has_open() { # HOW MANY
 }
 
 nothing_is_left() {
-	[ -z "$(find /dev/shm "$ONTIME_RUN_DIR" -maxdepth 1 -name "*$instance" -o -maxdepth 1 -name "ontime.$instance.*")" ] && [ -z "$(processes_of "$ONTIME_RUN_DIR/$instance")" ]
+	[ -z "$(find /dev/shm "$ONTIME_RUN_DIR" \( -name "ontime.$instance.*" -o -path "$ONTIME_RUN_DIR/$instance" \) -print)" ] && [ -z "$(processes_of "$ONTIME_RUN_DIR/$instance")" ]
 }
 
 launch_says_what_it_is() {

@@ -3,15 +3,9 @@
 # users and a bpffs of its own; apt-get and dpkg-query are stubs, what they install is there already.
 set -eu
 cd "$(dirname "$0")/../.."
-if [ -z "${ONTIME_FIRST:-}" ]; then
-	unshare --net --mount true 2>/dev/null || {
-		echo "skip the first minute: users and namespaces of its own need root"
-		exit 77
-	}
-	ONTIME_FIRST=1 exec unshare --net --mount "$0" "$@"
-fi
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_namespaces "the first minute" "--net --mount" "$0" "$@"
 unset MAKEFLAGS MAKELEVEL ONTIME_BUILD ONTIME_RUN_DIR SUDO_USER SUDO_UID CFLAGS CPPFLAGS LDFLAGS
 work=$(mktemp -d)
 chmod 755 "$work"

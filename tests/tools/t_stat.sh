@@ -2,26 +2,15 @@
 # t_stat.sh - build/stat on a real terminal (tmux) and off it, on a running instance: monitor, table, JSON, recording.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-export ONTIME_RUN_DIR
-conf=$work/test.conf
-instance=stat$$
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
-send=$((listen + 10000))
-sed "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/; s/^hung = .*/hung = 60s/; s/^socket_buffer = .*/socket_buffer = 256KiB/
-	s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" build/full.conf >"$conf"
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance stat on
+own_config build/full.conf 's/^policy = .*/policy = edf/; s/^hung = .*/hung = 60s/; s/^socket_buffer = .*/socket_buffer = 256KiB/'
 load=
-cleanup() {
+at_end() {
 	no_terminal
-	[ -z "$load" ] || kill "$load" 2>/dev/null || true
-	run/stop.sh -c "$conf" >/dev/null 2>&1 || true
-	rm -rf "$work"
+	[ -z "$load" ] || kill "$load" 2>/dev/null
 }
-trap cleanup EXIT
-trap 'exit 130' INT TERM
 
 on_failure() {
 	screen || true

@@ -151,12 +151,11 @@ static void take(struct echo *e)
 	for (int i = 0; i < BATCH; i++) {
 		memset(&in[i].from, 0, sizeof(in[i].from));
 		v[i] = (struct iovec){ in[i].payload, MOST_BYTES };
-		m[i].msg_hdr = (struct msghdr){ .msg_name = &in[i].from,
-						.msg_namelen = sizeof(in[i].from),
-						.msg_iov = &v[i],
-						.msg_iovlen = 1,
-						.msg_control = control[i],
-						.msg_controllen = sizeof(control[i]) };
+		m[i].msg_hdr = (struct msghdr){ .msg_iov = &v[i], .msg_iovlen = 1 };
+		m[i].msg_hdr.msg_name = &in[i].from;
+		m[i].msg_hdr.msg_namelen = sizeof(in[i].from);
+		m[i].msg_hdr.msg_control = control[i];
+		m[i].msg_hdr.msg_controllen = sizeof(control[i]);
 	}
 	n = recvmmsg(e->fd, m, BATCH, MSG_DONTWAIT, NULL);
 	real = real_ns();
