@@ -51,6 +51,11 @@ static int print_class(const struct config *c, uint32_t class, uint32_t *kernels
 	const char *whose = "via_ports";
 	char text[GROUPED_BYTES];
 
+	if (k->via.bits) {
+		printf("class %s, replies as %s: %s sessions, each with an address of `via`, by one socket\n", k->name,
+		       back->name, number_grouped(n, text));
+		return 1;
+	}
 	if (!first) {
 		read_range(&first, &last);
 		whose = "net.ipv4.ip_local_port_range";
@@ -105,7 +110,7 @@ int room_print(const struct config *c)
 
 	for (uint32_t class = 0; class < c->n_classes; class++)
 		if (reply_sessions(c, class)) {
-			n += reply_sessions(c, class);
+			n += c->classes[class].via.bits ? 1 : reply_sessions(c, class);
 			fits &= print_class(c, class, &kernels);
 		}
 	if (n == 0)

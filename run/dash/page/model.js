@@ -38,6 +38,9 @@ const CLASS_SHAPE = {
 	...all_counts(['received', 'sent', 'sent_bytes', 'sent_late', 'held', 'waiting_edf', 'waiting_egress']),
 	...all_counts(['ingress_to_edf', 'edf_to_egress']),
 	'marked?': is_count,
+	'sessions?': is_count,
+	'sessions_open?': is_count,
+	'unexpected_reply?': is_count,
 	unbalanced: is_number,
 	dropped: counts_by_name,
 	'send_errors?': counts_by_name,
@@ -235,6 +238,8 @@ export class Model {
 		c.egress_pkts[i] = now.waiting_egress;
 		c.edf[i] = share(now.waiting_edf, now.ingress_to_edf);
 		c.egress[i] = share(now.waiting_egress, now.edf_to_egress);
+		c.sessions = now.sessions ? `${now.sessions_open} / ${now.sessions}` : ''; // of a class with replies
+		c.unexpected = now.unexpected_reply ?? 0; // since the launch
 		c.marks = (look.marks ?? []).includes(now.class); // ECN, as its configuration has it
 		if (!before) return;
 		note_class(this.events, t, now, before, look);
