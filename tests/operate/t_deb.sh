@@ -204,13 +204,20 @@ new_stages_run() { # of each instance, all started once more, from the files of 
 }
 
 a_dashboard_by_hand_runs_on() { # a removal of the package ends its supervisor's, and names the other
-	ontime dash --listen 127.0.0.1:9998 >"$work/dash" 2>&1 &
+	/usr/bin/ontime dash --listen 127.0.0.1:9998 >"$work/dash" 2>&1 </dev/null &
 	by_hand=$!
+	runs_on_by_hand && status=0 || status=1
+	kill "$by_hand" || true
+	wait "$by_hand" || true
+	return "$status"
+}
+
+runs_on_by_hand() {
 	eventually curl -sf -o "$work/page" http://127.0.0.1:9998/ready || return 1
 	dpkg -r ontime-dash >"$work/removed" 2>&1 || return 1
 	cat "$work/removed"
 	grep -x "ontime: the dashboard $by_hand (user root) was started by hand, and runs on as it is: kill $by_hand ends it" "$work/removed" &&
-		curl -sf -o "$work/page" http://127.0.0.1:9998/ready && [ "$(dashes)" = "$by_hand" ] && kill "$by_hand" && wait "$by_hand"
+		curl -sf -o "$work/page" http://127.0.0.1:9998/ready && [ "$(dashes)" = "$by_hand" ]
 }
 
 removes() { # both instances end, and what they made
