@@ -7,8 +7,10 @@
 
 #include "clock.h"
 #include "config/address.h"
+#include "config/from.h"
 #include "log.h"
 #include "mutant.h"
+#include "stage/answers.h"
 
 #define CLOSING_LOOKS 16 /* of those that wait to be freed, in one call */
 #define FREE_NS NS_PER_MS /* between two of these */
@@ -40,6 +42,17 @@ static int has_input(int fd)
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
 }
 
+/* A fixed port stays: there the filter keeps out what comes. */
+void sessions_give_up_port(const struct sessions *x, uint32_t k)
+{
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	int fd = x->first_fd + (int)k;
+
+	if (x->stage->config.classes[x->forth].n_from)
+		answers_refuse(fd);
+	connect(fd, &none, sizeof(none));
+}
+
 /* What lies in the socket of a session that is nobody's is for nobody. */
 static void drop_strays(struct sessions *x, int fd)
 {
@@ -68,11 +81,13 @@ static uint32_t destination_of(const struct sessions *x, const struct session_ke
 /* Without a way now it stays unconnected: egress connects it when there is one, and counts until then. */
 static void connect_socket(const struct sessions *x, int fd, uint32_t destination)
 {
-	const struct address *to = &x->stage->config.classes[x->forth].dests[destination];
+	const struct class_config *c = &x->stage->config.classes[x->forth];
+	const struct address *to = &c->dests[destination];
 	struct sockaddr_storage at;
 
-	if (address_resolve(to, &at) == 0)
-		connect(fd, (const struct sockaddr *)&at, to->len);
+	if (address_resolve(to, &at) == 0 && from_bind(fd, c, at.ss_family) == 0 &&
+	    connect(fd, (const struct sockaddr *)&at, to->len) == 0 && c->n_from)
+		answers_accept(fd);
 }
 
 static int make(struct sessions *x, const struct session_key *key, const struct sender_address *from, uint64_t now)
@@ -84,7 +99,7 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 		return -1;
 	s = &x->all[k];
 	if (!x->via) {
-		sessions_give_up_port(x->first_fd + k);
+		sessions_give_up_port(x, (uint32_t)k);
 		drop_strays(x, x->first_fd + k);
 	}
 	s->number++;
@@ -175,7 +190,7 @@ static int is_somebodys(struct sessions *x, uint32_t k)
 		return 0;
 	if (sessions_state(&x->all[k]) != SESSION_FREE)
 		return 1;
-	sessions_give_up_port(x->first_fd + (int)k);
+	sessions_give_up_port(x, k);
 	drop_strays(x, x->first_fd + (int)k);
 	return 0;
 }
@@ -225,7 +240,7 @@ static void end(struct sessions *x, uint32_t k, uint64_t now)
 	set_state(s, SESSION_CLOSING);
 	session_index_close(&x->index, k);
 	if (!x->via)
-		sessions_give_up_port(x->first_fd + (int)k);
+		sessions_give_up_port(x, k);
 }
 
 static int may_be_freed(const struct sessions *x, uint32_t k)

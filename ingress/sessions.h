@@ -52,13 +52,8 @@ struct sender_address {
 /* sessions_key - what is found by. */
 struct session_key sessions_key(const struct sender_address *from);
 
-/* sessions_give_up_port - nothing can come to the socket any more. */
-static inline void sessions_give_up_port(int fd)
-{
-	struct sockaddr none = { .sa_family = AF_UNSPEC };
-
-	connect(fd, &none, sizeof(none));
-}
+/* sessions_give_up_port - nothing can come to the socket of session k any more. */
+void sessions_give_up_port(const struct sessions *x, uint32_t k);
 
 static inline uint32_t sessions_state(const struct session *s)
 {

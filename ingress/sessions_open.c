@@ -59,7 +59,7 @@ static void load_one(struct sessions *x, uint32_t k)
 		break;
 	case SESSION_CLOSING: /* the predecessor may have died before it gave up the port */
 		if (!x->via)
-			sessions_give_up_port(x->first_fd + (int)k);
+			sessions_give_up_port(x, k);
 		session_index_put(&x->index, k, LIST_CLOSING);
 		break;
 	default:

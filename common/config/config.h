@@ -40,6 +40,8 @@ struct class_config {
 	uint32_t n_listen, n_dests;
 	struct address listen[MAX_LISTEN];
 	struct address dests[MAX_DESTS];
+	uint32_t n_from; /* 0: its datagrams leave from where the kernel chooses */
+	struct address from[MAX_FROM]; /* of each family one; a wildcard fixes the port only */
 	struct group_sources group_sources; /* of the groups among its listen addresses */
 	/* of those among its destinations: 1 .. 255 hops; 1: this machine's members too */
 	uint32_t group_ttl, group_loop;

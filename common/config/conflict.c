@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "cycle.h"
+#include "from.h"
 #include "port.h"
 #include "reply.h"
 #include "table.h"
@@ -250,6 +251,15 @@ static void way_back(const struct search *s, uint32_t i)
 			 s->c->classes[forth].name);
 }
 
+static void from(const struct search *s, uint32_t i)
+{
+	char reason[REASON_BYTES];
+	const char *why = from_conflict(s->c, i, reason);
+
+	if (why)
+		conflict(s, (int)i, "from", "%s", why);
+}
+
 static void sessions(const struct search *s)
 {
 	uint32_t sum = 0;
@@ -355,6 +365,7 @@ void conflict_find(const struct config *c, const char *top, conflict_tell *tell,
 		replies(&s, i);
 		via(&s, i);
 		way_back(&s, i);
+		from(&s, i);
 		quantum(&s, (int)i, "ingress_quantum", c->classes[i].ingress_quantum_bytes);
 		quantum(&s, (int)i, "egress_quantum", c->classes[i].egress_quantum_bytes);
 		margin(&s, i);

@@ -10,6 +10,7 @@
 #define MAX_CLASSES 16
 #define MAX_LISTEN 4 /* listen addresses per class */
 #define MAX_DESTS 8 /* destinations per class */
+#define MAX_FROM 2 /* addresses that a class sends from: one of each family */
 #define MAX_FLOWS (MAX_CLASSES * MAX_LISTEN)
 #define MAX_SESSIONS 16384 /* of all classes together: each takes a socket */
 #define BATCH 64 /* datagrams per system call: past 64 the gain is below 5 % */

@@ -16,6 +16,7 @@ struct kept {
 	uint32_t n;
 	int fds[MAX_HANDED]; /* -1: it is in use again */
 	int is_wanted[MAX_HANDED];
+	int outputs_have_names; /* 1: `from` is set for some, so that another class's socket does not do */
 	char names[MAX_HANDED][CLASS_NAME_BYTES + 8];
 };
 

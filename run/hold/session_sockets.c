@@ -4,9 +4,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "config/from.h"
 #include "config/reply.h"
 #include "log.h"
 #include "sockets.h"
+#include "stage/answers.h"
 #include "stage/stage.h"
 
 #ifndef IP_LOCAL_PORT_RANGE
@@ -61,13 +63,24 @@ static int bind_for_all(int fd, int family)
 		    is_v4 ? sizeof(v4) : sizeof(v6));
 }
 
-/* Neither bound nor connected: ingress connects it for each sender. -errno if it cannot be had. */
+/* Nothing may come by it while it is nobody's. An address that is not there yet is bound when a sender comes. */
+static int open_fixed_port(int fd, const struct class_config *c, int family)
+{
+	int err = c->n_from ? answers_refuse(fd) : 0;
+
+	if (!err)
+		err = from_bind(fd, c, family);
+	return err == -EADDRNOTAVAIL || err == -ENODEV ? 0 : err;
+}
+
+/* Not connected, and bound where `from` says so: ingress connects it for each sender. -errno if it cannot be had. */
 static int open_one(const struct config *c, uint32_t class)
 {
 	const struct class_config *forth = &c->classes[class], *back = &c->classes[reply_back(c, class)];
 	int family = forth->dests[0].at.ss_family, v4 = family == AF_INET;
 	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	uint32_t range = forth->via_last_port << 16 | forth->via_first_port;
+	int err;
 
 	if (fd < 0)
 		return -errno;
@@ -79,20 +92,24 @@ static int open_one(const struct config *c, uint32_t class)
 		set(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, 1);
 	set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
 	set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
-	if ((range && setsockopt(fd, SOL_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) < 0) ||
-	    (forth->via.bits && bind_for_all(fd, family) < 0)) {
-		int err = -errno;
-
-		close(fd);
-		return err;
-	}
-	return fd;
+	err = open_fixed_port(fd, forth, family);
+	if (!err && ((range && setsockopt(fd, SOL_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) < 0) ||
+		     (forth->via.bits && bind_for_all(fd, family) < 0)))
+		err = -errno;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
 }
 
 static int refuse(const struct config *c, uint32_t class, int err)
 {
 	log_error("open the sockets of %u sessions of class %s: %s%s", reply_sessions(c, class), c->classes[class].name,
-		  log_text_of(-err), err == -ENOPROTOOPT ? ": via_ports needs Linux 6.3" : "");
+		  log_text_of(-err),
+		  err == -ENOPROTOOPT  ? ": via_ports needs Linux 6.3"
+		  : err == -EADDRINUSE ? ": another program has the port of `from` (ss -aunp tells which); stop it, or "
+					 "change `from`"
+				       : "");
 	return EXIT_TEMPORARY;
 }
 

@@ -66,6 +66,36 @@ static void a_rule_is_reloaded_and_an_address_is_not(void)
 	CU_ASSERT_EQUAL(config_digest(&from), config_digest(&to));
 }
 
+static void a_class_sends_from_a_port_of_its_own(void)
+{
+	struct config c = accepted(CLASS_TEXT "from = 0.0.0.0:3\n[class b]\nlisten = [::1]:1\nsend = 127.0.0.1:2 "
+					      "[::1]:2\nfrom = [::1]:3 127.0.0.1:4\n");
+
+	CU_ASSERT_EQUAL(c.classes[0].n_from, 1);
+	CU_ASSERT_EQUAL(c.classes[1].n_from, 2);
+	refused(CLASS_TEXT "from = 239.1.2.3%lo:3\n", "FILE:4: from = \"239.1.2.3%lo:3\": \"239.1.2.3%lo:3\": stands "
+						      "for many, and a sender is one; name this machine's");
+	refused(CLASS_TEXT "from = [::1]:3\n",
+		"FILE:4: from = \"[::1]:3\": [::1]:3 is of a family that class a does not send to");
+	refused(CLASS_TEXT "from = 127.0.0.1:3 127.0.0.2:3\n",
+		"FILE:4: from = \"127.0.0.1:3 127.0.0.2:3\": two of one family; there is one of each at most");
+	refused("[class a]\nlisten = 127.0.0.1:1\nsend = 127.0.0.1:2 [::1]:2\nfrom = 127.0.0.1:3\n",
+		"FILE:4: from = \"127.0.0.1:3\": none is of the family of [::1]:2, which class a sends to");
+	refused(CLASS_TEXT "from = 0.0.0.0:1\n",
+		"FILE:4: from = \"0.0.0.0:1\": class a listens on 127.0.0.1:1; use another port");
+	refused(CLASS_TEXT "from = 0.0.0.0:3\n[class b]\nlisten = 127.0.0.1:4\nsend = 127.0.0.1:2\n"
+			   "from = 127.0.0.1:3\n",
+		"FILE:8: from = \"127.0.0.1:3\": class a sends from 0.0.0.0:3 already; each needs its own");
+	accepted(CLASS_TEXT "from = 127.0.0.1:3\nreplies = b\nsessions = 1\n[class b]\n");
+	refused(CLASS_TEXT "from = 127.0.0.1:3\nreplies = b\n[class b]\n",
+		"FILE:4: from = \"127.0.0.1:3\": one port cannot tell the replies of several senders apart; with "
+		"replies, set sessions = 1");
+	refused(CLASS_TEXT "from = 127.0.0.1:3\nreplies = b\nsessions = 1\nvia_ports = 7-8\n[class b]\n",
+		"FILE:4: from = \"127.0.0.1:3\": via and via_ports choose it already; leave one of them out");
+	refused(CLASS_TEXT "replies = b\n[class b]\nfrom = 127.0.0.1:3\n",
+		"FILE:6: from = \"127.0.0.1:3\": replies leave from the address that their sender wrote to");
+}
+
 static void what_a_class_sends_to_itself_is_a_loop(void)
 {
 	refused("[class a]\nlisten = 127.0.0.1:1\nsend = 127.0.0.1:2 127.0.0.1:1\n",
@@ -261,7 +291,8 @@ static void a_share_is_a_percentage_and_all_fit_into_one_whole(void)
 
 SUITE(config_conflicts, TEST(a_listen_address_belongs_to_one_class_only),
       TEST(classes_share_an_address_if_all_but_the_last_have_a_rule), TEST(a_rule_is_reloaded_and_an_address_is_not),
-      TEST(what_a_class_sends_to_itself_is_a_loop), TEST(a_wildcard_receives_what_is_sent_to_loopback),
+      TEST(a_class_sends_from_a_port_of_its_own), TEST(what_a_class_sends_to_itself_is_a_loop),
+      TEST(a_wildcard_receives_what_is_sent_to_loopback),
       TEST(classes_that_send_to_each_other_in_a_circle_are_a_loop_and_a_chain_is_none),
       TEST(a_circle_of_all_classes_is_found), TEST(an_address_of_this_machine_behind_a_wildcard_is_a_loop_too),
       TEST(a_class_needs_to_listen_and_to_send), TEST(a_quantum_holds_the_longest_datagram),

@@ -17,11 +17,22 @@
 static struct config config;
 static struct sockets first;
 static struct kept kept;
+static int sets_from; /* 1: the first class has `from` */
 static int shares; /* 1: the first two classes listen on one port */
 
 static void set_port(struct address *a, uint32_t port)
 {
 	((struct sockaddr_in *)&a->at)->sin_port = htons((uint16_t)port);
+}
+
+/* `from` of the first class. */
+static void send_from(uint32_t port)
+{
+	struct address *from = &config.classes[0].from[0];
+
+	*from = config.classes[0].dests[0];
+	set_port(from, FIRST_PORT + (uint32_t)getpid() % 500 * 20 + port);
+	config.classes[0].n_from = 1;
 }
 
 /* Four classes on loopback, their sockets, and a service manager that has a copy of each. */
@@ -41,6 +52,8 @@ static void open_sockets(void)
 		config.classes[0].listen[0] = config.classes[1].listen[0];
 		CU_ASSERT_EQUAL_FATAL(match_parse(&config.classes[0].match, "dscp ef", reason), 0);
 	}
+	if (sets_from)
+		send_from(18);
 	CU_ASSERT_EQUAL_FATAL(sockets_open(&first, &config), 0);
 	memset(&kept, 0, sizeof(kept));
 	for (uint32_t i = 0; i < first.n - first.n_uncounted; i++) {
@@ -109,6 +122,32 @@ static void a_socket_goes_to_the_class_that_has_its_address_now(void)
 	CU_ASSERT_EQUAL(second.cookies[0], first.cookies[1]);
 	CU_ASSERT_EQUAL(second.cookies[1], first.cookies[0]);
 	CU_ASSERT_EQUAL(second.cookies[config.n_classes], first.cookies[config.n_classes + 1]);
+	close_sockets(&second);
+}
+
+static void an_output_is_used_again_where_it_leaves_from_the_same_port(void)
+{
+	struct sockets second;
+
+	sets_from = 1;
+	open_sockets();
+	sets_from = 0;
+	name_kept();
+	for (uint32_t i = 0; i < config.n_classes; i++)
+		snprintf(kept.names[config.n_classes + i], sizeof(kept.names[0]), "%s.out.0", config.classes[i].name);
+	kept_want(&kept, &config);
+	CU_ASSERT_EQUAL(n_wanted(), 2 * config.n_classes);
+	memset(kept.is_wanted, 0, sizeof(kept.is_wanted));
+	send_from(19);
+	kept_want(&kept, &config);
+	CU_ASSERT_EQUAL(n_wanted(), 2 * config.n_classes - 1);
+	memset(kept.is_wanted, 0, sizeof(kept.is_wanted));
+	config.classes[0].n_from = 0;
+	kept_want(&kept, &config);
+	CU_ASSERT_EQUAL(n_wanted(), 2 * config.n_classes - 1);
+	CU_ASSERT_EQUAL_FATAL(sockets_open_with(&second, &config, &kept), 0);
+	CU_ASSERT_NOT_EQUAL(second.cookies[config.n_classes], first.cookies[config.n_classes]);
+	CU_ASSERT_EQUAL(second.cookies[config.n_classes + 1], first.cookies[config.n_classes + 1]);
 	close_sockets(&second);
 }
 
@@ -209,4 +248,5 @@ static void one_port_is_bound_anew_when_its_classes_are_others(void)
 SUITE(kept, TEST(sockets_of_one_port_stay_with_their_classes), TEST(one_port_is_bound_anew_when_its_classes_are_others),
       TEST(one_port_is_bound_anew_when_its_classes_change_ranks),
       TEST(all_sockets_of_the_same_addresses_are_used_again), TEST(a_socket_goes_to_the_class_that_has_its_address_now),
+      TEST(an_output_is_used_again_where_it_leaves_from_the_same_port),
       TEST(a_socket_of_an_address_that_is_no_more_is_not_wanted), TEST(an_input_is_no_output))
