@@ -90,7 +90,8 @@ static void connect_socket(const struct sessions *x, int fd, uint32_t destinatio
 		answers_accept(fd);
 }
 
-static int make(struct sessions *x, const struct session_key *key, const struct sender_address *from, uint64_t now)
+static int make(struct sessions *x, const struct session_key *key, const struct sender_address *from, uint64_t count,
+		uint64_t now)
 {
 	int k = session_index_oldest(&x->index, LIST_FREE);
 	struct session *s;
@@ -109,6 +110,7 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	s->listen = (uint8_t)from->listen;
 	s->destination = (uint8_t)destination_of(x, key);
 	s->is_answered = 0;
+	s->first_forth = count;
 	/* Nothing of it lies in a lane: whatever has been released is right. */
 	s->last_forth = count_of(lane_sent(x->stage->seg.views[x->forth].lane));
 	s->last_back = count_of(lane_sent(x->stage->seg.views[x->back].lane));
@@ -124,12 +126,12 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	return k;
 }
 
-int sessions_find(struct sessions *x, const struct sender_address *from, uint64_t now)
+int sessions_find(struct sessions *x, const struct sender_address *from, uint64_t count, uint64_t now)
 {
 	struct session_key key = sessions_key(from);
 	int k = session_index_find(&x->index, &key);
 
-	return k >= 0 ? k : make(x, &key, from, now);
+	return k >= 0 ? k : make(x, &key, from, count, now);
 }
 
 static int is_same_peer(const struct address *a, const struct sockaddr_in6 *from)

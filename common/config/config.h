@@ -50,6 +50,8 @@ struct class_config {
 	uint32_t ecn_mark_at_percent; /* of the budget: an ECN-capable datagram that has used that much is marked CE */
 	uint32_t broadcast; /* 1: its addresses may be broadcast addresses */
 	struct match match; /* which datagrams of an address that a class below listens on too */
+	enum source_shown source; /* whether they leave with a header that names their sender */
+	enum proxy_which proxy_header; /* ... each, or the first of a session */
 	char replies
 		[CLASS_NAME_BYTES]; /* the class that its destinations' replies go back as; "": none are asked for */
 	uint32_t sessions; /* with replies: most senders at once */

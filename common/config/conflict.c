@@ -14,6 +14,7 @@
 #include "cycle.h"
 #include "from.h"
 #include "port.h"
+#include "proxied.h"
 #include "reply.h"
 #include "table.h"
 
@@ -260,6 +261,15 @@ static void from(const struct search *s, uint32_t i)
 		conflict(s, (int)i, "from", "%s", why);
 }
 
+static void proxied(const struct search *s, uint32_t i)
+{
+	char reason[REASON_BYTES];
+	const char *key, *why = proxied_conflict(s->c, i, &key, reason);
+
+	if (why)
+		conflict(s, (int)i, key, "%s", why);
+}
+
 static void sessions(const struct search *s)
 {
 	uint32_t sum = 0;
@@ -366,6 +376,7 @@ void conflict_find(const struct config *c, const char *top, conflict_tell *tell,
 		via(&s, i);
 		way_back(&s, i);
 		from(&s, i);
+		proxied(&s, i);
 		quantum(&s, (int)i, "ingress_quantum", c->classes[i].ingress_quantum_bytes);
 		quantum(&s, (int)i, "egress_quantum", c->classes[i].egress_quantum_bytes);
 		margin(&s, i);

@@ -96,6 +96,20 @@ static void a_class_sends_from_a_port_of_its_own(void)
 		"FILE:6: from = \"127.0.0.1:3\": replies leave from the address that their sender wrote to");
 }
 
+static void a_header_needs_room_and_a_first_datagram_sessions(void)
+{
+	accepted("[pipeline]\npayload_bytes = 65455B\n" CLASS_TEXT "source = proxy\n");
+	refused("[pipeline]\npayload_bytes = 65456B\nburst = 64KiB\n" CLASS_TEXT
+		"source = proxy\ningress_quantum = 1MiB\negress_quantum = 1MiB\n",
+		"FILE:7: source = \"proxy\": with a header of 52 bytes in front, payload_bytes is 65455 at most");
+	accepted(CLASS_TEXT "source = proxy\nproxy_header = first\nreplies = b\n[class b]\n");
+	refused(CLASS_TEXT "source = proxy\nproxy_header = first\n",
+		"FILE:5: proxy_header = \"first\": sessions have a first datagram: it takes source = proxy and "
+		"replies; else use every");
+	refused(CLASS_TEXT "replies = b\n[class b]\nsource = proxy\n",
+		"FILE:6: source = \"proxy\": replies go back to their senders as they are; use own");
+}
+
 static void what_a_class_sends_to_itself_is_a_loop(void)
 {
 	refused("[class a]\nlisten = 127.0.0.1:1\nsend = 127.0.0.1:2 127.0.0.1:1\n",
@@ -291,8 +305,8 @@ static void a_share_is_a_percentage_and_all_fit_into_one_whole(void)
 
 SUITE(config_conflicts, TEST(a_listen_address_belongs_to_one_class_only),
       TEST(classes_share_an_address_if_all_but_the_last_have_a_rule), TEST(a_rule_is_reloaded_and_an_address_is_not),
-      TEST(a_class_sends_from_a_port_of_its_own), TEST(what_a_class_sends_to_itself_is_a_loop),
-      TEST(a_wildcard_receives_what_is_sent_to_loopback),
+      TEST(a_class_sends_from_a_port_of_its_own), TEST(a_header_needs_room_and_a_first_datagram_sessions),
+      TEST(what_a_class_sends_to_itself_is_a_loop), TEST(a_wildcard_receives_what_is_sent_to_loopback),
       TEST(classes_that_send_to_each_other_in_a_circle_are_a_loop_and_a_chain_is_none),
       TEST(a_circle_of_all_classes_is_found), TEST(an_address_of_this_machine_behind_a_wildcard_is_a_loop_too),
       TEST(a_class_needs_to_listen_and_to_send), TEST(a_quantum_holds_the_longest_datagram),
