@@ -153,7 +153,8 @@ static uint32_t add_vectors(struct batch *b, struct sender *s, uint32_t index, u
 
 	if (header_bytes)
 		*at++ = (struct iovec){ v->origins[index].header, header_bytes };
-	*at++ = (struct iovec){ lane_payload(v, index) + (r->second ? v->second_offset : 0), r->len_bytes };
+	*at++ = (struct iovec){ lane_payload(v, index) + (r->second ? v->second_offset : lane_skip_bytes(v, index)),
+				r->len_bytes };
 	return (uint32_t)(at - &s->journal->vectors[b->n_vectors]);
 }
 
@@ -188,7 +189,7 @@ static void add_packet(struct batch *b, struct sender *s, uint32_t index, uint64
 	const struct way *w = &s->ways[b->class];
 	const struct session *session = w->forth || w->via ? sender_session(s, b->class, index) : NULL;
 
-	stage_check_length(s->stage, b->class, r->len_bytes);
+	stage_check_length(s->stage, b->class, r->len_bytes + (r->second ? 0 : lane_skip_bytes(v, index)));
 	v->departures[index].handed_at_ns = now;
 	n_vectors = add_vectors(b, s, index, header_bytes);
 	if (joins_run(b, len_bytes, tos, session))

@@ -125,20 +125,6 @@ static void note_session(struct receiver *r, const struct ingress *in, int flow,
 	sessions_note_forth(r->forth[class], (uint32_t)k, count, a->read_at_ns);
 }
 
-static void note_origin(const struct receiver *r, const struct ingress *in, int flow, uint32_t i,
-			const struct beside *b)
-{
-	uint32_t class = in->class_of[flow], index = lane_index(&r->stage->seg.views[class], r->word[class], i);
-	const struct lane_view *v = &r->stage->seg.views[class];
-	const struct class_config *c = &r->stage->config.classes[class];
-	const struct origin_ends ends = origin_ends(&c->listen[in->listen_of[flow]], b, &r->journal->names[i]);
-	int asked_for =
-		c->proxy_header == PROXY_EVERY || !r->forth[class] ||
-		sessions_is_first(r->forth[class], v->arrivals[index].source, (r->word[class] >> COUNT_SHIFT) + i + 1);
-
-	origin_write(&v->origins[index], &ends, asked_for);
-}
-
 /* fits: datagrams of the batch that are published; of the others no session learns. */
 static uint64_t note_arrival(struct receiver *r, const struct ingress *in, int flow, uint32_t i, uint32_t fits,
 			     const struct clocks *t)
@@ -148,6 +134,7 @@ static uint64_t note_arrival(struct receiver *r, const struct ingress *in, int f
 	struct arrival *a = &v->arrivals[lane_index(v, r->word[class], i)];
 	struct mmsghdr *m = &r->journal->msgs[i];
 	struct beside b = { .socket_drops = drops_seen(r, in, flow) };
+	struct origin_ends ends;
 
 	beside_read(r->journal, i, &b);
 	a->arrived_at_ns = to_monotonic(b.stamp_ns, t);
@@ -156,12 +143,16 @@ static uint64_t note_arrival(struct receiver *r, const struct ingress *in, int f
 	a->drop = m->msg_hdr.msg_flags & MSG_TRUNC ? DROP_OVERSIZE : DROP_NONE;
 	a->tos = b.tos;
 	drops_note(r, in, flow, (uint32_t)b.socket_drops);
+	if (v->origins)
+		ends = origin_find(r, in, flow, i, &b, a);
 	if (!r->forth[class] && !r->back[class])
-		a->source = r->stage->config.classes[class].n_dests > 1 ? origin_hash(&r->journal->names[i]) : 0;
+		a->source = r->stage->config.classes[class].n_dests > 1
+				    ? origin_hash(v->origins ? &ends.from : &r->journal->names[i])
+				    : 0;
 	else if (i < fits)
 		note_session(r, in, flow, i, &b, a);
-	if (v->origins && i < fits)
-		note_origin(r, in, flow, i, &b);
+	if (v->origins)
+		origin_write(r, class, i, &ends);
 	return m->msg_len;
 }
 
@@ -199,6 +190,7 @@ static uint32_t accept_batch(struct receiver *r, const struct ingress *in, int f
 
 		a->published_at_ns = published_at_ns;
 		r->tally[class].oversize_pkts += a->drop == DROP_OVERSIZE;
+		r->tally[class].bad_proxy_pkts += a->drop == DROP_BAD_PROXY;
 		r->tally[class].no_session_pkts += a->drop == DROP_NO_SESSION;
 	}
 	r->tally[class].read_pkts += n;

@@ -26,6 +26,7 @@
 #include "hosts.h"
 #include "ids.h"
 #include "match.h"
+#include "prefix.h"
 #include "via.h"
 
 #define CONFIG_WHY_BYTES 8192 /* room for all the lines of a refusal */
@@ -52,6 +53,7 @@ struct class_config {
 	struct match match; /* which datagrams of an address that a class below listens on too */
 	enum source_shown source; /* whether they leave with a header that names their sender */
 	enum proxy_which proxy_header; /* ... each, or the first of a session */
+	struct prefixes accept_proxy; /* whose datagrams have such a header, and are believed */
 	char replies
 		[CLASS_NAME_BYTES]; /* the class that its destinations' replies go back as; "": none are asked for */
 	uint32_t sessions; /* with replies: most senders at once */

@@ -1,4 +1,4 @@
-/* proxied.c - headers of the PROXY protocol: which classes send them. */
+/* proxied.c - headers of the PROXY protocol: which classes send or take them. */
 #include "proxied.h"
 
 #include "proxy.h"
@@ -9,7 +9,7 @@
 
 bool proxied_needs_origin(const struct class_config *c)
 {
-	return c->source == SOURCE_PROXY;
+	return c->source == SOURCE_PROXY || c->accept_proxy.n > 0;
 }
 
 const char *proxied_conflict(const struct config *c, uint32_t class, const char **key, char *reason)
@@ -24,6 +24,9 @@ const char *proxied_conflict(const struct config *c, uint32_t class, const char 
 			 PROXY_MOST_BYTES, MOST_UDP_BYTES - PROXY_MOST_BYTES);
 		return reason;
 	}
+	*key = "accept_proxy";
+	if (own->accept_proxy.n > 0 && reply_forth(c, class) >= 0)
+		return "replies come from where this instance has sent to, with no header";
 	*key = "proxy_header";
 	if (own->proxy_header == PROXY_FIRST && (own->source != SOURCE_PROXY || !own->replies[0]))
 		return "sessions have a first datagram: it takes source = proxy and replies; else use every";

@@ -1,5 +1,5 @@
 /*
- * proxied.h - headers of the PROXY protocol (proxy.h): which classes send them, and what stands in their way.
+ * proxied.h - headers of the PROXY protocol (proxy.h): which classes send or take them, and what stands in their way.
  */
 #ifndef ONTIME_CONFIG_PROXIED_H
 #define ONTIME_CONFIG_PROXIED_H

@@ -83,6 +83,8 @@ const struct option options[] = {
 	{ CLASS("proxy_header", proxy_header), .kind = &kind_choice, .standard = "every",
 	  .words = WORDS([PROXY_EVERY] = "every", [PROXY_FIRST] = "first"), .change = CHANGE_RELOAD,
 	  .help = "source = proxy: which datagrams have the header; first: of a session, with replies" },
+	{ CLASS("accept_proxy", accept_proxy), .kind = &kind_prefixes, .accepts = "1..8 ADDRESS/BITS",
+	  .change = CHANGE_RELAUNCH, .help = "whose datagrams have a PROXY v2 header in front, and are believed" },
 	{ CLASS("replies", replies), .kind = &kind_name, .accepts = "CLASS", .change = CHANGE_IDENTITY,
 	  .help = "class that replies of its destinations go back to the senders as; without: they are dropped" },
 	{ CLASS("sessions", sessions), .kind = &kind_count, .standard = "1024", .min = 1, .max = 16384,

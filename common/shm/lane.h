@@ -57,6 +57,12 @@ static inline uint8_t *lane_payload(const struct lane_view *v, uint32_t index)
 	return v->payload + (size_t)index * v->stride_bytes;
 }
 
+/* lane_skip_bytes - of the header that the packet in a slot came with; 0: without. */
+static inline uint32_t lane_skip_bytes(const struct lane_view *v, uint32_t index)
+{
+	return v->origins ? v->origins[index].skip_bytes : 0;
+}
+
 /* lane_header_bytes - of the header that the packet in a slot leaves with; 0: without. */
 static inline uint32_t lane_header_bytes(const struct lane_view *v, uint32_t index)
 {

@@ -53,15 +53,19 @@ struct arrival {
 	uint32_t len_bytes; /* as received; past payload_bytes when oversize */
 	uint16_t source; /* its session, in a class with replies and on the way back; else a hash of the sender's
 			    address, 0 with one destination */
-	uint8_t drop; /* enum drop_reason: DROP_NONE, DROP_OVERSIZE or DROP_NO_SESSION */
+	uint8_t drop; /* enum drop_reason: DROP_NONE, or one that travels from ingress */
 	uint8_t tos; /* its type of service or traffic class; 0 in a class that does not ask for it */
 };
 
-/* Likewise, in a class whose datagrams leave with a header: who it is from. Derived from the journal, not durable. */
+/*
+ * Likewise, in a class whose datagrams leave or come with a header: who it is from. It follows from the datagram and
+ * the journal; the payload stays where it is, so that a successor finds both as they came.
+ */
 struct origin {
 	alignas(LINE) uint8_t header[PROXY_MOST_BYTES];
 	uint8_t header_bytes; /* 0: it leaves without */
-	uint8_t spare[11];
+	uint8_t spare;
+	uint16_t skip_bytes; /* the header that it came with, before its payload; arrival.len_bytes is without */
 };
 
 /* Written about it by edf. One per slot; writer: edf, before it passes the packet on. */

@@ -151,7 +151,7 @@ int main(int argc, char **argv)
 {
 	static const struct harness_test *const files[] = { relay_tests,  drops_tests,	errors_tests,  shaper_tests,
 							    reload_tests, damage_tests, restart_tests, failing_tests,
-							    marks_tests,  from_tests,	source_tests };
+							    marks_tests,  from_tests,	source_tests,  accept_tests };
 	struct harness_test all[MOST_TESTS];
 	size_t n = 0;
 
