@@ -30,5 +30,7 @@ const char *proxied_conflict(const struct config *c, uint32_t class, const char 
 	*key = "proxy_header";
 	if (own->proxy_header == PROXY_FIRST && (own->source != SOURCE_PROXY || !own->replies[0]))
 		return "sessions have a first datagram: it takes source = proxy and replies; else use every";
+	if (own->proxy_header == PROXY_FIRST && own->accept_proxy.n > 0)
+		return "a front of accept_proxy has many senders in one session; use every";
 	return NULL;
 }

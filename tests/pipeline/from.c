@@ -200,12 +200,33 @@ static void what_comes_between_two_senders_is_nobodys(void)
 	expect_equal(account_of(&rig, 1).sent_pkts, 2);
 }
 
+/* While its last reply waits, the session is not free yet, and its port is still bound. */
+static void what_comes_to_a_session_that_ends_is_nobodys(void)
+{
+	const struct session *s;
+	int first;
+
+	begin(LOCAL, 1, "replies = back\nsessions = 1\nidle = 100ms\n[class back]\n");
+	s = rig.seg.views[0].sessions;
+	first = open_sender();
+	converse(first, "a", "1");
+	stage_freeze(&rig, STAGE_EGRESS);
+	send_to_own(rig.flows[0].sink_fd[0], "5");
+	/* relaxed: its own word */
+	await(atomic_load_explicit(&s->state, memory_order_relaxed) == SESSION_CLOSING);
+	for (int i = 0; i < 3; i++)
+		send_to_own(rig.flows[0].sink_fd[0], "9");
+	await(account_of(&rig, 1).dropped_pkts[DROP_KERNEL] == 3);
+	stage_thaw(&rig, STAGE_EGRESS);
+	/* relaxed: its own word */
+	await(atomic_load_explicit(&s->state, memory_order_relaxed) == SESSION_FREE);
+	expect(came_back(first, '5') && is_nothing(first));
+	expect_equal(account_of(&rig, 1).sent_pkts, 2);
+}
+
 const struct harness_test from_tests[] = {
-	TEST(datagrams_leave_from_the_port_that_is_set),
-	TEST(so_they_do_of_ipv6),
-	TEST(several_destinations_see_the_same_port),
-	TEST(a_port_that_another_has_refuses_the_launch),
-	TEST(replies_to_a_fixed_port_go_to_the_one_sender),
-	TEST(what_comes_between_two_senders_is_nobodys),
-	{ 0 },
+	TEST(datagrams_leave_from_the_port_that_is_set),    TEST(so_they_do_of_ipv6),
+	TEST(several_destinations_see_the_same_port),	    TEST(a_port_that_another_has_refuses_the_launch),
+	TEST(replies_to_a_fixed_port_go_to_the_one_sender), TEST(what_comes_between_two_senders_is_nobodys),
+	TEST(what_comes_to_a_session_that_ends_is_nobodys), { 0 },
 };

@@ -147,6 +147,8 @@ static void a_header_needs_room_and_a_first_datagram_sessions(void)
 	refused(CLASS_TEXT "source = proxy\nproxy_header = first\n",
 		"FILE:5: proxy_header = \"first\": sessions have a first datagram: it takes source = proxy and "
 		"replies; else use every");
+	refused(CLASS_TEXT "source = proxy\nproxy_header = first\nreplies = b\naccept_proxy = ::1\n[class b]\n",
+		"FILE:5: proxy_header = \"first\": a front of accept_proxy has many senders in one session; use every");
 	refused(CLASS_TEXT "replies = b\n[class b]\nsource = proxy\n",
 		"FILE:6: source = \"proxy\": replies go back to their senders as they are; use own");
 }

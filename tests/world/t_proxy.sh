@@ -146,7 +146,7 @@ front_is_believed() {
 
 who_has_no_header_is_refused() {
 	before=$(bad_proxy)
-	[ -z "$(ask 127.0.0.5 127.0.0.1 5001 | grep -v '^;')" ] && [ "$(bad_proxy)" = $((before + 1)) ]
+	! ask 127.0.0.5 127.0.0.1 5001 | grep -qv '^;' && [ "$(bad_proxy)" = $((before + 1)) ]
 }
 
 bad_proxy() {
