@@ -40,7 +40,7 @@ folders = $(patsubst $(1)/%/,%,$(wildcard $(1)/*/))
 with_program = $(foreach d,$(filter-out $(2),$(call folders,$(1))),$(if $(wildcard $(1)/$(d)/$(d).c),$(d)))
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 STAGES := ingress edf egress
-SOCKETS := run/hold/sockets.c run/hold/session_sockets.c run/hold/hand_on.c run/hold/kept.c
+SOCKETS := run/hold/sockets.c run/hold/session_sockets.c run/hold/hand_on.c run/hold/kept.c run/hold/kept_sessions.c run/hold/bundle.c
 STAGE_PARTS := $(filter-out %/main.c,$(wildcard $(STAGES:%=%/*.c)))
 RUN_PROGRAMS := $(call with_program,run)
 TEST_LIBRARIES := harness mortal plugins
@@ -62,7 +62,7 @@ test_files = $(if $(filter $(1),$(TEST_FOLDERS)),$(wildcard tests/$(1)/*.c),$(fi
 # LIBS_NAME: libraries and linker options. PARTS_NAME: sources of other folders; of another program's only pure ones (tests/lint.sh).
 wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
 LOOK := $(wildcard run/look/*.c)
-SINK := run/traffic/sink.c run/traffic/flow.c run/traffic/short.c
+SINK := run/traffic/sink.c run/traffic/flow.c run/traffic/sockets.c run/traffic/short.c
 MORTAL := $(wildcard tests/mortal/*.c)
 LIBS_dash := -lmicrohttpd
 PARTS_dash := $(LOOK)
@@ -77,6 +77,8 @@ LIBS_unit := -lcunit
 PARTS_unit := $(STAGE_PARTS) $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen table) $(patsubst %,run/dash/%.c,accept describe feed metrics ready report) $(SINK) run/load/schedule.c run/check/feasible.c run/check/cost.c $(SOCKETS)
 LIBS_crash := $(call wrap,mmap munmap recvmmsg sendmmsg)
 PARTS_crash := $(MORTAL) $(STAGE_PARTS) $(SOCKETS)
+LIBS_replies := $(call wrap,mmap munmap recvmmsg sendmmsg epoll_wait clock_gettime)
+PARTS_replies := $(PARTS_crash)
 LIBS_sim := $(call wrap,mmap munmap mlock2 shm_open shm_unlink fcntl clock_gettime clock_nanosleep nanosleep \
 	syscall recvmmsg sendmmsg recvmsg socket bind connect getsockname getpeername \
 	setsockopt getsockopt close epoll_create1 epoll_ctl epoll_wait read write softnet_is_starvable)
@@ -84,6 +86,7 @@ PARTS_sim := $(MORTAL) $(STAGE_PARTS)
 LIBS_threads := $(call wrap,mmap munmap)
 PARTS_threads := $(STAGE_PARTS) $(SOCKETS) $(SINK)
 PARTS_storm := $(SOCKETS) $(SINK)
+PARTS_churn := $(SOCKETS)
 PARTS_reference := $(SOCKETS)
 PARTS_pipeline := $(SOCKETS)
 PARTS_plugin := $(SOCKETS)

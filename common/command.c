@@ -13,6 +13,10 @@
 
 #define NAME_BYTES 64
 
+/* In one piece, so that others can read it in the file of a program that runs (version_of in run/supervise/lib.sh). */
+#define MARK "ONTIME_VERSION="
+__attribute__((used)) static const char version[] = MARK ONTIME_VERSION;
+
 void command_open(struct command_line *l, const struct command *command, int argc, char **argv, void *const *places,
 		  int (*is_key)(const char *name))
 {
@@ -178,7 +182,7 @@ static int take_long(struct command_line *l, char *word)
 		return COMMAND_ANSWERED;
 	}
 	if (!attached && strcmp(name, "version") == 0) {
-		printf("ontime %s\n", ONTIME_VERSION);
+		printf("ontime %s\n", version + strlen(MARK));
 		return COMMAND_ANSWERED;
 	}
 	for (int i = 0; i < l->command->n_options; i++)

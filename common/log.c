@@ -126,6 +126,13 @@ static size_t append_time(char *line)
 	return append(line, 0, "%s.%03uZ ", text, (unsigned int)(now % NS_PER_S / NS_PER_MS));
 }
 
+void log_prepare(void)
+{
+	char line[LOG_LINE_BYTES];
+
+	append_time(line);
+}
+
 /*
  * What the reader of a line does not know: a file is read the morning after, the journal knows the time, and whoever
  * is at a terminal has just typed the command. A reader at the end of a pipe adds what it wants.

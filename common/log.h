@@ -27,6 +27,9 @@ void log_set_name(const char *name);
 /* log_set_service_name - likewise, for a program that goes on: in a file its lines have the time. */
 void log_set_service_name(const char *name);
 
+/* log_prepare - read what the time of a line needs (tzset(3)), so that the first line opens no file. */
+void log_prepare(void);
+
 /*
  * log_reopen - stderr becomes the file that ONTIME_LOG_FILE names now, if that is another one: it was moved away or
  * removed.

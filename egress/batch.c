@@ -41,8 +41,8 @@ static uint8_t decide_tos(struct sender *s, uint32_t class, uint32_t index, uint
 	const struct arrival *a = &s->stage->seg.views[class].arrivals[index];
 	uint8_t dscp = c->dscp == DSCP_KEEP ? a->tos >> 2 : (uint8_t)c->dscp;
 	uint8_t ecn = c->ecn == ECN_OFF ? TOS_NOT_ECT : a->tos & TOS_ECN;
-	uint64_t mark_at_ns = a->arrived_at_ns + c->budget_ns / 100 * c->ecn_mark_at_percent;
-	int marks = c->ecn == ECN_MARK && (ecn == TOS_ECT_0 || ecn == TOS_ECT_1) && now >= mark_at_ns;
+	int marks =
+		c->ecn == ECN_MARK && ecn_is_due(a->tos, a->arrived_at_ns, c->budget_ns, c->ecn_mark_at_percent, now);
 
 	s->stage->seg.views[class].departures[index].marked = (uint8_t)marks;
 	return (uint8_t)(dscp << 2 | (marks ? TOS_CE : ecn));

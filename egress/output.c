@@ -136,14 +136,18 @@ static int aim_own(struct output *o)
 
 static int connect_to(struct output *o, const struct sockaddr_storage *to)
 {
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	int err = aim_own(o);
 
 	if (!err && own_from(o))
 		err = from_bind(o->fd, o->options, to->ss_family);
 	if (!err && connect(o->fd, (const struct sockaddr *)to, o->to->len) < 0)
 		err = -errno;
-	if (!err && o->session_number && own_from(o))
-		answers_accept(o->fd);
+	if (o->session_number && own_from(o))
+		err ? (void)answers_refuse(o->fd) : answers_accept(o->fd);
+	/* with a port, and without a peer, it would take anybody's datagrams as replies */
+	if (err && o->session_number)
+		connect(o->fd, &none, sizeof(none));
 	return err;
 }
 
@@ -172,30 +176,36 @@ static int connect_again(struct output *o, const struct sockaddr_storage *to)
 	return connect_to(o, to);
 }
 
+/* had_way: and it is known. Sessions come by the thousand: of their way the class's own outputs tell. */
+static void say_change(const struct output *o, const struct address *was, const struct address *now, int had_way)
+{
+	char to[ADDRESS_BYTES], text[ADDRESS_BYTES], was_text[ADDRESS_BYTES];
+
+	if (o->session_number || (had_way && was->len && is_same_host(&was->at, &now->at)))
+		return;
+	address_format(o->to, to);
+	address_format(now, text);
+	if (was->len == 0)
+		log_info("class %s: there is a way to %s now, from %s", o->class, to, text);
+	else if (is_same_host(&was->at, &now->at))
+		log_info("class %s: there is a way to %s again, from %s", o->class, to, text);
+	else
+		log_info("class %s: %s is sent to from %s now, no longer from %s", o->class, to, text,
+			 address_format(was, was_text));
+}
+
 /*
  * The socket has a destination now. was: its earlier local address; len 0: it had none. Returns 1 if that has changed.
  */
 static int tell_change(struct output *o, const struct address *was)
 {
 	struct address now = end_of(o->fd, getsockname);
-	char to[ADDRESS_BYTES], text[ADDRESS_BYTES], was_text[ADDRESS_BYTES];
-	int had_way = o->has_way;
+	int had_way = o->has_way, is_same = was->len && is_same_host(&was->at, &now.at);
 
 	o->has_way = 1;
-	address_format(o->to, to);
-	address_format(&now, text);
-	if (was->len && is_same_host(&was->at, &now.at)) {
-		if (!had_way)
-			log_info("class %s: there is a way to %s again, from %s", o->class, to, text);
-		return 0;
-	}
-	if (was->len)
-		log_info("class %s: %s is sent to from %s now, no longer from %s", o->class, to, text,
-			 address_format(was, was_text));
-	else
-		log_info("class %s: there is a way to %s now, from %s", o->class, to, text);
-	o->n_remade++;
-	return 1;
+	say_change(o, was, &now, had_way);
+	o->n_remade += !is_same;
+	return !is_same;
 }
 
 static int tell_no_way(struct output *o, int err)
@@ -204,7 +214,7 @@ static int tell_no_way(struct output *o, int err)
 
 	if (!is_no_way(-err)) /* a lack of descriptors or memory says nothing about the way */
 		return err;
-	if (o->has_way)
+	if (o->has_way && !o->session_number)
 		log_warn("class %s: no way to %s: %s: its packets are counted send_error until there is one", o->class,
 			 address_format(o->to, to), strerror(-err));
 	o->has_way = 0;
@@ -346,7 +356,7 @@ uint64_t output_room_wait_ns(struct output *o, int err, uint64_t now, uint64_t m
 	until_ns = o->refused_since_ns + most_ns;
 	if (!o->gives_up && now >= until_ns) {
 		o->gives_up = 1;
-		if (o->said_at_ns == 0 || now > o->said_at_ns + SAY_AGAIN_NS) {
+		if (!o->session_number && (o->said_at_ns == 0 || now > o->said_at_ns + SAY_AGAIN_NS)) {
 			log_warn("class %s: nothing is taken for %s: %s: each packet gets one try, and is counted "
 				 "send_error, until one is taken",
 				 o->class, address_format(o->to, to), strerror(err));

@@ -77,13 +77,15 @@ static int may_try_again(struct sender *s, const struct batch *b, int *err, uint
 
 /*
  * If the packet at the head was part of a super-datagram, the next try goes without. That lasts where the errno may be
- * about the super-datagram itself; a missing route and its like are over soon. Returns 1 if there is a next try.
+ * about the super-datagram itself; a missing route and its like are over soon, and on the way back it may be about one
+ * sender of many. Returns 1 if there is a next try.
  */
 static int give_up_gso(struct sender *s, const struct batch *b, int err, uint64_t now)
 {
 	if (b->pkts[0] < 2)
 		return 0;
-	if (err != EMSGSIZE && err != EINVAL && err != EIO && err != EOPNOTSUPP && err != ENOPROTOOPT) {
+	if (b->to->is_peerless ||
+	    (err != EMSGSIZE && err != EINVAL && err != EIO && err != EOPNOTSUPP && err != ENOPROTOOPT)) {
 		b->to->gso_again_at_ns = now + GSO_PAUSE_NS;
 		return 1;
 	}

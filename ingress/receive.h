@@ -27,6 +27,7 @@ struct receiver {
 	struct sessions sessions[MAX_WAYS_BACK];
 	struct sessions *forth[MAX_CLASSES], *back[MAX_CLASSES]; /* of a class with replies; of a way back; else NULL */
 	uint32_t session; /* on a way back: whose socket is read */
+	uint32_t fits; /* how many of the datagrams that were read are published */
 };
 
 /*

@@ -16,7 +16,9 @@
 #define FREE_NS NS_PER_MS /* between two of these */
 #define IDLE_ENDS 16 /* sessions ended in one call */
 #define CLOSING_NS (10 * NS_PER_MS) /* between two looks at what could not be freed yet */
-#define MOST_STRAYS 4096 /* taken out of a socket that should be empty */
+#define MOST_ERRORS 16 /* taken out of a socket in a row: one is stored, and more may come as fast */
+#define PORT_REST_S 60 /* as long as TCP's TIME_WAIT */
+#define PORT_TRIES 9
 
 static uint64_t count_of(uint64_t word)
 {
@@ -53,17 +55,21 @@ void sessions_give_up_port(const struct sessions *x, uint32_t k)
 	connect(fd, &none, sizeof(none));
 }
 
-/* What lies in the socket of a session that is nobody's is for nobody. */
+/* What lies in the socket of a session that is nobody's is for nobody; an error stands before the datagrams. */
 static void drop_strays(struct sessions *x, int fd)
 {
 	struct lane *lane = x->stage->seg.views[x->forth].lane;
 	uint64_t n = 0;
 	char byte;
 
-	if (mutant_is("no-drain"))
-		return;
-	while (n < MOST_STRAYS && recv(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_TRUNC) >= 0)
-		n++;
+	for (int errors = 0; errors < MOST_ERRORS;) {
+		if (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_TRUNC) >= 0)
+			n++;
+		else if (errno == EAGAIN)
+			break;
+		else
+			errors++;
+	}
 	if (n) /* relaxed: for observers */
 		atomic_fetch_add_explicit(&lane->stray_pkts, n, memory_order_relaxed);
 }
@@ -78,16 +84,71 @@ static uint32_t destination_of(const struct sessions *x, const struct session_ke
 	return (hash >> 16 ^ hash) % x->stage->config.classes[x->forth].n_dests;
 }
 
-/* Without a way now it stays unconnected: egress connects it when there is one, and counts until then. */
-static void connect_socket(const struct sessions *x, int fd, uint32_t destination)
+in_port_t sessions_port(int fd)
+{
+	struct sockaddr_in6 at = { 0 };
+	socklen_t len = sizeof(at);
+
+	return getsockname(fd, (struct sockaddr *)&at, &len) < 0 ? 0 : at.sin6_port; /* at the same place in IPv4 */
+}
+
+/*
+ * Without a way now it stays unconnected, and without a port, which would take datagrams from anybody: egress connects
+ * it when there is a way, and counts until then.
+ */
+static void connect_socket(const struct sessions *x, uint32_t k)
 {
 	const struct class_config *c = &x->stage->config.classes[x->forth];
-	const struct address *to = &c->dests[destination];
+	const struct address *to = &c->dests[x->all[k].destination];
 	struct sockaddr_storage at;
+	int fd = x->first_fd + (int)k;
 
-	if (address_resolve(to, &at) == 0 && from_bind(fd, c, at.ss_family) == 0 &&
-	    connect(fd, (const struct sockaddr *)&at, to->len) == 0 && c->n_from)
+	if (address_resolve(to, &at) || from_bind(fd, c, at.ss_family))
+		return;
+	if (connect(fd, (const struct sockaddr *)&at, to->len) < 0)
+		sessions_give_up_port(x, k);
+	else if (c->n_from)
 		answers_accept(fd);
+}
+
+static uint16_t second_of(uint64_t now)
+{
+	uint16_t second = (uint16_t)(now / NS_PER_S);
+
+	return second ? second : 1;
+}
+
+/* After 18 hours a second has the same number again: then a port rests for another minute. */
+static int is_resting(const struct sessions *x, in_port_t port, uint64_t now)
+{
+	uint16_t at = x->ports->given_up_s[port];
+
+	return at && (uint16_t)(second_of(now) - at) < PORT_REST_S;
+}
+
+/* The kernel chooses a port at random. An answer that is under way to a port must find nobody there. */
+static void connect_by_rested_port(struct sessions *x, uint32_t k, uint64_t now)
+{
+	int fd = x->first_fd + (int)k;
+
+	connect_socket(x, k);
+	if (x->stage->config.classes[x->forth].n_from)
+		return;
+	for (int tries = 1; tries < PORT_TRIES && is_resting(x, sessions_port(fd), now); tries++) {
+		sessions_give_up_port(x, k);
+		connect_socket(x, k);
+	}
+}
+
+/* Egress may have connected the socket again since it was made: its port is what the kernel says. */
+void sessions_give_up(struct sessions *x, uint32_t k, uint64_t now)
+{
+	int fd = x->first_fd + (int)k;
+	in_port_t port = sessions_port(fd);
+
+	if (port)
+		x->ports->given_up_s[port] = second_of(now);
+	sessions_give_up_port(x, k);
 }
 
 static int make(struct sessions *x, const struct session_key *key, const struct sender_address *from, uint64_t count,
@@ -99,10 +160,8 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	if (k < 0 || session_index_count(&x->index, key) >= x->stage->config.classes[x->forth].sessions_per_source)
 		return -1;
 	s = &x->all[k];
-	if (!x->via) {
-		sessions_give_up_port(x, (uint32_t)k);
-		drop_strays(x, x->first_fd + k);
-	}
+	if (!x->via)
+		sessions_give_up_port(x, (uint32_t)k); /* a predecessor may have died while it made one of it */
 	s->number++;
 	s->client = *from->from;
 	memcpy(s->local, from->local, sizeof(s->local));
@@ -119,7 +178,10 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	atomic_store_explicit(&s->back_pkts, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->last_ns, now, memory_order_relaxed);
 	if (!x->via)
-		connect_socket(x, x->first_fd + k, s->destination);
+		connect_by_rested_port(x, (uint32_t)k, now);
+	/* The kernel binds a socket before it connects it, and by then nothing has left that could be answered. */
+	if (!x->via && !mutant_is("no-drain"))
+		drop_strays(x, x->first_fd + k);
 	x->drained_at_ns[k] = now;
 	set_state(s, SESSION_OPEN);
 	session_index_open(&x->index, (uint32_t)k, key, 0, now);
@@ -172,14 +234,16 @@ static void touch(struct sessions *x, uint32_t k, uint64_t now)
 
 void sessions_note_forth(struct sessions *x, uint32_t k, uint64_t count, uint64_t now)
 {
-	x->all[k].last_forth = count;
+	if (!mutant_is("hint-after-commit"))
+		x->all[k].last_forth = count;
 	atomic_fetch_add_explicit(&x->all[k].forth_pkts, 1, memory_order_relaxed); /* relaxed: for observers */
 	touch(x, k, now);
 }
 
 void sessions_note_back(struct sessions *x, uint32_t k, uint64_t count, uint64_t now)
 {
-	x->all[k].last_back = count;
+	if (!mutant_is("hint-after-commit"))
+		x->all[k].last_back = count;
 	x->all[k].is_answered = 1;
 	atomic_fetch_add_explicit(&x->all[k].back_pkts, 1, memory_order_relaxed); /* relaxed: for observers */
 	touch(x, k, now);
@@ -207,7 +271,7 @@ int sessions_next(struct sessions *x)
 				return (int)k;
 			x->next_ready++;
 		}
-		x->next_ready = 0;
+		x->next_ready = x->has_more = 0;
 		x->n_ready = epoll_wait(x->poll_fd, x->ready, MOST_READY, 0);
 		if (x->n_ready <= 0) {
 			x->n_ready = 0;
@@ -216,10 +280,12 @@ int sessions_next(struct sessions *x)
 	}
 }
 
+/* One that has more is told of again, behind the others. */
 int sessions_read(struct sessions *x, int emptied)
 {
-	x->next_ready += emptied != 0;
-	return x->next_ready == x->n_ready && x->n_ready < MOST_READY;
+	x->next_ready++;
+	x->has_more |= !emptied;
+	return x->next_ready == x->n_ready && x->n_ready < MOST_READY && !x->has_more;
 }
 
 static int is_idle(const struct sessions *x, uint32_t k, enum session_list list, uint64_t now)
@@ -242,7 +308,7 @@ static void end(struct sessions *x, uint32_t k, uint64_t now)
 	set_state(s, SESSION_CLOSING);
 	session_index_close(&x->index, k);
 	if (!x->via)
-		sessions_give_up_port(x, k);
+		sessions_give_up(x, k, now);
 }
 
 static int may_be_freed(const struct sessions *x, uint32_t k)
@@ -253,21 +319,25 @@ static int may_be_freed(const struct sessions *x, uint32_t k)
 		return 1;
 	return has_passed(lane_sent(x->stage->seg.views[x->forth].lane), s->last_forth) &&
 	       has_passed(lane_sent(x->stage->seg.views[x->back].lane), s->last_back) &&
-	       (x->via || !has_input(x->first_fd + (int)k));
+	       (x->via || !has_input(x->first_fd + (int)k)); /* a system call: last */
 }
 
+/* Each is looked at once at most: one that may not be freed goes behind the others. */
 static void free_closing(struct sessions *x, uint64_t now)
 {
+	int first_left = -1;
+
 	if (now < x->free_at_ns)
 		return;
 	x->free_at_ns = now + FREE_NS;
 	for (int i = 0; i < CLOSING_LOOKS; i++) {
 		int k = session_index_oldest(&x->index, LIST_CLOSING);
 
-		if (k < 0)
+		if (k < 0 || k == first_left)
 			return;
 		if (!may_be_freed(x, (uint32_t)k)) {
 			session_index_put(&x->index, (uint32_t)k, LIST_CLOSING);
+			first_left = first_left < 0 ? k : first_left;
 			continue;
 		}
 		x->all[k].freed_at_ns = now;

@@ -8,7 +8,10 @@
  * Rules:   an answer never reaches another sender than the one that caused it. A session that has been idle gives up
  *          its port first; then what has come is read; only when both lanes have passed its packets, and its socket is
  *          empty, is it free. The next sender gets the one that has been free longest, with another port; what lies in
- *          its socket then is dropped and counted.
+ *          its socket before the first datagram has left is dropped and counted.
+ *          A port that a session gave up is nobody's for a minute, as far as there are others: an answer may still be
+ *          under way to it. The segment remembers, since that is as likely when ingress has died.
+ *          Sockets that have more than one batch are read in turn.
  * Crash:   a session is made for a datagram whose sender stands in the journal: a successor finds it, or makes it
  *          again. State is stored last. Where the newest packet of a session lies is stored before the packet is
  *          published: too far only means that it is freed later.
@@ -34,9 +37,11 @@ struct sessions {
 	const struct via *via; /* or one socket serves all, and addresses tell them apart; else NULL */
 	struct session_index index;
 	uint64_t *drained_at_ns; /* the socket was empty then */
+	struct session_ports *ports;
 	struct epoll_event ready[MOST_READY];
 	int n_ready, next_ready;
 	uint64_t free_at_ns; /* when those that wait to be freed are looked at again */
+	int has_more; /* one of these was read, and had more than a batch */
 	uint32_t ask_at; /* whose socket is asked for its drops next */
 	int asks_tos; /* as the sockets were told last; -1: by the holder */
 };
@@ -54,6 +59,12 @@ struct session_key sessions_key(const struct sender_address *from);
 
 /* sessions_give_up_port - nothing can come to the socket of session k any more. */
 void sessions_give_up_port(const struct sessions *x, uint32_t k);
+
+/* sessions_give_up - a session's port is given up, and rests from now on. */
+void sessions_give_up(struct sessions *x, uint32_t k, uint64_t now);
+
+/* sessions_port - the local port of a socket; 0: it has none. */
+in_port_t sessions_port(int fd);
 
 static inline uint32_t sessions_state(const struct session *s)
 {

@@ -59,7 +59,7 @@ static void load_one(struct sessions *x, uint32_t k)
 		break;
 	case SESSION_CLOSING: /* the predecessor may have died before it gave up the port */
 		if (!x->via)
-			sessions_give_up_port(x, k);
+			sessions_give_up(x, k, now_ns());
 		session_index_put(&x->index, k, LIST_CLOSING);
 		break;
 	default:
@@ -111,6 +111,7 @@ int sessions_open(struct sessions *x, struct stage *s, uint32_t forth)
 	x->back = (uint32_t)reply_back(&s->config, forth);
 	x->all = v->sessions;
 	x->n = v->n_sessions;
+	x->ports = v->ports;
 	x->asks_tos = -1;
 	x->via = s->config.classes[forth].via.bits ? &s->config.classes[forth].via : NULL;
 	status = find_sockets(x);
@@ -120,9 +121,11 @@ int sessions_open(struct sessions *x, struct stage *s, uint32_t forth)
 		seed = now_ns();
 	err = session_index_init(&x->index, x->n, seed);
 	x->drained_at_ns = calloc(x->n, sizeof(*x->drained_at_ns));
-	if (!err && x->drained_at_ns)
+	if (!x->drained_at_ns)
+		err = -ENOMEM;
+	if (!err)
 		err = load(x);
-	if (err || !x->drained_at_ns) {
+	if (err) {
 		log_error("%u sessions of class %s: %s", x->n, s->config.classes[forth].name, log_text_of(ENOMEM));
 		return EXIT_TEMPORARY;
 	}

@@ -10,21 +10,12 @@ here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 parse_options demo "$@"
 rate=${option_rate:-10000} seconds=${option_seconds:-4}
 instance=demo$$
-work=$(mktemp -d)
-launched='' load=
 clean_up() {
-	if [ -n "$load" ]; then
-		kill "$load" 2>/dev/null || true
-		wait "$load" || true
-	fi
-	[ -z "$launched" ] || "$here/stop.sh" -i "$instance" >/dev/null 2>&1 || true
+	end_trial
 	rm -f "$run_root/$instance.log"
 	rmdir "$run_root" 2>/dev/null || true
-	rm -rf "$work"
 }
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+begin_trial clean_up
 
 sum() { # KEY: over all classes of what load found
 	grep -o "\"$1\":-\{0,1\}[0-9]*" "$work/load" | awk -F: '{n += $2} END {print n + 0}'

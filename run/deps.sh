@@ -22,6 +22,7 @@ test)
 	optional="$optional yq" # what reads the manifests of run/deploy
 	optional="$optional nodejs chromium prometheus" # the dashboard's tests skip without
 	optional="$optional ffmpeg socat liblo-tools" # and those of the recipes, which send with them (ffmpeg: 15 s, 150 MB)
+	optional="$optional bind9-dnsutils dnsmasq-base dnsdist sip-tester mosh iperf3 sockperf ntpsec-ntpdig ngtcp2-client ngtcp2-server" # and t_clients.sh
 	optional="$optional qemu-system-x86 busybox-static cpio kmod xz-utils" # and those under other kernels (tests/machine/kernel-vm.sh)
 	optional="$optional qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross" # and AArch64's
 	optional="$optional build-essential debhelper dpkg-dev libbpf-dev lintian" # and those of the packages
@@ -136,10 +137,13 @@ is_hopeless() { # newer lists would not help
 	grep -qiE 'could not get lock|unable to (lock|acquire)|enough free space|No space left on device|dpkg was interrupted' "$said"
 }
 
-# The tests start a Prometheus of their own: what the package starts is not wanted.
+# The tests start a Prometheus and a dnsdist of their own: what the packages start is not wanted.
 stop_services() {
-	case $also_missing in *prometheus*) ;; *) return 0 ;; esac
-	[ ! -d /run/systemd/system ] || $sudo systemctl disable -q --now prometheus prometheus-node-exporter 2>/dev/null || true
+	services=
+	case $also_missing in *prometheus*) services="prometheus prometheus-node-exporter" ;; esac
+	case $also_missing in *dnsdist*) services="$services dnsdist" ;; esac
+	# shellcheck disable=SC2086
+	[ -z "$services" ] || [ ! -d /run/systemd/system ] || $sudo systemctl disable -q --now $services 2>/dev/null || true
 }
 
 # Package lists that are absent or too old show as a failed install: only then are they fetched. What can be done without must not

@@ -15,7 +15,7 @@ seconds=${option_wait:-30}
 only_instance
 instance=$(instance_of)
 found=$(as_owner "$build/hold" --stages --own -i "$instance" 2>&1) || die 1 "${found#hold: }"
-dir=$run_root/$instance
+find_directory
 
 received() { # packets of all classes, since the launch
 	{ "$build/stat" --json -i "$instance" 2>/dev/null || true; } | grep -o '"received":[0-9]*' | awk -F: '{n += $2} END {print n + 0}'

@@ -3,7 +3,7 @@
 #
 # usage: run/each.sh restart|stop [dash]
 #
-#   dash    the dashboards instead; of those that were started by hand, none is restarted
+#   dash    the dashboards instead, but those that were started by hand, which a line names
 #
 # Root acts as the user whose instance it is, and stops one that a unit has by systemctl. Instances of another build, or in a container with
 # files of its own, are left alone.
@@ -84,8 +84,10 @@ act_on_dash() { # PID
 	unit=$(unit_of_process "$1")
 	if [ "$unit" ] && [ "$unit" != "$(unit_of_process "$(status_of "$1" PPid)")" ]; then
 		systemctl "$verb" "$unit"
-	elif [ "$verb" = stop ] || runs "$(status_of "$1" PPid)" supervise; then
+	elif runs "$(status_of "$1" PPid)" supervise; then
 		kill "$1" # the supervisor starts another, of the file that is there then
+	else
+		say "the dashboard $1 (user $(stat -c %U "/proc/$1")) was started by hand, and runs on as it is: kill $1 ends it"
 	fi
 }
 

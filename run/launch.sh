@@ -1,7 +1,8 @@
 #!/bin/sh
 # launch.sh - install what is missing, build, start an instance, say what to try.
 # Its options, and what else --help says: run/options/launch.options.
-# When stages of the instance run without a supervisor and a holder (both were killed), this starts new ones, which adopt them.
+# When stages of the instance run without a supervisor and a holder (both were killed), this starts new ones, which adopt them. When all was
+# killed, what is left is removed, and it begins anew.
 # shellcheck disable=SC2154 # the options
 set -eu
 here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
@@ -64,9 +65,15 @@ if [ "$status" = 0 ]; then
 			die 1 "instance '$instance' is running already (supervisor $supervisor): $(typed stop) stops it, $(typed status) shows it"
 		sleep 0.05
 	done
-	printf '%s\n' "$found" | grep -q ' 1$' || die 1 "instance '$instance' was not stopped cleanly: $(typed stop) removes what is left"
 	mode=--adopt
-	if "$build/hold" --stopping -i "$instance"; then # a stop that was killed half-way is gone on with
+	ends=
+	if ! printf '%s\n' "$found" | grep -q ' 1$'; then
+		ends=1
+		say "instance '$instance' was not stopped cleanly, and its sockets are gone: it begins anew; $("$build/hold" --held -i "$instance") packets that its queues held are gone" >&2
+	elif "$build/hold" --stopping -i "$instance"; then # a stop that was killed half-way is gone on with
+		ends=1
+	fi
+	if [ "$ends" ]; then
 		exec 9<&- # stop.sh takes the lock
 		"$here/stop.sh" -i "$instance" >&2
 		lock_instances
@@ -166,8 +173,11 @@ case $classes in
 *"<->"*) one_way="<-> both ways; the receiver sees ontime as the sender, by another port for each" ;;
 esac
 ! grep -qs '^source *= *proxy' "$in_force" || one_way="$one_way; with source = proxy a header names the true one"
+served=$(awk '/^\[/ {section = $1} section == "[dash]" && $1 == "listen" {print $3}' "$in_force" 2>/dev/null) # the supervisor has started it
 in=
 [ "$instance" = default ] || in=" -i $instance"
+dash="$(typed dash)$in                 http://127.0.0.1:9999/: the same in a browser, over time"
+[ -z "$served" ] || dash="http://$served/                    the same in a browser, over time: it is there already"
 {
 	printf '%s\n' "$classes" "  $one_way" "$histograms" ${scheduling:+"$scheduling"}
 	# an address or a route that may come, and what a host name became
@@ -179,11 +189,11 @@ in=
 			gsub(/[][]/, "", a)
 			return a " " port
 		}
-		NR == 1 {for (i = 2; $i !~ /->$/; i++); print "try:  nc -u -l " at($(i + 1)) " &  echo hello | nc -u -w1 " at($2)}'
+		/->/ && !n++ {for (i = 2; $i !~ /->$/; i++); print "try:  nc -u -l " at($(i + 1)) " &  echo hello | nc -u -w1 " at($2)}'
 	[ -n "$installed" ] || [ "$(pwd -P)" = "$(realpath "$ontime")" ] || printf '  in %s:\n' "$ontime"
 	cat <<END
       $(typed stat)$in                 live: what came, went, was late or dropped, and why (--once: a table)
-      $(typed dash)$in                 http://127.0.0.1:9999/: the same in a browser, over time
+      $dash
       $(typed status)$in              what runs, since when, how often restarted
       $(typed restart) egress$in      restart one stage; nothing is lost
       $(typed stop)$in                drain and stop        log: $log
@@ -196,7 +206,7 @@ while [ -n "$holder" ]; do # another may have taken its place
 	wait "$tail" || true
 	tries=40 # of 50 ms
 	while holder=$("$build/hold" --holder -i "$instance" 2>/dev/null || true) && [ -z "$holder" ] && [ "$tries" -gt 0 ] &&
-		"$build/hold" --supervisor -i "$instance" >/dev/null 2>&1; do
+		[ "$(stages ' 1$')" != 0 ]; do
 		tries=$((tries - 1))
 		sleep 0.05
 	done

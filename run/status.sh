@@ -26,18 +26,25 @@ if await_supervisor && supervisor=$("$build/hold" --supervisor -i "$instance"); 
 	[ "$supervisor" != - ] || supervisor="in another pid namespace"
 	say "instance '$instance', supervisor $supervisor, under $(unit_of "$instance" || typed launch)"
 elif ! printf '%s\n' "$found" | grep -q ' 1$'; then
-	say "instance '$instance', all of it was killed: $(typed stop) removes what is left, then $(typed launch) starts it"
+	say "instance '$instance', all of it was killed: $(typed launch) removes what is left, and starts it anew"
 	status=1
 else
 	say "instance '$instance', NO supervisor: $(typed launch) starts one, which adopts the stages"
 	supervisor=
 	status=1
 fi
-printf '  %-8s %8s %-9s %12s %9s\n' stage pid state "up (s)" restarts
-printf '%s\n' "$found" | while read -r name pid state starts age _; do
-	printf '  %-8s %8s %-9s %12s %9s\n' "$name" "$pid" "$state" "$age" $((starts > 0 ? starts - 1 : 0))
+printf '  %-10s %8s %-9s %12s %9s  %s\n' stage pid state "up (s)" restarts version
+printf '%s\n' "$found" | while read -r name pid state starts age _ _ alive; do
+	[ "$alive" = 1 ] && version=$(version_of "$pid") || version=-
+	printf '  %-10s %8s %-9s %12s %9s  %s\n' "$name" "$pid" "$state" "$age" $((starts > 0 ? starts - 1 : 0)) "$version"
 done
+processes_of "$instance" | while read -r name _ pid; do
+	case $name in supervisor | holder) printf '  %-10s %8s %-9s %12s %9s  %s\n' "$name" "$pid" "" "" "" "$(version_of "$pid")" ;; esac
+done
+others=$(others_of "$instance" | paste -s -d ' ')
+[ -z "$others" ] || say "of another build than the installed one ($(show_version)): $others: $(typed restart) all -i $instance renews them, and nothing is lost"
 [ "$(printf '%s\n' "$found" | grep -c ' 1$')" = 3 ] || status=1
-[ ! -f "$run_root/$instance/drain" ] || say "draining: /ready of the dashboard says 503; $(typed drain) --end ends that"
+find_directory
+[ ! -f "$dir/drain" ] || say "draining: /ready of the dashboard says 503; $(typed drain) --end ends that"
 [ -z "$supervisor" ] || ask status || status=1 # what is wrong, as it knows
 exit "$status"

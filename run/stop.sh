@@ -58,8 +58,11 @@ case $status:$said in
 *"another user"* | *"another pid namespace"*) die 1 "${said#ontime: }" ;;
 esac
 # Nobody supervises it, or nobody who answers.
-for who in holder supervisor holder supervisor; do
-	end $who KILL
+for _ in 1 2; do
+	end supervisor STOP # frozen, it replaces nobody
+	for who in standbys holder supervisor; do
+		end $who KILL
+	done
 done
 refused=$("$build/hold" --signal ingress USR1 -i "$instance" 2>&1) || case $refused in
 *"another user"* | *"another pid namespace"*) die 1 "${refused#hold: }" ;;

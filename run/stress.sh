@@ -24,19 +24,7 @@ fi
 command -v jq >/dev/null || die 1 "stress: jq is missing: $here/deps.sh stress installs it"
 ONTIME_BUILD=$build
 export ONTIME_BUILD
-work=$(mktemp -d)
-launched='' load=
-clean_up() {
-	if [ -n "$load" ]; then
-		kill "$load" 2>/dev/null || true
-		wait "$load" || true
-	fi
-	[ -z "$launched" ] || "$here/stop.sh" -i "$instance" >/dev/null 2>&1 || true
-	rm -rf "$work"
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+begin_trial end_trial
 for policy in $policies; do
 	instance=$("$build/hold" --name -c "$config" "--policy=$policy" ${named:+"$named"}) || exit 2
 done
@@ -50,7 +38,7 @@ cpu_of_stages() { # "STAGE NANOSECONDS" a line
 }
 
 backlog() { # as JSON: packets in the lanes, bytes in the input sockets
-	ports=$("$build/hold" --classes -c "$config" | awk '{for (i = 2; $i != "->"; i++) {n = split($i, at, ":"); printf " %04X ", at[n]}}')
+	ports=$("$build/hold" --classes -c "$config" | awk '/->/ {for (i = 2; $i !~ /->/; i++) {n = split($i, at, ":"); printf " %04X ", at[n]}}')
 	held=$("$build/hold" --held -i "$instance")
 	cat /proc/net/udp /proc/net/udp6 2>/dev/null | awk -v ports="$ports" -v held="$held" '
 		function hex(s, i, v) {v = 0; for (i = 1; i <= length(s); i++) v = v * 16 + index("123456789ABCDEF", substr(s, i, 1)); return v}
@@ -115,7 +103,7 @@ for policy in $policies; do
 done
 jq -s --arg config "$config" --arg rates "$rates" --arg size "$size" --arg arrivals "$arrivals" --arg seconds "$seconds" \
 	--arg seed "$seed" --arg machine "$(nproc) CPUs, Linux $(uname -r)" --arg when "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
-	--argjson budgets "$("$build/hold" --classes -c "$config" | jq -R '[splits(" +")] | {(.[1]): (.[(index("->") + 2):] | join(" ") | sub("within "; ""))}' | jq -s add)" \
+	--argjson budgets "$("$build/hold" --classes -c "$config" | jq -R '[splits(" +")] | {(.[1]): (join(" ") | sub(" *$"; "") | if test("within") then sub(".* within "; "") else "no deadline" end)}' | jq -s add)" \
 	'{config: $config, rates: $rates, size: $size, arrivals: $arrivals, seconds: $seconds, seed: $seed, machine: $machine,
 		when: $when, budgets: $budgets, runs: .}' $(seq -f "$work/run.%g.json" 0 $((n_runs - 1))) >"$report.json"
 "$here/stress/chart.sh" "$report.json" >"$report.svg"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # bench.sh - the command behind every number in README.md.
 #
-# usage: tests/bench.sh [cost|latency|busy|handover|decide|schedule|idle|restart|observers|probes|port|ecn]...      default: all
+# usage: tests/bench.sh [cost|latency|busy|handover|decide|schedule|idle|restart|observers|probes|port|ecn|replies]...      default: all
 #
 # Wall times on shared machines are noise: what counts is CPU time per packet, as medians of interleaved runs, beside the
 # single-process reference relay (tests/bench/reference.c) in the same run.
@@ -19,6 +19,10 @@ conf=$work/bench.conf
 sed 's/^instance = .*/instance = bench/; s/^policy = .*/policy = edf/; s/127\.0\.0\.1:8/127.0.0.1:28/; s/127\.0\.0\.1:9/127.0.0.1:29/' run/ontime.conf >"$conf"
 trap 'end_busy; run/stop.sh -i bench >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
 make -s all tests
+# shellcheck source=tests/bench/busy.sh
+. tests/bench/busy.sh
+# shellcheck source=tests/bench/probes.sh
+. tests/bench/probes.sh
 
 median() { # of the numbers on standard input
 	sort -n | awk '{v[NR] = $1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'
@@ -138,110 +142,6 @@ latency_row() { # NAME RATE FILE
 		"$(cut -d' ' -f3 "$3" | median)"
 }
 
-start_busy() { # N: ordinary processes that spin on the relays' CPU
-	n=$1
-	while [ "$n" -gt 0 ]; do
-		taskset -c "$cpu" sh -c 'while :; do :; done' &
-		busy_pids="$busy_pids $!"
-		n=$((n - 1))
-	done
-}
-
-end_busy() {
-	for pid in $busy_pids; do
-		kill -KILL "$pid" 2>/dev/null || true
-		wait "$pid" 2>/dev/null || true
-	done
-	busy_pids=
-}
-
-nginx_conf() { # the same classes, as nginx's stream module relays them
-	modules=$(find /usr/lib/nginx/modules /usr/share/nginx/modules -name ngx_stream_module.so 2>/dev/null | head -n 1)
-	cat <<END
-${modules:+load_module $modules;}
-daemon off;
-master_process off;
-pid $work/nginx.pid;
-error_log $work/nginx.log;
-events { worker_connections 1024; }
-stream {
-$("$build/hold" --classes -c "$busy_conf" | awk '{print "server { listen " $2 " udp rcvbuf=16m; proxy_pass " $4 "; proxy_timeout 30s; }"}')
-}
-END
-}
-
-start_relay() { # NAME: of $busy_relays; sets $relay, a pid, or nothing for an instance of ours
-	relay=
-	case $1 in
-	off | auto) run/launch.sh -c "$busy_conf" --cpus="$cpu" "--fifo=$1" >/dev/null ;;
-	reference) build/tests/reference gso "$busy_conf" >/dev/null & relay=$! ;;
-	nginx) taskset -c "$cpu" "$nginx" -p "$work" -c "$work/nginx.conf" 2>/dev/null & relay=$! ;;
-	esac
-	sleep 0.3
-}
-
-stop_relay() {
-	[ -n "$relay" ] || run/stop.sh -i bench >/dev/null
-	[ -z "$relay" ] || kill -TERM "$relay" 2>/dev/null || true
-	[ -z "$relay" ] || wait "$relay" 2>/dev/null || true
-}
-
-busy_row() { # RELAY RATE CLASS: medians of the rounds
-	printf '%-22s %6d  %-12s' "$(relay_name "$1")" "$2" "$3"
-	for column in 2 3 4 5; do
-		awk -v class="$3" -v column="$column" '$1 == class {print $column}' "$work/busy.$1.$2" | median
-	done | tr '\n' ' ' | awk '{printf " %8.2f %9.1f %9.1f %9.1f\n", $1, $2, $3, $4}'
-}
-
-relay_name() {
-	case $1 in
-	off | auto) echo "ontime, fifo = $1" ;;
-	reference) echo "reference" ;;
-	nginx) echo "nginx stream" ;;
-	esac
-}
-
-# Source and sink are kept off the relays' CPU, and in real time where that is another one and allowed: what is measured is how a
-# relay shares its CPU with busy processes, not what else the source waits for.
-busy() {
-	n_busy=${BUSY:-2}
-	busy_conf=$work/busy.conf
-	sed 's/^policy = .*/policy = guarded/' "$conf" >"$busy_conf"
-	away=$(taskset -cp $$ | sed 's/.*: //; s/[^0-9].*//')
-	ahead=$([ "$away" = "$cpu" ] || ! chrt -f 30 true 2>/dev/null || echo chrt -f 30)
-	busy_relays="off auto reference"
-	nginx=$(command -v nginx || ls /usr/sbin/nginx 2>/dev/null || true)
-	if [ -n "$nginx" ] && nginx_conf >"$work/nginx.conf" && "$nginx" -t -q -p "$work" -c "$work/nginx.conf" 2>"$work/said"; then
-		busy_relays="$busy_relays nginx"
-	else
-		echo "busy: without nginx: $([ -n "$nginx" ] && tail -n 1 "$work/said" || echo 'apt-get install nginx-light libnginx-mod-stream')"
-	fi
-	echo "beside $n_busy busy processes on the relays' CPU ($cpu; source and sink on $away${ahead:+, in real time}): on time % of sent, and us from scheduled"
-	echo "send to arrival; default config, 64 to 512 bytes; medians of $rounds interleaved runs of 2 s"
-	printf '%-22s %6s  %-12s %8s %9s %9s %9s\n' relay rate class 'on time' p50 p99 p99.9
-	for rate in ${RATES:-8000 10000}; do
-		rm -f "$work"/busy.*."$rate"
-		i=0
-		while [ "$i" -lt "$rounds" ]; do
-			for one in $busy_relays; do
-				start_relay "$one"
-				start_busy "$n_busy"
-				# shellcheck disable=SC2086
-				taskset -c "$away" $ahead build/load -c "$busy_conf" --rate "$rate" --size 64-512 --seconds 2 |
-					awk 'NF == 0 {exit} NR > 1 {print $1, $13, $8, $9, $10}' >>"$work/busy.$one.$rate"
-				end_busy
-				stop_relay
-			done
-			i=$((i + 1))
-		done
-		for one in $busy_relays; do
-			for class in $("$build/hold" --classes -c "$busy_conf" | awk '{print $1}'); do
-				busy_row "$one" "$rate" "$class"
-			done
-		done
-	done
-}
-
 handover() {
 	build/tests/lane 32
 }
@@ -352,85 +252,11 @@ observers() {
 	done
 }
 
-# The same traffic through stages without probe points, with nobody attached, and with the histograms attached.
-probes() {
-	[ -x build/latency ] || { echo "probes: build/latency was not built: it needs libbpf-dev" && return; }
-	make -s NO_PROBES=1 all 2>/dev/null
-	probe_hits
-	echo "CPU ns per packet, all stages, 64 bytes: medians of $rounds interleaved runs; differences: medians of each round's own;"
-	echo "hits: of all three stages' probes"
-	printf '%9s %10s %9s %9s %17s %17s %14s %12s\n' rate 'no probes' detached attached 'detached - none %' \
-		'att. - detached %' 'hits/packet' 'ns per hit'
-	for rate in ${RATES:-1000 20000 saturated}; do
-		rm -f "$work"/probes.*
-		i=0
-		while [ "$i" -lt "$rounds" ]; do
-			build=build/no-probes
-			probes_ns "$rate" none
-			build=build
-			probes_ns "$rate" detached
-			probes_ns "$rate" attached
-			i=$((i + 1))
-		done
-		echo "$rate $(median <"$work/probes.none") $(median <"$work/probes.detached") $(median <"$work/probes.attached") \
-			$(median <"$work/probes.hits") \
-			$(paste "$work/probes.none" "$work/probes.detached" | awk '{print 100 * ($2 / $1 - 1)}' | median) \
-			$(paste "$work/probes.detached" "$work/probes.attached" | awk '{print 100 * ($2 / $1 - 1)}' | median)" |
-			awk '{printf "%9s %10.0f %9.0f %9.0f %17.1f %17.1f %14.3f %12.0f\n", $1, $2, $3, $4, $6, $7, $5, $3 * $7 / 100 / $5}'
-	done
-}
-
-probe_hits() { # a hit alone, in a loop: the best of many short turns
-	mkdir -p "$work/made-up"
-	cp build/latency build/latency.bpf.o "$work/made-up"
-	for stage in ingress edf egress; do
-		cp build/tests/probe "$work/made-up/$stage"
-	done
-	"$work/made-up/ingress" create bench
-	echo "ns per hit of a probe; nobody attached: $("$work/made-up/ingress" time bench)"
-	"$work/made-up/latency" -i bench 2>/dev/null
-	printf '%8s %10s %6s %6s %6s %6s\n' 'packets:' heartbeat 1 8 32 64
-	for stage in ingress edf egress; do
-		# shellcheck disable=SC2046,SC2183
-		printf '%8s %10s %6s %6s %6s %6s\n' "$stage" $("$work/made-up/$stage" time bench)
-	done
-	"$work/made-up/latency" --detach -i bench 2>/dev/null
-	build/hold --remove --force -i bench
-}
-
-hits_now() { # batches of all stages and classes so far
-	"$build/latency" --status -i bench 2>/dev/null | awk '/ attached / {n += $4} END {print n + 0}'
-}
-
-probes_ns() { # RATE none|detached|attached: one figure to $work/probes.WHICH, and with `attached` one to probes.hits
-	ONTIME_BUILD=$build run/launch.sh -c "$conf" >/dev/null 2>&1
-	[ "$2" != attached ] || "$build/latency" -i bench 2>/dev/null
-	# shellcheck disable=SC2046
-	set -- "$1" "$2" $(stage_pids)
-	hits=$([ "$2" != attached ] || hits_now)
-	if [ "$1" = saturated ]; then
-		work_off "$3" 64 "$3" "$4" "$5"
-		hits=$([ "$2" != attached ] || hits_now)
-		work_off "$3" 64 "$3" "$4" "$5"
-	else
-		before=$(cpu_ns_of "$3" "$4" "$5")
-		build/load -c "$conf" --rate "$1" --size 64-64 --seconds 2 >"$work/load" || true
-		after=$(cpu_ns_of "$3" "$4" "$5")
-		{
-			echo $((after - before))
-			awk 'NF == 0 {exit} NR > 1 {n += $3} END {print n}' "$work/load"
-		} >"$work/figures"
-	fi
-	per_packet | cut -d' ' -f1 >>"$work/probes.$2"
-	[ "$2" != attached ] || echo "$hits $(hits_now) $(tail -n 1 "$work/figures")" | awk '{print ($2 - $1) / $3}' >>"$work/probes.hits"
-	ONTIME_BUILD=$build run/stop.sh -i bench >/dev/null
-}
-
-[ $# -gt 0 ] || set -- handover decide cost latency busy schedule idle restart observers probes port ecn
+[ $# -gt 0 ] || set -- handover decide cost latency busy schedule idle restart observers probes port ecn replies
 for part in "$@"; do
 	case $part in
 	cost | latency | busy | handover | decide | schedule | idle | restart | observers | probes) "$part" ;;
-	port | ecn) "tests/bench/$part.sh" ;;
+	port | ecn | replies) "tests/bench/$part.sh" ;;
 	*) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" >&2 && exit 2 ;;
 	esac
 done

@@ -105,8 +105,11 @@ done
 test_part sim 120 build/tests/sim
 test_part crash 120 build/tests/crash
 test_part "crash, shaped, without UDP_SEGMENT" 120 build/tests/crash --gso=off --rate=1Gbit
+test_part replies 180 build/tests/replies
+test_part "replies, without UDP_SEGMENT" 180 build/tests/replies --gso=off
 test_part pipeline 420 build/tests/pipeline
 test_part plugin 120 build/tests/plugin
 test_part "storm, UDP_SEGMENT on" 300 build/tests/storm --kills 1000 --seed 1 --gso on
 test_part "storm, UDP_SEGMENT off" 300 build/tests/storm --kills 500 --seed 2 --gso off
+test_part churn 120 build/tests/churn
 finish

@@ -40,6 +40,22 @@ static const char *what_is_wrong(const struct option *o, const struct address *a
 	"use ADDRESS:PORT or NAME:PORT, several with blanks between "                                                  \
 	"(for example 127.0.0.1:8080 [::1]:8080 sink.example:8080)"
 
+/* "127.0.0.1:5000-5009" */
+static int is_range(const char *text, size_t len)
+{
+	static const char digits[] = "0123456789";
+	const char *end = text + len;
+	size_t n = 0;
+
+	while (n < len && strchr(digits, end[-1 - (long)n]))
+		n++;
+	if (n == 0 || n == len || end[-1 - (long)n] != '-')
+		return 0;
+	for (len -= n + 1, end = text + len, n = 0; n < len && strchr(digits, end[-1 - (long)n]);)
+		n++;
+	return n > 0 && n < len && end[-1 - (long)n] == ':';
+}
+
 static int parse_address(const struct option *o, const char *text, size_t len, struct address *a, struct hosts *hosts,
 			 char *reason)
 {
@@ -50,6 +66,12 @@ static int parse_address(const struct option *o, const char *text, size_t len, s
 	if (!address_parse(text, len, a)) {
 		int err = hosts_parse(hosts, text, len, a, why);
 
+		if (err && is_range(text, len))
+			return value_refuse(
+				reason,
+				"\"%.*s\" is a range of ports: name each, %d in a class at most, or have the "
+				"kernel redirect them to one (nft: udp dport 5000-5009 redirect to :5000)",
+				shown, text, o->kind == &kind_listen ? MAX_LISTEN : MAX_DESTS);
 		if (err && why[0] == '\0')
 			return value_refuse(
 				reason,

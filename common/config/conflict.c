@@ -215,6 +215,13 @@ static void replies(const struct search *s, uint32_t i)
 			conflict(s, (int)i, "replies",
 				 "class %s sends to %s, which is no single destination that answers", class->name,
 				 address_format(&class->dests[k], text));
+	for (uint32_t k = 1; k < class->n_dests && class->replies[0]; k++)
+		if (class->dests[k].at.ss_family != class->dests[0].at.ss_family) {
+			conflict(s, (int)i, "replies",
+				 "class %s sends by IPv4 and by IPv6; a session has one socket, which is of one family",
+				 class->name);
+			break;
+		}
 	if (class->replies[0] && has_group(class))
 		conflict(s, (int)i, "replies", "class %s listens on a multicast group, from which no reply can be sent",
 			 class->name);
@@ -252,22 +259,27 @@ static void way_back(const struct search *s, uint32_t i)
 			 s->c->classes[forth].name);
 }
 
-static void from(const struct search *s, uint32_t i)
+static void sender(const struct search *s, uint32_t i)
 {
 	char reason[REASON_BYTES];
-	const char *why = from_conflict(s->c, i, reason);
+	const char *key = "from", *why = from_conflict(s->c, i, reason);
 
-	if (why)
-		conflict(s, (int)i, "from", "%s", why);
-}
-
-static void proxied(const struct search *s, uint32_t i)
-{
-	char reason[REASON_BYTES];
-	const char *key, *why = proxied_conflict(s->c, i, &key, reason);
-
+	why = why ? why : proxied_conflict(s->c, i, &key, reason);
 	if (why)
 		conflict(s, (int)i, key, "%s", why);
+}
+
+/* No two sockets have the same port. */
+static void ports(const struct search *s, uint32_t i)
+{
+	const struct class_config *class = &s->c->classes[i];
+	uint32_t n = class->via_last_port - class->via_first_port + 1;
+
+	if (class->via_first_port && !class->via.bits && n < reply_sessions(s->c, i))
+		conflict(s, (int)i, "via_ports",
+			 "%" PRIu32 " ports for %" PRIu32 " sessions, each of which needs one; give more, or lower "
+			 "`sessions`",
+			 n, reply_sessions(s->c, i));
 }
 
 static void sessions(const struct search *s)
@@ -375,8 +387,8 @@ void conflict_find(const struct config *c, const char *top, conflict_tell *tell,
 		replies(&s, i);
 		via(&s, i);
 		way_back(&s, i);
-		from(&s, i);
-		proxied(&s, i);
+		sender(&s, i);
+		ports(&s, i);
 		quantum(&s, (int)i, "ingress_quantum", c->classes[i].ingress_quantum_bytes);
 		quantum(&s, (int)i, "egress_quantum", c->classes[i].egress_quantum_bytes);
 		margin(&s, i);

@@ -23,4 +23,15 @@ bool dscp_parse(const char *text, uint8_t *value);
 /* dscp_name - or NULL if it has none. */
 const char *dscp_name(uint8_t value);
 
+/*
+ * ecn_is_due - does a datagram with these bits leave with CE, were it sent now? Congestion that it met before is kept
+ * elsewhere; one whose sender does not know ECN is never marked.
+ */
+static inline int ecn_is_due(uint8_t tos, uint64_t arrived_at_ns, uint64_t budget_ns, uint32_t percent, uint64_t now)
+{
+	uint8_t ecn = tos & TOS_ECN;
+
+	return (ecn == TOS_ECT_0 || ecn == TOS_ECT_1) && now >= arrived_at_ns + budget_ns / 100 * percent;
+}
+
 #endif

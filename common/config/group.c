@@ -22,7 +22,7 @@ static int level_of(const struct address *a)
 	return a->at.ss_family == AF_INET ? SOL_IP : SOL_IPV6;
 }
 
-void group_prepare(int fd, const struct address *a, const struct sockaddr_storage *at)
+static void prepare(int fd, const struct address *a, const struct sockaddr_storage *at)
 {
 	int on = 1, off = 0;
 	struct sockaddr_in6 v6;
@@ -35,6 +35,12 @@ void group_prepare(int fd, const struct address *a, const struct sockaddr_storag
 	memcpy(&v6, at, sizeof(v6));
 	if (at->ss_family == AF_INET6 && v6.sin6_scope_id)
 		setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &v6.sin6_scope_id, sizeof(v6.sin6_scope_id));
+}
+
+int group_bind(int fd, const struct address *a, const struct sockaddr_storage *at)
+{
+	prepare(fd, a, at);
+	return bind(fd, (const struct sockaddr *)at, a->len) < 0 ? -errno : 0;
 }
 
 static int join_all(int fd, const struct address *a, uint32_t interface)
@@ -111,6 +117,15 @@ uint32_t group_interface(const struct address *a)
 		return if_nametoindex(a->scope);
 	memcpy(&v6, &a->at, sizeof(v6));
 	return a->at.ss_family == AF_INET6 ? v6.sin6_scope_id : 0;
+}
+
+int group_receive(int fd, const struct address *a, const struct sockaddr_storage *at)
+{
+	const struct group_sources any = { 0 };
+	bool is_new;
+	int err = group_bind(fd, a, at);
+
+	return !err && group_is(a) ? group_join(fd, a, group_interface(a), &any, &is_new) : err;
 }
 
 int group_aim(int fd, const struct address *a, uint32_t ttl, uint32_t loop)

@@ -30,10 +30,14 @@ bool group_is(const struct address *a);
 uint32_t group_interface(const struct address *a);
 
 /*
- * group_prepare - before bind to `at`: only its own groups, and beside others on the machine. Of IPv6 the kernel does
- * not ask by which interface a group was joined, so the socket is bound to that.
+ * group_bind - bind to `at`, what `a` is now. A group's socket is beside others on the machine, and gets only its own
+ * groups. Of IPv6 the kernel does not ask by which interface a group was joined, so the socket is bound to that. An
+ * address that is no group: a plain bind.
  */
-void group_prepare(int fd, const struct address *a, const struct sockaddr_storage *at);
+int group_bind(int fd, const struct address *a, const struct sockaddr_storage *at);
+
+/* group_receive - bind likewise, and join a group, from any source. */
+int group_receive(int fd, const struct address *a, const struct sockaddr_storage *at);
 
 /*
  * group_join - by the interface with this index; 0: which one is the routing table's choice. To be a member already is

@@ -89,7 +89,7 @@ const struct option options[] = {
 	  .help = "class that replies of its destinations go back to the senders as; without: they are dropped" },
 	{ CLASS("sessions", sessions), .kind = &kind_count, .standard = "1024", .min = 1, .max = 16384,
 	  .change = CHANGE_RELAUNCH, .help = "replies: most senders at once; each takes a socket" },
-	{ CLASS("sessions_per_source", sessions_per_source), .kind = &kind_count, .standard = "64", .min = 1,
+	{ CLASS("sessions_per_source", sessions_per_source), .kind = &kind_count, .standard = "256", .min = 1,
 	  .max = 16384, .change = CHANGE_RELOAD, .help = "replies: most senders at once of one address" },
 	{ CLASS("idle", idle_ns), .kind = &kind_time, .standard = "60s", .min = 10 * NS_PER_MS, .max = 86400 * NS_PER_S,
 	  .change = CHANGE_RELOAD, .help = "replies: a session ends after this long without a datagram either way" },

@@ -77,6 +77,16 @@ static void balance(const struct snapshot *s, struct account *a)
 	a->unbalanced_pkts = (int64_t)(a->received_pkts - a->sent_pkts - account_dropped_pkts(a) - a->held_pkts);
 }
 
+/* 50 to 300 us for the most there can be, 16,384. */
+static uint64_t count_open(const struct lane_view *v)
+{
+	uint64_t n = 0;
+
+	for (uint32_t k = 0; k < v->n_sessions; k++) /* relaxed: a count */
+		n += atomic_load_explicit(&v->sessions[k].state, memory_order_relaxed) == SESSION_OPEN;
+	return n;
+}
+
 /* relaxed, all of them: each bucket only grows, and each limit stands alone */
 static void read_lane(const struct lane_view *v, struct account *a)
 {
@@ -88,6 +98,8 @@ static void read_lane(const struct lane_view *v, struct account *a)
 	a->to_edf_limit_pkts = atomic_load_explicit(&l->ingress_to_edf_pkts, memory_order_relaxed);
 	a->to_egress_limit_pkts = atomic_load_explicit(&l->edf_to_egress_pkts, memory_order_relaxed);
 	a->slots = v->slots;
+	a->sessions = v->n_sessions;
+	a->sessions_open = count_open(v);
 	a->unexpected_reply_pkts = atomic_load_explicit(&l->stray_pkts, memory_order_relaxed);
 	for (int i = 0; i < MAX_DESTS; i++)
 		a->unexpected_reply_pkts += atomic_load_explicit(&l->unexpected[i], memory_order_relaxed) >> 32;

@@ -29,6 +29,7 @@ struct account {
 	uint64_t send_errno[SEND_ERRNOS], send_errno_pkts[SEND_ERRNOS];
 	uint64_t refused_events; /* ICMP errors that told of earlier datagrams */
 	uint64_t unexpected_reply_pkts; /* came back though no reply is asked for, or for a session that had ended */
+	uint64_t sessions_open, sessions; /* of a class with replies: senders that have one, and how many may */
 	uint64_t send_waits; /* times the kernel had no room to send */
 	uint64_t late_span_pkts[N_SPANS]; /* packets sent late, by the span that ate most */
 	uint64_t span_sum_ns[N_SPANS]; /* of all packets sent: where their time went */

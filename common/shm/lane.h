@@ -33,6 +33,7 @@ struct lane_view {
 	struct departure *departures;
 	struct session *sessions;
 	struct origin *origins; /* NULL: the class needs none */
+	struct session_ports *ports; /* NULL: a class without replies */
 	uint8_t *payload;
 	uint32_t n_sessions;
 	uint32_t slots;

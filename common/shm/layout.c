@@ -81,7 +81,8 @@ uint64_t layout_hash(void)
 {
 	const uint64_t sizes[] = {
 		LAYOUT_HASH,	       sizeof(struct shared),	 sizeof(struct lane),	 sizeof(struct arrival),
-		sizeof(struct result), sizeof(struct departure), sizeof(struct session), sizeof(struct origin)
+		sizeof(struct result), sizeof(struct departure), sizeof(struct session), sizeof(struct session_ports),
+		sizeof(struct origin)
 	};
 	uint64_t hash = mix(0xcbf29ce484222325ULL, sizes, sizeof(sizes));
 

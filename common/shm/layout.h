@@ -192,6 +192,20 @@ struct session {
 	uint64_t first_forth; /* count of the lane behind its first packet */
 };
 
+/*
+ * When a session of the class gave up each local port: an answer may still be under way to it. One for each class with
+ * replies, behind its sessions. Writer: ingress.
+ */
+struct session_ports {
+	uint16_t given_up_s[UINT16_MAX + 1]; /* CLOCK_MONOTONIC in seconds, modulo 2^16, and never 0; 0: never */
+};
+
+/* layout_sessions_bytes - of n sessions and their ports. */
+static inline uint64_t layout_sessions_bytes(uint32_t n)
+{
+	return n ? sizeof(struct session) * n + sizeof(struct session_ports) : 0;
+}
+
 enum stage_state { STATE_ABSENT, STATE_STARTING, STATE_READY, STATE_STOPPED };
 
 #define AWAKE 0u

@@ -47,7 +47,7 @@ static uint64_t plan(struct header *h, const struct config *c)
 		e->n_sessions = reply_sessions(c, i);
 		e->n_session_sockets = c->classes[i].via.bits && e->n_sessions ? 1 : e->n_sessions;
 		e->forth = (uint32_t)(reply_forth(c, i) + 1);
-		at = round_up(at + sizeof(struct session) * e->n_sessions, PAGE);
+		at = round_up(at + layout_sessions_bytes(e->n_sessions), PAGE);
 		e->origins_offset = proxied_needs_origin(&c->classes[i]) ? at : 0;
 		at = round_up(at + (e->origins_offset ? sizeof(struct origin) * e->slots : 0), PAGE);
 	}
@@ -71,6 +71,9 @@ static void make_views(struct segment *seg)
 			.sessions = (struct session *)(base + e->sessions_offset),
 			.origins = e->origins_offset ? (struct origin *)(base + e->origins_offset) : NULL,
 			.payload = (uint8_t *)(base + e->payload_offset),
+			.ports = e->n_sessions ? (struct session_ports *)(base + e->sessions_offset +
+									  sizeof(struct session) * e->n_sessions)
+					       : NULL,
 			.n_sessions = e->n_sessions,
 			.slots = e->slots,
 			.mask = e->slots - 1,
@@ -292,6 +295,11 @@ int segment_attach_handed(struct segment *seg, int fd, const struct config *c, c
 int segment_observe(struct segment *seg, const char *instance, char why[WHY_BYTES])
 {
 	return open_and_map(seg, instance, 0, -1, why);
+}
+
+int segment_observe_handed(struct segment *seg, int fd, const char *instance, char why[WHY_BYTES])
+{
+	return open_and_map(seg, instance, 0, fd, why);
 }
 
 int segment_is_mine(const struct segment *seg)

@@ -55,6 +55,9 @@ int segment_attach_handed(struct segment *seg, int fd, const struct config *c, c
 /* segment_observe - map an existing one read-only, by instance name. */
 int segment_observe(struct segment *seg, const char *instance, char why[WHY_BYTES]);
 
+/* segment_observe_handed - likewise the one that descriptor `fd` is of, which may have no name any more. */
+int segment_observe_handed(struct segment *seg, int fd, const char *instance, char why[WHY_BYTES]);
+
 /* segment_is_mine - does this user own it? What acts on an instance must ask: root may observe another user's. */
 int segment_is_mine(const struct segment *seg);
 

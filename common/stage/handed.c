@@ -10,8 +10,7 @@
 
 #include "log.h"
 
-/* One entry of LISTEN_FDNAMES, "game.via.0*1024": how many descriptors it is of; *n: the length of the name alone. */
-static uint32_t entry_of(const char *names, size_t *n)
+uint32_t handed_entry(const char *names, size_t *n)
 {
 	size_t end = strcspn(names, ":");
 
@@ -26,7 +25,7 @@ static int find(const char *name, uint32_t *of)
 	uint32_t fd = LISTEN_FIRST_FD;
 
 	for (; names && *names; fd += *of) {
-		*of = entry_of(names, &n);
+		*of = handed_entry(names, &n);
 		if (n == len && strncmp(names, name, n) == 0)
 			return (int)fd;
 		names += strcspn(names, ":");
@@ -66,7 +65,7 @@ void handed_close_others(void)
 	size_t n;
 
 	while (names && *names) {
-		fd += entry_of(names, &n);
+		fd += handed_entry(names, &n);
 		names += strcspn(names, ":");
 		names += *names == ':';
 	}

@@ -9,6 +9,7 @@
 #ifndef ONTIME_STAGE_HANDED_H
 #define ONTIME_STAGE_HANDED_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "shm/segment.h"
@@ -23,6 +24,12 @@ int handed_socket(const char *class, const char *direction, uint32_t i);
 
 /* handed_range - the first of the sockets of that sort that a class has in a row, and how many; or -1. */
 int handed_range(const char *class, const char *direction, uint32_t *n);
+
+/*
+ * handed_entry - the first entry of a list such as LISTEN_FDNAMES, "game.via.0*1024": how many descriptors it is of;
+ * *n: the length of the name alone.
+ */
+uint32_t handed_entry(const char *names, size_t *n);
 
 /* handed_close_others - what was inherited beyond that is somebody else's. */
 void handed_close_others(void);

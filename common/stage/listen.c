@@ -69,9 +69,7 @@ int listen_bind(const struct config *c, const int *fd, uint32_t flow)
 	if (!err && place > 0)
 		err = share(fd[flow]);
 	if (!err)
-		group_prepare(fd[flow], a, &at);
-	if (!err && bind(fd[flow], (const struct sockaddr *)&at, a->len) < 0)
-		err = -errno;
+		err = group_bind(fd[flow], a, &at);
 	if (!err && listen_completes(c, flow))
 		err = listen_rule(c, fd, flow);
 	return err;

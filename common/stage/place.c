@@ -383,13 +383,17 @@ static void look_at_waits(struct place *p, uint64_t now)
 
 void place_look(struct place *p, uint64_t now)
 {
+	int is_first;
+
 	if (now < p->due_ns)
 		return;
+	is_first = p->due_ns == 0;
 	p->due_ns = now + LOOK_NS;
 	atomic_store_explicit(&p->looked, 1, memory_order_relaxed);
 	tell_cpu(p);
 	look_at_room(p, now);
 	p->seen_at_ns = now;
-	if (now - p->waits_at_ns >= WAITS_NS)
+	/* a successor has packets to pass on before it reads files */
+	if (!is_first && now - p->waits_at_ns >= WAITS_NS)
 		look_at_waits(p, now);
 }

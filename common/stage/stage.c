@@ -13,6 +13,7 @@
 #include "log.h"
 #include "mutant.h"
 #include "shm/lock.h"
+#include "rescue.h"
 #include "standby.h"
 
 #define LOCK_WAIT_NS (2 * NS_PER_S)
@@ -108,10 +109,15 @@ static int read_config(struct stage *s)
 /* As a stand-by: what was prepared is as it was then. Returns 0 when it is this process's turn. */
 static int stand_by(struct stage *s)
 {
+	pid_t supervisor = getppid();
+
 	standby_prepare(&s->seg);
 	place_stand_by(&s->place, &s->config, s->id);
-	if (!standby_wait(s->id))
+	if (!standby_wait(s->id)) {
+		if (rescue_wait(&s->seg, s->id))
+			rescue_start(s->id, supervisor, s->argc, s->argv);
 		exit(0);
+	}
 	log_reopen();
 	return file_stamp(s->file) == s->config_stamp ? 0 : read_config(s);
 }

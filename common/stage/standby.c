@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "asked.h"
+#include "log.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14; before, each page costs a fault when it is first used */
@@ -49,6 +50,7 @@ static ssize_t wait_for_message(int fd, char *text, size_t bytes)
 
 void standby_prepare(const struct segment *seg)
 {
+	log_prepare();
 	madvise(seg->shared, seg->size_bytes, MADV_POPULATE_WRITE); /* may be refused: then pages come one by one */
 }
 

@@ -7,7 +7,7 @@
  *          nothing to the segment and reads nothing from the sockets, so any number of them may wait or die. The
  *          supervisor sends the message once the predecessor has been reaped; the stage's lock keeps out a second one
  *          whatever it does.
- *          It ends with its supervisor: the end of the socket says so.
+ *          It ends with its supervisor: the end of the socket says so. But before, see rescue.h.
  * Crash:   one that is killed is replaced; when its stage ends at the same moment, the successor is started cold.
  */
 #ifndef ONTIME_STAGE_STANDBY_H
@@ -22,7 +22,10 @@
 /* standby_is_one - was this process started as a stand-by? */
 int standby_is_one(void);
 
-/* standby_prepare - map all pages of the segment: a millisecond of CPU time, so before real time is taken. */
+/*
+ * standby_prepare - map all pages of the segment, and read what the first line of the log needs: a millisecond of CPU
+ * time, so before real time is taken.
+ */
 void standby_prepare(const struct segment *seg);
 
 /*

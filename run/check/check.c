@@ -16,7 +16,9 @@
 #include "cost.h"
 #include "feasible.h"
 #include "measure.h"
+#include "ports.h"
 #include "relay.h"
+#include "room.h"
 #include "clock.h"
 #include "config/lookup.h"
 #include "config/table.h"
@@ -315,6 +317,12 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	take_from_config(&c, classes);
+	if (!o.counterexample)
+		ports_print(&c);
 	status = look_at_instance(&c, o.seconds, classes, &cost);
-	return status ? status : decide(&c, classes, &cost, o.counterexample);
+	if (!status)
+		status = decide(&c, classes, &cost, o.counterexample);
+	if (!o.counterexample && !room_print(&c) && status == 0)
+		status = EXIT_INFEASIBLE;
+	return status;
 }

@@ -19,6 +19,21 @@ void feed_open(struct feed *f, const char *instance, const struct instances *oth
 	snprintf(f->why, sizeof(f->why), "instance '%s' was not looked at yet", instance);
 }
 
+/* The classes that mark ECN: the page shows how much. */
+static void print_marks(FILE *out, const struct feed *f)
+{
+	uint32_t marks = in_force_marks(&f->in_force, &f->now);
+	const char *comma = "";
+
+	fputs(",\"marks\":[", out);
+	for (uint32_t i = 0; i < f->now.n_classes; i++)
+		if (marks >> i & 1) {
+			fprintf(out, "%s\"%s\"", comma, f->now.classes[i].name);
+			comma = ",";
+		}
+	fputc(']', out);
+}
+
 /* What a look has beside the instance's own figures. */
 static void print_beside(FILE *out, const struct feed *f)
 {
@@ -34,6 +49,7 @@ static void print_beside(FILE *out, const struct feed *f)
 	if (!f->runs || !f->in_force.is_known)
 		return;
 	fprintf(out, ",\"policy\":\"%s\"", policy_name(f->in_force.config.policy));
+	print_marks(out, f);
 	if (!*line)
 		return;
 	fputs(",\"reloaded\":[", out);

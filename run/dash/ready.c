@@ -28,13 +28,29 @@ int ready_mark(const char *instance, char path[PATH_BYTES])
 	return n < PATH_BYTES ? 0 : -ENAMETOOLONG;
 }
 
+static int is_mark_of(const char *path, uid_t user)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_uid == user || st.st_uid == 0);
+}
+
+/* Only systemd makes a directory there, for the user of the unit. */
+static int is_unit_drained(const char *instance)
+{
+	char directory[PATH_BYTES], path[PATH_BYTES + 8];
+	struct stat st;
+
+	snprintf(directory, sizeof(directory), "%s/%s", READY_UNITS, instance);
+	snprintf(path, sizeof(path), "%s/drain", directory);
+	return lstat(directory, &st) == 0 && S_ISDIR(st.st_mode) && is_mark_of(path, st.st_uid);
+}
+
 static int is_drained(const char *instance)
 {
 	char path[PATH_BYTES];
-	struct stat st;
 
-	return ready_mark(instance, path) == 0 && lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-	       (st.st_uid == geteuid() || st.st_uid == 0);
+	return (ready_mark(instance, path) == 0 && is_mark_of(path, geteuid())) || is_unit_drained(instance);
 }
 
 /* Other than by a restart, which is over before anybody has to know. */

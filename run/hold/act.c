@@ -5,10 +5,13 @@
 #include "act.h"
 
 #include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "ask.h"
 #include "process.h"
 #include "log.h"
+#include "shm/find.h"
 #include "shm/lock.h"
 #include "stage/stage.h"
 
@@ -26,6 +29,25 @@ static int refuse_act(const struct config *c, const char *who, int err)
 	return EXIT_TEMPORARY;
 }
 
+struct standbys {
+	const struct segment *seg;
+	const char *instance;
+};
+
+/* It has the segment open, and is none of those that have a lock on it. */
+static void end_standby(void *arg, pid_t pid)
+{
+	struct standbys *b = arg;
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), is_other = pidfd >= 0 && segment_has_user(b->instance, pid);
+
+	for (int who = 0; who < WHO_ANY; who++)
+		is_other &= process_holds(b->seg, who) != pid;
+	if (is_other)
+		process_end(pidfd, SIGKILL, 1000);
+	if (pidfd >= 0)
+		close(pidfd);
+}
+
 int act_signal(const struct hold_options *o, const struct config *c, const struct segment *seg)
 {
 	static const struct {
@@ -34,14 +56,22 @@ int act_signal(const struct hold_options *o, const struct config *c, const struc
 	} signals[] = { { "TERM", SIGTERM, 3000 }, { "USR1", SIGUSR1, 3000 }, { "KILL", SIGKILL, 1000 },
 			{ "HUP", SIGHUP, 0 },	   { "STOP", SIGSTOP, 0 },    { "CONT", SIGCONT, 0 } };
 	int who = o->who ? process_who(o->who) : -1, pidfd, err;
+	struct standbys standbys = { seg, c->instance };
 	size_t i = 0;
 	pid_t pid;
 
 	while (o->signal && i < sizeof(signals) / sizeof(signals[0]) && strcmp(signals[i].name, o->signal) != 0)
 		i++;
-	if (who < 0 || !o->signal || i == sizeof(signals) / sizeof(signals[0])) {
+	if (who < 0 || !o->signal || i == sizeof(signals) / sizeof(signals[0]) ||
+	    (who == WHO_STANDBYS && signals[i].sig != SIGKILL)) {
 		log_error("--signal: to whom, and which? See --help");
 		return EXIT_CONFIG;
+	}
+	if (who == WHO_STANDBYS && !segment_is_mine(seg))
+		return refuse_act(c, o->who, -EPERM);
+	if (who == WHO_STANDBYS) {
+		segment_each_user(c->instance, end_standby, &standbys);
+		return 0;
 	}
 	pidfd = process_open(seg, who, &pid);
 	if (pidfd < 0)

@@ -35,10 +35,11 @@ static void drop_capability(void)
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, CAP_NET_ADMIN, 0, 0);
 }
 
-static int run_command(const struct hold_options *o, const struct sockets *sockets, const struct kept *kept)
+static int run_command(const struct hold_options *o, const struct sockets *sockets, const struct segment *seg,
+		       const struct kept *kept)
 {
 	if (kept) {
-		store_put(sockets);
+		store_put(sockets, seg, kept);
 		drop_capability();
 	}
 	return o->keeps && o->command ? keep(o->command, 0) : exec_command(o);
@@ -84,7 +85,8 @@ static int copy_to_memory(const char *file, const struct hosts *hosts)
 	return err ? err : to;
 }
 
-static int hand_on(struct sockets *sockets, const struct config *c, struct segment *seg, const struct hold_options *o)
+static int hand_on(struct sockets *sockets, const struct config *c, struct segment *seg, const struct hold_options *o,
+		   struct kept *kept)
 {
 	const char *file = o->file;
 	int config = copy_to_memory(file, &o->hosts), fd = fcntl(seg->fd, F_DUPFD, 0), status;
@@ -97,7 +99,7 @@ static int hand_on(struct sockets *sockets, const struct config *c, struct segme
 	}
 	sockets_add(sockets, fd, "segment");
 	sockets_add(sockets, config, "config");
-	status = sockets_open_sessions(sockets, c, seg);
+	status = sockets_open_sessions(sockets, c, seg, kept);
 	segment_close(seg);
 	return status ? status : sockets_hand_on(sockets);
 }
@@ -133,9 +135,9 @@ int begin_new(const struct hold_options *o, const struct config *c, struct kept 
 		return EXIT_TEMPORARY;
 	}
 	segment_touch(seg.shared, seg.size_bytes); /* prefault once, so that no stage waits for zeroed pages */
-	status = hand_on(&sockets, c, &seg, o);
+	status = hand_on(&sockets, c, &seg, o, kept);
 	if (!status)
-		status = run_command(o, &sockets, kept);
+		status = run_command(o, &sockets, &seg, kept);
 	if (!o->keeps) /* else stages may run on, and run/stop.sh removes it */
 		segment_remove(c->instance);
 	return status;
@@ -145,7 +147,7 @@ int begin_new(const struct hold_options *o, const struct config *c, struct kept 
 int begin_bound(const struct hold_options *o, const struct config *c)
 {
 	struct sockets sockets;
-	int status = sockets_open_inputs(&sockets, c);
+	int status = sockets_open_inputs(&sockets, c, NULL);
 
 	if (!status)
 		status = sockets_hand_on(&sockets);
@@ -228,5 +230,5 @@ int begin_adopted(const struct hold_options *o, const struct config *c, const st
 	status = name_sockets(&sockets, seg, o);
 	if (!status)
 		status = sockets_hand_on(&sockets);
-	return status ? status : run_command(o, &sockets, kept);
+	return status ? status : run_command(o, &sockets, seg, kept);
 }

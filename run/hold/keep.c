@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,12 +20,15 @@
 #include "row.h"
 #include "spawn.h"
 
+#define MAX_WORDS 128 /* of the command; options.c takes fewer */
+
 struct keeper {
 	char **command;
 	pid_t pid;
 	int pidfd; /* of the supervisor */
 	int signal_fd;
 	int is_child; /* else its exit status is not ours to know */
+	int renews; /* SIGUSR2: it is to go over to the binary that is there now */
 	int is_asked; /* TERM was passed on: there is to be no other */
 	int kept_fd; /* the binary of a supervisor that is of this instance's layout; -1: none */
 	int uses_kept; /* since the one that has its name now is of another */
@@ -32,6 +36,13 @@ struct keeper {
 	uint64_t began_at_ns;
 	struct row row; /* of supervisors that ended within a second */
 };
+
+static void build_path(char path[PATH_BYTES + 16], const char *name)
+{
+	const char *build = getenv("ONTIME_BUILD");
+
+	snprintf(path, PATH_BYTES + 16, "%s/%s", build ? build : ".", name);
+}
 
 /* Of signals to the holder itself. Returns 1 when it is to end: its supervisor ends. */
 static int take_signals(struct keeper *k)
@@ -41,6 +52,10 @@ static int take_signals(struct keeper *k)
 	while (read(k->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGUSR1)
 			return 1;
+		if (info.ssi_signo == SIGUSR2) {
+			k->renews = 1;
+			continue;
+		}
 		k->is_asked |= info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
 		process_signal(k->pidfd, (int)info.ssi_signo);
 	}
@@ -49,7 +64,7 @@ static int take_signals(struct keeper *k)
 
 static int open_signals(void)
 {
-	static const int taken[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+	static const int taken[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 };
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -78,6 +93,25 @@ static int start(struct keeper *k)
 	return err;
 }
 
+/* The same process, so that all stays open and locked. Returns only if it cannot be done. */
+static void renew(struct keeper *k)
+{
+	char program[PATH_BYTES + 16], number[16];
+	char *argv[MAX_WORDS + 5] = { program, "--beside", number, "--" };
+	int n = 0;
+
+	k->renews = 0;
+	while (n < MAX_WORDS && k->command[n])
+		n++;
+	if (k->is_asked || n == MAX_WORDS)
+		return;
+	memcpy(argv + 4, k->command, (size_t)n * sizeof(*argv));
+	build_path(program, "hold");
+	snprintf(number, sizeof(number), "%d", k->pid);
+	execv(program, argv);
+	log_error("go over to %s: %s: the holder that runs goes on", program, log_text_of(errno));
+}
+
 /* Until it has ended. Returns the exit status if this process is to end too, else -1. */
 static int watch(struct keeper *k)
 {
@@ -93,6 +127,8 @@ static int watch(struct keeper *k)
 			return 0;
 		if (polls[0].revents)
 			break;
+		if (k->renews)
+			renew(k);
 	}
 	if (k->is_child && waitid(P_PIDFD, (id_t)k->pidfd, &info, WEXITED) == 0 && info.si_code == CLD_EXITED &&
 	    (info.si_status == 0 || k->is_first || info.si_status == EXIT_SUPERVISED))
@@ -124,11 +160,15 @@ static void wait_for_the_next(struct keeper *k)
 		poll(&p, 1, (int)(pause_ns / NS_PER_MS));
 }
 
-/* The one that has started this holder. */
-static int watch_parent(struct keeper *k)
+/* The one that has started this holder, or that this process has started before it went over to its binary. */
+static int watch_other(struct keeper *k)
 {
 	int pidfd = process_open_parent(k->pid);
 
+	if (pidfd == -ESRCH) {
+		pidfd = process_open_child(k->pid);
+		k->is_child = pidfd >= 0;
+	}
 	if (pidfd < 0)
 		return pidfd;
 	k->pidfd = pidfd;
@@ -138,10 +178,9 @@ static int watch_parent(struct keeper *k)
 
 static int open_supervisor(void)
 {
-	const char *build = getenv("ONTIME_BUILD");
-	char path[PATH_BYTES];
+	char path[PATH_BYTES + 16];
 
-	snprintf(path, sizeof(path), "%s/supervise", build ? build : ".");
+	build_path(path, "supervise");
 	return open(path, O_PATH | O_CLOEXEC);
 }
 
@@ -176,7 +215,7 @@ int keep(char **command, pid_t supervisor)
 	snprintf(number, sizeof(number), "%d", getpid());
 	setenv(HOLDER_VARIABLE, number, 1);
 	k.kept_fd = supervisor ? -1 : open_supervisor();
-	ended = supervisor ? watch_parent(&k) : start(&k);
+	ended = supervisor ? watch_other(&k) : start(&k);
 	for (;;) {
 		status = ended ? -1 : watch(&k);
 		if (status >= 0)

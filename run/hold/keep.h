@@ -10,6 +10,7 @@
  *          than 0 has refused to start: the holder ends with that status. Later ones are started again for ever, at
  *          most a second apart. Of a build with another layout it ends with EXIT_LAYOUT: then the binary of the one
  *          before, kept open since, is started instead.
+ *          SIGUSR2, from a supervisor of a newer build: the same process goes on as the binary that is there now.
  * Source:  pidfd_open(2).
  */
 #ifndef ONTIME_HOLD_KEEP_H

@@ -56,6 +56,13 @@ static int find_name(const struct kept *kept, const char *name)
 	return -1;
 }
 
+int kept_named(const struct kept *kept, const char *name)
+{
+	int at = find_name(kept, name);
+
+	return at < 0 ? -1 : kept->fds[at];
+}
+
 int kept_take(struct kept *kept, const struct config *c, const struct address *a, int out, const char *name)
 {
 	struct port port = { 0 };
@@ -199,6 +206,7 @@ void kept_want(struct kept *kept, const struct config *c)
 		for (uint32_t i = 0; i < c->classes[class].n_dests; i++)
 			want_output(kept, was, &c->classes[class], i);
 	}
+	kept_sessions_want(kept, was, c);
 }
 
 static int find_cookie(const struct kept *kept, uint64_t wanted)
@@ -230,5 +238,5 @@ int kept_take_all(struct sockets *s, const struct segment *seg, struct kept *kep
 			return -ENOENT;
 		s->fds[s->n++] = kept->fds[at];
 	}
-	return 0;
+	return kept_sessions_take_all(s, seg, kept);
 }

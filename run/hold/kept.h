@@ -9,15 +9,19 @@
 #ifndef ONTIME_HOLD_KEPT_H
 #define ONTIME_HOLD_KEPT_H
 
+#include "kept_sessions.h"
 #include "sockets.h"
+
+#define MAX_KEPT (MAX_SOCKETS + N_UNCOUNTED + MAX_CLASSES / 2 + 2 * MAX_BUNDLES) /* two starts may have bundles there */
 
 /* What a service manager has kept of an earlier start (store.h). */
 struct kept {
 	uint32_t n;
-	int fds[MAX_HANDED]; /* -1: it is in use again */
-	int is_wanted[MAX_HANDED];
+	int fds[MAX_KEPT]; /* -1: it is in use again */
+	int is_wanted[MAX_KEPT];
 	int outputs_have_names; /* 1: `from` is set for some, so that another class's socket does not do */
-	char names[MAX_HANDED][CLASS_NAME_BYTES + 8];
+	char names[MAX_KEPT][CLASS_NAME_BYTES + 8];
+	struct kept_sessions sessions;
 };
 
 /* kept_want - note which are of addresses that the configuration has too. */
@@ -25,6 +29,9 @@ void kept_want(struct kept *kept, const struct config *c);
 
 /* kept_take - the one for that address, if it is wanted, or -1. name: "CLASS.in.I". */
 int kept_take(struct kept *kept, const struct config *c, const struct address *a, int out, const char *name);
+
+/* kept_named - the one of that name, or -1. It stays kept. */
+int kept_named(const struct kept *kept, const char *name);
 
 /* kept_take_all - the same set as a segment was made for: 0, or -ENOENT if one is missing. */
 int kept_take_all(struct sockets *s, const struct segment *seg, struct kept *kept);

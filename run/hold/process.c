@@ -8,12 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "shm/find.h"
 #include "shm/lock.h"
 
-static pid_t holder(const struct segment *seg, int who)
+pid_t process_holds(const struct segment *seg, int who)
 {
 	return who == WHO_SUPERVISOR ? segment_supervisor_pid(seg)
 	       : who == WHO_HOLDER   ? segment_holder_pid(seg)
@@ -31,7 +32,7 @@ int process_open(const struct segment *seg, int who, pid_t *pid)
 {
 	int pidfd;
 
-	*pid = holder(seg, who);
+	*pid = process_holds(seg, who);
 	if (!segment_is_mine(seg))
 		return -EPERM;
 	if (*pid == 0)
@@ -39,7 +40,7 @@ int process_open(const struct segment *seg, int who, pid_t *pid)
 	pidfd = (int)syscall(SYS_pidfd_open, *pid, 0);
 	if (pidfd < 0)
 		return -errno;
-	if (holder(seg, who) == *pid) /* it still has the lock, so the descriptor is of the one that has it */
+	if (process_holds(seg, who) == *pid) /* it still has the lock, so the descriptor is of the one that has it */
 		return pidfd;
 	close(pidfd);
 	return -ESRCH;
@@ -51,6 +52,24 @@ int process_open_parent(pid_t pid)
 
 	if (getppid() == pid) /* still: so the descriptor is of it */
 		return pidfd < 0 ? err : pidfd;
+	if (pidfd >= 0)
+		close(pidfd);
+	return -ESRCH;
+}
+
+int process_is_child(int pidfd)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+int process_open_child(pid_t pid)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (pidfd >= 0 && process_is_child(pidfd))
+		return pidfd;
 	if (pidfd >= 0)
 		close(pidfd);
 	return -ESRCH;
@@ -126,5 +145,8 @@ int process_who(const char *name)
 	for (int i = 0; i < N_STAGES; i++)
 		if (strcmp(name, stage_name((enum stage_id)i)) == 0)
 			return i;
-	return strcmp(name, "supervisor") == 0 ? WHO_SUPERVISOR : strcmp(name, "holder") == 0 ? WHO_HOLDER : -1;
+	return strcmp(name, "supervisor") == 0 ? WHO_SUPERVISOR
+	       : strcmp(name, "holder") == 0   ? WHO_HOLDER
+	       : strcmp(name, "standbys") == 0 ? WHO_STANDBYS
+					       : -1;
 }

@@ -19,6 +19,8 @@
 
 #define WHO_SUPERVISOR N_STAGES /* a stage's id, or one of these */
 #define WHO_HOLDER (N_STAGES + 1)
+#define WHO_ANY (N_STAGES + 2) /* those above are one process each, which has a lock */
+#define WHO_STANDBYS WHO_ANY
 #define STOP_MOST_MS 25000 /* how long a supervisor may take to stop its instance (supervise/stop.h) */
 
 /* process_open - a pidfd of the stage, the supervisor or the holder, and its pid; or an error. */
@@ -29,6 +31,13 @@ int process_open(const struct segment *seg, int who, pid_t *pid);
  * its number is nobody's or a stranger's; else why there is no descriptor.
  */
 int process_open_parent(pid_t pid);
+
+/* process_holds - its pid by the kernel's word, or 0. */
+pid_t process_holds(const struct segment *seg, int who);
+
+/* process_open_child - likewise of a child of this process, which may have ended. process_is_child - is it one? */
+int process_open_child(pid_t pid);
+int process_is_child(int pidfd);
 
 /* process_binary - what it runs, whatever has the name by now: a descriptor to start it by, or an error. */
 int process_binary(int pidfd, pid_t pid);
@@ -51,7 +60,7 @@ int process_end(int pidfd, int sig, int patience_ms);
  */
 int process_end_all(const char *instance);
 
-/* process_who - "ingress", "edf", "egress", "supervisor" or "holder" to its number; -1: none of them. */
+/* process_who - "ingress", "edf", "egress", "supervisor", "holder" or "standbys" to its number; -1: none of them. */
 int process_who(const char *name);
 
 #endif

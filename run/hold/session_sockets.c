@@ -6,6 +6,7 @@
 
 #include "config/from.h"
 #include "config/reply.h"
+#include "kept.h"
 #include "log.h"
 #include "sockets.h"
 #include "stage/answers.h"
@@ -17,17 +18,26 @@
 #define SEND_BUFFER_BYTES (4 << 20)
 #define SPARE_FDS 64 /* for what a stage opens beside */
 
+static uint32_t count_sessions(const struct header *h)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < h->n_classes; i++)
+		n += h->classes[i].n_sessions;
+	return n;
+}
+
 uint32_t sockets_expected(const struct header *h)
 {
 	uint32_t n = h->n_sockets + N_UNCOUNTED;
 
 	for (uint32_t i = 0; i < h->n_classes; i++)
-		n += h->classes[i].n_session_sockets ? h->classes[i].n_session_sockets + 1 : 0;
+		n += h->classes[i].n_sessions ? h->classes[i].n_sessions + 1 : 0;
 	return n;
 }
 
 /* Each process of the instance has them all open. */
-static int raise_limit(uint32_t n)
+static int raise_limit(uint32_t n, uint32_t n_sessions)
 {
 	struct rlimit limit;
 
@@ -36,7 +46,7 @@ static int raise_limit(uint32_t n)
 	if (limit.rlim_max < n) {
 		log_error("%u sessions take %u open files, and %llu are allowed: raise the limit (ulimit -Hn, or "
 			  "LimitNOFILE= of the unit), or lower `sessions`",
-			  n - SPARE_FDS, n, (unsigned long long)limit.rlim_max);
+			  n_sessions, n, (unsigned long long)limit.rlim_max);
 		return EXIT_TEMPORARY;
 	}
 	limit.rlim_cur = n;
@@ -63,27 +73,30 @@ static int bind_for_all(int fd, int family)
 		    is_v4 ? sizeof(v4) : sizeof(v6));
 }
 
-/* Nothing may come by it while it is nobody's. An address that is not there yet is bound when a sender comes. */
+/*
+ * Nothing may come by it while it is nobody's. An address that is not there yet is bound when a sender comes. One that
+ * was kept with its peer is somebody's.
+ */
 static int open_fixed_port(int fd, const struct class_config *c, int family)
 {
-	int err = c->n_from ? answers_refuse(fd) : 0;
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	int is_kept = getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
+	int err = c->n_from && !is_kept ? answers_refuse(fd) : 0;
 
 	if (!err)
 		err = from_bind(fd, c, family);
 	return err == -EADDRNOTAVAIL || err == -ENODEV ? 0 : err;
 }
 
-/* Not connected, and bound where `from` says so: ingress connects it for each sender. -errno if it cannot be had. */
-static int open_one(const struct config *c, uint32_t class)
+/* What the configuration says of it. -errno if it cannot be had. */
+static int set_up(const struct config *c, uint32_t class, int fd)
 {
 	const struct class_config *forth = &c->classes[class], *back = &c->classes[reply_back(c, class)];
-	int family = forth->dests[0].at.ss_family, v4 = family == AF_INET;
-	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	int v4 = forth->dests[0].at.ss_family == AF_INET;
 	uint32_t range = forth->via_last_port << 16 | forth->via_first_port;
 	int err;
 
-	if (fd < 0)
-		return -errno;
 	set(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
 	set(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 	set(fd, SOL_SOCKET, SO_RCVBUF, (int)c->socket_buffer_bytes);
@@ -92,14 +105,26 @@ static int open_one(const struct config *c, uint32_t class)
 		set(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, 1);
 	set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
 	set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
-	err = open_fixed_port(fd, forth, family);
-	if (!err && ((range && setsockopt(fd, SOL_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) < 0) ||
-		     (forth->via.bits && bind_for_all(fd, family) < 0)))
-		err = -errno;
-	if (!err)
-		return fd;
-	close(fd);
-	return err;
+	err = open_fixed_port(fd, forth, forth->dests[0].at.ss_family);
+	if (err)
+		return err;
+	if (range && setsockopt(fd, SOL_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) < 0)
+		return -errno;
+	return forth->via.bits && bind_for_all(fd, forth->dests[0].at.ss_family) < 0 ? -errno : 0;
+}
+
+/* As a start before has left it; else neither bound nor connected: ingress connects it for each sender. Or -errno. */
+static int open_one(const struct config *c, uint32_t class, uint32_t k, struct session *session, struct kept *kept)
+{
+	/* One socket for all is made anew: replies to senders of before must not find those of now. */
+	int fd = c->classes[class].via.bits ? -1 : kept_sessions_go_on(kept, class, k, session), err;
+
+	if (fd < 0)
+		fd = socket(c->classes[class].dests[0].at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	err = fd < 0 ? -errno : set_up(c, class, fd);
+	if (fd >= 0 && err)
+		close(fd);
+	return err ? err : fd;
 }
 
 static int refuse(const struct config *c, uint32_t class, int err)
@@ -113,7 +138,8 @@ static int refuse(const struct config *c, uint32_t class, int err)
 	return EXIT_TEMPORARY;
 }
 
-static int open_class(struct sockets *s, const struct config *c, const struct segment *seg, uint32_t class)
+static int open_class(struct sockets *s, const struct config *c, const struct segment *seg, uint32_t class,
+		      struct kept *kept)
 {
 	const struct lane_view *v = &seg->views[class];
 	int poll_fd = epoll_create1(0);
@@ -124,7 +150,7 @@ static int open_class(struct sockets *s, const struct config *c, const struct se
 	for (uint32_t k = 0; k < seg->header.classes[class].n_session_sockets; k++) {
 		struct epoll_event event = { .events = EPOLLIN, .data.u32 = k };
 		socklen_t len = sizeof(v->sessions[k].cookie);
-		int fd = open_one(c, class);
+		int fd = open_one(c, class, k, &v->sessions[k], kept);
 
 		if (fd < 0)
 			return refuse(c, class, fd);
@@ -136,14 +162,15 @@ static int open_class(struct sockets *s, const struct config *c, const struct se
 	return 0;
 }
 
-int sockets_open_sessions(struct sockets *s, const struct config *c, const struct segment *seg)
+int sockets_open_sessions(struct sockets *s, const struct config *c, const struct segment *seg, struct kept *kept)
 {
 	uint32_t n = sockets_expected(&seg->header);
-	int status = n > seg->header.n_sockets + N_UNCOUNTED ? raise_limit(2 * LISTEN_FIRST_FD + n + SPARE_FDS) : 0;
+	uint32_t n_sessions = count_sessions(&seg->header);
+	int status = n_sessions ? raise_limit(2 * LISTEN_FIRST_FD + n + SPARE_FDS, n_sessions) : 0;
 
 	for (uint32_t class = 0; !status && class < c->n_classes; class++)
 		if (seg->views[class].n_sessions)
-			status = open_class(s, c, seg, class);
+			status = open_class(s, c, seg, class, kept);
 	sockets_name_sessions(s, c);
 	return status;
 }

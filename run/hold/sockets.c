@@ -223,7 +223,7 @@ static int open_space(struct sockets *s)
 	return 0;
 }
 
-static int open_inputs(struct sockets *s, const struct config *c, struct kept *kept)
+int sockets_open_inputs(struct sockets *s, const struct config *c, struct kept *kept)
 {
 	memset(s, 0, sizeof(*s));
 	if (open_all(s, c, kept, 0) || bind_all(s, c)) {
@@ -233,14 +233,9 @@ static int open_inputs(struct sockets *s, const struct config *c, struct kept *k
 	return 0;
 }
 
-int sockets_open_inputs(struct sockets *s, const struct config *c)
-{
-	return open_inputs(s, c, NULL);
-}
-
 int sockets_open_with(struct sockets *s, const struct config *c, struct kept *kept)
 {
-	int status = open_inputs(s, c, kept);
+	int status = sockets_open_inputs(s, c, kept);
 
 	if (!status && (open_all(s, c, kept, 1) || open_space(s))) {
 		close_all(s);

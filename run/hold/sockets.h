@@ -43,15 +43,15 @@ int sockets_open_with(struct sockets *s, const struct config *c, struct kept *ke
 
 /*
  * sockets_open_sessions - the sockets of the sessions of each class with replies, behind all others; the segment's
- * sessions learn which is whose. 0, or the exit status after one line.
+ * sessions learn which is whose. Those that were kept go on; kept: NULL, none. 0, or the exit status after one line.
  */
-int sockets_open_sessions(struct sockets *s, const struct config *c, const struct segment *seg);
+int sockets_open_sessions(struct sockets *s, const struct config *c, const struct segment *seg, struct kept *kept);
 
 /* sockets_expected - how many descriptors are handed on for a segment. */
 uint32_t sockets_expected(const struct header *h);
 
-/* sockets_open_inputs - likewise of the input sockets alone. */
-int sockets_open_inputs(struct sockets *s, const struct config *c);
+/* sockets_open_inputs - likewise of the input sockets alone; kept: NULL, nothing was. */
+int sockets_open_inputs(struct sockets *s, const struct config *c, struct kept *kept);
 
 /* sockets_take - the same set out of a running stage, checked against the segment. 0 or -errno, after one line. */
 int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -25,12 +26,24 @@ static void take_names(struct kept *kept, const char *names)
 	}
 }
 
+/* What is in the bundles is open beside what is handed on, and in a socket's queue while it is kept. */
+static void allow_many(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 void store_take(struct kept *kept)
 {
 	const char *count = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
 	long n = count && pid && strtol(pid, NULL, 10) == getpid() ? strtol(count, NULL, 10) : 0;
 
 	memset(kept, 0, sizeof(*kept));
+	allow_many();
 	for (long i = 0; i < n; i++) {
 		int fd = LISTEN_FIRST_FD + (int)i;
 
@@ -60,16 +73,22 @@ static void await_manager(void)
 		close(ends[1]);
 }
 
-void store_let_go(struct kept *kept)
+static void forget(const char *name)
 {
 	char text[128];
+
+	snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", name);
+	notify_send(text);
+}
+
+void store_let_go(struct kept *kept)
+{
 	int n = 0;
 
 	for (uint32_t i = 0; i < kept->n; i++) {
 		if (kept->fds[i] < 0 || kept->is_wanted[i])
 			continue;
-		snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", kept->names[i]);
-		notify_send(text);
+		forget(kept->names[i]);
 		close(kept->fds[i]);
 		kept->fds[i] = -1;
 		n++;
@@ -78,21 +97,74 @@ void store_let_go(struct kept *kept)
 		await_manager();
 }
 
-void store_put(const struct sockets *s)
+static int put(const char *name, int name_len, int fd)
 {
-	const char *name = s->names;
+	char text[128];
+
+	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%.*s\nFDPOLL=0", name_len, name);
+	return notify_send_fd(text, fd);
+}
+
+static int put_bundle(const char *name, const int *fds, uint32_t n)
+{
+	int bundle = bundle_make(fds, n), err = bundle;
+
+	if (bundle < 0)
+		return err;
+	err = put(name, BUNDLE_NAME_BYTES, bundle);
+	close(bundle);
+	return err;
+}
+
+/* Into as few bundles as there can be, all of one name. */
+static int put_sessions(const int *fds, uint32_t n, const struct segment *seg, const struct kept *kept)
+{
+	char name[BUNDLE_NAME_BYTES];
 	int err = 0;
 
-	for (uint32_t i = 0; i < s->n; i++) {
-		size_t n = strcspn(name, ":");
-		char text[128];
+	kept_sessions_name(seg, name);
+	if (kept_named(kept, name) >= 0)
+		return 0;
+	for (uint32_t i = 0; !err && i < n; i += BUNDLE_FDS)
+		err = put_bundle(name, fds + i, n - i < BUNDLE_FDS ? n - i : BUNDLE_FDS);
+	return err;
+}
 
-		snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%.*s\nFDPOLL=0", (int)n, name);
-		if (!err)
-			err = notify_send_fd(text, LISTEN_FIRST_FD + (int)i);
-		name += n + (name[n] == ':');
+/* There alone: their places here are others' by now. */
+static void let_go_bundles(const struct kept *kept, const struct segment *seg)
+{
+	char name[BUNDLE_NAME_BYTES];
+
+	kept_sessions_name(seg, name);
+	for (uint32_t i = 0; i < kept->n; i++)
+		if (kept_sessions_is_bundle(kept->names[i]) && strcmp(kept->names[i], name) != 0)
+			forget(kept->names[i]);
+}
+
+void store_put(const struct sockets *s, const struct segment *seg, const struct kept *kept)
+{
+	static int sessions[MAX_SESSIONS];
+	const char *name = s->names;
+	uint32_t n_sessions = 0, n_of, at = 0;
+	int err = 0;
+
+	for (; at < s->n && *name; at += n_of) {
+		size_t n;
+
+		n_of = handed_entry(name, &n);
+		if (name[n] != '*')
+			err = err ? err : put(name, (int)n, LISTEN_FIRST_FD + (int)at);
+		else
+			for (uint32_t i = 0; i < n_of && n_sessions < MAX_SESSIONS; i++)
+				sessions[n_sessions++] = LISTEN_FIRST_FD + (int)(at + i);
+		name += strcspn(name, ":");
+		name += *name == ':';
 	}
+	if (!err)
+		err = put_sessions(sessions, n_sessions, seg, kept);
 	if (err)
 		log_warn("let the service manager keep the sockets: %s: they will not outlive all processes at once",
 			 log_text_of(-err));
+	else
+		let_go_bundles(kept, seg);
 }

@@ -51,7 +51,7 @@ static void print_step(struct find *find, enum verdict v)
 		const struct flow *f = &l->flows[i];
 		uint64_t ns = report_percentile_ns(f->latency, f->latency_max_ns, 990000);
 
-		sent += f->sent_pkts;
+		sent += f->forth ? 0 : f->sent_pkts;
 		missing += flow_lost_pkts(f);
 		p99_ns = ns > p99_ns ? ns : p99_ns;
 	}

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/reply.h"
 #include "decimal.h"
 #include "options/load.h"
 #include "traffic/flow.h"
@@ -118,6 +119,11 @@ static int set_one(struct load_options *o, const struct config *c, const struct 
 		if (name && strcmp(c->classes[i].name, name) != 0)
 			continue;
 		is_known = 1;
+		if (name && s->set == set_rate && reply_forth(c, i) >= 0) {
+			log_error("%s %s: class \"%s\" carries replies: what is sent to class \"%s\" is answered",
+				  s->word, s->text, name, c->classes[reply_forth(c, i)].name);
+			return USAGE;
+		}
 		if (name && *done & 1u << i) {
 			log_error("%s %s: class \"%s\" is in it twice", s->word, s->text, name);
 			return USAGE;
@@ -177,6 +183,20 @@ static int check_short(const struct load_options *o, const struct config *c)
 	return 0;
 }
 
+/* An answer too short for a header could be anybody's. */
+static int check_answered(const struct load_options *o, const struct config *c)
+{
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		if (!c->classes[i].replies[0] || o->classes[i].rate_pps == 0 || o->trace || o->send_only ||
+		    o->classes[i].smallest_bytes >= sizeof(struct packet_header))
+			continue;
+		log_error("--size %u for class %s: it has replies, so it must be at least %zu",
+			  o->classes[i].smallest_bytes, c->classes[i].name, sizeof(struct packet_header));
+		return USAGE;
+	}
+	return 0;
+}
+
 /* Which class a datagram is of tells its header, where two are sent to one address. */
 static int check_shared(const struct load_options *o, const struct config *c)
 {
@@ -204,13 +224,18 @@ int options_resolve(struct load_options *o, const struct config *c)
 				      set_size },
 			     any_size = { "--size", "64-1400", "", set_size };
 	int shared = !strchr(rate.text, '=');
+	uint32_t n_ways_back = 0;
 
 	if (set_each(o, c, &rate) || set_each(o, c, &any_size) || set_each(o, c, &size))
 		return USAGE;
+	for (uint32_t i = 0; i < c->n_classes; i++)
+		n_ways_back += reply_back(c, i) >= 0;
 	for (uint32_t i = 0; i < c->n_classes; i++) {
+		if (reply_forth(c, i) >= 0)
+			o->classes[i].rate_pps = 0;
 		if (shared)
-			o->classes[i].rate_pps /= c->n_classes;
+			o->classes[i].rate_pps /= c->n_classes - n_ways_back;
 		o->rate_pps += o->classes[i].rate_pps;
 	}
-	return check_short(o, c) || check_shared(o, c) ? USAGE : 0;
+	return check_short(o, c) || check_answered(o, c) || check_shared(o, c) ? USAGE : 0;
 }

@@ -140,6 +140,12 @@ static void print_notes(uint32_t i, const struct load *l)
 	if (flow_sink_dropped_pkts(f))
 		printf("note: class %s: %" PRIu64 " of those lost came, but this sink was too slow to read them\n",
 		       f->name, flow_sink_dropped_pkts(f));
+	if (f->forth)
+		printf("note: class %s: the answers to class %s; their times are of the round trip%s\n", f->name,
+		       f->forth->name, f->budget_ns == BUDGET_NONE ? "" : ", against both budgets");
+	if (f->misled_pkts)
+		printf("note: class %s: %" PRIu64 " answers came to another source than the one that had asked\n",
+		       f->name, f->misled_pkts);
 	if (f->stray_pkts)
 		printf("note: class %s: %" PRIu64 " came that belong to another run\n", f->name, f->stray_pkts);
 	if (f->refused_events)
@@ -219,6 +225,8 @@ static void print_json_flow(const struct load *l, uint32_t i)
 
 	printf("{\"class\":\"%s\",\"sent\":%" PRIu64 ",\"refused_events\":%" PRIu64, f->name, f->sent_pkts,
 	       f->refused_events);
+	if (f->forth)
+		printf(",\"replies_of\":\"%s\",\"misled\":%" PRIu64, f->forth->name, f->misled_pkts);
 	if (!l->options->send_only)
 		printf(",\"received\":%" PRIu64 ",\"not_delivered\":%" PRId64 ",\"lost\":%" PRId64
 		       ",\"duplicated\":%" PRIu64 ",\"reordered\":%" PRIu64 ",\"corrupt\":%" PRIu64

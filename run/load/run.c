@@ -6,7 +6,11 @@
 #include <sys/resource.h>
 
 #include "clock.h"
+#include "command.h"
+#include "config/reply.h"
+#include "log.h"
 #include "progress.h"
+#include "strays.h"
 
 #define TRACE_LEAD_NS (10 * NS_PER_MS) /* before the first datagram of a trace */
 
@@ -18,6 +22,38 @@ static void allow_many_sockets(void)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* A trace may be of the way back too, for simulate; here only an answer can come back. */
+static int refuse_answers(const struct load *l)
+{
+	for (size_t i = 0; i < l->trace.n; i++) {
+		int forth = reply_forth(l->config, l->trace.packets[i].class);
+
+		if (forth < 0)
+			continue;
+		log_error("--trace %s: class %s carries replies of class %s, which are made here by answering: leave "
+			  "them out",
+			  l->options->trace, l->config->classes[l->trace.packets[i].class].name,
+			  l->config->classes[forth].name);
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
+/* What comes back, where both halves are here. */
+static void open_ways_back(struct load *l)
+{
+	uint32_t n = l->n_flows;
+
+	for (uint32_t i = 0; i < n; i++) {
+		int back = reply_back(l->config, l->class_of[i]);
+
+		if (back < 0)
+			continue;
+		flow_open_back(&l->flows[l->n_flows], &l->flows[i], &l->config->classes[back]);
+		l->class_of[l->n_flows++] = (uint32_t)back;
+	}
 }
 
 int load_open(struct load *l, const struct load_options *o, const struct config *c, const volatile sig_atomic_t *stop)
@@ -32,6 +68,8 @@ int load_open(struct load *l, const struct load_options *o, const struct config 
 	if (o->trace) {
 		int status = trace_read(&l->trace, o->trace, c);
 
+		if (!status)
+			status = refuse_answers(l);
 		if (status)
 			return status;
 		l->source.trace = &l->trace;
@@ -45,6 +83,7 @@ int load_open(struct load *l, const struct load_options *o, const struct config 
 			sizes = (struct packet_sizes){ 0, sizeof(struct packet_header), MAX_LOAD_BYTES, 0, 0 };
 		if (class->rate_pps == 0)
 			continue;
+		l->source.flow_of[i] = l->n_flows;
 		l->flows[l->n_flows].beside = l->flows;
 		l->flows[l->n_flows].n_beside = l->n_flows;
 		if (flow_open(&l->flows[l->n_flows], &c->classes[i], &sizes, (uint32_t)o->n_sources, what))
@@ -52,6 +91,9 @@ int load_open(struct load *l, const struct load_options *o, const struct config 
 		l->class_of[l->n_flows++] = i;
 	}
 	l->source.n_flows = l->n_flows;
+	if (what == (FLOW_SENDS | FLOW_RECEIVES))
+		open_ways_back(l);
+	strays_tell(l);
 	return 0;
 }
 
@@ -60,9 +102,9 @@ static void plan_source(struct load *l, double factor)
 	struct source *s = &l->source;
 	const struct load_options *o = l->options;
 
-	for (uint32_t i = 0; i < l->n_flows; i++)
+	for (uint32_t i = 0; i < s->n_flows; i++)
 		schedule_start(&s->schedules[i], o->arrivals, (uint32_t)o->burst_pkts,
-			       o->classes[l->class_of[i]].rate_pps * factor, (double)i / l->n_flows, o->seed + i);
+			       o->classes[l->class_of[i]].rate_pps * factor, (double)i / s->n_flows, o->seed + i);
 	memset(s->lag, 0, sizeof(s->lag));
 	s->lag_max_ns = 0;
 	s->began_at_ns = now_ns() + (o->trace ? TRACE_LEAD_NS : 0);
@@ -95,8 +137,11 @@ int load_run(struct load *l, double factor)
 		while ((run >>= STREAM_RUN_SHIFT) == 0)
 			if (getrandom(&run, sizeof(run), 0) != sizeof(run))
 				run = (uint32_t)now_ns();
-	for (uint32_t i = 0; i < l->n_flows; i++)
-		flow_reset(&l->flows[i], run << STREAM_RUN_SHIFT | l->class_of[i]);
+	for (uint32_t i = 0; i < l->n_flows; i++) {
+		const struct flow *asks = l->flows[i].forth ? l->flows[i].forth : &l->flows[i];
+
+		flow_reset(&l->flows[i], run << STREAM_RUN_SHIFT | l->class_of[asks - l->flows]);
+	}
 	if (!l->options->send_only) {
 		l->sink.learns_sent = l->options->sink_only;
 		err = sink_start(&l->sink, l->flows, l->n_flows, &thread);
@@ -104,7 +149,7 @@ int load_run(struct load *l, double factor)
 			return err;
 	}
 	plan_source(l, factor);
-	progress_start(&progress, l->flows, l->n_flows, s->began_at_ns, s->until_ns);
+	progress_start(&progress, l->flows, s->n_flows, s->began_at_ns, s->until_ns);
 	if (l->options->sink_only)
 		wait_for_end(s);
 	else
@@ -132,7 +177,7 @@ int load_ask(struct load *l)
 
 static int is_as_sent(const struct flow *f)
 {
-	return f->doubled_pkts + f->reordered_pkts + f->corrupt_pkts == 0;
+	return f->doubled_pkts + f->reordered_pkts + f->corrupt_pkts + f->misled_pkts == 0;
 }
 
 int load_is_named(const struct load *l)
@@ -155,7 +200,7 @@ double load_sent_pps(const struct load *l)
 {
 	uint64_t sent = 0, ns = l->source.ended_at_ns - l->source.began_at_ns;
 
-	for (uint32_t i = 0; i < l->n_flows; i++)
+	for (uint32_t i = 0; i < l->source.n_flows; i++)
 		sent += l->flows[i].sent_pkts;
 	return ns ? (double)sent * 1e9 / (double)ns : 0;
 }

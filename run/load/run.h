@@ -15,7 +15,7 @@
 struct load {
 	const struct load_options *options;
 	const struct config *config;
-	struct flow flows[MAX_CLASSES]; /* of the classes that are driven */
+	struct flow flows[MAX_CLASSES]; /* of the classes that are driven, then of their answers */
 	uint32_t n_flows;
 	uint32_t class_of[MAX_CLASSES]; /* flow -> place in the config */
 	struct trace trace;

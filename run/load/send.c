@@ -249,7 +249,7 @@ static int run_trace(struct source *s)
 
 	for (size_t i = 0; !err && i < s->trace->n && !*s->stop; i++) {
 		const struct packet *p = &s->trace->packets[i];
-		struct flow *f = &s->flows[p->class];
+		struct flow *f = &s->flows[s->flow_of[p->class]];
 		uint64_t due_at_ns = s->began_at_ns + p->arrival_ns;
 
 		wait_for_turn(s, due_at_ns, 0);

@@ -25,6 +25,7 @@ struct source {
 	const volatile sig_atomic_t *stop;
 	struct flow *flows;
 	uint32_t n_flows;
+	uint32_t flow_of[MAX_CLASSES]; /* place in the config -> flow */
 	struct schedule schedules[MAX_CLASSES]; /* of each flow */
 	uint64_t began_at_ns, until_ns, ended_at_ns;
 	uint64_t horizon_ns, horizon_at_ns; /* while it catches up: to where, as of when; else 0 */

@@ -68,6 +68,8 @@ void class_change(const struct class_view *now_class, const struct class_view *b
 	out->sent_bits_per_s = 8 * rate(now->sent_bytes, before->sent_bytes, seconds);
 	out->dropped_pps = (double)dropped / seconds;
 	out->late_pps = (double)late / seconds;
+	out->marked_pps = rate(now->marked_pkts, before->marked_pkts, seconds);
+	out->unexpected_pps = rate(now->unexpected_reply_pkts, before->unexpected_reply_pkts, seconds);
 	out->refused_per_s = rate(now->refused_events, before->refused_events, seconds);
 	for (int r = 0; r < N_DROP_REASONS; r++)
 		out->reason_pps[r] = rate(now->dropped_pkts[r], before->dropped_pkts[r], seconds);

@@ -12,11 +12,12 @@
 #include "view.h"
 
 struct class_change {
-	double received_pps, sent_pps, sent_bits_per_s, dropped_pps, late_pps;
+	double received_pps, sent_pps, sent_bits_per_s, dropped_pps, late_pps, marked_pps;
 	double reason_pps[N_DROP_REASONS];
 	double errno_pps[SEND_ERRNOS];
 	double late_span_pps[N_SPANS];
 	double refused_per_s; /* ICMP errors */
+	double unexpected_pps; /* replies that nobody asked for */
 	double span_share[N_SPANS]; /* of the time that all sent packets took; together 1, or 0 when nothing was sent */
 	double on_time; /* 0..1; -1: no deadline, or nothing was decided */
 	uint64_t sent_pkts;

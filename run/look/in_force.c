@@ -165,3 +165,14 @@ int in_force_load(struct config *c, const char *instance, int argc, char *const 
 	config_log_refusals(why, "");
 	return IN_FORCE_WRONG;
 }
+
+uint32_t in_force_marks(const struct in_force *f, const struct view *now)
+{
+	int is_known = f->is_known && f->config.n_classes == now->n_classes;
+	uint32_t marks = 0;
+
+	for (uint32_t i = 0; i < now->n_classes; i++)
+		if (now->classes[i].account.marked_pkts || (is_known && f->config.classes[i].ecn == ECN_MARK))
+			marks |= 1u << i;
+	return marks;
+}

@@ -44,4 +44,7 @@ int in_force_load(struct config *c, const char *instance, int argc, char *const 
 /* in_force_look - as of this look; NULL: the instance does not run. */
 void in_force_look(struct in_force *f, const struct view *now);
 
+/* in_force_marks - which classes of the look mark ECN, or have: a bit each. */
+uint32_t in_force_marks(const struct in_force *f, const struct view *now);
+
 #endif

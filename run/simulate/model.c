@@ -130,6 +130,7 @@ static void close_simulation(struct simulation *s)
 
 static void tell(struct outcome *out, const struct config *c, const struct packet *p)
 {
+	const struct class_config *class = &c->classes[p->class];
 	uint64_t latency_ns = p->done_ns - p->arrival_ns;
 
 	out->offered++;
@@ -138,6 +139,8 @@ static void tell(struct outcome *out, const struct config *c, const struct packe
 		return;
 	}
 	out->latency[histogram_bucket(latency_ns)]++;
+	out->marked += class->ecn == ECN_MARK &&
+		       ecn_is_due(p->tos, p->arrival_ns, class->budget_ns, class->ecn_mark_at_percent, p->done_ns);
 	if (p->done_ns <= model_deadline_ns(c, p))
 		out->on_time++;
 	else

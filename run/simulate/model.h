@@ -4,7 +4,7 @@
  * Rules:   the edf stage's own plan (edf/plan.h), one worker, service times from the trace. Packets wait in an
  *          unbounded socket until the class has room (ingress_to_edf). Egress takes no time, so that nothing needs a
  *          margin unless one is asked for. Arrivals during a service are seen when it ends, or after the slice, as in
- *          the stage.
+ *          the stage. Which class a packet is of says the trace, and no rule (`match`) is asked.
  */
 #ifndef ONTIME_SIMULATE_MODEL_H
 #define ONTIME_SIMULATE_MODEL_H
@@ -16,6 +16,7 @@
 /* What became of one class. */
 struct outcome {
 	uint64_t offered, on_time, late;
+	uint64_t marked; /* of those sent: with CE, as `ecn = mark` has it */
 	uint64_t dropped[N_DROP_REASONS];
 	uint64_t latency[HISTOGRAM_BUCKETS];
 };

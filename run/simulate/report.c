@@ -27,6 +27,10 @@ void report_table(const struct config *c, const struct outcome *outcomes)
 				printf(" %s %" PRIu64, drop_reason_name((enum drop_reason)r), o->dropped[r]);
 		putchar('\n');
 	}
+	for (uint32_t i = 0; i < c->n_classes; i++)
+		if (c->classes[i].ecn == ECN_MARK && outcomes[i].offered)
+			printf("%s: %" PRIu64 " of %" PRIu64 " sent would be marked CE\n", c->classes[i].name,
+			       outcomes[i].marked, outcomes[i].on_time + outcomes[i].late);
 }
 
 void report_json(const struct config *c, const struct outcome *outcomes, const char *policy)
@@ -41,8 +45,8 @@ void report_json(const struct config *c, const struct outcome *outcomes, const c
 		if (o->offered == 0)
 			continue;
 		printf("%s{\"class\":\"%s\",\"offered\":%" PRIu64 ",\"on_time\":%" PRIu64 ",\"late\":%" PRIu64
-		       ",\"dropped\":{",
-		       between, c->classes[i].name, o->offered, o->on_time, o->late);
+		       ",\"marked\":%" PRIu64 ",\"dropped\":{",
+		       between, c->classes[i].name, o->offered, o->on_time, o->late, o->marked);
 		for (int r = DROP_NONE + 1; r < N_DROP_REASONS; r++)
 			if (o->dropped[r]) {
 				printf("%s\"%s\":%" PRIu64, comma, drop_reason_name((enum drop_reason)r),

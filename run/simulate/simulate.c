@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "config/lookup.h"
+#include "config/reply.h"
 #include "config/table.h"
 #include "log.h"
 #include "look/in_force.h"
@@ -139,6 +140,34 @@ static int load(struct config *c, const struct options *o, const struct command_
 	return EXIT_USAGE;
 }
 
+/* A way back takes part as any class does, when the trace has its packets. */
+static void tell_missing(const struct config *c, const struct outcome *outcomes)
+{
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		int forth = reply_forth(c, i);
+
+		if (forth >= 0 && outcomes[i].offered == 0 && outcomes[forth].offered)
+			log_warn(
+				"the trace has no packet of class %s, the replies of class %s: it is simulated without "
+				"them",
+				c->classes[i].name, c->classes[forth].name);
+	}
+}
+
+/* What the trace cannot say is no silence: the answer would look like one about these keys. */
+static void tell_limits(const struct config *c, const struct trace *t)
+{
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		if (c->classes[i].match.n)
+			log_info("class %s: match: the trace says which class a packet is of, and no rule is asked",
+				 c->classes[i].name);
+		if (c->classes[i].ecn == ECN_MARK && !t->has_tos)
+			log_info("class %s: ecn = mark: the trace has no fifth column, tos, so nothing is marked; 2 is "
+				 "a packet whose sender knows ECN",
+				 c->classes[i].name);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static struct outcome outcomes[MAX_CLASSES];
@@ -158,6 +187,8 @@ int main(int argc, char **argv)
 	for (uint32_t i = 0; i < c.n_classes && !o.margins; i++)
 		c.classes[i].margin_ns = 0;
 	status = trace_read(&t, o.file, &c);
+	if (!status)
+		tell_limits(&c, &t);
 	if (!status && o.compare)
 		status = compare(&o, &c, &t);
 	else if (!status && model_run(&c, &t, o.overhead_ns, outcomes))
@@ -169,6 +200,8 @@ int main(int argc, char **argv)
 		putchar('\n');
 	} else if (!status)
 		report_table(&c, outcomes);
+	if (!status && !o.compare)
+		tell_missing(&c, outcomes);
 	trace_free(&t);
 	return status;
 }

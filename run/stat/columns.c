@@ -130,7 +130,7 @@ static void fill_budget(const void *row, const struct column *column, struct cel
 	set(c, STYLE_FAINT, budget_ns == BUDGET_NONE ? "none" : number_of_ns(budget_ns, text));
 }
 
-void fit_latency_table(struct table *t, int longest, int cols)
+void fit_latency_table(struct table *t, int longest, int cols, int any_marks)
 {
 	static const struct column columns[] = {
 		{ "class", 0, 0, 1, .fill = fill_class },
@@ -152,9 +152,10 @@ void fit_latency_table(struct table *t, int longest, int cols)
 		{ "sent", 14, RANK_EXTRA + 4, 0, .fill = fill_count, COUNT(sent_pkts) },
 		{ "dropped", 12, RANK_EXTRA + 4, 0, .fill = fill_dropped_total },
 		{ "sent late", 12, RANK_EXTRA + 4, 0, .fill = fill_count, COUNT(sent_late_pkts) },
+		{ "mark/s", 7, 2, 0, .fill = fill_rate, RATE(marked_pps), .when_any = STYLE_WARN }, /* if any marks */
 	};
 
-	table_fit(t, columns, N_OF(columns), longest, cols);
+	table_fit(t, columns, N_OF(columns) - !any_marks, longest, cols);
 }
 
 /* "[####..] 120/256": how full a queue is; what waits shows as one # at least, and only a full one as all. */

@@ -20,8 +20,11 @@ struct stage_row {
 	const struct stage_change *change;
 };
 
-/* fit_latency_table, fit_queue_table - of struct class_row; longest: characters of the longest class name. */
-void fit_latency_table(struct table *t, int longest, int cols);
+/*
+ * fit_latency_table, fit_queue_table - of struct class_row; longest: characters of the longest class name. any_marks: a
+ * class marks ECN.
+ */
+void fit_latency_table(struct table *t, int longest, int cols, int any_marks);
 void fit_queue_table(struct table *t, int longest, int cols);
 
 /* fit_stage_table - of struct stage_row. */

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "log.h"
 #include "screen.h"
+#include "look/in_force.h"
 #include "look/wait.h"
 
 #include <term.h> /* last: its macros have names such as `columns` */
@@ -22,6 +23,7 @@ struct live {
 	struct viewer viewer;
 	struct view now, before;
 	struct health health;
+	struct in_force in_force;
 	struct grid grid;
 	struct screen screen;
 	char clock[16], why[WHY_BYTES];
@@ -47,6 +49,8 @@ static void take_look(struct live *l)
 	if (err)
 		return;
 	health_note(&l->health, &l->now);
+	in_force_look(&l->in_force, &l->now);
+	s->marks = in_force_marks(&l->in_force, &l->now);
 	at = (time_t)(l->now.at_unix_ns / NS_PER_S);
 	if (localtime_r(&at, &local))
 		strftime(l->clock, sizeof(l->clock), "%H:%M:%S", &local);

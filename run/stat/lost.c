@@ -40,6 +40,8 @@ static void add_errors(struct lost_lists *l, const struct class_view *c, const s
 		add(l->dropped, &l->n_dropped, c->name, text, change->errno_pps[i], c->account.send_errno_pkts[i],
 		    STYLE_PLAIN);
 	}
+	add(l->dropped, &l->n_dropped, c->name, " unexpected", change->unexpected_pps, c->account.unexpected_reply_pkts,
+	    STYLE_PLAIN);
 	add(l->dropped, &l->n_dropped, c->name, " ICMP errors", change->refused_per_s, c->account.refused_events,
 	    STYLE_PLAIN);
 }

@@ -230,7 +230,7 @@ static void draw_parts(struct drawing *d)
 	d->n = d->s->part == PART_LOST ? n - first_of_list(d->s) : p.classes > 0 ? (uint32_t)p.classes : 0;
 	d->first = d->s->first_class < n - d->n ? d->s->first_class : n - d->n;
 	if (p.latency) {
-		fit_latency_table(&t, d->longest_name, d->g->cols);
+		fit_latency_table(&t, d->longest_name, d->g->cols, d->s->marks != 0);
 		row = draw_classes(d, &t, row) + p.gap;
 	}
 	if (p.queues) {

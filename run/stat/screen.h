@@ -21,6 +21,7 @@ struct screen {
 	const struct view *before; /* when `now` does not follow it: the screen shows all since launch */
 	const struct health *health; /* as of `now` */
 	const char *trouble; /* NULL, or why there is nothing to show now */
+	uint32_t marks; /* the classes that mark ECN, a bit each */
 	int is_absent; /* the trouble is that it does not run */
 	int since_launch, paused, help;
 	enum screen_part part;

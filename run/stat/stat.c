@@ -13,8 +13,10 @@
 #include "clock.h"
 #include "config/instance.h"
 #include "log.h"
+#include "look/in_force.h"
 #include "look/json.h"
 #include "live.h"
+#include "sessions.h"
 #include "stream.h"
 #include "table.h"
 #include "options/stat.h"
@@ -27,7 +29,7 @@ struct stat_options {
 	char instance[INSTANCE_NAME_BYTES];
 	const char *record; /* NULL: no recording */
 	uint64_t interval_ns; /* 0: not given */
-	int once, json;
+	int once, json, sessions;
 };
 
 /* -1: go on, else the exit status. */
@@ -36,8 +38,9 @@ static int parse(struct stat_options *o, int argc, char **argv)
 	const char *instance = NULL, *file = NULL;
 	double seconds = 0;
 	void *const places[N_COMMAND_OPTIONS] = {
-		[OPTION_INSTANCE] = &instance, [OPTION_CONFIG] = &file,	     [OPTION_ONCE] = &o->once,
-		[OPTION_JSON] = &o->json,      [OPTION_INTERVAL] = &seconds, [OPTION_RECORD] = &o->record,
+		[OPTION_INSTANCE] = &instance,	  [OPTION_CONFIG] = &file,	[OPTION_ONCE] = &o->once,
+		[OPTION_JSON] = &o->json,	  [OPTION_INTERVAL] = &seconds, [OPTION_RECORD] = &o->record,
+		[OPTION_SESSIONS] = &o->sessions,
 	};
 	struct command_line line;
 	int status;
@@ -51,6 +54,12 @@ static int parse(struct stat_options *o, int argc, char **argv)
 		return COMMAND_USAGE;
 	if (o->record && (o->json || o->once))
 		log_error("--record with %s: one of them; see %s --help", o->json ? "--json" : "--once", command.name);
+	else if (o->sessions && (o->record || o->once || o->interval_ns))
+		log_error("--sessions with %s: it is one look of its own; see %s --help",
+			  o->record ? "--record"
+			  : o->once ? "--once"
+				    : "--interval",
+			  command.name);
 	else if (o->once && o->interval_ns)
 		log_error("--once with --interval: one look has no interval; see %s --help", command.name);
 	else
@@ -82,6 +91,14 @@ static int look_until_decided(const char *instance, struct view *view, struct he
 	return err;
 }
 
+static uint32_t marks_of(const struct view *view)
+{
+	static struct in_force in_force;
+
+	in_force_look(&in_force, view);
+	return in_force_marks(&in_force, view);
+}
+
 /* Printed once. A reader that is gone has seen enough. */
 static int show(const char *instance, int json)
 {
@@ -95,10 +112,16 @@ static int show(const char *instance, int json)
 	if (json)
 		stat_json(stdout, &line);
 	else
-		stat_table(stdout, &view, &health);
+		stat_table(stdout, &view, &health, marks_of(&view));
 	if (!view_is_balanced(&view))
 		return EXIT_CANNOT;
 	return health.n_causes ? EXIT_NOT_WELL : 0;
+}
+
+static int show_sessions(const struct stat_options *o)
+{
+	signal(SIGPIPE, SIG_IGN);
+	return stat_sessions(stdout, o->instance, o->json) ? EXIT_CANNOT : 0;
 }
 
 int main(int argc, char **argv)
@@ -110,6 +133,8 @@ int main(int argc, char **argv)
 	status = parse(&o, argc, argv);
 	if (status >= 0)
 		return status;
+	if (o.sessions)
+		return show_sessions(&o);
 	if (o.record || (o.json && o.interval_ns && !o.once)) {
 		struct recorder s = { o.instance, o.record, o.interval_ns ? o.interval_ns : NS_PER_S, !o.record };
 

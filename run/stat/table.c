@@ -13,6 +13,12 @@ static void print_reasons(FILE *out, const struct account *a, const char *class)
 		if (a->send_errno_pkts[i])
 			fprintf(out, "  %-12s   send_error %s: %llu\n", class, send_errno_name(a, i, text),
 				(unsigned long long)a->send_errno_pkts[i]);
+	if (a->sessions)
+		fprintf(out, "  %-12s sessions: %llu open, of %llu\n", class, (unsigned long long)a->sessions_open,
+			(unsigned long long)a->sessions);
+	if (a->unexpected_reply_pkts)
+		fprintf(out, "  %-12s unexpected replies, dropped: %llu\n", class,
+			(unsigned long long)a->unexpected_reply_pkts);
 	if (a->send_waits)
 		fprintf(out, "  %-12s waits for room to send: %llu\n", class, (unsigned long long)a->send_waits);
 	if (a->refused_events)
@@ -22,6 +28,15 @@ static void print_reasons(FILE *out, const struct account *a, const char *class)
 		if (a->late_span_pkts[s])
 			fprintf(out, "  %-12s sent late, most time in %s: %llu\n", class, span_name((enum span)s),
 				(unsigned long long)a->late_span_pkts[s]);
+}
+
+/* A class that marks has its line, were it none. */
+static void print_marked(FILE *out, const struct view *v, uint32_t marks)
+{
+	for (uint32_t i = 0; i < v->n_classes; i++)
+		if (marks >> i & 1)
+			fprintf(out, "  %-12s sent with CE set here (marked): %llu\n", v->classes[i].name,
+				(unsigned long long)v->classes[i].account.marked_pkts);
 }
 
 static void print_class(FILE *out, const struct class_view *c)
@@ -71,7 +86,7 @@ static void print_verdict(FILE *out, const struct view *v, const struct health *
 	fputs(view_is_balanced(v) ? "balanced\n" : "\n", out);
 }
 
-void stat_table(FILE *out, const struct view *v, const struct health *h)
+void stat_table(FILE *out, const struct view *v, const struct health *h, uint32_t marks)
 {
 	fprintf(out, "%-12s %12s %12s %10s %6s %10s %6s %9s %9s %9s %9s\n", "class", "received", "sent", "dropped",
 		"held", "sent late", "late%", "p50 (us)", "p99", "p99.9", "max");
@@ -79,6 +94,7 @@ void stat_table(FILE *out, const struct view *v, const struct health *h)
 		print_class(out, &v->classes[i]);
 	for (uint32_t i = 0; i < v->n_classes; i++)
 		print_reasons(out, &v->classes[i].account, v->classes[i].name);
+	print_marked(out, v, marks);
 	print_stages(out, v);
 	print_verdict(out, v, h);
 }

@@ -12,6 +12,7 @@
 #include "look/health.h"
 #include "look/view.h"
 
-void stat_table(FILE *out, const struct view *v, const struct health *h);
+/* marks: the classes that mark ECN (look/in_force.h), a bit each. */
+void stat_table(FILE *out, const struct view *v, const struct health *h, uint32_t marks);
 
 #endif

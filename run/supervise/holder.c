@@ -29,10 +29,30 @@ int holder_init(struct holder *h, const char *build, char *const *argv)
 	if (pid <= 0) /* it is to start one, or wants none */
 		return 0;
 	pidfd = process_open_parent(pid);
+	if (pidfd == -ESRCH) {
+		pidfd = process_open_child(pid);
+		h->child = pidfd < 0 ? 0 : pid;
+	}
 	if (pidfd == -ESRCH)
 		return pidfd;
 	h->pidfd = pidfd < 0 ? -1 : pidfd; /* short of descriptors it goes on, and tries to have another */
 	return 0;
+}
+
+void holder_set_environment(const struct holder *h)
+{
+	char number[16];
+
+	if (!h->is_wanted)
+		return;
+	snprintf(number, sizeof(number), "%d", h->pidfd < 0 ? 0 : h->child ? h->child : getppid());
+	setenv(HOLDER_VARIABLE, number, 1);
+}
+
+void holder_renew(struct holder *h)
+{
+	if (h->pidfd >= 0)
+		process_signal(h->pidfd, SIGUSR2);
 }
 
 void holder_start(struct holder *h, uint64_t now)

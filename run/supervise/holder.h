@@ -25,10 +25,14 @@ struct holder {
 };
 
 /*
- * holder_init - watch the parent, if it is a holder. Returns -ESRCH when it was one and is gone: the instance is being
- * stopped, and no supervisor is wanted.
+ * holder_init - watch the parent, or a child from before this process went over to its binary, if that is a holder.
+ * Returns -ESRCH when it was one and is gone: the instance is being stopped, and no supervisor is wanted.
  */
 int holder_init(struct holder *h, const char *build, char *const *argv);
+
+/* holder_set_environment - for the binary that this supervisor goes over to. holder_renew - and now the holder. */
+void holder_set_environment(const struct holder *h);
+void holder_renew(struct holder *h);
 
 /* holder_start - another one, if there is none and it is due. */
 void holder_start(struct holder *h, uint64_t now);

@@ -30,6 +30,7 @@ else
 fi
 case $run_root in /*) ;; *) run_root=$(pwd)/$run_root ;; esac
 
+units_root=/run/ontime-units # what units have, as ontime@.service and run/dash/ready.c have it; only root can put something there
 pins=/sys/fs/bpf/ontime # of the latency histograms, one directory per instance
 
 say() { # a stream that is full, or closed, must not end who speaks
@@ -77,6 +78,16 @@ unit_of() { # INSTANCE: the unit of systemd that its supervisor is in, or 1; no 
 		sed -n 's|.*/\(ontime@[^/]*\.service\)$|\1|p' | head -n 1 | grep .
 }
 
+find_directory() { # of $instance, into $dir: where its supervisor has it, if that can be seen; else a unit's, or this user's
+	dir=
+	if keeper=$("$build/hold" --supervisor -i "$instance" 2>/dev/null) && [ -r "/proc/$keeper/environ" ]; then
+		dir=$(tr '\0' '\n' 2>/dev/null <"/proc/$keeper/environ" | sed -n 's/^ONTIME_DIR=//p' | head -n 1)
+	fi
+	[ -z "$dir" ] || return 0
+	dir=$run_root/$instance
+	[ -e "$dir" ] || [ ! -d "$units_root/$instance" ] || dir=$units_root/$instance
+}
+
 as_owner() { # COMMAND...: on an instance that a unit runs root acts as the user of the unit
 	if [ "$(id -u)" = 0 ] && unit_of "$instance" >/dev/null && [ -n "$keeper" ]; then
 		bind=-all,+net_bind_service # the stages have it, and without it nobody may look into them
@@ -84,6 +95,26 @@ as_owner() { # COMMAND...: on an instance that a unit runs root acts as the user
 			--inh-caps=$bind --ambient-caps=$bind "$@"
 	fi
 	"$@"
+}
+
+version_of() { # PID: of what it runs. It is read and not asked: the file may be another user's
+	LC_ALL=C grep -aom1 'ONTIME_VERSION=[0-9A-Za-z.+~-]*' "/proc/$1/exe" 2>/dev/null | sed -n '1s/^[^=]*=//p' | grep . || echo "?"
+}
+
+is_as_installed() { # PROGRAM PID: or it cannot be seen from here
+	[ ! -r "/proc/$2/exe" ] || cmp -s "/proc/$2/exe" "$build/$1"
+}
+
+processes_of() { # INSTANCE: a line each: what it is called, its program, its pid
+	"$build/hold" --stages -i "$1" 2>/dev/null | sed -n 's/^\([a-z]*\) \([1-9][0-9]*\) .* 1$/\1 \1 \2/p'
+	! pid=$("$build/hold" --supervisor -i "$1" 2>/dev/null) || [ "$pid" = - ] || echo "supervisor supervise $pid"
+	! pid=$("$build/hold" --holder -i "$1" 2>/dev/null) || [ "$pid" = - ] || echo "holder hold $pid"
+}
+
+others_of() { # INSTANCE: those of another build than the installed one
+	processes_of "$1" | while read -r name program pid; do
+		is_as_installed "$program" "$pid" || echo "$name"
+	done
 }
 
 pid_in() { # FILE: the pid in it, or nothing; to show, never to act on
@@ -102,7 +133,8 @@ lock_instances() { # one launch or stop at a time; descriptor 9 holds the lock. 
 
 ask() { # REQUEST: of the supervisor of $instance; prints the answer
 	answered=0
-	as_owner "$build/hold" --ask "$1" --where "$run_root/$instance" -i "$instance" || answered=$?
+	find_directory
+	as_owner "$build/hold" --ask "$1" --where "$dir" -i "$instance" || answered=$?
 	[ "$answered" != 4 ] || answered=1
 	return "$answered"
 }
@@ -143,6 +175,24 @@ latency() { # LEVEL ARGS: by sudo, as packages are installed, where it asks for 
 	else
 		ONTIME_LOG=$level "$build/latency" "$@"
 	fi
+}
+
+begin_trial() { # CLEAN-UP: a directory $work; and however the script ends, CLEAN-UP is called, which calls end_trial
+	work=$(mktemp -d)
+	launched='' load=
+	# shellcheck disable=SC2064 # the name as it is now
+	trap "$1" EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+}
+
+end_trial() { # the process $load, if there is one, the instance $instance if $launched, and $work
+	if [ -n "$load" ]; then
+		kill "$load" 2>/dev/null || true
+		wait "$load" || true
+	fi
+	[ -z "$launched" ] || "$here/stop.sh" -i "$instance" >/dev/null 2>&1 || true
+	rm -rf "$work"
 }
 
 remove_files() { # of the instance, but no directory that is not our own, and nothing in it that we do not put there

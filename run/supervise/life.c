@@ -53,16 +53,27 @@ static void remember(struct life *l, const struct segment *seg)
 	l->generation_at_begin = life_generation(seg, l->id);
 }
 
+static ino_t inode_of(const char *file)
+{
+	struct stat st;
+
+	return stat(file, &st) < 0 ? 0 : st.st_ino;
+}
+
 /* One that runs already, started by a supervisor that is gone. 1: there is one. */
 static int adopt_running(struct life *l, const struct segment *seg, uint64_t now)
 {
+	char exe[32];
 	pid_t pid;
 	int pidfd = process_open(seg, (int)l->id, &pid);
 
 	if (pidfd < 0)
 		return 0;
 	l->pidfd = pidfd;
-	l->is_child = l->restart_asked = 0;
+	l->is_child = process_is_child(pidfd); /* of this process, before it went over to its binary */
+	l->restart_asked = 0;
+	snprintf(exe, sizeof(exe), "/proc/%d/exe", pid);
+	l->runs_inode = inode_of(exe);
 	remember(l, seg);
 	begin(l, pid, now);
 	log_info("adopted %s (pid %d)", stage_name(l->id), pid);
@@ -81,13 +92,6 @@ void life_init(struct life *l, const struct segment *seg, enum stage_id id, cons
 	l->kept_fd = l->pidfd < 0 ? -1 : process_binary(l->pidfd, l->pid); /* what runs is of this layout */
 	if (l->kept_fd < 0)
 		l->kept_fd = open(l->binary, O_PATH | O_CLOEXEC);
-}
-
-static ino_t inode_of(const char *file)
-{
-	struct stat st;
-
-	return stat(file, &st) < 0 ? 0 : st.st_ino;
 }
 
 /*

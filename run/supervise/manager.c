@@ -10,15 +10,31 @@
 
 void manager_init(struct manager *m)
 {
-	const char *socket = getenv("NOTIFY_SOCKET");
+	const char *socket = getenv("NOTIFY_SOCKET"), *watchdog = getenv("WATCHDOG_USEC");
 
 	memset(m, 0, sizeof(*m));
 	m->is_there = getenv(MANAGER_VARIABLE) != NULL;
 	if (m->is_there && socket && strlen(socket) < sizeof(m->socket))
 		memcpy(m->socket, socket, strlen(socket) + 1);
-	m->has_watchdog = m->socket[0] && getenv("WATCHDOG_USEC");
+	if (m->socket[0] && watchdog)
+		snprintf(m->watchdog_us, sizeof(m->watchdog_us), "%s", watchdog);
+	manager_unset_environment(); /* of whoever else launched this: it does not wait for the stages */
+}
+
+void manager_set_environment(const struct manager *m)
+{
+	if (m->is_there)
+		setenv(MANAGER_VARIABLE, "1", 1);
+	if (m->socket[0])
+		setenv("NOTIFY_SOCKET", m->socket, 1);
+	if (m->watchdog_us[0])
+		setenv("WATCHDOG_USEC", m->watchdog_us, 1);
+}
+
+void manager_unset_environment(void)
+{
 	unsetenv(MANAGER_VARIABLE);
-	unsetenv("NOTIFY_SOCKET"); /* of whoever else launched this: it does not wait for the stages */
+	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");
 	unsetenv("WATCHDOG_PID");
 }
@@ -77,6 +93,6 @@ void manager_keep(struct manager *m)
 {
 	tell_ready(m);
 	tell_status(m);
-	if (m->has_watchdog)
+	if (m->watchdog_us[0])
 		tell(m, "WATCHDOG=1");
 }

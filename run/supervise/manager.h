@@ -18,13 +18,17 @@
 struct manager {
 	int is_there; /* this is the main process of a service, whether or not it is to be told */
 	char socket[PATH_BYTES]; /* "": nobody is told */
-	int has_watchdog;
+	char watchdog_us[24]; /* "": none is asked for */
 	int is_ready, has_told_ready;
 	char status[160], told_status[160];
 };
 
 /* manager_init - takes the variables out of the environment, so that no other process has them. */
 void manager_init(struct manager *m);
+
+/* manager_set_environment - put them back, for the binary that this process goes over to. */
+void manager_set_environment(const struct manager *m);
+void manager_unset_environment(void);
 
 /* manager_ready - the three stages are ready, for the first time or after a reload. */
 void manager_ready(struct manager *m);

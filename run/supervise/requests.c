@@ -8,6 +8,7 @@
 
 #include "hold/process.h"
 #include "log.h"
+#include "renew.h"
 #include "shm/lock.h"
 
 #define STARTING_MORE_NS (65 * NS_PER_S) /* a plugin's open() may read much */
@@ -181,6 +182,18 @@ static void take_reload(struct supervisor *s, struct client *client, const char 
 	requests_reloaded(s, verdict, now);
 }
 
+#define SUPERVISOR_BIT (1u << N_STAGES) /* of what is still to be restarted: supervisor and holder */
+
+/* They last: the answer is given before, since the connection ends with it. */
+static void restart_supervisor(struct supervisor *s, struct client *client, uint64_t now)
+{
+	if (client->is_renewal || renew_is_due(s)) {
+		control_say(client, "supervisor and holder go over to the files that are there now");
+		renew_ask(s, now);
+	}
+	control_answer(client, CONTROL_DONE);
+}
+
 static void restart_next(struct supervisor *s, struct client *client, uint64_t now)
 {
 	int id = 0;
@@ -188,7 +201,10 @@ static void restart_next(struct supervisor *s, struct client *client, uint64_t n
 	while (id < N_STAGES && !(client->stages & 1u << id))
 		id++;
 	if (id == N_STAGES) {
-		control_answer(client, CONTROL_DONE);
+		if (client->stages & SUPERVISOR_BIT)
+			restart_supervisor(s, client, now);
+		else
+			control_answer(client, CONTROL_DONE);
 		return;
 	}
 	client->stages &= ~(1u << id);
@@ -231,15 +247,18 @@ static void tend_restart(struct supervisor *s, struct client *client, uint64_t n
 
 static void take_restart(struct supervisor *s, struct client *client, const char *which, uint64_t now)
 {
-	int who = process_who(which);
+	int who = process_who(which), is_all = !*which || strcmp(which, "all") == 0;
 
-	if (*which && strcmp(which, "all") != 0 && (who < 0 || who >= N_STAGES)) {
-		control_say(client, "restart %s: which stage? ingress, edf, egress or all", which);
+	if (!is_all && (who < 0 || (who >= N_STAGES && who != WHO_SUPERVISOR))) {
+		control_say(client, "restart %s: which? ingress, edf, egress, supervisor or all", which);
 		control_answer(client, CONTROL_REFUSED);
 		return;
 	}
 	client->asked = ASKED_RESTART;
-	client->stages = who >= 0 ? 1u << who : (1u << N_STAGES) - 1;
+	client->is_renewal = who == WHO_SUPERVISOR;
+	client->stages = is_all		      ? SUPERVISOR_BIT | (SUPERVISOR_BIT - 1)
+			 : client->is_renewal ? SUPERVISOR_BIT
+					      : 1u << who;
 	restart_next(s, client, now);
 }
 

@@ -3,8 +3,9 @@
  *
  * Rules:   nothing here waits: a request that takes its time is looked at every 10 ms (requests_tend()), and answered
  *          when it is done, or when its time is over.
- *          restart: when the successor is ready. reload: when the stages that run say that they go by the new
- *          configuration, or with the first one that has not after RELOAD_STAGES_NS. stop: when the instance is gone.
+ *          restart: when the successor is ready; of the supervisor before it goes over to its file. reload: when the
+ *          stages that run say that they go by the new configuration, or with the first one that has not after
+ *          RELOAD_STAGES_NS. stop: when the instance is gone.
  *          adopt: supervisor and holder end, and the stages go on; who asks has their descriptors, and adopts them. The
  *          main process of a service stays.
  *          While the instance is being stopped, whatever would change it is refused.

@@ -9,6 +9,7 @@
  *          `latency` for a stage that was built anew, and one that asks for host names at a reload.
  *          One supervisor per instance: it holds a lock on the segment. It never gives up on a stage (life.h).
  *          HUP reloads the configuration file, all of it or nothing. TERM stops the instance, in order (stop.h).
+ *          Of a new binary, the same process executes that (renew.h).
  *          As the main process of a service it tells the service manager (manager.h).
  *          The control socket (control.h) is answered here too (requests.h).
  */
@@ -28,6 +29,7 @@
 #include "hold/process.h"
 #include "hold/spawn.h"
 #include "log.h"
+#include "renew.h"
 #include "requests.h"
 #include "supervisor.h"
 #include "options/supervise.h"
@@ -82,6 +84,24 @@ static void probe_rebuilt(struct supervisor *s)
 	unsetenv("ONTIME_LOG");
 }
 
+static int is_watched(const struct supervisor *s, pid_t pid)
+{
+	int is = pid == s->holder.child || pid == s->dash.pid || pid == s->latency;
+
+	for (int id = 0; id < N_STAGES; id++)
+		is |= pid == s->lives[id].pid || pid == s->lives[id].standby.pid;
+	return is;
+}
+
+/* Those that this process has started before it went over to its binary, and that nobody waits for. */
+static void reap_strays(const struct supervisor *s)
+{
+	siginfo_t info = { 0 };
+
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid && !is_watched(s, info.si_pid))
+		waitpid(info.si_pid, NULL, 0);
+}
+
 static void describe(struct supervisor *s)
 {
 	char text[NOTE_BYTES];
@@ -124,6 +144,7 @@ static void tend(struct supervisor *s, uint64_t now)
 	}
 	if (now >= s->keep_due_ns) {
 		s->keep_due_ns = now + NS_PER_S;
+		reap_strays(s);
 		manager_keep(&s->manager);
 		control_keep(&s->control, &s->names);
 		if (names_keep(&s->names))
@@ -183,7 +204,8 @@ static int next_timeout_ms(const struct supervisor *s, uint64_t now)
 		if (l->state == LIFE_RUNS && !l->standby.pid && l->standby.due_ns < at)
 			at = l->standby.due_ns;
 	}
-	if ((s->stopping.step != STOP_NOT_ASKED || (s->manager.is_there && !s->manager.is_ready) || requests_any(s)) &&
+	if ((s->stopping.step != STOP_NOT_ASKED || (s->manager.is_there && !s->manager.is_ready) || requests_any(s) ||
+	     s->renews) &&
 	    at > now + REQUEST_LOOK_NS)
 		at = now + REQUEST_LOOK_NS;
 	if (s->control.accept_due_ns > now && s->control.accept_due_ns < at)
@@ -219,7 +241,7 @@ static void supervise(struct supervisor *s)
 		control_take(&s->control, polls + POLL_CONTROL, now, requests_take, s);
 		if (polls[POLL_SIGNALS].revents)
 			take_signals(s, now);
-		if (s->lets_go)
+		if (s->lets_go || renew_is_time(s, now))
 			return;
 	}
 }
@@ -228,17 +250,26 @@ int main(int argc, char **argv)
 {
 	static struct supervisor s;
 	struct command_line line;
-	int status;
+	int status, is_renewed;
 
 	log_set_service_name("supervise");
+	is_renewed = renew_arrive(argv);
 	command_open(&line, &command, argc, argv, NULL, option_is_key);
 	status = command_read(&line, NULL);
 	if (status >= 0)
 		return status;
-	status = supervisor_open(&s, line.argc, line.argv);
+	status = supervisor_open(&s, line.argc, line.argv, is_renewed);
 	if (status)
 		return status;
-	supervise(&s);
+	for (;;) {
+		supervise(&s);
+		if (s.lets_go || s.stopping.step == STOP_DONE)
+			break;
+		probe_rebuilt(&s);
+		renew(&s, argv);
+	}
+	for (int id = 0; id < N_STAGES; id++) /* they are to start no other one */
+		standby_end(&s.lives[id].standby);
 	service_stop(&s.dash);
 	holder_let_go(&s.holder);
 	if (s.stopping.step == STOP_DONE) {

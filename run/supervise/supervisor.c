@@ -17,17 +17,26 @@
 #include "hold/process.h"
 #include "log.h"
 #include "shm/lock.h"
+#include "stage/rescue.h"
+
+static void fill_taken(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+}
 
 /* What a daemon inherits is not what it should run with. */
 static void start_clean(void)
 {
 	struct sched_param ordinary = { 0 };
-	sigset_t none;
+	sigset_t taken;
 
 	for (int sig = 1; sig < NSIG; sig++)
 		signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	fill_taken(&taken); /* one that came to the binary before waits */
+	sigprocmask(SIG_SETMASK, &taken, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_NAME, "supervise", 0, 0, 0); /* one that was started by descriptor has a number for a name */
 	umask(077);
@@ -40,11 +49,7 @@ static int open_signals(void)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_SETMASK, &set, NULL);
+	fill_taken(&set);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -132,7 +137,7 @@ static void name_all(struct supervisor *s, const char *directory)
 	names_set(&s->names, NAME_PID, pid, strlen(pid)); /* last: launch.sh waits for it */
 }
 
-int supervisor_open(struct supervisor *s, int argc, char **argv)
+int supervisor_open(struct supervisor *s, int argc, char **argv, int is_renewed)
 {
 	const char *directory = from_environment("ONTIME_DIR"), *file = from_environment("ONTIME_CONFIG");
 	int status;
@@ -155,10 +160,14 @@ int supervisor_open(struct supervisor *s, int argc, char **argv)
 	if (status)
 		return status;
 	/* After the lock: stop.sh ends the holder, and after that finds a supervisor that does not see it here. */
-	if (holder_init(&s->holder, s->build, argv)) {
+	if (holder_init(&s->holder, s->build, argv) && !is_renewed) {
 		log_info("the holder is gone: the instance is being stopped");
 		return EXIT_TEMPORARY;
 	}
+	if (s->holder.is_wanted && !s->manager.is_there)
+		setenv(RESCUE_VARIABLE, "1", 1);
+	else
+		unsetenv(RESCUE_VARIABLE);
 	service_init(&s->dash, s->build);
 	reload_init(&s->reload, file, s->config_fd, s->argc, s->argv);
 	for (int id = 0; id < N_STAGES; id++)
@@ -168,5 +177,9 @@ int supervisor_open(struct supervisor *s, int argc, char **argv)
 	set_stage_argv(s);
 	name_all(s, directory);
 	stop_go_on(s, now_ns());
+	if (is_renewed) {
+		log_info("this supervisor is of the file that is there now");
+		holder_renew(&s->holder);
+	}
 	return 0;
 }

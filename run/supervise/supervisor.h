@@ -39,14 +39,16 @@ struct supervisor {
 	const char *build;
 	pid_t latency;
 	int lets_go; /* another supervisor adopts the stages */
+	int renews; /* it is to go over to the binary that is there now */
+	uint64_t renew_by_ns; /* whatever the stages do */
 	int has_run, is_refused; /* as a service: it has been ready; a stage refused its configuration before that */
 	uint64_t watch_due_ns, keep_due_ns;
 };
 
 /*
  * supervisor_open - from the descriptors and the environment that hold handed on. 0, or the exit status after one line.
- * argv: the overrides.
+ * argv: the overrides. is_renewed: a supervisor has gone over to this binary (renew.h).
  */
-int supervisor_open(struct supervisor *s, int argc, char **argv);
+int supervisor_open(struct supervisor *s, int argc, char **argv, int is_renewed);
 
 #endif

@@ -8,6 +8,8 @@
  *          Two classes with one destination share its socket; the header says whose a datagram is. What is changed, or
  *          was lost in that socket's buffer, counts for the class that opened it.
  *          A datagram of an earlier run, which came after that run's end, is a stray: neither lost nor twice.
+ *          Of a class with replies, each sink answers what comes with the same bytes. A second flow, the way back, has
+ *          what comes to the sources: its time is that of the round trip, from the send time of the first.
  * Memory:  a bit per sequence number in a window of 2^20; a duplicate older than that counts as reordered.
  */
 #ifndef ONTIME_LOAD_FLOW_H
@@ -35,9 +37,12 @@ struct flow {
 	struct flow *beside; /* flows opened before this one, with sockets to share; NULL: none */
 	uint32_t n_beside;
 	uint32_t n_out, n_in, n_orders;
+	int answers; /* 1: its sinks answer */
+	struct flow *back; /* where those answers are counted that come back; NULL: nowhere */
+	struct flow *forth; /* of a way back: whose sources it has for sinks; NULL: it has sinks of its own */
 	struct packet_sizes sizes;
 	uint64_t budget_ns; /* BUDGET_NONE: all is in time */
-	uint32_t drops_before[MAX_DESTS]; /* of each sink socket, until this run */
+	uint64_t drops_before; /* of its sink sockets, until this run */
 
 	/* All from here on starts with each run: flow_reset(). */
 	uint32_t stream; /* run << 4 | class; run 0: a sink has to learn it, or there is but one run */
@@ -48,6 +53,7 @@ struct flow {
 	_Atomic uint64_t received_pkts; /* whole and unchanged, duplicates not counted */
 	_Atomic uint64_t corrupt_pkts;
 	uint64_t doubled_pkts, reordered_pkts, stray_pkts;
+	uint64_t misled_pkts; /* answers that came to another source than the one that had asked */
 	uint64_t timed_pkts,
 		on_time_pkts; /* received with a time; of these within the budget of the scheduled send time */
 	uint64_t next_sequence, order_next[MAX_SOURCES];
@@ -70,6 +76,16 @@ struct flow {
 int flow_open(struct flow *f, const struct class_config *class, const struct packet_sizes *sizes, uint32_t n_sources,
 	      uint32_t what);
 
+/* flow_open_back - the answers to `forth`, which is open, as that class. */
+void flow_open_back(struct flow *f, struct flow *forth, const struct class_config *class);
+
+/* flow_n_in, flow_in - the sockets that its datagrams come to. */
+uint32_t flow_n_in(const struct flow *f);
+int flow_in(const struct flow *f, uint32_t i);
+
+/* flow_all_drops - by those sockets, ever. */
+uint64_t flow_all_drops(const struct flow *f);
+
 /* flow_shared_dest - an address of a that the datagrams of b reach too, or NULL. */
 const struct address *flow_shared_dest(const struct class_config *a, const struct class_config *b);
 
@@ -81,6 +97,9 @@ void flow_hand(struct flow *f, uint32_t n, uint64_t at_ns);
 
 /* flow_note - a datagram came, then. */
 void flow_note(struct flow *f, const uint8_t *payload, uint32_t bytes, uint64_t at_ns);
+
+/* flow_note_at - likewise, to its socket i. */
+void flow_note_at(struct flow *f, uint32_t i, const uint8_t *payload, uint32_t bytes, uint64_t at_ns);
 
 /* flow_end - nothing more will come. knows_sent: 0 at a sink without a source, which takes the last it saw for all. */
 void flow_end(struct flow *f, int knows_sent);

@@ -17,6 +17,7 @@
 #define POLL_MS 50
 /* Between two looks. The kernel has noted when each came; to be woken for each would take the source's CPU time. */
 #define PAUSE_NS (500 * NS_PER_US)
+#define IN_BITS 32 /* of what epoll says: the flow, and which of its sockets */
 #define LINGER_NS (50 * NS_PER_MS) /* once all has come: what comes now has come twice */
 
 /* What one recvmmsg() needs, set up once: most calls return few. */
@@ -25,6 +26,9 @@ struct reader {
 	struct iovec vectors[SINK_BATCH];
 	uint8_t control[SINK_BATCH][CONTROL_BYTES];
 	uint8_t payload[SINK_BATCH][SINK_ROOM_BYTES];
+	struct sockaddr_in6 from[SINK_BATCH]; /* or a sockaddr_in */
+	struct mmsghdr answers[SINK_BATCH];
+	struct iovec said[SINK_BATCH];
 };
 
 static void reader_open(struct reader *r)
@@ -33,6 +37,8 @@ static void reader_open(struct reader *r)
 		r->vectors[i] = (struct iovec){ .iov_base = r->payload[i], .iov_len = SINK_ROOM_BYTES };
 		r->msgs[i].msg_hdr = (struct msghdr){ .msg_iov = &r->vectors[i],
 						      .msg_iovlen = 1,
+						      .msg_name = &r->from[i],
+						      .msg_namelen = sizeof(r->from[i]),
 						      .msg_control = r->control[i],
 						      .msg_controllen = CONTROL_BYTES };
 	}
@@ -61,33 +67,81 @@ static struct flow *flow_of(const struct sink *s, struct flow *f, const uint8_t 
 		return f;
 	memcpy(&h, payload, sizeof(h));
 	for (uint32_t i = 0; h.check == packet_check(&h, bytes) && i < s->n_flows; i++)
-		if ((s->flows[i].stream & (MAX_CLASSES - 1)) == (h.stream & (MAX_CLASSES - 1)))
+		if (!s->flows[i].forth && (s->flows[i].stream & (MAX_CLASSES - 1)) == (h.stream & (MAX_CLASSES - 1)))
 			return &s->flows[i];
 	return f;
 }
 
-/* Returns how many it read. */
-static int read_socket(const struct sink *s, struct reader *r, struct flow *f, int fd)
+/* The same bytes, to the one they came from. */
+static uint32_t prepare_answer(struct reader *r, uint32_t i, uint32_t n_answers)
 {
-	int n = recvmmsg(fd, r->msgs, SINK_BATCH, MSG_DONTWAIT, NULL);
+	const struct msghdr *m = &r->msgs[i].msg_hdr;
+
+	r->said[n_answers] = (struct iovec){ .iov_base = r->payload[i], .iov_len = r->msgs[i].msg_len };
+	r->answers[n_answers].msg_hdr = (struct msghdr){
+		.msg_iov = &r->said[n_answers], .msg_iovlen = 1, .msg_name = m->msg_name, .msg_namelen = m->msg_namelen
+	};
+	return n_answers + 1;
+}
+
+/* Those of one class at a time: `back` counts them, if anybody does. */
+static void answer(struct reader *r, struct flow *back, int fd, uint32_t n)
+{
+	int sent = n ? sendmmsg(fd, r->answers, n, 0) : 0, timed = 0;
+
+	for (int i = 0; i < sent; i++)
+		timed += r->said[i].iov_len >= sizeof(struct packet_header);
+	if (!back || sent <= 0)
+		return;
+	back->sent_timed_pkts += (uint64_t)timed;
+	/* relaxed: its own count, for a look at the progress */
+	atomic_store_explicit(&back->sent_pkts, back->sent_pkts + (uint64_t)sent, memory_order_relaxed);
+}
+
+/* Returns how many it read. */
+static int read_socket(const struct sink *s, struct reader *r, struct flow *f, uint32_t in)
+{
+	int fd = flow_in(f, in), n = recvmmsg(fd, r->msgs, SINK_BATCH, MSG_DONTWAIT, NULL);
 	uint64_t now = now_ns(), real = real_ns();
+	struct flow *asked = NULL;
+	uint32_t n_answers = 0;
 
 	for (int i = 0; i < n; i++) {
 		uint64_t at_ns = stamp_ns(&r->msgs[i].msg_hdr);
 		uint32_t bytes = r->msgs[i].msg_len;
+		struct flow *whose = flow_of(s, f, r->payload[i], bytes);
 
-		flow_note(flow_of(s, f, r->payload[i], bytes), r->payload[i], bytes,
-			  at_ns && at_ns < real ? now - (real - at_ns) : now);
+		flow_note_at(whose, in, r->payload[i], bytes, at_ns && at_ns < real ? now - (real - at_ns) : now);
+		if (whose != asked) {
+			answer(r, asked ? asked->back : NULL, fd, n_answers);
+			asked = whose;
+			n_answers = 0;
+		}
+		if (whose->answers)
+			n_answers = prepare_answer(r, (uint32_t)i, n_answers);
+	}
+	answer(r, asked ? asked->back : NULL, fd, n_answers);
+	for (int i = 0; i < n; i++) {
 		r->msgs[i].msg_hdr.msg_controllen = CONTROL_BYTES;
+		r->msgs[i].msg_hdr.msg_namelen = sizeof(r->from[i]);
 	}
 	return n;
+}
+
+/* An answer must not wait for the next look: its round trip is measured. */
+static int answers(const struct sink *s)
+{
+	for (uint32_t i = 0; i < s->n_flows; i++)
+		if (s->flows[i].answers)
+			return 1;
+	return 0;
 }
 
 static void *run_sink(void *arg)
 {
 	static struct reader reader;
-	struct timespec pause = { .tv_nsec = (long)PAUSE_NS };
 	struct sink *s = arg;
+	struct timespec pause = { .tv_nsec = answers(s) ? 0 : (long)PAUSE_NS };
 
 	reader_open(&reader);
 	prctl(PR_SET_TIMERSLACK, 1UL);
@@ -97,14 +151,14 @@ static void *run_sink(void *arg)
 		int n = epoll_wait(s->epoll_fd, events, MAX_CLASSES * MAX_DESTS, POLL_MS);
 
 		for (int i = 0; i < n; i++) {
-			struct flow *f = &s->flows[events[i].data.u32 / MAX_DESTS];
+			struct flow *f = &s->flows[events[i].data.u64 >> IN_BITS];
 
-			while (read_socket(s, &reader, f, f->in_fd[events[i].data.u32 % MAX_DESTS]) == SINK_BATCH)
+			while (read_socket(s, &reader, f, (uint32_t)events[i].data.u64) == SINK_BATCH)
 				continue;
 		}
 		/* relaxed: a time, compared with times that the same thread has noted before */
 		atomic_store_explicit(&s->looked_at_ns, began_at_ns, memory_order_relaxed);
-		if (n > 0)
+		if (n > 0 && pause.tv_nsec)
 			nanosleep(&pause, NULL);
 	}
 	s->cpu = cpu_of_thread();
@@ -117,10 +171,10 @@ static int watch_sockets(struct sink *s)
 	if (s->epoll_fd < 0)
 		return -errno;
 	for (uint32_t i = 0; i < s->n_flows; i++)
-		for (uint32_t k = 0; k < s->flows[i].n_in; k++) {
-			struct epoll_event event = { .events = EPOLLIN, .data.u32 = i * MAX_DESTS + k };
+		for (uint32_t k = 0; k < flow_n_in(&s->flows[i]); k++) {
+			struct epoll_event event = { .events = EPOLLIN, .data.u64 = (uint64_t)i << IN_BITS | k };
 
-			if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->flows[i].in_fd[k], &event) < 0)
+			if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, flow_in(&s->flows[i], k), &event) < 0)
 				return -errno;
 		}
 	return 0;

@@ -20,10 +20,10 @@ static int class_by_name(const struct config *c, const char *name, size_t len)
 }
 
 /* One line of the trace into *p; NULL, or what is wrong with it. */
-static const char *parse_line(const char *line, const struct config *c, struct packet *p)
+static const char *parse_line(const char *line, const struct config *c, struct packet *p, int *has_tos)
 {
 	const char *end, *name;
-	uint64_t arrival, bytes, service;
+	uint64_t arrival, bytes, service, tos = 0;
 	int class;
 
 	if (decimal_whole(line, UINT64_MAX, &arrival, &end) || *end != ',')
@@ -35,12 +35,18 @@ static const char *parse_line(const char *line, const struct config *c, struct p
 	name += strcspn(name, ",\n");
 	if (*name != ',' || decimal_whole(name + 1, 65535, &bytes, &end) || *end != ',')
 		return "no bytes from 0 to 65535; use arrival_ns,class,bytes,service_ns";
-	if (decimal_whole(end + 1, UINT32_MAX, &service, &end) || (*end && *end != '\n' && *end != '\r'))
+	if (decimal_whole(end + 1, UINT32_MAX, &service, &end) || (*end && !strchr(",\n\r", *end)))
 		return "no service_ns up to 4 s; use arrival_ns,class,bytes,service_ns";
+	if (*end == ',') {
+		if (decimal_whole(end + 1, UINT8_MAX, &tos, &end) || (*end && *end != '\n' && *end != '\r'))
+			return "no tos from 0 to 255; use arrival_ns,class,bytes,service_ns,tos";
+		*has_tos = 1;
+	}
 	*p = (struct packet){ .arrival_ns = arrival,
 			      .service_ns = service,
 			      .bytes = (uint32_t)bytes,
-			      .class = (uint8_t)class };
+			      .class = (uint8_t)class,
+			      .tos = (uint8_t)tos };
 	return NULL;
 }
 
@@ -65,7 +71,7 @@ static int add_line(struct trace *t, const char *file, int n, const char *line, 
 		log_error("no memory for trace %s", file);
 		return 1;
 	}
-	wrong = parse_line(line, c, &t->packets[t->n]);
+	wrong = parse_line(line, c, &t->packets[t->n], &t->has_tos);
 	if (!wrong && t->n && t->packets[t->n].arrival_ns < t->packets[t->n - 1].arrival_ns)
 		wrong = "it arrives before the line above; sort the trace by arrival_ns";
 	if (wrong) {

@@ -1,8 +1,8 @@
 /*
  * trace.h - a trace of packets: what arrives when, of which class, how long; for load and simulate.
  *
- * Format:  CSV, sorted: arrival_ns,class,bytes,service_ns; a first line with these names may stand there,
- *          and a byte order mark before it.
+ * Format:  CSV, sorted: arrival_ns,class,bytes,service_ns, and, if one likes, a fifth: tos, the byte of the IP header
+ *          with DSCP and ECN. A first line with these names may stand there, and a byte order mark before it.
  * Memory:  the whole trace on the heap, until trace_free().
  * Errors:  one line that names file, line and what would be right.
  */
@@ -20,11 +20,13 @@ struct packet {
 	uint32_t bytes;
 	uint8_t class;
 	uint8_t drop; /* enum drop_reason */
+	uint8_t tos;
 };
 
 struct trace {
 	struct packet *packets;
 	size_t n, room;
+	int has_tos; /* a line says it */
 };
 
 /* trace_read - "-": standard input. 0, or the exit status after one line. */

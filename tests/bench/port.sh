@@ -2,7 +2,8 @@
 # port.sh - part `port` of tests/bench.sh: voice beside a flood on one port, as two classes of the port, as one class, and by nginx.
 #
 # Voice: 500/s of 160 bytes with DSCP EF and 5 ms; flood: FLOOD/s (default 390,000) of 64 bytes without one. One source sends both in
-# one schedule, one sink receives both, on another CPU than the relays', so that only the relay differs.
+# one schedule, from another CPU than the relays'. Two classes send to two sinks, as two servers would have them; what is one class, and
+# nginx, can send to one only, which the flood fills.
 set -eu
 cd "$(dirname "$0")/../.."
 rounds=${ROUNDS:-5}
@@ -19,12 +20,13 @@ ahead=$([ "$away" = "$cpu" ] || ! chrt -f 30 true 2>/dev/null || echo chrt -f 30
 trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
 make -s all tests
 
-classes() { # the port as two classes
-	printf '[class voice]\nlisten = 127.0.0.1:28080\nmatch = dscp ef\nsend = 127.0.0.1:29080\nbudget = 5ms\n'
+classes() { # VOICE-PORT: the port as two classes
+	printf '[class voice]\nlisten = 127.0.0.1:28080\nmatch = dscp ef\nsend = 127.0.0.1:%s\nbudget = 5ms\n' "$1"
 	printf '[class rest]\nlisten = 127.0.0.1:28080\nsend = 127.0.0.1:29080\nbudget = 100ms\n'
 }
 
-printf '[pipeline]\ninstance = %s\n%s\n' "$instance" "$(classes)" >"$work/two"
+printf '[pipeline]\ninstance = %s\n%s\n' "$instance" "$(classes 29081)" >"$work/two"
+printf '[pipeline]\ninstance = %s\n%s\n' "$instance" "$(classes 29080)" >"$work/shared" # what a source and its one sink go by
 printf '[pipeline]\ninstance = %s\n[class all]\nlisten = 127.0.0.1:28080\nsend = 127.0.0.1:29080\nbudget = 5ms\n' "$instance" >"$work/one"
 modules=$(find /usr/lib/nginx/modules /usr/share/nginx/modules -name ngx_stream_module.so 2>/dev/null | head -n 1)
 cat >"$work/nginx.conf" <<END
@@ -78,8 +80,9 @@ i=0
 while [ "$i" -lt "$rounds" ]; do
 	for one in $relays; do
 		start "$one"
+		sinks=$([ "$one" = two ] && echo two || echo shared)
 		# shellcheck disable=SC2086
-		taskset -c "$away" $ahead build/load -c "$work/two" --rate "voice=500,rest=$flood" --size voice=160,rest=64 --gso --seconds "$seconds" |
+		taskset -c "$away" $ahead build/load -c "$work/$sinks" --rate "voice=500,rest=$flood" --size voice=160,rest=64 --gso --seconds "$seconds" |
 			awk -v s="$seconds" 'NF == 0 {exit} NR > 1 {print $1, 100 * $3 / $2, $13, $8, $9, $10, $3 / s}' >>"$work/$one.rows"
 		stop
 	done

@@ -71,6 +71,9 @@ for (const c of stat.classes) {
 	of('unbalanced_packets', 0);
 	of('send_waits_total', c.send_waits);
 	of('refused_events_total', c.refused_events);
+	of('unexpected_reply_packets_total', c.unexpected_reply);
+	of('sessions_open', c.sessions_open);
+	of('sessions_limit', c.sessions);
 	if (c.budget_ns !== null) of('budget_seconds', c.budget_ns / 1e9);
 	for (const [reason, n] of Object.entries(c.dropped))
 		expect(

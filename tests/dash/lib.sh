@@ -1,19 +1,13 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # lib.sh - what the dashboard's tests share: an instance and a dash of their own. Sourced, with $name set.
 
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-export ONTIME_RUN_DIR ONTIME_BUILD
-instance=${DASH_INSTANCE:-$name$$}
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
-send=$((listen + 10000))
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance "$name" "${ONTIME_HISTOGRAMS:-on}"
+instance=${DASH_INSTANCE:-$instance}
 other_instance=$instance-b
 port=$((listen + 4))
 url=http://127.0.0.1:$port
-conf=$work/test.conf
 other_conf=$work/other.conf # of a second instance
 children=
 
@@ -27,11 +21,6 @@ finish() { # what runs is ended by its pid, what was made is removed
 	rm -rf "$work"
 }
 trap finish EXIT
-trap 'exit 130' INT TERM
-
-make_conf() { # FILE: that config, with an instance and ports of its own
-	sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" "$1" >"$conf"
-}
 
 make_other_conf() { # the last digits 0 to 3 of its ports become 6 to 9
 	sed "s/^instance = .*/instance = $other_instance/; s/^\(listen\|send\)\(.*\)0\$/\1\26/; s/^\(listen\|send\)\(.*\)1\$/\1\27/

@@ -139,6 +139,15 @@ async function tells_a_reload(page) {
 	);
 }
 
+// On the card of a class whose configuration marks ECN, and on no other.
+async function shows_marks(page) {
+	const with_marks = `[...document.querySelectorAll('.card')].filter((c) => c.innerText.includes('marked CE')).map((c) => c.dataset.class).join()`;
+	demand((await page.evaluate(with_marks)) === '', 'a card shows marks of a class that does not mark');
+	fs.writeFileSync(conf, fs.readFileSync(conf, 'utf8').replace('[class high]', '[class high]\necn = mark'));
+	run(`${build}/hold`, '--signal', 'supervisor', 'HUP', '-i', instance);
+	await page.until(`${with_marks} === 'high'`, 'the class that marks shows it');
+}
+
 // In the colour of the stage, in each chart, at its time, from top to bottom.
 async function marks_a_restart(page) {
 	run('run/restart.sh', 'egress', '-c', conf);
@@ -283,6 +292,7 @@ async function survives_the_instance(page) {
 		await check('overload shows: latency rises, drops appear under their reason', follows_overload);
 		const after = load(EASY, 12);
 		await check('a reload is told and marked', tells_a_reload);
+		await check('marks are shown where a class marks', shows_marks);
 		await check('a restart is marked in the charts', marks_a_restart);
 		await check('the mouse shows, looks closer, and goes back', obeys_the_mouse);
 		await check('light, dark, and on a phone', looks_right_everywhere);

@@ -66,7 +66,7 @@ async function opens_a_recording(page) {
 async function skips_odd_looks(page) {
 	const good = JSON.parse(fs.readFileSync(`${dir}/recording.jsonl`, 'utf8').split('\n')[3]);
 	good.causes = [{ cause: 'stuck', text: 'class high' }];
-	Object.assign(good, { policy: 'edf', others: ['voice'], reloaded: ['policy: edf -> guarded'] });
+	Object.assign(good, { policy: 'edf', marks: ['high'], others: ['voice'], reloaded: ['policy: edf -> guarded'] });
 	const odd = odd_looks(good);
 	const lines = odd.map((look, i) => ({ look, at: good.at_unix_ms + 1000 * (2 * i + 1) }));
 	const file = `${dir}/odd.jsonl`;

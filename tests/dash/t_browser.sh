@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 name=dash_browser
 # shellcheck source=tests/dash/lib.sh
 . tests/dash/lib.sh
-make_conf run/stress.conf
+own_config run/stress.conf
 make_other_conf
 reason=$(without_dash) || reason=
 if [ -z "$reason" ] && ! command -v chromium >/dev/null; then

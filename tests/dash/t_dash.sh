@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 name=dash
 # shellcheck source=tests/dash/lib.sh
 . tests/dash/lib.sh
-make_conf run/stress.conf
+own_config run/stress.conf
 printf '[pipeline]\nx = 1\n' >"$work/broken.conf"
 if reason=$(without_dash); then
 	skip "the dashboard" "$reason"
@@ -46,7 +46,8 @@ has_another_dash() { # PID
 
 comes_with_the_instance() { # outlives its own death and its supervisor's, follows a reload, goes with a stop
 	with_dash $((port + 1))
-	run/stop.sh -c "$conf" && run/launch.sh -c "$work/with_dash.conf" >/dev/null && eventually serves_at $((port + 1)) || return 1
+	run/stop.sh -c "$conf" && run/launch.sh -c "$work/with_dash.conf" >"$work/launched" && eventually serves_at $((port + 1)) || return 1
+	grep "^ *http://127.0.0.1:$((port + 1))/  *the same in a browser, over time: it is there already" "$work/launched" && ! grep 'build/dash' "$work/launched" || return 1
 	was=$(own_dash) && kill -9 "$was" && eventually has_another_dash "$was" && eventually serves_at $((port + 1)) || return 1
 	was=$(own_dash) && kill -9 "$("$ONTIME_BUILD/hold" --supervisor -i "$instance")" && eventually has_another_dash "$was" && eventually serves_at $((port + 1)) || return 1
 	with_dash $((port + 3))

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 name=dash_http
 # shellcheck source=tests/dash/lib.sh
 . tests/dash/lib.sh
-make_conf run/ontime.conf
+own_config run/ontime.conf
 if reason=$(without_dash); then
 	skip "bad, huge, slow and many clients" "$reason"
 	verdict

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 name=dash_prometheus
 # shellcheck source=tests/dash/lib.sh
 . tests/dash/lib.sh
-make_conf run/ontime.conf
+own_config run/ontime.conf
 sed -i 's/^policy = .*/policy = edf/' "$conf" # on a busy machine too all is sent, whenever
 prometheus_port=$((port + 1))
 reason=$(without_dash) || reason=

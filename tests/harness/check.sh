@@ -66,7 +66,8 @@ fails_with() { # STATUS PATTERN COMMAND...: that exit status, and ONE line that 
 
 orphan() { # INSTANCE: nobody starts its stages again, nor a supervisor, until a launch
 	keeper=$("$ONTIME_BUILD/hold" --supervisor -i "$1")
-	kill -STOP "$keeper" # or it would replace the holder before it dies itself
+	kill -STOP "$keeper" # or it would replace the others before it dies itself
+	"$ONTIME_BUILD/hold" --signal standbys KILL -i "$1"
 	kill -9 "$("$ONTIME_BUILD/hold" --holder -i "$1")"
 	kill -9 "$keeper"
 }

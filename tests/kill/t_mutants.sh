@@ -21,7 +21,7 @@ must_fail() { # PATTERN NAME COMMAND...: it runs to its end, which the pattern s
 	fi
 }
 
-make -s -j2 MUTANT=1 all build/mutant/tests/crash build/mutant/tests/sim
+make -s -j2 MUTANT=1 all build/mutant/tests/crash build/mutant/tests/replies build/mutant/tests/sim build/mutant/tests/unit
 for rule in no-recovery zero-sentinel no-lock; do
 	must_fail '^storm: 0 passed, 1 failed' "storm: $rule" \
 		build/tests/storm --kills 1500 --seed 3 --stages build/mutant --mutant "$rule"
@@ -32,6 +32,15 @@ must_fail '^pipeline: [0-9]* passed, [1-9][0-9]* failed' "pipeline: no-base" \
 for rule in no-recovery zero-sentinel no-base; do
 	must_fail 'dead before store' "crash: $rule" env ONTIME_MUTANT="$rule" build/mutant/tests/crash
 done
+for rule in no-recovery zero-sentinel no-base; do
+	must_fail 'dead before store' "replies: $rule" env ONTIME_MUTANT="$rule" build/mutant/tests/replies
+done
+must_fail '^churn: 0 passed, 1 failed' "churn: no-recovery" env ONTIME_MUTANT=no-recovery build/tests/churn --stages build/mutant
+for rule in free-early hint-after-commit; do
+	must_fail 'hurry .*, .*: .* another client, dead before store' "replies: $rule" env ONTIME_MUTANT="$rule" build/mutant/tests/replies
+done
+must_fail '^FAIL *sessions: what lay in the socket is not the next senders' "unit: no-drain" \
+	env ONTIME_MUTANT=no-drain build/mutant/tests/unit sessions
 for rule in no-recovery zero-sentinel no-base no-updates no-note; do
 	must_fail '^FAIL *a stage dies before each store' "sim: $rule" \
 		env ONTIME_MUTANT="$rule" build/mutant/tests/sim --sweep 12

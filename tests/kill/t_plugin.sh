@@ -2,29 +2,21 @@
 # t_plugin.sh - an instance whose plugin is slow to open, ends the stage, or loses its file: the supervisor brings it through.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance plugin on
 ONTIME_TEST_OPEN_MS=4000 # of the plugin, twice as long as `hung`
-export ONTIME_RUN_DIR ONTIME_TEST_OPEN_MS
-instance=plugin$$
-port=$((10000 + $$ % 1000 * 10))
+export ONTIME_TEST_OPEN_MS
 cat >"$work/conf" <<END
 [pipeline]
 instance = $instance
 work = plugin:$work/crash.so
 hung = 2s
 [class one]
-listen = 127.0.0.1:$port
-send = 127.0.0.1:$((port + 10000))
+listen = 127.0.0.1:$listen
+send = 127.0.0.1:$send
 END
 cp build/tests/plugins/crash.so "$work/crash.so"
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
-
-on_failure() {
-	tail -n 20 "$ONTIME_RUN_DIR/$instance/log" 2>/dev/null || true
-}
 
 edf() { # FIELD of --stages: 2 pid, 3 state ...
 	build/hold --stages -i "$instance" | awk -v field="$1" '$1 == "edf" && $NF == 1 {print $field}'
@@ -39,12 +31,12 @@ is_ready() {
 }
 
 say() { # TEXT: one datagram
-	printf '%s' "$1" | nc -u -w0 127.0.0.1 "$port"
+	printf '%s' "$1" | nc -u -w0 127.0.0.1 "$listen"
 }
 
 slow_open_is_waited_for() {
 	run/launch.sh -c "$work/conf" || return 1
-	is_ready && ! grep -E 'has not moved|ended' "$ONTIME_RUN_DIR/$instance/log"
+	is_ready && ! grep -E 'has not moved|ended' "$log"
 }
 
 exit_costs_its_packet() { # TEXT N: the N-th packet does it three times, and the stage opens its plugin each time
@@ -61,7 +53,7 @@ exit_costs_its_packet() { # TEXT N: the N-th packet does it three times, and the
 reload_is_refused() { # by what the operator does, while the stage goes on trying
 	sed -i 's/^hung = .*/hung = 3s/' "$work/conf"
 	kill -HUP "$(cat "$ONTIME_RUN_DIR/$instance/supervisor.pid")"
-	eventually grep -q 'work = .*the plugin cannot be opened: No such file or directory; .*: nothing was changed' "$ONTIME_RUN_DIR/$instance/log" &&
+	eventually grep -q 'work = .*the plugin cannot be opened: No such file or directory; .*: nothing was changed' "$log" &&
 		grep -q '^hung = 2s' "$ONTIME_RUN_DIR/$instance/active.conf"
 }
 

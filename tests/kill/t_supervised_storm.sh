@@ -3,33 +3,18 @@
 # one or two at once, stand-bys, the supervisor, the holder. Nothing lost, and in the end all runs. 300 kills by default; 2,000 by hand.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
 kills=${1:-300}
 seed=${2:-1}
 rate=${3:-25}
 pps=${4:-20000}
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
 ONTIME_BUILD=$PWD/${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off # of what is launched again and again
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-conf=$work/test.conf
-instance=storm$$
-dir=$ONTIME_RUN_DIR/$instance
+own_instance storm
 load=
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
-send=$((listen + 10000))
-sed "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/ontime.conf >"$conf"
-trap '[ -z "$load" ] || kill "$load" 2>/dev/null || true; run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
-
-on_failure() {
-	tail -n 10 "$dir/log" 2>/dev/null || true
-}
-
-ready() {
-	[ "$("$ONTIME_BUILD/hold" --stages -i "$instance" | grep -c ' ready .* 1$')" = 3 ]
+own_config run/ontime.conf 's/^policy = .*/policy = edf/'
+at_end() {
+	[ -z "$load" ] || kill "$load" 2>/dev/null
 }
 
 kill_stages() {

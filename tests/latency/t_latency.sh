@@ -7,18 +7,13 @@ cd "$(dirname "$0")/../.."
 if [ "$(id -u)" = 0 ] && [ -z "${own_bpffs:-}" ] && unshare -m true 2>/dev/null; then
 	own_bpffs=1 exec unshare -m sh -c 'mount -t bpf -o mode=711 bpf /sys/fs/bpf 2>/dev/null || true; exec tests/latency/t_latency.sh'
 fi
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
 home=$PWD
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
+own_instance latency on
 ONTIME_BUILD=$work/build # a copy: its binaries are rebuilt below
-export ONTIME_RUN_DIR ONTIME_BUILD
-instance=latency$$
 pins=/sys/fs/bpf/ontime
-listen=$((10000 + $$ % 1000 * 10)) # as in t_operate.sh
-send=$((listen + 10000))
-trap 'clean_up' EXIT INT TERM
+trap clean_up EXIT
 
 clean_up() {
 	for name in "$instance" "${instance}b" "${instance}c"; do
@@ -33,10 +28,6 @@ config_of() { # INSTANCE-SUFFIX PORT-OFFSET: a config with ports of its own
 		s/127\.0\.0\.1:808/127.0.0.1:$in/; s/127\.0\.0\.1:908/127.0.0.1:$out/" run/ontime.conf >"$work/conf$1"
 }
 
-on_failure() {
-	tail -n 5 "$ONTIME_RUN_DIR/$instance/log" 2>/dev/null || true
-}
-
 skip() { # REASON NAME
 	skipped=$((skipped + 1))
 	printf 'skip %s: %s\n' "$2" "$1"
@@ -48,14 +39,6 @@ latency() { # ARGS: the loader, for the first instance
 
 counts_are_exact() { # [SUFFIX]
 	build/tests/counts "$instance${1:-}"
-}
-
-pid_of() { # STAGE
-	build/hold --stages -i "$instance" | sed -n "s/^$1 \([0-9]*\) .*/\1/p"
-}
-
-ready() {
-	[ "$(build/hold --stages -i "$instance" | grep -c ' ready .* 1$')" = 3 ]
 }
 
 load() { # SECONDS RATE [SUFFIX]: what a busy machine loses on the way is no matter here

@@ -2,33 +2,18 @@
 # t_busy.sh - real time by default: who gets the CPU when it is busy, and who is told. Through run/launch.sh, on real processes.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance busy
 chmod 755 "$work"
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-conf=$work/test.conf
-instance=busy$$
-log=$ONTIME_RUN_DIR/$instance/log
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
-send=$((listen + 10000))
-sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/ontime.conf >"$conf"
+own_config run/ontime.conf
 hogs=
-trap 'end_hogs; run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
+at_end() {
+	end_hogs
+}
 
 cpu=$(taskset -cp $$ | sed 's/.*[^0-9]//')	# the last that is allowed: where `cpus = auto` puts all stages when CPUs are few
 first=$(taskset -cp $$ | sed 's/.*: //; s/[^0-9].*//')
-
-on_failure() {
-	tail -n 8 "$log" 2>/dev/null || true
-}
-
-pid_of() { # STAGE
-	build/hold --stages -i "$instance" | sed -n "s/^$1 \([0-9]*\) .*/\1/p"
-}
 
 launch() { # OPTIONS: all stages on $cpu, on any machine
 	run/stop.sh -i "$instance" >/dev/null # of a check that failed

@@ -65,8 +65,14 @@ stop_systemd() {
 }
 
 under_load() { # COMMAND...: while 20,000 packets/s go through, and all come out
-	inside "$build/load" -c "$conf" --rate 20000 --seconds 50 --size 0-1472 >"$work/load" 2>&1 &
+	under_load_of default "$conf" "$@"
+}
+
+under_load_of() { # INSTANCE CONFIG COMMAND...: likewise
+	loaded=$1
+	inside "$build/load" -c "$2" --rate 20000 --seconds 50 --size 0-1472 >"$work/load" 2>&1 &
 	load=$!
+	shift 2
 	eventually passes_on
 	done=0
 	"$@" && passes_on || done=$?
@@ -86,7 +92,7 @@ has_sent() { # MORE THAN
 }
 
 sent_pkts() {
-	inside "$build/stat" --json -i default | jq '[.classes[].sent] | add'
+	inside "$build/stat" --json -i "$loaded" | jq '[.classes[].sent] | add'
 }
 
 drop_in() { # INSTANCE LINE: into the section [Service] of its unit

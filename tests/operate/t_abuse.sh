@@ -5,39 +5,20 @@ cd "$(dirname "$0")/../.."
 if [ -z "${ONTIME_ABUSE:-}" ] && [ "$(id -u)" = 0 ] && unshare --mount --propagation private true 2>/dev/null; then
 	ONTIME_ABUSE=mount exec unshare --mount --propagation private "$0" "$@" # for a disk that is full
 fi
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-conf=$work/test.conf
-instance=abuse$$
-dir=$ONTIME_RUN_DIR/$instance
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
-send=$((listen + 10000))
-sed "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/; s/^hung = .*/hung = 60s/; s/^heartbeat = .*/heartbeat = 1s/
-	s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" build/full.conf >"$conf"
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance abuse
+own_config build/full.conf 's/^policy = .*/policy = edf/; s/^hung = .*/hung = 60s/; s/^heartbeat = .*/heartbeat = 1s/'
 cp "$conf" "$work/good.conf"
 stranger=
-trap 'kill $stranger 2>/dev/null || true; run/stop.sh -i "$instance" >/dev/null 2>&1 || true; [ ! -e "$work/full" ] || umount -l "$work/full" 2>/dev/null || true; rm -rf "$work"' EXIT
-trap 'exit 1' INT TERM
-
-on_failure() {
-	tail -n 6 "$dir/log" 2>/dev/null || true
+at_end() {
+	# shellcheck disable=SC2086 # one, or none
+	kill $stranger 2>/dev/null
+	[ ! -e "$work/full" ] || umount -l "$work/full" 2>/dev/null
 }
 
 check() { # NAME COMMAND...
 	check_here "$@"
-}
-
-pid_of() { # STAGE
-	"$ONTIME_BUILD/hold" --stages -i "$instance" | sed -n "s/^$1 \([0-9]*\) .* 1\$/\1/p"
-}
-
-ready() {
-	[ "$("$ONTIME_BUILD/hold" --stages -i "$instance" 2>/dev/null | grep -c ' ready .* 1$')" = 3 ]
 }
 
 nothing_is_left() {
@@ -106,7 +87,7 @@ egress_has_reloaded() { # once more
 }
 
 stop_during_a_reload() { # which waits for a frozen stage; it gets one line, and the stop what it was asked for
-	kill -STOP "$(pid_of edf)"
+	kill -STOP "$(live_pid_of edf)"
 	reloads=$(grep -c 'egress: reloaded' "$dir/log")
 	run/reload.sh -i "$instance" >"$work/reload" 2>&1 &
 	reload=$!

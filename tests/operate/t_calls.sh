@@ -2,29 +2,17 @@
 # t_calls.sh - what is short at a stage's start is temporary: status 1 and one line, or the stage goes on without; never status 2.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
 if [ $# = 0 ] && unshare -n true 2>/dev/null; then # it gives the machine an address
 	exec unshare -n "$0" --in-namespace
 fi
 [ "${1:-}" != --in-namespace ] || ip link set lo up
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
 ONTIME_BUILD=$PWD/build
-export ONTIME_RUN_DIR ONTIME_BUILD
-conf=$work/test.conf
-instance=calls$$
-dir=$ONTIME_RUN_DIR/$instance
+own_instance calls on
 fail=$PWD/build/tests/plugins/fail_start.so
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
-send=$((listen + 10000))
-sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/; s|^work = .*|work = plugin:$work/upper.so|" build/full.conf >"$conf"
+own_config build/full.conf "s|^work = .*|work = plugin:$work/upper.so|"
 cp build/plugins/upper.so "$work"
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; build/hold --remove -i "$instance" || true; rm -rf "$work"' EXIT INT TERM
-
-on_failure() {
-	tail -n 5 "$dir/log" 2>/dev/null || true
-}
 
 start() { # STAGE COMMAND...: the stage, with sockets and segment of its own, through the command
 	stage=$1
@@ -120,18 +108,10 @@ config_is_wrong() { # the control: this is what status 2 is for
 	[ "$status" = 2 ] && grep -q 'neither a \[section\]' "$work/out"
 }
 
-pid_of() { # STAGE: if it is alive
-	build/hold --stages -i "$instance" | sed -n "s/^$1 \([0-9]*\) .* 1$/\1/p"
-}
-
-ready() {
-	[ "$(build/hold --stages -i "$instance" | grep -c ' ready .* 1$')" = 3 ]
-}
-
 comes_back() { # FILE: the stages start again once it is there again
 	[ -e "$1" ] || return 0 # an instance that needs no such file
 	mv "$1" "$1.away"
-	kill -9 "$(pid_of edf)"
+	kill -9 "$(live_pid_of edf)"
 	sleep 1
 	mv "$1.away" "$1"
 	eventually ready && eventually run/status.sh -i "$instance" && build/stat --once -i "$instance" | grep -q '^balanced$'

@@ -3,24 +3,17 @@
 # service manager. Under traffic, and nothing is lost.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-conf=$work/test.conf
-instance=control$$
-dir=$ONTIME_RUN_DIR/$instance
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
-send=$((listen + 10000))
-sed "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" build/full.conf >"$conf"
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance control
+own_config build/full.conf 's/^policy = .*/policy = edf/'
 cp "$conf" "$work/good.conf"
 main=
 manager=
-trap 'kill $manager $main 2>/dev/null || true; run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
-trap 'exit 1' INT TERM
+at_end() {
+	# shellcheck disable=SC2086 # one, or none
+	kill $manager $main 2>/dev/null
+}
 
 on_failure() {
 	tail -n 6 "$dir/log" "$work/service" 2>/dev/null || true
@@ -39,10 +32,6 @@ pid_of() { # WHO
 	supervisor | holder) "$ONTIME_BUILD/hold" "--$1" -i "$instance" ;;
 	*) stages | sed -n "s/^$1 \([0-9]*\) .*/\1/p" ;;
 	esac
-}
-
-ready() {
-	[ "$(stages | grep -c ' ready .* 1$')" = 3 ]
 }
 
 is_another() { # WHO PID
@@ -180,7 +169,7 @@ says_what_it_wants() {
 	[ "$("$ONTIME_BUILD/tests/clients" "$dir" ask bogus)" = '2
 unknown request "bogus": status, restart [STAGE], reload [FILE], stop or adopt' ] || return 1
 	"$ONTIME_BUILD/tests/clients" "$dir" ask "$(printf '%0400d' 7)" | grep -qx 'the request has 400 bytes, and 319 are the most' &&
-		"$ONTIME_BUILD/tests/clients" "$dir" ask "restart hold" | grep -qx 'restart hold: which stage? ingress, edf, egress or all' &&
+		"$ONTIME_BUILD/tests/clients" "$dir" ask "restart hold" | grep -qx 'restart hold: which? ingress, edf, egress, supervisor or all' &&
 		"$ONTIME_BUILD/tests/clients" "$dir" ask "reload x" | grep -q 'named from / on'
 }
 

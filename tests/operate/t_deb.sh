@@ -192,12 +192,29 @@ new_stages_run() { # of each instance, all started once more, from the files of 
 		while read -r _ pid _; do
 			[ "$(readlink "/proc/$pid/exe" | grep -c deleted)" = 0 ] || { echo "$pid is an old one" && return 1; }
 		done <"$work/stages"
+		for who in supervisor holder; do
+			pid=$(/usr/libexec/ontime/hold --$who -i "$instance") || return 1
+			[ "$(readlink "/proc/$pid/exe" | grep -c deleted)" = 0 ] || { echo "$who ($pid) is an old one" && return 1; }
+		done
 	done
+	processes | grep deleted && return 1
+	ontime status -i default | tee "$work/status"
+	[ "$(grep -c " $newer\$" "$work/status")" = 5 ] && ! grep 'another build' "$work/status" || return 1
 	grep -qx 'policy = edf' /etc/ontime/ontime.conf
 }
 
+a_dashboard_by_hand_runs_on() { # a removal of the package ends its supervisor's, and names the other
+	ontime dash --listen 127.0.0.1:9998 >"$work/dash" 2>&1 &
+	by_hand=$!
+	eventually curl -sf -o "$work/page" http://127.0.0.1:9998/ready || return 1
+	dpkg -r ontime-dash >"$work/removed" 2>&1 || return 1
+	cat "$work/removed"
+	grep -x "ontime: the dashboard $by_hand (user root) was started by hand, and runs on as it is: kill $by_hand ends it" "$work/removed" &&
+		curl -sf -o "$work/page" http://127.0.0.1:9998/ready && [ "$(dashes)" = "$by_hand" ] && kill "$by_hand" && wait "$by_hand"
+}
+
 removes() { # both instances end, and what they made
-	dpkg -r ontime-dash ontime || return 1
+	dpkg -r ontime || return 1
 	processes >"$work/left" && ls /dev/shm >>"$work/left"
 	cat "$work/left"
 	[ ! -s "$work/left" ] && [ ! -e /sys/fs/bpf/ontime ] || return 1
@@ -222,7 +239,8 @@ under_systemd() { # as inside()
 	check "under systemd: installs, and starts nothing" installs
 	check "under systemd: a unit starts it" a_unit_starts_it
 	check_here "under systemd: an upgrade under traffic loses nothing" upgrade_under_traffic
-	check "under systemd: and has replaced each stage, and kept the config" new_stages_run
+	check "under systemd: and has replaced each process, and kept the config" new_stages_run
+	check "under systemd: a removal of the dashboard lets one that was started by hand run, and says so" a_dashboard_by_hand_runs_on
 	check "under systemd: a removal stops the unit" removes
 	check "under systemd: a purge leaves nothing" purges
 	verdict systemd
@@ -241,8 +259,9 @@ inside() {
 	check "an ordinary user starts another instance" an_instance_of_a_user
 	check "its supervisor starts the dashboard that the config asks for" the_dashboard_is_its
 	check_here "an upgrade under traffic loses nothing" upgrade_under_traffic
-	check "and has replaced each stage of both instances, and kept the config" new_stages_run
+	check "and has replaced each process of both instances, and kept the config" new_stages_run
 	check "and the dashboard" eventually serves "$dash"
+	check "a removal of the dashboard lets one that was started by hand run, and says so" a_dashboard_by_hand_runs_on
 	check "a removal stops both instances, and leaves the config" removes
 	check "a purge removes the config and the logs" purges
 	verdict inside

@@ -3,23 +3,15 @@
 # streams, words of the environment, limits.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
 here=$PWD
-work=$(mktemp -d)
-chmod 755 "$work"
-ONTIME_RUN_DIR=$work/run
 ONTIME_BUILD=$here/${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off # of what is launched again and again
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-conf=$work/test.conf
-instance=around$$
+own_instance around
+chmod 755 "$work"
 user=54321 # whom nobody is
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
-send=$((listen + 10000))
-sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/ontime.conf >"$conf"
+own_config run/ontime.conf
 trap clean_up EXIT
-trap 'exit 130' INT TERM
 
 clean_up() { # whatever has failed, and whoever was who launched
 	run/stop.sh -i "$instance" >/dev/null 2>&1 || true
@@ -31,16 +23,8 @@ clean_up() { # whatever has failed, and whoever was who launched
 	rm -rf "$work"
 }
 
-on_failure() {
-	tail -n 5 "$ONTIME_RUN_DIR/$instance/log" 2>/dev/null || true
-}
-
 stages() { # their pids
 	"$ONTIME_BUILD/hold" --stages -i "$instance" | sed -n 's/^[a-z]* \([0-9]*\) .* 1$/\1/p'
-}
-
-pid_of() { # STAGE: if it is alive
-	"$ONTIME_BUILD/hold" --stages -i "$instance" | sed -n "s/^$1 \([0-9]*\) .* 1$/\1/p"
 }
 
 supervisor() { # its pid, shown to be this instance's
@@ -50,10 +34,6 @@ supervisor() { # its pid, shown to be this instance's
 
 everyone() { # stages, supervisor, and whatever else was started for the instance and stays
 	grep -lzx "ONTIME_INSTANCE=$instance" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3
-}
-
-ready() {
-	[ "$("$ONTIME_BUILD/hold" --stages -i "$instance" 2>/dev/null | grep -c ' ready .* 1$')" = 3 ]
 }
 
 of_each() { # FIELD PATTERN PIDS...: /proc/PID/status says so of each
@@ -128,7 +108,7 @@ no_terminal() {
 }
 
 has_successor() { # STAGE PID
-	ready && [ "$(pid_of "$1")" != "$2" ]
+	ready && [ "$(live_pid_of "$1")" != "$2" ]
 }
 
 budget_is() { # NS
@@ -136,7 +116,7 @@ budget_is() { # NS
 }
 
 operates() { # a crash, a restart, a reload and a stop
-	before=$(pid_of egress)
+	before=$(live_pid_of egress)
 	kill -9 "$before"
 	eventually has_successor egress "$before" && run/restart.sh all -i "$instance" && eventually ready || return 1
 	sed -i 's/^budget = 10ms/budget = 11ms/' "$conf"
@@ -265,10 +245,10 @@ limit_of_processes() {
 	launch $as || return 1
 	eventually stands_by || return 1
 	limit_processes 1 || return 1
-	before=$(pid_of egress)
+	before=$(live_pid_of egress)
 	kill -9 "$(pgrep -x 'egress\*' -P "$(supervisor)")" "$before" # or the stand-by, which is there already, would take over
 	sleep 1
-	[ -z "$(pid_of egress)" ] || { echo "egress was started: the limit is none" && return 1; }
+	[ -z "$(live_pid_of egress)" ] || { echo "egress was started: the limit is none" && return 1; }
 	# shellcheck disable=SC2086
 	limit_processes 1000 && eventually has_successor egress "$before" && eventually $as run/status.sh -i "$instance" &&
 		$as run/stop.sh -i "$instance" && eventually nobody

@@ -20,7 +20,7 @@ name=health
 gone=10.99.0.1 # what class medium is sent to, for as long as this machine has that address
 ip link set lo up
 ip addr add $gone/32 dev lo
-make_conf build/full.conf
+own_config build/full.conf
 sed -i "s/^policy = .*/policy = edf/; s/^hung = .*/hung = 60s/; s/127\.0\.0\.1:${send%0}1/$gone:${send%0}1/" "$conf"
 reason=$(without_dash) || reason=
 if [ -n "$reason" ]; then

@@ -3,29 +3,15 @@
 # stages agree on it whatever happens to the names, and what a reload makes of them.
 set -eu
 cd "$(dirname "$0")/../.."
-if [ -z "${ONTIME_HOSTS:-}" ]; then
-	unshare --net --mount true 2>/dev/null || {
-		echo "skip host names: namespaces need root"
-		exit 77
-	}
-	ONTIME_HOSTS=1 exec unshare --net --mount "$0" "$@"
-fi
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-conf=$work/test.conf
-instance=hosts$$
-log=$ONTIME_RUN_DIR/$instance/log
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; kill ${silent:-} 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
-ip link set lo up
-
-on_failure() {
-	tail -n 12 "$log" 2>/dev/null || true
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_namespaces "host names" "--net --mount" "$0" "$@"
+own_instance hosts
+at_end() {
+	# shellcheck disable=SC2086 # one, or none
+	kill ${silent:-} 2>/dev/null
 }
+ip link set lo up
 
 for file in hosts nsswitch.conf resolv.conf; do # rewritten in place, so that they stay where they are mounted
 	: >"$work/$file"
@@ -52,14 +38,6 @@ listen = in.example:21001
 send = sink.example:22001 127.0.0.1:22002
 budget = $1
 END
-}
-
-pid_of() { # STAGE: if it is alive
-	build/hold --stages -i "$instance" | sed -n "s/^$1 \([0-9]*\) .* 1$/\1/p"
-}
-
-ready() {
-	[ "$(build/hold --stages -i "$instance" | grep -c ' ready .* 1$')" = 3 ]
 }
 
 logged() { # N TEXT: so often
@@ -95,7 +73,7 @@ launch_tells() {
 stages_agree() { # whatever the name becomes: restarted, killed, and with another supervisor
 	sink_is 127.0.0.9
 	for stage in egress edf ingress; do
-		kill -9 "$(pid_of $stage)"
+		kill -9 "$(live_pid_of $stage)"
 		sleep 0.3
 		eventually ready || return 1
 	done
@@ -105,7 +83,7 @@ stages_agree() { # whatever the name becomes: restarted, killed, and with anothe
 	run/launch.sh -c "$conf" >"$work/out" 2>&1 || true
 	cat "$work/out"
 	grep -q '(adopted)' "$work/out" && grep -q '> 127.0.0.1:22001 127' "$work/out" || return 1
-	kill -9 "$(pid_of egress)"
+	kill -9 "$(live_pid_of egress)"
 	sleep 0.3
 	eventually ready && passes && ! grep -E 'refused|cannot be resolved' "$log"
 }
@@ -149,10 +127,10 @@ slow_answer_holds_nothing_up() {
 	write_conf 800ms
 	hang_up
 	eventually test -s "$work/asked" || return 1
-	before=$(pid_of egress)
+	before=$(live_pid_of egress)
 	kill -9 "$before"
 	sleep 1
-	ready && [ "$(pid_of egress)" != "$before" ] || return 1
+	ready && [ "$(live_pid_of egress)" != "$before" ] || return 1
 	sink_is 127.0.0.1
 	hang_up
 	sleep 1

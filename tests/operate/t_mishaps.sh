@@ -2,31 +2,10 @@
 # t_mishaps.sh - what goes wrong around a running instance at night: killed keepers, races, typing errors, odd places.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-export ONTIME_RUN_DIR ONTIME_BUILD
-conf=$work/test.conf
-instance=mishaps$$
-dir=$ONTIME_RUN_DIR/$instance
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
-send=$((listen + 10000))
-sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/ontime.conf >"$conf"
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
-
-on_failure() {
-	tail -n 5 "$dir/log" 2>/dev/null || true
-}
-
-pid_of() { # STAGE: if it is alive
-	build/hold --stages -i "$instance" | sed -n "s/^$1 \([0-9]*\) .* 1$/\1/p"
-}
-
-ready() {
-	[ "$(build/hold --stages -i "$instance" | grep -c ' ready .* 1$')" = 3 ]
-}
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance mishaps on
+own_config run/ontime.conf
 
 # A log line must not land in the segment because that got descriptor 2.
 closed_stderr() {
@@ -131,12 +110,12 @@ stale_pids_are_nobody() { # of a supervisor that is gone, now a stranger's
 }
 
 has_successor() { # STAGE PID
-	ready && [ "$(pid_of "$1")" != "$2" ]
+	ready && [ "$(live_pid_of "$1")" != "$2" ]
 }
 
 a_freeze_is_no_hang() { # of all for longer than `hung`: as by a debugger, a cgroup freezer, a paused machine
 	starts=$(build/hold --stages -i "$instance" | cut -d' ' -f1,2)
-	frozen="$(pid_of ingress) $(pid_of edf) $(pid_of egress)"
+	frozen="$(live_pid_of ingress) $(live_pid_of edf) $(live_pid_of egress)"
 	supervisor=$(build/hold --supervisor -i "$instance")
 	# shellcheck disable=SC2086 # three pids
 	kill -STOP $frozen "$supervisor" && sleep 2.5 && kill -CONT "$supervisor" && sleep 0.1 && kill -CONT $frozen
@@ -187,7 +166,7 @@ asked_between_supervisors() { # to end: it starts no other
 
 stop_drains_through_a_dead_stage() { # whose supervisor died too, and whose holder was to start that again
 	kill -STOP "$(build/hold --holder -i "$instance")"
-	kill -9 "$(build/hold --supervisor -i "$instance")" "$(pid_of edf)"
+	kill -9 "$(build/hold --supervisor -i "$instance")" "$(live_pid_of edf)"
 	build/load -c "$conf" --rate 2000 --seconds 0.2 --drain 0 >/dev/null 2>&1 || true
 	[ "$(build/hold --held -i "$instance")" -gt 0 ] && run/stop.sh -i "$instance" >"$work/out" && nothing_is_left || return 1
 	! grep 'could not be sent' "$work/out" && run/launch.sh -c "$conf"

@@ -2,24 +2,19 @@
 # t_ontime.sh - the command run/ontime, each verb of it through real processes.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
 make -s all
 ONTIME_BUILD=${ONTIME_BUILD:-$PWD/build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_BUILD ONTIME_HISTOGRAMS
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-export ONTIME_RUN_DIR
-instance=verbs$$
+own_instance verbs
 conf=$work/one.conf
 dash=
-trap 'kill $dash 2>/dev/null || true; run/ontime stop -i "$instance" >/dev/null 2>&1 || true; run/ontime stop -i "${instance}b" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
-port=$((31000 + $$ % 100 * 10))
-
-on_failure() {
-	tail -n 5 "$work/run/$instance/log" 2>/dev/null || true
+at_end() {
+	# shellcheck disable=SC2086 # one, or none
+	kill $dash 2>/dev/null
+	run/ontime stop -i "${instance}b" >/dev/null 2>&1
 }
+port=$((31000 + $$ % 100 * 10))
 
 configure() { # FILE INSTANCE PORT
 	sed "s/^instance = .*/instance = $2/; s/127\.0\.0\.1:808/127.0.0.1:${3%0}/; s/127\.0\.0\.1:908/127.0.0.1:$((($3 + 5000) / 10))/

@@ -2,30 +2,10 @@
 # t_operate.sh - the operator's scripts on a running instance under load: launch, restart, kill, adopt, reload, stop.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-export ONTIME_RUN_DIR ONTIME_BUILD
-conf=$work/test.conf
-instance=operate$$
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
-send=$((listen + 10000))
-sed "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" build/full.conf >"$conf"
-trap 'run/stop.sh -c "$conf" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
-
-on_failure() {
-	tail -n 5 "$ONTIME_RUN_DIR/$instance/log" 2>/dev/null || true
-}
-
-pid_of() { # STAGE
-	build/hold --stages -i "$instance" | sed -n "s/^$1 \([0-9]*\) .*/\1/p"
-}
-
-ready() {
-	[ "$(build/hold --stages -i "$instance" | grep -c ' ready .* 1$')" = 3 ]
-}
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance operate on
+own_config build/full.conf 's/^policy = .*/policy = edf/'
 
 load_start() {
 	build/load -c "$conf" --rate 20000 --seconds "$1" --size 0-1472 >"$work/load" 2>&1 &
@@ -59,6 +39,26 @@ replaced_under_load() { # without a launch: the supervisor, the holder, the one 
 	eventually is_another supervisor "$was" && eventually ready && run/status.sh -i "$instance" && load_is_whole
 }
 
+rescued_under_load() { # supervisor and holder, and then the stages too, in one moment: a stand-by has all that they had
+	load_start 5
+	for stages in "" "ingress edf egress"; do
+		eventually all_stand_by || return 1
+		was=$(build/hold --supervisor -i "$instance") others=$(build/hold --holder -i "$instance")
+		for stage in $stages; do
+			others="$others $(pid_of "$stage")"
+		done
+		kill -STOP "$was" # or it would replace the others before it dies itself
+		# shellcheck disable=SC2086 # a pid each
+		kill -9 "$was" $others
+		eventually is_another supervisor "$was" && eventually build/hold --holder -i "$instance" && eventually ready || return 1
+	done
+	eventually are_eight && run/status.sh -i "$instance" && load_is_whole
+}
+
+are_eight() { # one of each
+	[ "$(processes_of "$ONTIME_RUN_DIR/$instance" | wc -l)" = 8 ]
+}
+
 standbys() { # those that are prepared
 	pgrep -c -x '(ingress|edf|egress)\*' -P "$(build/hold --supervisor -i "$instance")"
 }
@@ -79,6 +79,26 @@ a_standby_takes_over() { # the process that waited is the next stage, were it fr
 		eventually all_stand_by || return 1
 		kill -9 "$(pgrep -x "$stage\*" -P "$supervisor")" "$(pid_of $stage)" && eventually ready && eventually all_stand_by || return 1
 	done
+}
+
+no_file_comes_first() { # what a stand-by opens it has opened before its turn: packets wait
+	load_start 4
+	for stage in ingress egress; do
+		eventually all_stand_by || return 1
+		waits=$(pgrep -x "$stage\*" -P "$(build/hold --supervisor -i "$instance")")
+		strace -qq -e signal=none -e trace=openat,recvmmsg,sendmmsg -o "$work/calls" -p "$waits" &
+		traces=$!
+		eventually is_traced "$waits" && kill -9 "$(pid_of $stage)" && eventually grep -q 'mmsg(' "$work/calls" || return 1
+		kill "$traces"
+		wait "$traces" || true
+		head -n 1 "$work/calls" | tee "$work/first"
+		grep -q 'mmsg(' "$work/first" || return 1
+	done
+	eventually ready && load_is_whole
+}
+
+is_traced() { # PID
+	grep -q '^TracerPid:[[:blank:]]*[1-9]' "/proc/$1/status"
 }
 
 adopt_under_load() {
@@ -173,9 +193,9 @@ damaged() { # OFFSET: a segment with that byte changed is refused
 }
 
 other_layout() {
-	: >/dev/shm/ontime.$instance.v0
+	: >"/dev/shm/ontime.$instance.v0"
 	fails_with 2 'another layout' build/edf -c "$conf" && status=0 || status=1
-	rm -f /dev/shm/ontime.$instance.v0
+	rm -f "/dev/shm/ontime.$instance.v0"
 	return "$status"
 }
 
@@ -228,6 +248,13 @@ check "restarting each stage under load loses nothing" restart_under_load
 check "kill -9 of stages under load loses nothing" kill_under_load
 check "a stand-by takes over from each stage that is killed" a_standby_takes_over
 check "supervisor and holder replace each other under load, and nothing is lost" replaced_under_load
+if command -v strace >/dev/null; then
+	check "a stand-by that gets its turn passes packets on before it opens a file" no_file_comes_first
+else
+	skipped=$((skipped + 1))
+	echo "skip a stand-by that gets its turn passes packets on before it opens a file: strace is missing"
+fi
+check "killed in the same moment, without or with the stages, they are replaced by a stand-by, and nothing is lost" rescued_under_load
 check "with both killed a launch adopts, and nothing is lost" adopt_under_load
 check "the account is balanced" is_balanced
 check "a reload is applied" reload

@@ -117,7 +117,7 @@ completes_in_bash() {
 		offers_in_bash "$command" | sort | diff "$work/has" - || return 1
 	done <"$work/commands"
 	offered=$(bash -c '. "$1"; COMP_WORDS=(run/ontime restart "") COMP_CWORD=2; _ontime; echo "${COMPREPLY[@]}"' bash "$ONTIME_BUILD/completion/ontime.bash")
-	[ "$offered" = "ingress edf egress all" ] || return 1
+	[ "$offered" = "ingress edf egress supervisor all" ] || return 1
 	offered=$(bash -c '. "$1"; COMP_WORDS=(run/ontime load --arrivals = p) COMP_CWORD=4; _ontime; echo "${COMPREPLY[@]}"' bash "$ONTIME_BUILD/completion/ontime.bash")
 	[ "$offered" = poisson ] || return 1
 	offered=$(bash -c '. "$1"; COMP_WORDS=(run/ontime recipe v) COMP_CWORD=2; _ontime; echo "${COMPREPLY[@]}"' bash "$ONTIME_BUILD/completion/ontime.bash")

@@ -66,6 +66,11 @@ scripts_act_as_its_user() {
 	inside run/restart.sh egress -i default && all_ready && inside run/reload.sh -i default
 }
 
+drain_finds_its_directory() { # wherever that is
+	inside run/drain.sh --wait 0 -i default && inside run/status.sh -i default | grep '^ontime: draining' && inside run/drain.sh --end -i default &&
+		! inside run/status.sh -i default | grep '^ontime: draining'
+}
+
 ## Deaths: under load, and nothing is lost
 
 ends_what_a_failed_unit_left() { # stopped in the moment before it starts again, systemd leaves what is there
@@ -139,6 +144,21 @@ stages_stay() { # while the supervisor is replaced
 	kill_supervisor && [ "$(pid_of ingress)" = "$stage" ] && inside pgrep -u ontime -x supervise | wc -l | grep -qx 1
 }
 
+renews_in_place() { # systemd sees no death, and is told of life by the one that is there now
+	before=$(main_pid) restarts=$(show NRestarts)
+	inside run/restart.sh supervisor -i default && [ "$(main_pid)" = "$before" ] && [ "$(show NRestarts)" = "$restarts" ] && is_held || return 1
+	told=$(show WatchdogTimestampMonotonic)
+	eventually told_of_life && all_ready && inside systemctl reload ontime@default && [ "$(show NRestarts)" = "$restarts" ]
+}
+
+told_of_life() {
+	[ "$(show WatchdogTimestampMonotonic)" -gt "$told" ]
+}
+
+show() { # PROPERTY
+	inside systemctl show -p "$1" --value ontime@default
+}
+
 ## Reload
 
 change() { # KEY VALUE
@@ -151,7 +171,7 @@ reloads() {
 }
 
 is_in_force() { # LINE
-	inside grep -qx "$1" /run/ontime/default/active.conf
+	inside grep -qx "$1" /run/ontime-units/default/active.conf
 }
 
 bad_reload_is_refused() {
@@ -200,8 +220,18 @@ broken_config_is_refused() {
 unit_is_refused_beside_launch() {
 	inside sh -c "sed 's/^instance = .*/instance = third/; s/:514/:516/; s/:808/:888/; s/:818/:898/; s/:908/:958/' $conf >/etc/ontime/third.conf"
 	inside run/launch.sh -c /etc/ontime/third.conf && inside run/status.sh -i third | grep -q ', under run/launch.sh$' || return 1
-	starts_with_status 2 'belongs to another user (uid 0' third && inside run/status.sh -i third && inside run/stop.sh -i third && inside rm /run/ontime/third.log &&
+	files_of_third >"$work/files" && grep -q '/control ' "$work/files" || return 1
+	under_load_of third /etc/ontime/third.conf refused_beside_launch && files_of_third | diff "$work/files" - || return 1
+	inside run/reload.sh -i third && inside run/status.sh -i third && inside run/stop.sh -i third && inside rm /run/ontime/third.log &&
 		inside systemctl start ontime@third && inside run/stop.sh -i third
+}
+
+refused_beside_launch() {
+	starts_with_status 2 'belongs to another user (uid 0' third
+}
+
+files_of_third() { # name, inode, owner and mode of each file, and of the directory; the log grows
+	inside find /run/ontime/third -printf '%p %i %u %m\n' | sort
 }
 
 ## What goes wrong
@@ -262,7 +292,7 @@ a_long_stop_leaves_nothing() { # what waits takes longer to send than the unit a
 		inside systemctl start ontime@other || return 1
 	inside timeout -s KILL 1 "$build/load" -c /etc/ontime/other.conf --rate 1000 --seconds 0.3 --size 1000-1000 || true
 	inside systemctl stop ontime@other && inside systemctl show -p Result --value ontime@other | grep -qx timeout &&
-		! inside sh -c 'ls -d /dev/shm/ontime.other.* /run/ontime/other' 2>/dev/null | grep . && inside systemctl reset-failed ontime@other
+		! inside sh -c 'ls -d /dev/shm/ontime.other.* /run/ontime-units/other' 2>/dev/null | grep . && inside systemctl reset-failed ontime@other
 }
 
 buffers_are_as_asked() { # beyond net.core.rmem_max
@@ -279,7 +309,7 @@ stop_drains() { # while packets come: what was accepted is sent
 }
 
 nothing_is_left() {
-	inside systemctl stop ontime@other && ! inside sh -c 'ls /dev/shm /run/ontime /sys/fs/bpf/ontime 2>/dev/null' | grep -v ':$' | grep . && ! inside pgrep -u ontime -x 'hold|supervise|ingress|edf|egress'
+	inside systemctl stop ontime@other && ! inside sh -c 'ls /dev/shm /run/ontime /run/ontime-units /sys/fs/bpf/ontime 2>/dev/null' | grep -v ':$' | grep . && ! inside pgrep -u ontime -x 'hold|supervise|ingress|edf|egress'
 }
 
 run_by_systemd() {
@@ -292,9 +322,11 @@ run_by_systemd() {
 	check "status names the unit" is_under_its_unit
 	check "a launch of the same instance is refused in one line" launch_is_refused
 	check "root restarts a stage, and reloads, by the scripts" scripts_act_as_its_user
+	check "drain, and its end, are where its unit has its run directory" drain_finds_its_directory
 	check "kill -9 of each stage, supervisor, holder, both: nothing is lost" under_load kill_each
 	check "kill -9 of all at once: nothing is lost" under_load kill_all
 	check "systemctl restart: nothing is lost" under_load restart
+	check "the supervisor goes over to its file in place: nothing is lost" under_load renews_in_place
 	check "stages stay while the supervisor is replaced, and only one is left" stages_stay
 	check "the account is balanced" is_balanced
 	check "systemctl reload puts a file in force" reloads

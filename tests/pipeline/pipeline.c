@@ -33,7 +33,7 @@ void hold(struct rig *r, int pmtu_do)
 		setsockopt(sockets.fds[i], SOL_IP, IP_MTU_DISCOVER, &dont, sizeof(dont));
 	if (segment_create(&r->seg, &r->config, sockets.cookies, sockets.n - sockets.n_uncounted, why))
 		test_fail(__LINE__, "%s", why);
-	expect(sockets_open_sessions(&sockets, &r->config, &r->seg) == 0);
+	expect(sockets_open_sessions(&sockets, &r->config, &r->seg, NULL) == 0);
 	expect(sockets_hand_on(&sockets) == 0);
 }
 

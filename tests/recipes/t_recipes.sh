@@ -7,18 +7,15 @@
 # the relay and writes down each datagram of the two upper classes; build/load is the flood, and answers for the third.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance recipe
 conf=$work/recipe.conf
-instance=recipe$$
 base=$((20000 + $$ % 300 * 40)) # the ports are this run's own, so that two runs on one machine do not meet
 running=
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; end_all; rm -rf "$work"' EXIT INT TERM
+at_end() {
+	end_all
+}
 
 on_failure() {
 	tail -n 5 "$work"/*.said "$ONTIME_RUN_DIR/$instance/log" 2>/dev/null || true

@@ -1,32 +1,16 @@
 /*
  * run.c - the clock; which stage runs, sleeps, stalls, dies.
  *
- * Memory:  a stage runs on a stack of its own, which is thrown away when it dies.
  * Rules:   the stage whose clock is behind runs, until a call takes it past another one. What a call does it does at
  *          once.
  */
-#include <errno.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <ucontext.h>
 
 #include "log.h"
 #include "sim.h"
+#include "stack.h"
 
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
-#define LEAVE(save, stack, bytes) __sanitizer_start_switch_fiber(save, stack, bytes)
-#define ARRIVE(saved, from, bytes) __sanitizer_finish_switch_fiber(saved, from, bytes)
-#define UNPOISON(at, bytes) __asan_unpoison_memory_region(at, bytes)
-#else
-#define LEAVE(save, stack, bytes) ((void)(save), (void)(stack), (void)(bytes))
-#define ARRIVE(saved, from, bytes) ((void)(saved), (void)(from), (void)(bytes))
-#define UNPOISON(at, bytes) (void)(at)
-#endif
-
-#define STACK_BYTES (256u << 10)
 #define WAKE_NS (2 * NS_PER_US) /* from a wake to the first instruction, at least */
 #define WAKE_SPREAD_NS (40 * (uint32_t)NS_PER_US)
 #define CLOCK_NS 24 /* reading the clock; a stage that only does that, spins: then it may take longer */
@@ -47,20 +31,13 @@ struct task {
 	uint32_t clock_reads; /* with nothing in between */
 	uint32_t die_in, die_in_recovery; /* stores to go; 0: it lives */
 	int dies_after_call;
-	int is_open, is_fresh, is_locked;
-	jmp_buf context;
-	ucontext_t first;
-	uint8_t *stack;
-	void *shadow; /* of the address sanitizer, which wants to know of each change of stacks */
+	int is_open, is_locked;
+	struct stack stack;
 };
 
 struct sim sim;
 
 static struct task tasks[N_STAGES], *current;
-static jmp_buf scheduler;
-static const void *scheduler_stack;
-static size_t scheduler_stack_bytes;
-static void *scheduler_shadow;
 static uint64_t horizon_ns; /* the next one's clock: who passes it gives way */
 static uint64_t fault_at_ns;
 static uint64_t stalled_until_ns; /* the last one of them that was */
@@ -115,19 +92,6 @@ int sim_is_recovering(void)
 	return current && !current->is_open;
 }
 
-/* Back to the scheduler; returns when it is this stage's turn again. */
-static void give_way(struct task *t)
-{
-	int err = errno;
-
-	if (_setjmp(t->context) == 0) {
-		LEAVE(&t->shadow, scheduler_stack, scheduler_stack_bytes);
-		_longjmp(scheduler, 1);
-	}
-	ARRIVE(t->shadow, &scheduler_stack, &scheduler_stack_bytes);
-	errno = err;
-}
-
 static void stop_counting(struct task *t)
 {
 	if (trap.armed) {
@@ -156,8 +120,7 @@ static void become_dead(struct task *t)
 static void die_here(struct task *t)
 {
 	become_dead(t);
-	LEAVE(NULL, scheduler_stack, scheduler_stack_bytes);
-	_longjmp(scheduler, 1);
+	stack_end();
 }
 
 void sim_spend(uint64_t ns)
@@ -171,7 +134,7 @@ void sim_spend(uint64_t ns)
 	if (t->dies_after_call)
 		die_here(t);
 	if (t->at_ns > horizon_ns)
-		give_way(t);
+		stack_leave(&t->stack);
 }
 
 int sim_lock(enum stage_id id)
@@ -191,7 +154,7 @@ uint64_t sim_read_clock(void)
 	spins = t->clock_reads++ / SPINS;
 	t->at_ns += (uint64_t)CLOCK_NS << (spins < 6 ? spins : 6);
 	if (t->at_ns > horizon_ns)
-		give_way(t);
+		stack_leave(&t->stack);
 	if (t->step_ns == 0) {
 		t->step_ns = t->at_ns;
 		if (t == &tasks[STAGE_EGRESS])
@@ -210,7 +173,7 @@ int sim_sleep(const void *what, uint64_t until_ns)
 	t->woken = 0;
 	t->slept_at_ns = t->at_ns;
 	t->at_ns = until_ns > t->at_ns ? until_ns : t->at_ns;
-	give_way(t);
+	stack_leave(&t->stack);
 	return t->woken;
 }
 
@@ -254,7 +217,6 @@ static void live(void)
 	struct task *t = current;
 	enum stage_id id = (enum stage_id)(t - tasks);
 
-	ARRIVE(NULL, &scheduler_stack, &scheduler_stack_bytes);
 	if (mortal_open(id, 3, arguments)) {
 		log_error("%s does not open", stage_name(id));
 		exit(1);
@@ -272,16 +234,8 @@ static void live(void)
 
 static void start(struct task *t)
 {
-	UNPOISON(t->stack, STACK_BYTES); /* nobody returned from what the dead one had called */
-	/* cppcheck-suppress getcontextCalled ; threads would not run by the simulated clock */
-	getcontext(&t->first);
-	t->first.uc_stack.ss_sp = t->stack;
-	t->first.uc_stack.ss_size = STACK_BYTES;
-	t->first.uc_link = NULL;
-	/* cppcheck-suppress makecontextCalled */
-	makecontext(&t->first, live, 0);
+	stack_begin(&t->stack, live);
 	t->state = TASK_READY;
-	t->is_fresh = 1;
 	t->step_ns = t->at_ns;
 }
 
@@ -290,26 +244,13 @@ static void take_turn(struct task *t)
 {
 	current = t;
 	t->state = TASK_READY;
-	if (sigsetjmp(trap.death, 0)) {
-		LEAVE(NULL, scheduler_stack, scheduler_stack_bytes);
-		ARRIVE(scheduler_shadow, NULL, NULL);
-		become_dead(current);
-		current = NULL;
-		return;
-	}
-	if (_setjmp(scheduler)) {
-		ARRIVE(scheduler_shadow, NULL, NULL);
-		stop_counting(current);
-		current = NULL;
-		return;
-	}
 	if (t->die_in)
 		trap_arm(t->die_in);
-	LEAVE(&scheduler_shadow, t->stack, STACK_BYTES);
-	if (!t->is_fresh)
-		_longjmp(t->context, 1);
-	t->is_fresh = 0;
-	setcontext(&t->first);
+	if (stack_enter(&t->stack) == STACK_DIED_AT_STORE)
+		become_dead(t);
+	else
+		stop_counting(t);
+	current = NULL;
 }
 
 static void doom_at_random(struct task *t)
@@ -375,13 +316,10 @@ static void begin(void)
 {
 	for (int i = 0; i < N_STAGES; i++) {
 		struct task *t = &tasks[i];
-		uint8_t *stack = t->stack ? t->stack : malloc(STACK_BYTES);
 
-		*t = (struct task){ .at_ns = SIM_BEGIN_NS + (uint32_t)i, .stack = stack, .die_in = t->die_in };
-		if (!stack) {
-			log_error("no memory for the stack of a stage");
-			exit(1);
-		}
+		*t = (struct task){ .at_ns = SIM_BEGIN_NS + (uint32_t)i,
+				    .stack.bytes = t->stack.bytes,
+				    .die_in = t->die_in };
 	}
 	stalled_until_ns = 0;
 	fault_at_ns = sim.setup.fault_gap_ns ? SIM_BEGIN_NS : UINT64_MAX;

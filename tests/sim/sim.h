@@ -2,8 +2,8 @@
  * sim.h - a world in which nothing is real but the stages: its clock, sockets, kernel, faults, and what must hold in
  * it.
  *
- *   sim.c         what is run: one long run, many short ones, the same twice
- *   run.c     the clock; which stage runs, sleeps, stalls, dies
+ *   sim.c     what is run: one long run, many short ones, the same twice
+ *   run.c     the clock; which stage runs, sleeps, stalls, dies   stack.*   the stack it runs on
  *   calls.c   the system calls, wrapped at link time
  *   input.c   traffic, and the sockets it arrives at          output.c   the sockets out, and what goes wrong there
  *   ledger.c  every packet exactly once, in order              lanes.c    the lanes and the account against the ledger

@@ -2,20 +2,13 @@
 # t_check.sh - build/check as a user calls it; what it says of random configs, build/simulate confirms.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-build=${ONTIME_BUILD:-build}
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=$build
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-instance=check$$
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance check
+build=$ONTIME_BUILD
 conf=$work/plain.conf
 printf '[pipeline]\ninstance = %s\npolicy = edf\n[class rtp]\nlisten = 127.0.0.1:%s\nsend = 127.0.0.1:%s\nbudget = 500ms\n' \
-	"$instance" "$listen" "$((listen + 10000))" >"$conf"
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
+	"$instance" "$listen" "$send" >"$conf"
 
 says() { # STATUS PATTERN ARGS...
 	want=$1
@@ -49,6 +42,17 @@ all_errors_are_told() { # in one run, each on its line
 values_are_exact() {
 	says 0 '  950.0 ' --high.budget='1 ms' && says 0 '  450.0 ' --high.budget=0.5ms && says 2 'not whole ns' --high.budget=0.0000001ms &&
 		says 2 'not below the budget' --high.margin=1ms
+}
+
+sessions_cost_files_and_ports() {
+	printf '[class ask]\nlisten = 127.0.0.1:1001\nsend = 127.0.0.1:1002\nreplies = answer\nsessions = 300\nexpected_pps = 10\n[class answer]\n' >"$work/both.conf"
+	says 0 '^class ask, replies as answer: 300 sessions, each with a socket and a local port; ports [0-9]*-[0-9]* (net.ipv4.ip_local_port_range)' \
+		-c "$work/both.conf" && says 0 'class answer has no expected_pps: its replies are not in the load' -c "$work/both.conf" &&
+		says 0 '^answer: 20/s in bursts of 1 fit' -c "$work/both.conf" --answer.expected_pps=20 &&
+		says 0 '^open files: about 428 in each process' -c "$work/both.conf" &&
+		says 2 '100 ports for 300 sessions' -c "$work/both.conf" --ask.via_ports=40000-40099 || return 1
+	prlimit --nofile=400:400 "$build/check" -c "$work/both.conf" >"$work/said" && return 1 || [ $? = 3 ] &&
+		grep -q '^too few open files: about 428 .*, and 400 are allowed here' "$work/said"
 }
 
 plugin_is_there() { # a relative one counts from where the stages will run, wherever this is called
@@ -150,10 +154,46 @@ simulation_confirms() {
 	[ "$fit" -gt 30 ] && [ "$missing" -gt 30 ] && [ "$((confirmed * 100))" -ge "$((missing * 95))" ]
 }
 
+shared_ports_are_told() { # in the order in which rules are asked; a rule that is never met; and nothing where nobody shares
+	says 0 'the config is right' && ! printf '%s\n' "$text" | grep 'asked in this order\|ecn' || return 1
+	says 0 '127.0.0.1:20000: 2 classes, asked in this order' -c run/recipes/one-port.conf || return 1
+	printf '%s\n' "$text" | grep -x '  voice        dscp ef, from 10.1.0.0/16 and size <= 400' &&
+		printf '%s\n' "$text" | grep -x '  rest         what no rule of the others names' && ! printf '%s\n' "$text" | grep 'gets nothing' &&
+		printf '%s\n' "$text" | grep -x 'rest: ecn = mark: what came with ECT leaves with CE from 250 ms after its arrival on' || return 1
+	one="--counterexample --voice.expected_pps=1000 --voice.expected_service=2ms"
+	# shellcheck disable=SC2086
+	says 3 '^arrival_ns,class,bytes,service_ns$' -c run/recipes/one-port.conf $one && ! printf '%s\n' "$text" | grep 'asked in this order'
+}
+
+a_rule_that_is_never_met_is_told() { # ABOVE BELOW, and what it says of the one below
+	while IFS='|' read -r above below covered; do
+		printf '[class a]\nlisten = 127.0.0.1:5000\nsend = 127.0.0.1:6000\nmatch = %s\n[class b]\nlisten = 127.0.0.1:5000\nsend = 127.0.0.1:6001\nmatch = %s\n[class c]\nlisten = 127.0.0.1:5000\nsend = 127.0.0.1:6002\n' \
+			"$above" "$below" >"$work/rules.conf"
+		says 0 "$([ "$covered" = no ] && echo 3 classes || echo 'b  *gets nothing here: the rule of a, which is asked before, names all of it')" -c "$work/rules.conf" &&
+			[ "$(printf '%s\n' "$text" | grep -c 'gets nothing')" = "$([ "$covered" = no ] && echo 0 || echo 1)" ] || return 1
+	done <<-END
+		size <= 200|size <= 200|yes
+		size <= 200|size <= 100 and dscp ef|yes
+		size <= 200|size <= 201|no
+		size >= 10 and size <= 200|size <= 100|no
+		from 10.0.0.0/8|from 10.1.0.0/16, from 10.2.3.4|yes
+		from 10.0.0.0/9|from 10.128.0.0/9|no
+		from 10.0.0.0/9|from fd00::/8|no
+		byte 0 = 0x80/0xc0|byte 0 = 0x85/0xff|yes
+		byte 0 = 0x80/0xc0|byte 0 = 0x80/0x80|no
+		byte 0 = 0x80/0xc0|byte 1 = 0x85/0xff|no
+		dscp ef, dscp cs3|dscp cs3, dscp ef and size <= 9|yes
+		dscp ef|dscp ef, dscp cs3|no
+	END
+}
+
+check "classes that share a port are told, and how" shared_ports_are_told
+check "so is a rule that is never met" a_rule_that_is_never_met_is_told
 check "the answers are right" answers_are_right
 check "bad input is one line and its status" bad_input_is_one_line
 check "all errors of a config are told" all_errors_are_told
 check "values are exact" values_are_exact
+check "what sessions take is said: files, ports, the load of the way back" sessions_cost_files_and_ports
 check "a plugin must be there" plugin_is_there
 check "host names are resolved, and a loop through one is found" names_are_resolved
 check "a full output is one line and status 1" full_output_is_told

@@ -2,16 +2,16 @@
 # t_load.sh - build/load tells the truth: of a relay that does known harm (tests/tools/forward.c) it reports exactly that.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-build=${ONTIME_BUILD:-build}
-work=$(mktemp -d)
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance load
+build=$ONTIME_BUILD
 relay=
 conf=$work/load.conf
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
-send=$((listen + 10000))
-sed "s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/ontime.conf >"$conf"
-trap '[ -z "$relay" ] || kill "$relay" 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
+own_config run/ontime.conf
+at_end() {
+	[ -z "$relay" ] || kill "$relay" 2>/dev/null
+}
 
 check() { # NAME COMMAND...: not in a subshell, which would forget the relay
 	check_here "$@"

@@ -2,36 +2,14 @@
 # t_log.sh - the log of an instance: what a line begins with, what a reload says, and that nothing that was logged gets lost.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance log
 build=$ONTIME_BUILD
-instance=log$$
-dir=$ONTIME_RUN_DIR/$instance
-log=$dir/log
 kept=$ONTIME_RUN_DIR/$instance.log
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
-send=$((listen + 10000))
 conf=$work/my.conf
-sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" build/full.conf >"$conf"
+own_config build/full.conf
 time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z'
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
-
-on_failure() {
-	tail -n 10 "$log" 2>/dev/null || true
-}
-
-ready() {
-	[ "$("$build/hold" --stages -i "$instance" | grep -c ' ready .* 1$')" = 3 ]
-}
-
-pid_of() { # STAGE
-	"$build/hold" --stages -i "$instance" | sed -n "s/^$1 \([1-9][0-9]*\) .*/\1/p"
-}
 
 reload() {
 	kill -HUP "$("$build/hold" --supervisor -i "$instance")"

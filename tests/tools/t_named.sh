@@ -2,24 +2,12 @@
 # t_named.sh - build/load on an instance: what the relay dropped has its name, and `lost` is what nobody can name.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance named
 build=$ONTIME_BUILD
-instance=named$$
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
-send=$((listen + 10000))
 conf=$work/stress.conf
-sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/stress.conf >"$conf"
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
-
-ready() {
-	[ "$("$build/hold" --stages -i "$instance" | grep -c ' ready .* 1$')" = 3 ]
-}
+own_config run/stress.conf
 
 launch() {
 	run/launch.sh -c "$conf" >/dev/null

@@ -86,9 +86,23 @@ refused() { # PATTERN ARGS...: status 2 and one line
 	[ "$got" = 2 ] && printf '%s\n' "$text" | grep -q "$pattern" && [ "$(printf '%s\n' "$text" | wc -l)" = 1 ]
 }
 
+marks_are_counted() { # of those that know ECN, and waited for half of their budget of 10 ms; a trace without tos, and rules, are said
+	printf '%s,medium,100,4000000,%s\n' 0 2 0 2 0 1 0 0 0 3 0 186 >"$work/ecn.csv" # done at 4, 8, 12, 16, 20 and 24 ms
+	"$build/simulate" --policy edf --medium.ecn=mark --json "$work/ecn.csv" 2>"$work/said" | jq -e '.classes[0] | .marked == 3 and .offered == 6' && [ ! -s "$work/said" ] || return 1
+	"$build/simulate" --policy edf --medium.ecn=mark "$work/ecn.csv" | grep -x 'medium: 3 of 6 sent would be marked CE' || return 1
+	"$build/simulate" --policy edf --medium.ecn=mark --medium.ecn_mark_at=100% --json "$work/ecn.csv" | jq -e '.classes[0].marked == 2' || return 1
+	"$build/simulate" --policy edf --json "$work/ecn.csv" | jq -e '.classes[0].marked == 0' || return 1
+	! "$build/simulate" --policy edf "$work/ecn.csv" | grep marked || return 1
+	"$build/simulate" --policy edf --medium.ecn=mark "$work/trace.csv" 2>"$work/said" >"$work/a" || return 1
+	grep 'class medium: ecn = mark: the trace has no fifth column, tos, so nothing is marked' "$work/said" && [ "$(wc -l <"$work/said")" = 1 ] || return 1
+	printf '0,voice,100,1000\n' >"$work/voice.csv"
+	"$build/simulate" -c run/recipes/one-port.conf "$work/voice.csv" 2>"$work/said" >"$work/a" && grep 'class voice: match: the trace says which class a packet is of' "$work/said"
+}
+
 bad_traces_are_refused() {
 	for bad in 'x,high,1,1' '1,gold,1,1' '1,high,70000,1' '1,high,1' '1,high,1,x' '1,high,1,99999999999' \
-		'-5,high,100,1000' '1,high,-1,1' '1,high,1,-1' ' 1,high,1,1' '+1,high,1,1' '0x1,high,1,1' '18446744073709551616,high,1,1'; do
+		'-5,high,100,1000' '1,high,-1,1' '1,high,1,-1' ' 1,high,1,1' '+1,high,1,1' '0x1,high,1,1' '18446744073709551616,high,1,1' \
+		'1,high,1,1,256' '1,high,1,1,x' '1,high,1,1,1,1' '1,high,1,1,'; do
 		printf '0,high,1,1\n%s\n' "$bad" >"$work/bad.csv"
 		refused "bad.csv:2: \"$bad\": " "$work/bad.csv" || return 1
 	done
@@ -143,6 +157,7 @@ check "margins are kept where they are asked for" margins_are_kept_where_asked_f
 check "late packets go on where that costs nobody anything, and late = drop sheds them" late_is_honoured
 check "overload is shed" overload_is_shed
 check "the comparison has all policies" comparison_has_all_policies
+check "marks are counted, and what a trace cannot say is said" marks_are_counted
 check "a bad trace or option is one line and status 2" bad_traces_are_refused
 check "a byte order mark is no part of a trace" byte_order_mark_is_no_part_of_a_trace
 check "a full output is one line and status 1" full_output_is_told

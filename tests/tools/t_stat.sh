@@ -2,26 +2,15 @@
 # t_stat.sh - build/stat on a real terminal (tmux) and off it, on a running instance: monitor, table, JSON, recording.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-export ONTIME_RUN_DIR
-conf=$work/test.conf
-instance=stat$$
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
-send=$((listen + 10000))
-sed "s/^instance = .*/instance = $instance/; s/^policy = .*/policy = edf/; s/^hung = .*/hung = 60s/; s/^socket_buffer = .*/socket_buffer = 256KiB/
-	s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" build/full.conf >"$conf"
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance stat on
+own_config build/full.conf 's/^policy = .*/policy = edf/; s/^hung = .*/hung = 60s/; s/^socket_buffer = .*/socket_buffer = 256KiB/'
 load=
-cleanup() {
+at_end() {
 	no_terminal
-	[ -z "$load" ] || kill "$load" 2>/dev/null || true
-	run/stop.sh -c "$conf" >/dev/null 2>&1 || true
-	rm -rf "$work"
+	[ -z "$load" ] || kill "$load" 2>/dev/null
 }
-trap cleanup EXIT
-trap 'exit 130' INT TERM
 
 on_failure() {
 	screen || true
@@ -308,6 +297,15 @@ small_disk() { # in a mount namespace of its own: what is on it when it is full 
 	[ "$(sed -n 3p "$work/out")" = "$(sed -n 4p "$work/out")" ] && [ "$(sed -n 3p "$work/out")" -gt 3 ] && tail -n 1 "$work/out" | grep -qF '\n'
 }
 
+marks_are_shown() {
+	build/stat --once -i "$instance" >"$work/table" || return 1
+	! grep marked "$work/table" && monitor && shows_not 'mark/s' || return 1
+	sed -i '0,/^ecn = off/s//ecn = mark/' "$conf" && run/reload.sh -i "$instance" && build/stat --once -i "$instance" >"$work/table" || return 1
+	grep marked "$work/table"
+	[ "$(grep -c marked "$work/table")" = 1 ] && grep -q '^  high  *sent with CE set here (marked): 0$' "$work/table" && eventually shows 'mark/s' &&
+		build/stat --json -i "$instance" | jq -e '.classes[0].marked == 0'
+}
+
 help_fits() {
 	[ "$(build/stat --help | wc -l)" -le 24 ] && [ "$(build/stat --help | wc -L)" -le 80 ]
 }
@@ -356,6 +354,7 @@ if unshare -m mount -t tmpfs none "$work/disk" 2>/dev/null; then
 else
 	skip "no mount namespace can be made here" "a recording on a full disk ends with its last whole line"
 fi
+check "marks have a row and a column where a class marks, and only there" marks_are_shown
 check "help fits a screen" help_fits
 check "an unknown option is one line and status 2" fails_with 2 'unknown option' build/stat --frequent
 check "an interval out of range is one line and status 2" fails_with 2 '0.1 to 60' build/stat --interval 0.05

@@ -2,18 +2,11 @@
 # t_stress.sh - run/stress.sh as a user calls it: its report says what build/load and build/stat found, and nothing is left behind.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-export ONTIME_RUN_DIR ONTIME_BUILD
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance stress on
 conf=$work/stress.conf
-instance=stress$$
-listen=$((10000 + $$ % 1000 * 10)) # the ports are this run's own, so that two runs on one machine do not meet
-send=$((listen + 10000))
-sed "s/^instance = .*/instance = $instance/; s/127\.0\.0\.1:808/127.0.0.1:${listen%0}/; s/127\.0\.0\.1:908/127.0.0.1:${send%0}/" run/stress.conf >"$conf"
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
+own_config run/stress.conf
 
 check() { # NAME COMMAND...
 	check_here "$@"

@@ -78,6 +78,10 @@ static void an_address_is_a_number_or_a_name_and_has_a_port(void)
 			 no_addresses[i], no_addresses[i]);
 		argument_refused(argument, line);
 	}
+	refused("[class a]\nsend = 127.0.0.1:2\nlisten = 127.0.0.1:5000-5009\n",
+		"FILE:3: listen = \"127.0.0.1:5000-5009\": \"127.0.0.1:5000-5009\" is a range of ports: name each, 4 "
+		"in a "
+		"class at most, or have the kernel redirect them to one (nft: udp dport 5000-5009 redirect to :5000)");
 	refused("[class a]\nsend = 127.0.0.1:2\nlisten =\n", "FILE:3: listen = \"\": a value is missing; " ADDRESS_USE);
 	refused("[class a]\nsend = 127.0.0.1:2\nlisten = 1.1.1.1:1 1.1.1.1:2 1.1.1.1:3 1.1.1.1:4 1.1.1.1:5\n",
 		"FILE:3: listen = \"1.1.1.1:1 1.1.1.1:2 1.1.1.1:3 1.1.1.1:4 1.1.1.1:5\": more than 4 addresses");

@@ -207,7 +207,7 @@ static void every_reason_and_span_is_in_the_table(void)
 	FILE *out = begin();
 
 	take_look();
-	stat_table(out, &feed.now, &feed.health);
+	stat_table(out, &feed.now, &feed.health, 1);
 	fclose(out);
 	for (int r = DROP_NONE + 1; r < N_DROP_REASONS; r++) {
 		snprintf(want, sizeof(want), " dropped, %s: %llu\n", drop_reason_name((enum drop_reason)r),
@@ -219,6 +219,8 @@ static void every_reason_and_span_is_in_the_table(void)
 			 (unsigned long long)a->late_span_pkts[s]);
 		must_have_once(want);
 	}
+	snprintf(want, sizeof(want), " sent with CE set here (marked): %llu\n", (unsigned long long)a->marked_pkts);
+	must_have_once(want);
 }
 
 static int is_on_screen(const char *name, uint64_t total)

@@ -2,6 +2,8 @@
 #include "hold/kept.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,22 +19,11 @@
 static struct config config;
 static struct sockets first;
 static struct kept kept;
-static int sets_from; /* 1: the first class has `from` */
 static int shares; /* 1: the first two classes listen on one port */
 
 static void set_port(struct address *a, uint32_t port)
 {
 	((struct sockaddr_in *)&a->at)->sin_port = htons((uint16_t)port);
-}
-
-/* `from` of the first class. */
-static void send_from(uint32_t port)
-{
-	struct address *from = &config.classes[0].from[0];
-
-	*from = config.classes[0].dests[0];
-	set_port(from, FIRST_PORT + (uint32_t)getpid() % 500 * 20 + port);
-	config.classes[0].n_from = 1;
 }
 
 /* Four classes on loopback, their sockets, and a service manager that has a copy of each. */
@@ -52,8 +43,6 @@ static void open_sockets(void)
 		config.classes[0].listen[0] = config.classes[1].listen[0];
 		CU_ASSERT_EQUAL_FATAL(match_parse(&config.classes[0].match, "dscp ef", reason), 0);
 	}
-	if (sets_from)
-		send_from(18);
 	CU_ASSERT_EQUAL_FATAL(sockets_open(&first, &config), 0);
 	memset(&kept, 0, sizeof(kept));
 	for (uint32_t i = 0; i < first.n - first.n_uncounted; i++) {
@@ -122,32 +111,6 @@ static void a_socket_goes_to_the_class_that_has_its_address_now(void)
 	CU_ASSERT_EQUAL(second.cookies[0], first.cookies[1]);
 	CU_ASSERT_EQUAL(second.cookies[1], first.cookies[0]);
 	CU_ASSERT_EQUAL(second.cookies[config.n_classes], first.cookies[config.n_classes + 1]);
-	close_sockets(&second);
-}
-
-static void an_output_is_used_again_where_it_leaves_from_the_same_port(void)
-{
-	struct sockets second;
-
-	sets_from = 1;
-	open_sockets();
-	sets_from = 0;
-	name_kept();
-	for (uint32_t i = 0; i < config.n_classes; i++)
-		snprintf(kept.names[config.n_classes + i], sizeof(kept.names[0]), "%s.out.0", config.classes[i].name);
-	kept_want(&kept, &config);
-	CU_ASSERT_EQUAL(n_wanted(), 2 * config.n_classes);
-	memset(kept.is_wanted, 0, sizeof(kept.is_wanted));
-	send_from(19);
-	kept_want(&kept, &config);
-	CU_ASSERT_EQUAL(n_wanted(), 2 * config.n_classes - 1);
-	memset(kept.is_wanted, 0, sizeof(kept.is_wanted));
-	config.classes[0].n_from = 0;
-	kept_want(&kept, &config);
-	CU_ASSERT_EQUAL(n_wanted(), 2 * config.n_classes - 1);
-	CU_ASSERT_EQUAL_FATAL(sockets_open_with(&second, &config, &kept), 0);
-	CU_ASSERT_NOT_EQUAL(second.cookies[config.n_classes], first.cookies[config.n_classes]);
-	CU_ASSERT_EQUAL(second.cookies[config.n_classes + 1], first.cookies[config.n_classes + 1]);
 	close_sockets(&second);
 }
 
@@ -245,8 +208,168 @@ static void one_port_is_bound_anew_when_its_classes_are_others(void)
 	shares = 0;
 }
 
-SUITE(kept, TEST(sockets_of_one_port_stay_with_their_classes), TEST(one_port_is_bound_anew_when_its_classes_are_others),
+#define N_SESSIONS 300 /* two bundles */
+
+static void looks_take_nothing_out_of_a_bundle(void)
+{
+	int fds[3] = { dup(0), dup(1), dup(2) }, seen[BUNDLE_FDS], bundle = bundle_make(fds, 3);
+
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+	CU_ASSERT_FATAL(bundle >= 0);
+	for (int look = 0; look < 2; look++) {
+		CU_ASSERT_EQUAL_FATAL(bundle_look(bundle, seen), 3);
+		for (int i = 0; i < 3; i++) {
+			CU_ASSERT_EQUAL(fcntl(seen[i], F_GETFD), FD_CLOEXEC);
+			close(seen[i]);
+		}
+	}
+	close(bundle);
+}
+
+/* A class that carries replies, and what a start made for it. */
+static void start(struct sockets *s, struct segment *seg, const char *instance, struct kept *of)
+{
+	char why[WHY_BYTES];
+
+	config_defaults(&config);
+	config.socket_buffer_bytes = 65536;
+	snprintf(config.instance, sizeof(config.instance), "%s%d", instance, getpid());
+	config.n_classes = 2;
+	config.classes[0].sessions = N_SESSIONS;
+	strcpy(config.classes[0].replies, config.classes[1].name);
+	config.classes[1].n_listen = config.classes[1].n_dests = 0;
+	memset(s, 0, sizeof(*s));
+	CU_ASSERT_EQUAL_FATAL(segment_create(seg, &config, NULL, 0, why), 0);
+	CU_ASSERT_EQUAL_FATAL(sockets_open_sessions(s, &config, seg, of), 0);
+	segment_remove(config.instance);
+}
+
+/* As a service manager hands it to the next start. */
+static void keep(const struct sockets *s, const struct segment *seg)
+{
+	FILE *out = fdopen(memfd_create("kept", 0), "w");
+
+	memset(&kept, 0, sizeof(kept));
+	config_print(&config, out);
+	fflush(out);
+	kept.fds[kept.n] = dup(fileno(out));
+	strcpy(kept.names[kept.n++], "config");
+	kept.fds[kept.n] = dup(seg->fd);
+	strcpy(kept.names[kept.n++], "segment");
+	fclose(out);
+	kept.fds[kept.n] = dup(s->fds[0]);
+	snprintf(kept.names[kept.n++], sizeof(kept.names[0]), "%s.poll.0", config.classes[0].name);
+	for (uint32_t i = 0; i < N_SESSIONS; i += BUNDLE_FDS) {
+		uint32_t n = N_SESSIONS - i;
+
+		kept.fds[kept.n] = bundle_make(&s->fds[1 + i], n < BUNDLE_FDS ? n : BUNDLE_FDS);
+		CU_ASSERT_FATAL(kept.fds[kept.n] >= 0);
+		kept_sessions_name(seg, kept.names[kept.n++]);
+	}
+}
+
+/* relaxed, both: one thread */
+static void set_state(struct session *s, uint32_t state)
+{
+	atomic_store_explicit(&s->state, state, memory_order_relaxed);
+}
+
+static uint32_t state_of(const struct session *s)
+{
+	return atomic_load_explicit(&s->state, memory_order_relaxed);
+}
+
+static void end_start(struct sockets *s, struct segment *seg)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		close(s->fds[i]);
+	segment_close(seg);
+}
+
+static void end_kept(void)
+{
+	for (uint32_t i = 0; i < kept.n; i++)
+		close(kept.fds[i]);
+	for (uint32_t i = 0; i < kept.sessions.n; i++)
+		close(kept.sessions.fds[i]);
+	if (kept.sessions.seg.shared)
+		segment_close(&kept.sessions.seg);
+}
+
+/* In the new segment they are open as they were, with their sockets; nothing of them lies in its lanes. */
+static void sessions_of_a_class_that_is_the_same_go_on(void)
+{
+	static struct sockets before, after;
+	struct segment old, new;
+	struct session *was, *is;
+
+	start(&before, &old, "kept", NULL);
+	was = &old.views[0].sessions[N_SESSIONS - 1];
+	was->number = 7;
+	was->last_forth = was->last_back = 99;
+	set_state(was, SESSION_OPEN);
+	keep(&before, &old);
+	end_start(&before, &old);
+	kept_want(&kept, &config);
+	start(&after, &new, "kept", &kept);
+	is = &new.views[0].sessions[N_SESSIONS - 1];
+	CU_ASSERT_EQUAL(state_of(is), SESSION_OPEN);
+	CU_ASSERT_EQUAL(is->number, 7);
+	CU_ASSERT_EQUAL(is->last_forth + is->last_back, 0);
+	for (uint32_t k = 0; k < N_SESSIONS; k++) /* an emulator has no cookies: they are all 0 */
+		CU_ASSERT_EQUAL(new.views[0].sessions[k].cookie, kept.sessions.was[0][k].cookie);
+	end_start(&after, &new);
+	end_kept();
+}
+
+static void sessions_of_a_class_that_was_changed_do_not(void)
+{
+	static struct sockets before, after;
+	struct segment old, new;
+
+	start(&before, &old, "kept", NULL);
+	set_state(&old.views[0].sessions[0], SESSION_OPEN);
+	keep(&before, &old);
+	end_start(&before, &old);
+	set_port(&config.classes[0].dests[0], 9999);
+	kept_want(&kept, &config);
+	CU_ASSERT_PTR_NULL(kept.sessions.was[0]);
+	start(&after, &new, "kept", &kept);
+	CU_ASSERT_EQUAL(state_of(&new.views[0].sessions[0]), SESSION_FREE);
+	end_start(&after, &new);
+	end_kept();
+}
+
+/* The next processes of one segment find all of its sockets; without one bundle they do not begin. */
+static void the_sockets_of_a_segment_are_all_there_or_none_is(void)
+{
+	static struct sockets before, found;
+	struct segment seg;
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	start(&before, &seg, "kept", NULL);
+	keep(&before, &seg);
+	memset(&found, 0, sizeof(found));
+	CU_ASSERT_EQUAL_FATAL(kept_sessions_take_all(&found, &seg, &kept), 0);
+	CU_ASSERT_EQUAL(found.n, N_SESSIONS + 1);
+	getsockopt(found.fds[N_SESSIONS], SOL_SOCKET, SO_COOKIE, &cookie, &len);
+	CU_ASSERT_EQUAL(cookie, seg.views[0].sessions[N_SESSIONS - 1].cookie);
+	CU_ASSERT_EQUAL(kept_sessions_take_all(&found, &seg, &kept), 0); /* asked twice: no harm */
+	end_kept();
+	keep(&before, &seg);
+	close(kept.fds[--kept.n]);
+	memset(&found, 0, sizeof(found));
+	if (cookie) /* an emulator has none */
+		CU_ASSERT_EQUAL(kept_sessions_take_all(&found, &seg, &kept), -ENOENT);
+	end_kept();
+	end_start(&before, &seg);
+}
+
+SUITE(kept, TEST(looks_take_nothing_out_of_a_bundle), TEST(sessions_of_a_class_that_is_the_same_go_on),
+      TEST(sessions_of_a_class_that_was_changed_do_not), TEST(the_sockets_of_a_segment_are_all_there_or_none_is),
+      TEST(sockets_of_one_port_stay_with_their_classes), TEST(one_port_is_bound_anew_when_its_classes_are_others),
       TEST(one_port_is_bound_anew_when_its_classes_change_ranks),
       TEST(all_sockets_of_the_same_addresses_are_used_again), TEST(a_socket_goes_to_the_class_that_has_its_address_now),
-      TEST(an_output_is_used_again_where_it_leaves_from_the_same_port),
       TEST(a_socket_of_an_address_that_is_no_more_is_not_wanted), TEST(an_input_is_no_output))

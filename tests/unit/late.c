@@ -36,6 +36,56 @@ static void what_a_late_packet_costs_is_not_guessed(void)
 	CU_ASSERT_EQUAL(plan_choose(&plan, NOW, rooms).drop, DROP_NONE);
 }
 
+/* Medium's first packet is evicted, because of High's work, and its second is not; then High's work is done. */
+static void evict_the_first_of_two(void)
+{
+	struct config c = make_config(POLICY_GUARDED, EVICT_NEWEST);
+
+	open_plan(&c);
+	teach();
+	for (int i = 0; i < 60; i++) /* 12 ms */
+		plan_arrive(&plan, 0, NOW, NOW + 100 * MS, 0, 0);
+	plan_arrive(&plan, 1, NOW, NOW + 10 * MS, 0, 0);
+	while (plan_waiting_pkts(&plan, 0))
+		plan_take(&plan, 0);
+	plan_arrive(&plan, 1, NOW, NOW + 20 * MS, 0, 0);
+	CU_ASSERT_EQUAL(plan.classes[1].entries[0].lost, DROP_EVICTED);
+	CU_ASSERT_EQUAL(plan.queues[1].work_ns, 200 * US);
+}
+
+static void an_evicted_packet_that_goes_after_all_counts_as_predicted_now(void)
+{
+	uint64_t predicted_ns;
+
+	evict_the_first_of_two();
+	for (int i = 0; i < 40; i++)
+		plan_learn(&plan, 1, NOW, 0, 300 * US);
+	plan_arrive(&plan, 1, NOW, NOW + 30 * MS, 0, 1); /* dropped before: no work */
+	predicted_ns = plan_start(&plan, 1);
+	CU_ASSERT(predicted_ns > 250 * US);
+	CU_ASSERT_EQUAL(plan.classes[1].entries[0].service_ns, predicted_ns);
+	CU_ASSERT_EQUAL(plan.classes[1].entries[0].lost, DROP_NONE);
+	CU_ASSERT_EQUAL(plan.queues[1].work_ns, predicted_ns + 200 * US);
+	plan_take(&plan, 1);
+	CU_ASSERT_EQUAL(plan.queues[1].work_ns, 200 * US);
+}
+
+/* It was passed over, so what can be put off was reckoned from the second packet on. */
+static void an_evicted_packet_that_goes_after_all_is_the_first_again(void)
+{
+	int64_t before_ns;
+
+	evict_the_first_of_two();
+	plan_arrive(&plan, 2, NOW, NOW - 1, 0, 0); /* lost: for its sake it is asked what can be put off */
+	plan_choose(&plan, NOW, rooms);
+	CU_ASSERT_EQUAL(plan.queues[1].fresh_deadline_ns, NOW + 20 * MS);
+	before_ns = plan.queues[1].begin_by_ns;
+	plan_start(&plan, 1);
+	plan_interrupt(&plan, 1, NOW, rooms);
+	CU_ASSERT_EQUAL(plan.queues[1].fresh_deadline_ns, NOW + 10 * MS);
+	CU_ASSERT_EQUAL(plan.queues[1].begin_by_ns, before_ns - (int64_t)(200 * US));
+}
+
 /* Takes all there is to do at that time, with work that takes as long as predicted; returns the time then. */
 static uint64_t work_off(uint64_t now, uint32_t served[MAX_CLASSES], uint32_t dropped[MAX_CLASSES])
 {
@@ -285,5 +335,7 @@ static void what_is_to_spare_is_known_as_soon_as_work_is(void)
 
 SUITE(late, TEST(what_is_to_spare_is_known_as_soon_as_work_is),
       TEST(a_shaped_way_out_makes_a_late_packet_cost_something), TEST(what_a_late_packet_costs_is_not_guessed),
+      TEST(an_evicted_packet_that_goes_after_all_counts_as_predicted_now),
+      TEST(an_evicted_packet_that_goes_after_all_is_the_first_again),
       TEST(a_stall_of_a_stage_without_work_sheds_nothing), TEST(a_stall_without_overload_sheds_next_to_nothing),
       TEST(what_goes_on_late_makes_nothing_late))

@@ -259,6 +259,43 @@ static void two_classes_with_one_destination_are_told_apart_by_the_header(void)
 	CU_ASSERT_EQUAL(flows[0].corrupt_pkts + flows[1].corrupt_pkts, 0);
 }
 
+/* Each source asks a sink that answers; source 1 has the answer of source 0 as well. */
+static void an_answer_belongs_to_the_source_that_asked(void)
+{
+	static struct flow flows[2];
+	static struct sink sink;
+	struct class_config back = { .budget_ns = 5 };
+	pthread_t thread;
+	uint8_t payload[24];
+
+	strcpy(back.name, "back");
+	open_sink(&flows[0], "a", NULL, 0);
+	flows[0].answers = 1;
+	flows[0].n_out = 2;
+	for (uint32_t i = 0; i < 2; i++) {
+		flows[0].out_fd[i] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		connect(flows[0].out_fd[i], (const struct sockaddr *)&flows[0].in_at[0].at, flows[0].in_at[0].len);
+	}
+	flow_open_back(&flows[1], &flows[0], &back);
+	for (uint32_t i = 0; i < 2; i++)
+		flow_reset(&flows[i], 5 << STREAM_RUN_SHIFT | 3);
+	flows[0].sent_pkts = 4;
+	CU_ASSERT_EQUAL_FATAL(sink_start(&sink, flows, 2, &thread), 0);
+	for (uint64_t i = 0; i < 4; i++) { /* the third goes out by the wrong socket, and so comes back there */
+		packet_fill_stream(payload, sizeof(payload), 5 << STREAM_RUN_SHIFT | 3, i, now_ns());
+		CU_ASSERT_EQUAL(send(flows[0].out_fd[i == 2 ? 1 : i % 2], payload, sizeof(payload), 0), 24);
+	}
+	sink_finish(&sink, thread, PATIENCE_NS);
+	CU_ASSERT_EQUAL(flows[0].received_pkts, 4);
+	CU_ASSERT_EQUAL(flows[1].sent_pkts, 4);
+	CU_ASSERT_EQUAL(flows[1].received_pkts, 3);
+	CU_ASSERT_EQUAL(flows[1].misled_pkts, 1);
+	CU_ASSERT_EQUAL(flow_lost_pkts(&flows[1]), 1);
+	close(flows[0].in_fd[0]);
+	for (uint32_t i = 0; i < 2; i++)
+		close(flows[0].out_fd[i]);
+}
+
 static void note_one(uint64_t sequence, uint64_t due_at_ns, uint64_t at_ns)
 {
 	uint8_t payload[64];
@@ -304,4 +341,5 @@ SUITE(load, TEST(a_whole_sequence_has_nothing_wrong), TEST(one_change_is_one_cou
       TEST(every_kind_of_arrivals_keeps_its_rate), TEST(a_burst_is_due_at_once),
       TEST(what_has_reached_the_sink_is_not_lost_when_its_thread_gets_no_cpu),
       TEST(two_classes_with_one_destination_are_told_apart_by_the_header),
-      TEST(the_relays_part_begins_with_the_send_call), TEST(a_time_that_is_not_known_any_more_is_the_relays))
+      TEST(an_answer_belongs_to_the_source_that_asked), TEST(the_relays_part_begins_with_the_send_call),
+      TEST(a_time_that_is_not_known_any_more_is_the_relays))

@@ -2,6 +2,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdalign.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -125,5 +127,58 @@ static void an_output_waits_for_the_address_that_it_leaves_from(void)
 	close(o.fd);
 }
 
+/* What is written to standard error meanwhile; bytes. */
+static off_t said_by(int (*act)(struct output *o, int err, uint64_t now), struct output *o, uint64_t now)
+{
+	int was = dup(2), fd = memfd_create("said", 0);
+	off_t bytes;
+
+	dup2(fd, 2);
+	act(o, EDESTADDRREQ, now);
+	dup2(was, 2);
+	bytes = lseek(fd, 0, SEEK_END);
+	close(fd);
+	close(was);
+	return bytes;
+}
+
+/* Anybody can make a session: a line for each would fill the log when there is no way. */
+static void the_way_of_a_session_is_not_told(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) }, .sin_port = htons(9) };
+	struct address to = { .len = sizeof(at) };
+	const struct class_config options = { .group_ttl = 1 };
+
+	memcpy(&to.at, &at, sizeof(at));
+	for (uint32_t session = 0; session < 2; session++) {
+		struct output o = { .to = &to, .options = &options, .class = "high", .session_number = session };
+
+		o.fd = socket(AF_INET, SOCK_DGRAM, 0);
+		CU_ASSERT_EQUAL(said_by(output_mend, &o, 1) > 0, session == 0);
+		CU_ASSERT_EQUAL(o.has_way, 1);
+		CU_ASSERT_EQUAL(o.n_remade, 1);
+		close(o.fd);
+	}
+}
+
+/* To a broadcast address, which is refused: the port that it got for that would take anybody's datagrams. */
+static void a_session_that_cannot_be_connected_keeps_no_port(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { INADDR_BROADCAST }, .sin_port = htons(9) };
+	struct address to = { .len = sizeof(at) };
+	const struct class_config options = { .group_ttl = 1 };
+	struct output o = { .to = &to, .options = &options, .class = "high", .session_number = 1 };
+	struct sockaddr_in is = { 0 };
+	socklen_t len = sizeof(is);
+
+	memcpy(&to.at, &at, sizeof(at));
+	o.fd = socket(AF_INET, SOCK_DGRAM, 0);
+	CU_ASSERT_EQUAL(output_mend(&o, EDESTADDRREQ, 1), EACCES);
+	CU_ASSERT_EQUAL(getsockname(o.fd, (struct sockaddr *)&is, &len), 0);
+	CU_ASSERT_EQUAL(is.sin_port, 0);
+	close(o.fd);
+}
+
 SUITE(output, TEST(an_output_waits_for_the_address_that_it_leaves_from),
-      TEST(no_queue_of_errors_is_followed_without_end), TEST(a_mend_that_a_shortage_stopped_is_made_up_for))
+      TEST(no_queue_of_errors_is_followed_without_end), TEST(a_mend_that_a_shortage_stopped_is_made_up_for),
+      TEST(the_way_of_a_session_is_not_told), TEST(a_session_that_cannot_be_connected_keeps_no_port))

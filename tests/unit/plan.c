@@ -315,6 +315,21 @@ static void a_packet_at_work_is_not_begun_again(void)
 	CU_ASSERT_EQUAL(plan.queues[0].over_share, 0);
 }
 
+static void of_a_packet_at_work_only_the_rest_is_still_to_be_done(void)
+{
+	struct config c = make_config(POLICY_GUARDED, EVICT_NEWEST);
+
+	open_plan(&c);
+	teach();
+	plan_arrive(&plan, 2, NOW, NOW + 100 * MS, 1000, 0);
+	CU_ASSERT_EQUAL(plan_choose(&plan, NOW, rooms).class, 2);
+	CU_ASSERT_EQUAL(plan.queues[2].fresh_service_ns / US, 300);
+	plan_start(&plan, 2);
+	plan_progress(&plan, 2, 50 * US);
+	plan_interrupt(&plan, 2, NOW, rooms);
+	CU_ASSERT_EQUAL(plan.queues[2].fresh_service_ns, 50 * US);
+}
+
 static void a_packet_dropped_before_is_passed_on_between_slices_too(void)
 {
 	struct config c = make_config(POLICY_GUARDED, EVICT_NEWEST);
@@ -335,4 +350,5 @@ SUITE(plan, TEST(a_line_is_learned_exactly), TEST(a_class_without_samples_goes_b
       TEST(absurd_times_and_sizes_do_no_harm), TEST(a_reload_keeps_what_was_learned),
       TEST(a_packet_at_work_is_interrupted_and_not_evicted),
       TEST(what_was_evicted_meanwhile_is_passed_on_between_slices), TEST(a_packet_at_work_is_not_begun_again),
+      TEST(of_a_packet_at_work_only_the_rest_is_still_to_be_done),
       TEST(a_packet_dropped_before_is_passed_on_between_slices_too))

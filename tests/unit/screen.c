@@ -44,6 +44,23 @@ static int row_with(const char *text)
 	return -1;
 }
 
+static void marks_have_a_column_where_a_class_marks(void)
+{
+	struct screen s = screen_of();
+
+	take_looks(&before, &now, 2);
+	now.classes[0].account.marked_pkts = before.classes[0].account.marked_pkts + 137;
+	draw(&s, 24, 100);
+	CU_ASSERT_PTR_NULL(strstr(grid.text[1], "mark/s"));
+	s.marks = 1;
+	draw(&s, 24, 100);
+	CU_ASSERT_PTR_NOT_NULL(strstr(grid.text[1], " mark/s"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(grid.text[2], "  137"));
+	draw(&s, 24, 80);
+	CU_ASSERT_PTR_NOT_NULL(strstr(grid.text[1], "mark/s"));
+	now.classes[0].account.marked_pkts = before.classes[0].account.marked_pkts = 0;
+}
+
 static void without_an_earlier_look_all_is_since_launch(void)
 {
 	struct screen s = screen_of();
@@ -277,7 +294,7 @@ static void every_size_of_screen_can_be_drawn(void)
 	CU_ASSERT(grid.rows == GRID_ROWS && grid.cols == GRID_COLS);
 }
 
-SUITE(screen, TEST(without_an_earlier_look_all_is_since_launch),
+SUITE(screen, TEST(marks_have_a_column_where_a_class_marks), TEST(without_an_earlier_look_all_is_since_launch),
       TEST(four_classes_and_all_that_happens_to_them_fit_80_by_24),
       TEST(a_drop_stands_under_its_class_and_reason_with_rate_and_total),
       TEST(what_grows_comes_first_when_not_all_reasons_fit), TEST(a_time_above_the_budget_is_marked_without_colour),

@@ -1,5 +1,6 @@
 /* segment.c - a segment is made whole or not at all, and nothing in a foreign or damaged one is believed. */
 #include "segments.h"
+#include "shm/header.h"
 
 static void a_stage_finds_what_was_created(void)
 {
@@ -95,6 +96,33 @@ static void every_changed_byte_of_the_header_is_noticed(void)
 		header[i] ^= 0x20;
 	}
 	CU_ASSERT_EQUAL(believed, 0);
+	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), 0);
+	segment_close(&seen);
+	drop(&made, &c);
+}
+
+/* A class table whose checksum is right, and which promises sessions that are not there. */
+static void sessions_that_cannot_be_are_no_sessions(void)
+{
+	struct class_entry *entry;
+	struct segment made, seen;
+	struct config c;
+	uint64_t offset;
+
+	create(&made, &c);
+	entry = &made.shared->header.classes[1];
+	offset = entry->sessions_offset;
+	for (int i = 0; i < 5; i++) {
+		entry->n_sessions = i == 0 ? MAX_SESSIONS + 1 : i == 1 ? UINT32_MAX : i == 2 ? MAX_SESSIONS : 0;
+		entry->forth = i == 3 ? made.n_classes + 1 : 0;
+		entry->sessions_offset = i == 4 ? made.size_bytes + LINE : offset;
+		made.shared->header.checksum = header_checksum(&made.shared->header);
+		CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), -EPROTO);
+		CU_ASSERT_PTR_NOT_NULL(strstr(why, "makes no sense"));
+	}
+	entry->forth = made.n_classes;
+	entry->sessions_offset = offset;
+	made.shared->header.checksum = header_checksum(&made.shared->header);
 	CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), 0);
 	segment_close(&seen);
 	drop(&made, &c);
@@ -277,8 +305,9 @@ static void an_observer_can_change_nothing(void)
 
 SUITE(segment, TEST(a_stage_finds_what_was_created), TEST(lanes_do_not_overlap_and_no_stride_is_a_power_of_two),
       TEST(a_second_one_of_the_same_instance_is_refused), TEST(none_at_all_is_named),
-      TEST(every_changed_byte_of_the_header_is_noticed), TEST(one_of_another_build_is_told_from_a_damaged_one),
-      TEST(one_that_others_may_write_to_is_refused), TEST(one_of_another_user_is_observed_by_root_and_by_nobody_else),
-      TEST(an_observer_bears_what_the_owner_does), TEST(one_with_a_second_name_is_refused),
-      TEST(a_pipe_of_its_name_is_not_waited_for), TEST(one_that_is_too_short_is_refused),
-      TEST(another_config_is_refused), TEST(counts_out_of_order_are_refused), TEST(an_observer_can_change_nothing))
+      TEST(every_changed_byte_of_the_header_is_noticed), TEST(sessions_that_cannot_be_are_no_sessions),
+      TEST(one_of_another_build_is_told_from_a_damaged_one), TEST(one_that_others_may_write_to_is_refused),
+      TEST(one_of_another_user_is_observed_by_root_and_by_nobody_else), TEST(an_observer_bears_what_the_owner_does),
+      TEST(one_with_a_second_name_is_refused), TEST(a_pipe_of_its_name_is_not_waited_for),
+      TEST(one_that_is_too_short_is_refused), TEST(another_config_is_refused), TEST(counts_out_of_order_are_refused),
+      TEST(an_observer_can_change_nothing))

@@ -42,34 +42,30 @@ static void on_term(int sig)
 
 static int attach(int fd, const struct address *a, const struct sockaddr_storage *at, int receives)
 {
-	const struct group_sources any = { 0 };
-	int buffer_bytes = SINK_BYTES;
-	bool is_new;
+	int buffer_bytes = SINK_BYTES, err;
 
-	if (!receives && group_aim(fd, a, 1, 1))
-		return -1;
-	if (!receives)
-		return connect(fd, (const struct sockaddr *)at, a->len);
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof(buffer_bytes));
-	group_prepare(fd, a, at);
-	if (bind(fd, (const struct sockaddr *)at, a->len) < 0)
-		return -1;
-	return group_is(a) ? group_join(fd, a, group_interface(a), &any, &is_new) : 0;
+	if (receives) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof(buffer_bytes));
+		return group_receive(fd, a, at);
+	}
+	err = group_aim(fd, a, 1, 1);
+	return !err && connect(fd, (const struct sockaddr *)at, a->len) < 0 ? -errno : err;
 }
 
 static int open_socket(const char *text, int receives)
 {
 	struct address a;
 	struct sockaddr_storage at;
-	int fd;
+	int fd, err;
 
 	if (!address_parse(text, strlen(text), &a) || address_resolve(&a, &at)) {
 		log_error("%s: no address here", text);
 		exit(2);
 	}
 	fd = socket(at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || attach(fd, &a, &at, receives)) {
-		log_error("%s: %s", text, strerror(errno));
+	err = fd < 0 ? -errno : attach(fd, &a, &at, receives);
+	if (err) {
+		log_error("%s: %s", text, strerror(-err));
 		exit(1);
 	}
 	return fd;

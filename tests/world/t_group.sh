@@ -3,26 +3,16 @@
 # peer's, with vb, that ends with the process $peer.
 set -eu
 cd "$(dirname "$0")/../.."
-if [ -z "${ONTIME_WORLD:-}" ]; then
-	unshare --net true 2>/dev/null || {
-		echo "skip multicast groups: network namespaces need root"
-		exit 77
-	}
-	ONTIME_WORLD=1 exec unshare --net "$0" "$@"
-fi
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-instance=group$$
-log=$ONTIME_RUN_DIR/$instance/log
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_namespaces "multicast groups" --net "$0" "$@"
+own_instance group
 datagrams=build/tests/datagrams
 # shellcheck source=tests/world/cable.sh
 . tests/world/cable.sh
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; kill $peer 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
+at_end() {
+	kill "$peer" 2>/dev/null
+}
 
 on_failure() {
 	cat "$work/launched" "$log" "$work/sink" 2>/dev/null || true
@@ -58,10 +48,6 @@ stage_pid() { # STAGE
 	"$ONTIME_BUILD/hold" --stages -i "$instance" | sed -n "s/^$1 \([0-9]*\) .*/\1/p"
 }
 
-is_ready() {
-	[ "$("$ONTIME_BUILD/hold" --stages -i "$instance" 2>/dev/null | grep -c ' ready .* 1$')" = 3 ]
-}
-
 groups_in_and_out() {
 	launch '[class feed]' 'listen = 239.1.2.3%va:5000 [ff05::9%va]:5000 [ff02::9%va]:5000' 'send = 239.9.9.9%va:6000' &&
 		sink_at 239.9.9.9%vb:6000 && there "$datagrams" send 239.1.2.3%vb:5000 500 && there "$datagrams" send '[ff05::9%vb]:5000' 300 &&
@@ -85,7 +71,7 @@ kills_change_nothing() {
 		there "$datagrams" send 239.1.2.3%vb:5000 500 &
 		source=$!
 		kill -9 "$(stage_pid $stage)"
-		wait "$source" && eventually is_ready || return 1
+		wait "$source" && eventually ready || return 1
 	done
 	eventually received 2801 && came 239.9.9.9%vb:6000 2000
 }
@@ -126,7 +112,7 @@ say_from() { # ADDRESS N
 only_its_source() {
 	launch '[class feed]' 'listen = 239.1.2.3%va:5000' 'group_sources = 10.9.0.3' 'send = 239.9.9.9%va:6000' || return 1
 	say_from 10.9.0.2 5 && say_from 10.9.0.3 3 && eventually received 3 || return 1
-	kill -9 "$(stage_pid ingress)" && eventually is_ready && say_from 10.9.0.2 2 && say_from 10.9.0.3 2 && eventually received 5
+	kill -9 "$(stage_pid ingress)" && eventually ready && say_from 10.9.0.2 2 && say_from 10.9.0.3 2 && eventually received 5
 }
 
 ttl_and_loop() { # as the socket has them: seen in what arrives, and in what does not come back

@@ -3,23 +3,10 @@
 # yet. In a network namespace of its own.
 set -eu
 cd "$(dirname "$0")/../.."
-if [ -z "${ONTIME_WORLD:-}" ]; then
-	unshare --net true 2>/dev/null || {
-		echo "skip one port for several classes: network namespaces need root"
-		exit 77
-	}
-	ONTIME_WORLD=1 exec unshare --net "$0" "$@"
-fi
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-instance=port$$
-log=$ONTIME_RUN_DIR/$instance/log
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_namespaces "one port for several classes" --net "$0" "$@"
+own_instance port
 ip link set lo up
 
 on_failure() {
@@ -80,6 +67,16 @@ is_in_force() {
 	[ "$(grep -c ': reloaded ' "$log")" -ge 3 ]
 }
 
+strays_are_told() { # of a class without a rule whose sizes another one names, before they are sent; and of one behind another
+	write_conf 127.0.0.1 'size <= 100' 'dscp cs3'
+	"$ONTIME_BUILD/load" -c "$work/conf" --send-only --rate rest=1000 --size 24-176 --sources 2 --seconds 0.1 >"$work/load" 2>&1 || true
+	grep -E 'class rest: of 1,000 datagrams as they are made here 2[0-9][0-9] are class voice.s by its rule \(match = size <= 100\)' "$work/load" || return 1
+	"$ONTIME_BUILD/load" -c "$work/conf" --send-only --rate signal=1000 --size 1-100 --seconds 0.1 >"$work/load" 2>&1 || true
+	grep 'class signal: of 1,000 datagrams as they are made here 1,000 are class voice.s by its rule' "$work/load" || return 1
+	"$ONTIME_BUILD/load" -c "$work/conf" --send-only --rate rest=1000,signal=1000 --size 101-200 --seconds 0.1 >"$work/load" 2>&1 || true
+	! grep 'as they are made here' "$work/load"
+}
+
 load_all() { # SECONDS
 	"$ONTIME_BUILD/load" -c "$work/conf" --rate 6000 --seconds "$1" >"$work/load" 2>&1
 }
@@ -91,17 +88,13 @@ kills_change_nothing() {
 	for stage in ingress edf egress ingress ingress; do
 		sleep 0.7
 		kill -9 "$("$ONTIME_BUILD/hold" --stages -i "$instance" | sed -n "s/^$stage \([0-9]*\) .*/\1/p")"
-		eventually is_ready
+		eventually ready
 	done
 	kill -9 "$("$ONTIME_BUILD/hold" --supervisor -i "$instance")"
 	wait "$source" || return 1
 	cat "$work/load"
 	each=$(received | tr ' ' '\n' | sort -u)
 	[ "$(echo "$each" | wc -l)" = 1 ] && [ "$each" -gt 10000 ] && ! grep 'not delivered\|out of order' "$work/load"
-}
-
-is_ready() {
-	[ "$("$ONTIME_BUILD/hold" --stages -i "$instance" 2>/dev/null | grep -c ' ready .* 1$')" = 3 ]
 }
 
 address_comes_later() {
@@ -151,5 +144,6 @@ else
 	skipped=$((skipped + 1))
 	echo "skip the recipe for one port: ffmpeg is missing: run/deps.sh test installs it"
 fi
+check_here "load says which of its own datagrams another class gets" strays_are_told
 check "load says which rule it cannot make datagrams for" load_says_what_it_cannot_make
 verdict port

@@ -3,26 +3,16 @@
 # this script's, with interface va, and a peer's, with vb, that ends with the process $peer.
 set -eu
 cd "$(dirname "$0")/../.."
-if [ -z "${ONTIME_WORLD:-}" ]; then
-	unshare --net true 2>/dev/null || {
-		echo "skip a world that changes: network namespaces need root"
-		exit 77
-	}
-	ONTIME_WORLD=1 exec unshare --net "$0" "$@"
-fi
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-instance=world$$
-log=$ONTIME_RUN_DIR/$instance/log
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_namespaces "a world that changes" --net "$0" "$@"
+own_instance world
 datagrams=build/tests/datagrams
 # shellcheck source=tests/world/cable.sh
 . tests/world/cable.sh
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; kill $peer 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
+at_end() {
+	kill "$peer" 2>/dev/null
+}
 
 on_failure() {
 	cat "$work/launched" "$log" "$work/sink" 2>/dev/null || true

@@ -37,6 +37,7 @@ const CLASS_SHAPE = {
 	budget_ns: is_budget,
 	...all_counts(['received', 'sent', 'sent_bytes', 'sent_late', 'held', 'waiting_edf', 'waiting_egress']),
 	...all_counts(['ingress_to_edf', 'edf_to_egress']),
+	'marked?': is_count,
 	unbalanced: is_number,
 	dropped: counts_by_name,
 	'send_errors?': counts_by_name,
@@ -58,6 +59,7 @@ const LOOK_SHAPE = {
 	'causes?': list_of({ cause: is_name, text: is_text }),
 	'others?': list_of(is_name),
 	'policy?': is_name,
+	'marks?': list_of(is_name),
 	'reloaded?': list_of(is_text),
 	classes: list_of(CLASS_SHAPE, 'class'),
 	stages: list_of(STAGE_SHAPE, 'stage'),
@@ -143,6 +145,7 @@ export class Model {
 				'in_time',
 				'late',
 				'late_rate',
+				'marked_rate',
 				'dropped_rate',
 				'edf',
 				'egress',
@@ -232,6 +235,7 @@ export class Model {
 		c.egress_pkts[i] = now.waiting_egress;
 		c.edf[i] = share(now.waiting_edf, now.ingress_to_edf);
 		c.egress[i] = share(now.waiting_egress, now.edf_to_egress);
+		c.marks = (look.marks ?? []).includes(now.class); // ECN, as its configuration has it
 		if (!before) return;
 		note_class(this.events, t, now, before, look);
 		const seconds = (look.at_ns - this.last.at_ns) / 1e9;
@@ -244,6 +248,7 @@ export class Model {
 		c.late[i] = now.sent_late - before.sent_late;
 		c.late_rate[i] = c.late[i] / seconds;
 		c.dropped_rate[i] = dropped / seconds;
+		c.marked_rate[i] = ((now.marked ?? 0) - (before.marked ?? 0)) / seconds;
 		c.in_time[i] = sent - c.late[i];
 		c.ended[i] = sent + dropped;
 		c.ontime[i] = share(c.in_time[i], c.ended[i]);

@@ -37,6 +37,7 @@ function card_of(model, c, from, to) {
 			...fact('late', format_rate(rate(c.late_rate)), rate(c.late_rate) ? 'bad' : ''),
 			...fact('Mbit/s', rate(c.bits) === null ? '–' : steady(rate(c.bits) / 1e6)),
 			...fact('dropped', format_rate(rate(c.dropped_rate)), rate(c.dropped_rate) ? 'bad' : ''),
+			...(c.marks ? fact('marked CE', format_rate(rate(c.marked_rate)), rate(c.marked_rate) ? 'warn' : '') : []),
 		),
 	);
 }

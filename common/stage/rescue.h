@@ -1,0 +1,25 @@
+/*
+ * rescue.h - supervisor and holder were killed in the same moment, and no service manager starts another: a stand-by,
+ * which has all that they had, does.
+ *
+ * Rules:   the supervisor asks for it by ONTIME_RESCUE, where nobody else would do it. A stand-by whose supervisor is
+ *          gone waits until the holder has had the time to start another. If then there is neither, it starts a holder,
+ *          and that starts the supervisor. One stage's stand-by comes after the other's; the holder's lock keeps out a
+ *          second one.
+ * Crash:   were the stand-bys killed too, the stages run on, and run/launch.sh starts what supervises them.
+ */
+#ifndef ONTIME_STAGE_RESCUE_H
+#define ONTIME_STAGE_RESCUE_H
+
+#include "shm/segment.h"
+
+#define RESCUE_VARIABLE "ONTIME_RESCUE"
+#define RESCUE_AFTER_NS (300 * NS_PER_MS)
+
+/* rescue_wait - as a stand-by whose supervisor is gone. Returns 1 if nobody has taken its place. */
+int rescue_wait(const struct segment *seg, enum stage_id id);
+
+/* rescue_start - the holder. supervisor: the pid of the one that is gone. argv: the overrides from argv[1] on. */
+void rescue_start(enum stage_id id, pid_t supervisor, int argc, char **argv);
+
+#endif

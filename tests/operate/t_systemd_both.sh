@@ -1,0 +1,121 @@
+#!/bin/sh
+# t_systemd_both.sh - sessions of classes with replies stay over a restart of the unit, and a death of all its processes.
+set -eu
+cd "$(dirname "$0")/../.."
+# shellcheck source=tests/harness/check.sh
+. tests/harness/check.sh
+# shellcheck source=tests/operate/systemd.sh
+. tests/operate/systemd.sh
+home=$PWD
+build=${ONTIME_BUILD:-build}
+case $build in /*) ;; *) build=$home/$build ;; esac
+work=$(mktemp -d)
+trap 'stop_systemd; rm -rf "$work"' EXIT INT TERM
+
+on_failure() {
+	tail -n 5 "$work/systemd.log"
+	[ -z "${init:-}" ] || inside journalctl --no-pager -o cat -n 20
+}
+
+check() { # NAME COMMAND...
+	check_here "$@"
+}
+
+skip() { # REASON NAME
+	skipped=$((skipped + 1))
+	printf 'skip %s: %s\n' "$2" "$1"
+}
+
+both_ways() { # 600 sessions: they take three bundles
+	inside sh -c 'cat >/etc/ontime/both.conf' <<-END
+		[pipeline]
+		instance = both
+		policy = edf
+		[class ask]
+		listen = 127.0.0.1:8480
+		send = 127.0.0.1:9480
+		replies = answer
+		sessions = 600
+		sessions_per_source = 600
+		[class answer]
+	END
+	inside systemctl start ontime@both && inside ontime status -i both
+}
+
+session_ports() { # towards the destination: of the sessions, and of the output that looks whether there is a way
+	inside ss -Hun state established 'dport = :9480' | awk '{print $3}' | sort
+}
+
+kept_bundles() {
+	inside systemctl show -p NFileDescriptorStore --value ontime@both
+}
+
+# COMMAND...: while 150 more senders ask and are answered. Each answer comes back, once, in order, also what was under way; no port changes.
+sessions_stay() {
+	before=$(session_ports | wc -l)
+	inside "$build/load" -c /etc/ontime/both.conf --rate 4000 --seconds 50 --sources 150 --size 64-64 --json >"$work/answers" 2>"$work/said" &
+	load=$!
+	eventually has_more_ports $((before + 100)) || return 1 # a source may have the port that an earlier one had, and its session
+	sleep 0.5
+	session_ports >"$work/ports"
+	status=0
+	"$@" && sleep 0.5 || status=$?
+	session_ports | diff "$work/ports" - || status=1
+	kept_bundles
+	inside pkill -INT -x load
+	wait "$load" || status=$?
+	cat "$work/answers" "$work/said"
+	[ "$status" = 0 ] && jq -e '(.flows | length) == 2 and .flows[1].received == .flows[0].sent and .flows[1].sent > 500 and
+		all(.flows[]; .lost == 0 and .not_delivered == 0 and .duplicated == 0 and .reordered == 0 and .corrupt == 0)' "$work/answers"
+}
+
+has_more_ports() { # THAN
+	[ "$(session_ports | wc -l)" -gt "$1" ]
+}
+
+restart_both() {
+	inside systemctl restart ontime@both
+}
+
+kill_all_of_both() {
+	old=$(inside systemctl show -p MainPID --value ontime@both)
+	inside systemctl kill -s KILL --kill-whom=all ontime@both || true
+	eventually both_has_another
+}
+
+both_has_another() {
+	now=$(inside systemctl show -p MainPID --value ontime@both)
+	[ "$now" != 0 ] && [ "$now" != "$old" ] && inside "$build/hold" --stages -i both | grep -c ' ready .* 1$' | grep -qx 3
+}
+
+twice() { # COMMAND...
+	"$@" && "$@"
+}
+
+the_store_does_not_grow() { # two inputs and outputs, three others, the epoll instance, three bundles
+	kept_bundles | tee "$work/said" && [ "$(cat "$work/said")" = 9 ]
+}
+
+sessions_of_another_class_begin_anew() {
+	inside sed -i 's/^sessions = .*/sessions = 700/' /etc/ontime/both.conf && inside systemctl restart ontime@both && ! has_more_ports 1 && inside systemctl stop ontime@both
+}
+
+run_by_systemd() {
+	check "systemd and the units start" start_systemd
+	[ -n "${init:-}" ] || return 0
+	check "an instance carries replies" both_ways
+	check "systemctl restart: sessions stay" sessions_stay twice restart_both
+	check "kill -9 of all at once: sessions stay" sessions_stay twice kill_all_of_both
+	check "and a restart after that" sessions_stay restart_both
+	check "systemd keeps no more than it must" the_store_does_not_grow
+	check "a class that was changed begins with none" sessions_of_another_class_begin_anew
+}
+
+if ! [ -x /lib/systemd/systemd ]; then
+	skip "systemd is not installed" "systemd runs an instance"
+elif unshare --mount --pid --fork --net sh -c 'mount -t tmpfs tmpfs /run && mkdir /run/c && mount -t cgroup2 cgroup2 /run/c' 2>/dev/null; then
+	run_by_systemd
+else
+	skip "namespaces with a cgroup2 mount need root" "systemd runs an instance"
+fi
+verdict systemd_both
