@@ -17,6 +17,7 @@
 #define IDLE_ENDS 16 /* sessions ended in one call */
 #define CLOSING_NS (10 * NS_PER_MS) /* between two looks at what could not be freed yet */
 #define MOST_ERRORS 16 /* taken out of a socket in a row: one is stored, and more may come as fast */
+#define WAITED_NS (10 * NS_PER_MS) /* of a datagram in the lane: less is not looked at */
 #define PORT_REST_S 60 /* as long as TCP's TIME_WAIT */
 #define PORT_TRIES 9
 
@@ -296,8 +297,32 @@ static int is_idle(const struct sessions *x, uint32_t k, enum session_list list,
 	return now >= session_index_last_ns(&x->index, k) + limit_ns;
 }
 
+/* When its newest datagram left, as long as the slot says so; else 0. */
+static uint64_t left_at_ns(const struct sessions *x, uint32_t k)
+{
+	const struct lane_view *v = &x->stage->seg.views[x->forth];
+	uint64_t last_word = (x->all[k].last_forth - 1) << COUNT_SHIFT;
+
+	/* relaxed: its own word */
+	if (atomic_load_explicit(&x->all[k].forth_pkts, memory_order_relaxed) == 0 ||
+	    lane_distance_pkts(lane_sent(v->lane), last_word) > v->slots)
+		return 0;
+	return v->departures[lane_index(v, last_word, 0)].handed_at_ns;
+}
+
+/* Its time runs from when its datagram left: one that waited for long may not have been answered yet. */
+static int has_waited(struct sessions *x, uint32_t k, enum session_list list, uint64_t now)
+{
+	uint64_t left_ns = left_at_ns(x, k), last_ns = session_index_last_ns(&x->index, k);
+
+	if (left_ns < last_ns + WAITED_NS || left_ns > now)
+		return 0;
+	session_index_touch(&x->index, k, x->all[k].is_answered, left_ns);
+	return !is_idle(x, k, list, now);
+}
+
 /* While one of its datagrams waits for egress, it is not idle, and needs its port. */
-static void end(struct sessions *x, uint32_t k, uint64_t now)
+static void end(struct sessions *x, uint32_t k, enum session_list list, uint64_t now)
 {
 	struct session *s = &x->all[k];
 
@@ -305,6 +330,8 @@ static void end(struct sessions *x, uint32_t k, uint64_t now)
 		session_index_touch(&x->index, k, s->is_answered, now);
 		return;
 	}
+	if (has_waited(x, k, list, now))
+		return;
 	set_state(s, SESSION_CLOSING);
 	session_index_close(&x->index, k);
 	if (!x->via)
@@ -354,7 +381,7 @@ void sessions_end_idle(struct sessions *x, uint64_t now)
 
 			if (k < 0 || !is_idle(x, (uint32_t)k, list, now))
 				break;
-			end(x, (uint32_t)k, now);
+			end(x, (uint32_t)k, list, now);
 		}
 	free_closing(x, now);
 }
