@@ -7,10 +7,8 @@
 
 #include "clock.h"
 #include "config/address.h"
-#include "config/from.h"
 #include "log.h"
 #include "mutant.h"
-#include "stage/answers.h"
 
 #define CLOSING_LOOKS 16 /* of those that wait to be freed, in one call */
 #define FREE_NS NS_PER_MS /* between two of these */
@@ -18,8 +16,6 @@
 #define CLOSING_NS (10 * NS_PER_MS) /* between two looks at what could not be freed yet */
 #define MOST_ERRORS 16 /* taken out of a socket in a row: one is stored, and more may come as fast */
 #define WAITED_NS (10 * NS_PER_MS) /* of a datagram in the lane: less is not looked at */
-#define PORT_REST_S 60 /* as long as TCP's TIME_WAIT */
-#define PORT_TRIES 9
 
 static uint64_t count_of(uint64_t word)
 {
@@ -43,17 +39,6 @@ static int has_input(int fd)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
-}
-
-/* A fixed port stays: there the filter keeps out what comes. */
-void sessions_give_up_port(const struct sessions *x, uint32_t k)
-{
-	struct sockaddr none = { .sa_family = AF_UNSPEC };
-	int fd = x->first_fd + (int)k;
-
-	if (x->stage->config.classes[x->forth].n_from)
-		answers_refuse(fd);
-	connect(fd, &none, sizeof(none));
 }
 
 /* What lies in the socket of a session that is nobody's is for nobody; an error stands before the datagrams. */
@@ -85,73 +70,6 @@ static uint32_t destination_of(const struct sessions *x, const struct session_ke
 	return (hash >> 16 ^ hash) % x->stage->config.classes[x->forth].n_dests;
 }
 
-in_port_t sessions_port(int fd)
-{
-	struct sockaddr_in6 at = { 0 };
-	socklen_t len = sizeof(at);
-
-	return getsockname(fd, (struct sockaddr *)&at, &len) < 0 ? 0 : at.sin6_port; /* at the same place in IPv4 */
-}
-
-/*
- * Without a way now it stays unconnected, and without a port, which would take datagrams from anybody: egress connects
- * it when there is a way, and counts until then.
- */
-static void connect_socket(const struct sessions *x, uint32_t k)
-{
-	const struct class_config *c = &x->stage->config.classes[x->forth];
-	const struct address *to = &c->dests[x->all[k].destination];
-	struct sockaddr_storage at;
-	int fd = x->first_fd + (int)k;
-
-	if (address_resolve(to, &at) || from_bind(fd, c, at.ss_family))
-		return;
-	if (connect(fd, (const struct sockaddr *)&at, to->len) < 0)
-		sessions_give_up_port(x, k);
-	else if (c->n_from)
-		answers_accept(fd);
-}
-
-static uint16_t second_of(uint64_t now)
-{
-	uint16_t second = (uint16_t)(now / NS_PER_S);
-
-	return second ? second : 1;
-}
-
-/* After 18 hours a second has the same number again: then a port rests for another minute. */
-static int is_resting(const struct sessions *x, in_port_t port, uint64_t now)
-{
-	uint16_t at = x->ports->given_up_s[port];
-
-	return at && (uint16_t)(second_of(now) - at) < PORT_REST_S;
-}
-
-/* The kernel chooses a port at random. An answer that is under way to a port must find nobody there. */
-static void connect_by_rested_port(struct sessions *x, uint32_t k, uint64_t now)
-{
-	int fd = x->first_fd + (int)k;
-
-	connect_socket(x, k);
-	if (x->stage->config.classes[x->forth].n_from)
-		return;
-	for (int tries = 1; tries < PORT_TRIES && is_resting(x, sessions_port(fd), now); tries++) {
-		sessions_give_up_port(x, k);
-		connect_socket(x, k);
-	}
-}
-
-/* Egress may have connected the socket again since it was made: its port is what the kernel says. */
-void sessions_give_up(struct sessions *x, uint32_t k, uint64_t now)
-{
-	int fd = x->first_fd + (int)k;
-	in_port_t port = sessions_port(fd);
-
-	if (port)
-		x->ports->given_up_s[port] = second_of(now);
-	sessions_give_up_port(x, k);
-}
-
 static int make(struct sessions *x, const struct session_key *key, const struct sender_address *from, uint64_t count,
 		uint64_t now)
 {
@@ -179,7 +97,7 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	atomic_store_explicit(&s->back_pkts, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->last_ns, now, memory_order_relaxed);
 	if (!x->via)
-		connect_by_rested_port(x, (uint32_t)k, now);
+		sessions_connect(x, (uint32_t)k, now);
 	/* The kernel binds a socket before it connects it, and by then nothing has left that could be answered. */
 	if (!x->via && !mutant_is("no-drain"))
 		drop_strays(x, x->first_fd + k);

@@ -60,6 +60,9 @@ struct session_key sessions_key(const struct sender_address *from);
 /* sessions_give_up_port - nothing can come to the socket of session k any more. */
 void sessions_give_up_port(const struct sessions *x, uint32_t k);
 
+/* sessions_connect - to the destination of session k, by a port that rests no more, or by its fixed one. */
+void sessions_connect(struct sessions *x, uint32_t k, uint64_t now);
+
 /* sessions_give_up - a session's port is given up, and rests from now on. */
 void sessions_give_up(struct sessions *x, uint32_t k, uint64_t now);
 
