@@ -138,7 +138,7 @@ static void work_on_head(struct edf_loop *l, uint32_t class, uint64_t now, struc
 	};
 	uint64_t word = lane_next_word(l->word[class], l->pending[class] + 1), others_ns, took_ns;
 
-	stage_check_length(&l->stage, class, a->len_bytes);
+	stage_check_length(&l->stage, class, a->len_bytes + lane_skip_bytes(v, index));
 	if (work_is_poison(&l->work, class, word)) {
 		result->drop = DROP_POISON;
 		return;

@@ -180,7 +180,7 @@ static uint64_t run_plugin(const struct work *w, const struct lane_view *v, uint
 
 	if (w->slice_ns)
 		run.slice_until_ns = started_at_ns + w->slice_ns;
-	packet->in = lane_payload(v, index);
+	packet->in = lane_payload(v, index) + lane_skip_bytes(v, index);
 	packet->out = lane_payload(v, index) + v->second_offset;
 	packet->out_bytes = 0;
 	packet->checkpoint = checkpoint;

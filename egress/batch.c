@@ -133,9 +133,9 @@ static void address_forth(struct batch *b, struct egress_journal *j, const struc
 	say_source(b, j, !w->via->via.is_v6, source);
 }
 
-static void extend_run(struct batch *b, struct egress_journal *j, uint32_t len_bytes)
+static void extend_run(struct batch *b, struct egress_journal *j, uint32_t n_vectors, uint32_t len_bytes)
 {
-	j->msgs[b->n_msgs - 1].msg_hdr.msg_iovlen++;
+	j->msgs[b->n_msgs - 1].msg_hdr.msg_iovlen += n_vectors;
 	if (b->run_pkts == 1)
 		say_segment_size(b, j);
 	b->run_total_bytes += len_bytes;
@@ -144,15 +144,29 @@ static void extend_run(struct batch *b, struct egress_journal *j, uint32_t len_b
 		b->run_len_bytes = 0; /* a shorter packet ends the run */
 }
 
-static void begin_message(struct batch *b, const struct sender *s, struct iovec *vector, uint32_t len_bytes,
-			  uint8_t tos, const struct session *session)
+/* The packet in a slot as vectors, and the header before it, if it has one. Returns how many. */
+static uint32_t add_vectors(struct batch *b, struct sender *s, uint32_t index, uint32_t header_bytes)
+{
+	const struct lane_view *v = &s->stage->seg.views[b->class];
+	const struct result *r = &v->results[index];
+	struct iovec *at = &s->journal->vectors[b->n_vectors];
+
+	if (header_bytes)
+		*at++ = (struct iovec){ v->origins[index].header, header_bytes };
+	*at++ = (struct iovec){ lane_payload(v, index) + (r->second ? v->second_offset : lane_skip_bytes(v, index)),
+				r->len_bytes };
+	return (uint32_t)(at - &s->journal->vectors[b->n_vectors]);
+}
+
+static void begin_message(struct batch *b, const struct sender *s, uint32_t n_vectors, uint32_t len_bytes, uint8_t tos,
+			  const struct session *session)
 {
 	struct egress_journal *j = s->journal;
 
 	if (b->n_msgs == 0)
 		b->first_len_bytes = len_bytes;
 	b->pkts[b->n_msgs] = 0;
-	j->msgs[b->n_msgs++].msg_hdr = (struct msghdr){ .msg_iov = vector, .msg_iovlen = 1 };
+	j->msgs[b->n_msgs++].msg_hdr = (struct msghdr){ .msg_iov = &j->vectors[b->n_vectors], .msg_iovlen = n_vectors };
 	b->run_len_bytes = b->run_total_bytes = len_bytes;
 	b->run_pkts = 1;
 	b->run_tos = tos;
@@ -170,22 +184,22 @@ static void add_packet(struct batch *b, struct sender *s, uint32_t index, uint64
 {
 	const struct lane_view *v = &s->stage->seg.views[b->class];
 	const struct result *r = &v->results[index];
-	struct iovec *vector = &s->journal->vectors[b->n_pkts];
+	uint32_t header_bytes = lane_header_bytes(v, index), len_bytes = header_bytes + r->len_bytes, n_vectors;
 	uint8_t tos = decide_tos(s, b->class, index, now);
 	const struct way *w = &s->ways[b->class];
 	const struct session *session = w->forth || w->via ? sender_session(s, b->class, index) : NULL;
 
-	stage_check_length(s->stage, b->class, r->len_bytes);
+	stage_check_length(s->stage, b->class, r->len_bytes + (r->second ? 0 : lane_skip_bytes(v, index)));
 	v->departures[index].handed_at_ns = now;
-	vector->iov_base = lane_payload(v, index) + (r->second ? v->second_offset : 0);
-	vector->iov_len = r->len_bytes;
-	if (joins_run(b, r->len_bytes, tos, session))
-		extend_run(b, s->journal, r->len_bytes);
+	n_vectors = add_vectors(b, s, index, header_bytes);
+	if (joins_run(b, len_bytes, tos, session))
+		extend_run(b, s->journal, n_vectors, len_bytes);
 	else
-		begin_message(b, s, vector, r->len_bytes, tos, session);
+		begin_message(b, s, n_vectors, len_bytes, tos, session);
 	b->pkts[b->n_msgs - 1]++;
 	b->n_pkts++;
-	b->wire_bytes += r->len_bytes + b->to->overhead_bytes;
+	b->n_vectors += n_vectors;
+	b->wire_bytes += len_bytes + b->to->overhead_bytes;
 }
 
 /* Once the last message is sent, all slots judged so far are released: by this process or by a successor. */
@@ -196,7 +210,8 @@ static void note_released(struct batch *b, struct egress_journal *j)
 
 static int fits(const struct batch *b, struct sender *s, uint32_t index, uint32_t most_bytes)
 {
-	uint32_t len_bytes = s->stage->seg.views[b->class].results[index].len_bytes;
+	const struct lane_view *v = &s->stage->seg.views[b->class];
+	uint32_t len_bytes = lane_header_bytes(v, index) + v->results[index].len_bytes;
 
 	return sender_output(s, b->class, index) == b->to &&
 	       b->wire_bytes + len_bytes + b->to->overhead_bytes <= most_bytes;

@@ -7,6 +7,8 @@
  *          may be shorter, and all of whose packets have one type of service. What that is, is said with a message
  *          where it is another one than the socket's. Dropped packets between them are released with the message before
  *          them.
+ *          A header that names the sender goes in front of each packet as a vector of its own; what counts of a packet
+ *          in a run is its length with the header.
  *          On the way back a message is for one sender, and leaves from the address that it wrote to.
  * Source:  udp(7) UDP_SEGMENT; ip(7) IP_PKTINFO.
  */
@@ -18,7 +20,7 @@
 #define GSO_MOST_BYTES 65000 /* of one super-datagram; the kernel's limit is 65535 with headers */
 
 struct batch {
-	uint32_t class, n_msgs, n_pkts, wire_bytes;
+	uint32_t class, n_msgs, n_pkts, n_vectors, wire_bytes;
 	struct output *to; /* one of the sender's */
 	uint32_t gso_below_bytes; /* of `to`, as of now */
 	uint32_t scanned; /* slots judged: packets to send and dropped ones */

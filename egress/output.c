@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config/address.h"
+#include "config/from.h"
 #include "shaper.h"
 #include "log.h"
 #include "stage/answers.h"
@@ -94,6 +95,14 @@ static int aim(const struct output *o, int fd)
 	return group_aim(fd, o->to, o->options->group_ttl, o->options->group_loop);
 }
 
+/*
+ * In a class with replies its session's socket sends, and this one, if it has none, only shows whether there is a way.
+ */
+static const struct address *own_from(const struct output *o)
+{
+	return o->session_number || !o->options->replies[0] ? from_of(o->options, o->to->at.ss_family) : NULL;
+}
+
 /* The local address that a new socket gets on the way to a destination. 0, or why there is none. */
 static int ask_way(const struct output *o, const struct sockaddr_storage *to, struct sockaddr_storage *local)
 {
@@ -103,10 +112,14 @@ static int ask_way(const struct output *o, const struct sockaddr_storage *to, st
 	if (fd < 0)
 		return -errno;
 	err = aim(o, fd);
+	if (!err && own_from(o))
+		err = from_is_there(o->options, to->ss_family);
 	if (!err && (connect(fd, (const struct sockaddr *)to, o->to->len) < 0 ||
 		     getsockname(fd, (struct sockaddr *)local, &local_len) < 0))
 		err = -errno;
 	close(fd);
+	if (!err && own_from(o) && !(address_traits(own_from(o)) & ADDRESS_IS_WILDCARD))
+		err = address_resolve(own_from(o), local);
 	return err;
 }
 
@@ -126,8 +139,12 @@ static int connect_to(struct output *o, const struct sockaddr_storage *to)
 	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	int err = aim_own(o);
 
+	if (!err && own_from(o))
+		err = from_bind(o->fd, o->options, to->ss_family);
 	if (!err && connect(o->fd, (const struct sockaddr *)to, o->to->len) < 0)
 		err = -errno;
+	if (o->session_number && own_from(o))
+		err ? (void)answers_refuse(o->fd) : answers_accept(o->fd);
 	/* with a port, and without a peer, it would take anybody's datagrams as replies */
 	if (err && o->session_number)
 		connect(o->fd, &none, sizeof(none));
@@ -142,8 +159,12 @@ static int connect_again(struct output *o, const struct sockaddr_storage *to)
 	struct sockaddr_in v4 = { .sin_family = AF_INET };
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
 
+	/* One that is bound to an address stays on it. Never without a peer, it takes nothing from others meanwhile. */
+	if (own_from(o) && !(address_traits(own_from(o)) & ADDRESS_IS_WILDCARD))
+		return connect_to(o, to);
 	connect(o->fd, &none, sizeof(none));
-	if (o->session_number) /* a port that was asked for would stay when the session ends, and bring answers then */
+	/* a port that was asked for would stay when the session ends, and bring answers then */
+	if (o->session_number || own_from(o))
 		return connect_to(o, to);
 	memcpy(to->ss_family == AF_INET ? (void *)&v4.sin_port : (void *)&v6.sin6_port,
 	       (const uint8_t *)&was.at + offsetof(struct sockaddr_in, sin_port), sizeof(v4.sin_port));
@@ -227,6 +248,12 @@ void output_take(struct output *o, const struct class_config *c, const struct ad
 	o->gso_below_bytes = gso ? GSO_NO_LIMIT : 0;
 	if (fd >= 0)
 		output_set_tos(o);
+}
+
+void output_accept_replies(const struct output *o)
+{
+	if (own_from(o) && end_of(o->fd, getpeername).len)
+		answers_accept(o->fd);
 }
 
 int output_make(struct output *o, const struct class_config *c, uint32_t i, int gso)

@@ -55,6 +55,12 @@ int output_make(struct output *o, const struct class_config *c, uint32_t i, int 
 /* output_take - a socket that is there; `to`: what it is connected to, or for one without a peer: bound to. */
 void output_take(struct output *o, const struct class_config *c, const struct address *to, int fd, int gso);
 
+/*
+ * output_accept_replies - of a session with a fixed port that is connected: should a predecessor have died before it
+ * let them in.
+ */
+void output_accept_replies(const struct output *o);
+
 /* output_set_tos - the socket sends with what the class's dscp says, or 0 where each datagram keeps its own. */
 void output_set_tos(struct output *o);
 

@@ -35,12 +35,13 @@ void send_shed(struct sender *s, uint32_t class, uint64_t now)
 
 uint32_t send_head_bytes(const struct sender *s, uint32_t class, uint64_t now)
 {
+	const struct lane_view *v = &s->stage->seg.views[class];
 	uint32_t index;
 
 	if (now < s->retry_at_ns[class] || sender_waiting_pkts(s, class) == 0)
 		return 0;
 	index = sender_index(s, class, 0);
-	return s->stage->seg.views[class].results[index].len_bytes + sender_overhead_bytes(s, class, index);
+	return lane_header_bytes(v, index) + v->results[index].len_bytes + sender_overhead_bytes(s, class, index);
 }
 
 int send_is_idle(const struct sender *s)

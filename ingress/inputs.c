@@ -196,12 +196,16 @@ static void ask_tos(const struct stage *s, const struct ingress *in, const int *
 	setsockopt(fd[flow], v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, &on, sizeof(on));
 }
 
-/* Replies leave from the address that the sender wrote to; where `listen` is that one, nothing has to be told. */
+/*
+ * Replies leave from the address that the sender wrote to, and a header tells it; where `listen` is that one, nothing
+ * has to be told.
+ */
 static void ask_local(const struct stage *s, const struct ingress *in, const int *fd, uint32_t flow)
 {
 	const struct address *a = address_of(s, in, flow);
 	int v4 = a->at.ss_family == AF_INET;
-	int on = s->config.classes[in->class_of[flow]].replies[0] && (address_traits(a) & ADDRESS_IS_WILDCARD);
+	const struct class_config *class = &s->config.classes[in->class_of[flow]];
+	int on = (class->replies[0] || class->source == SOURCE_PROXY) && (address_traits(a) & ADDRESS_IS_WILDCARD);
 
 	setsockopt(fd[flow], v4 ? SOL_IP : SOL_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, &on, sizeof(on));
 }

@@ -8,9 +8,10 @@
 #include "beside.h"
 #include "clock.h"
 #include "drops.h"
-#include "shm/journal.h"
 #include "log.h"
 #include "mutant.h"
+#include "origin.h"
+#include "shm/journal.h"
 
 #define MOST_APART_NS (3 * NS_PER_US) /* two clocks read in a row */
 
@@ -42,17 +43,6 @@ uint32_t receive_room_pkts(const struct receiver *r, uint32_t class)
 	room = v->slots - lane_distance_pkts(r->word[class], lane_sent(v->lane));
 	stage_check_counts(r->stage, class, room);
 	return (uint32_t)room;
-}
-
-static uint16_t hash_source(const struct sockaddr_in6 *from)
-{
-	const uint8_t *p = (const uint8_t *)from;
-	size_t len = from->sin6_family == AF_INET ? 8 : sizeof(*from); /* v4: family, port, address */
-	uint32_t hash = 0x811c9dc5u;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ p[i]) * 0x01000193u;
-	return (uint16_t)(hash >> 16 ^ hash);
 }
 
 struct clocks {
@@ -127,7 +117,7 @@ static void note_session(struct receiver *r, const struct ingress *in, int flow,
 	a->source = 0;
 	if (a->drop != DROP_NONE)
 		return;
-	k = sessions_find(r->forth[class], &from, a->read_at_ns);
+	k = sessions_find(r->forth[class], &from, count, a->read_at_ns);
 	if (k < 0) {
 		a->drop = DROP_NO_SESSION;
 		return;
@@ -136,13 +126,16 @@ static void note_session(struct receiver *r, const struct ingress *in, int flow,
 	sessions_note_forth(r->forth[class], (uint32_t)k, count, a->read_at_ns);
 }
 
-static uint64_t note_arrival(struct receiver *r, const struct ingress *in, int flow, uint32_t i, const struct clocks *t)
+/* fits: datagrams of the batch that are published; of the others no session learns. */
+static uint64_t note_arrival(struct receiver *r, const struct ingress *in, int flow, uint32_t i, uint32_t fits,
+			     const struct clocks *t)
 {
 	uint32_t class = in->class_of[flow];
 	const struct lane_view *v = &r->stage->seg.views[class];
 	struct arrival *a = &v->arrivals[lane_index(v, r->word[class], i)];
 	struct mmsghdr *m = &r->journal->msgs[i];
 	struct beside b = { .socket_drops = drops_seen(r, in, flow) };
+	struct origin_ends ends;
 
 	beside_read(r->journal, i, &b);
 	a->arrived_at_ns = to_monotonic(b.stamp_ns, t);
@@ -151,10 +144,16 @@ static uint64_t note_arrival(struct receiver *r, const struct ingress *in, int f
 	a->drop = m->msg_hdr.msg_flags & MSG_TRUNC ? DROP_OVERSIZE : DROP_NONE;
 	a->tos = b.tos;
 	drops_note(r, in, flow, (uint32_t)b.socket_drops);
-	if (r->forth[class] || r->back[class])
+	if (v->origins)
+		ends = origin_find(r, in, flow, i, &b, a);
+	if (!r->forth[class] && !r->back[class])
+		a->source = r->stage->config.classes[class].n_dests > 1
+				    ? origin_hash(v->origins ? &ends.from : &r->journal->names[i])
+				    : 0;
+	else if (i < fits)
 		note_session(r, in, flow, i, &b, a);
-	else
-		a->source = r->stage->config.classes[class].n_dests > 1 ? hash_source(&r->journal->names[i]) : 0;
+	if (v->origins)
+		origin_write(r, class, i, &ends);
 	return m->msg_len;
 }
 
@@ -201,13 +200,14 @@ static uint32_t accept_batch(struct receiver *r, const struct ingress *in, int f
 	}
 	r->fits = fits;
 	for (uint32_t i = 0; i < n; i++)
-		bytes += (uint32_t)note_arrival(r, in, flow, i, &t);
+		bytes += (uint32_t)note_arrival(r, in, flow, i, fits, &t);
 	published_at_ns = now_ns();
 	for (uint32_t i = 0; i < fits; i++) {
 		struct arrival *a = &v->arrivals[lane_index(v, r->word[class], i)];
 
 		a->published_at_ns = published_at_ns;
 		r->tally[class].oversize_pkts += a->drop == DROP_OVERSIZE;
+		r->tally[class].bad_proxy_pkts += a->drop == DROP_BAD_PROXY;
 		r->tally[class].no_session_pkts += a->drop == DROP_NO_SESSION;
 	}
 	r->tally[class].read_pkts += n;
@@ -226,7 +226,8 @@ static void prepare_vector(struct receiver *r, uint32_t class, uint32_t n)
 {
 	const struct lane_view *v = &r->stage->seg.views[class];
 	uint32_t payload_bytes = r->stage->config.payload_bytes;
-	int wants_source = r->stage->config.classes[class].n_dests > 1 || r->forth[class] || is_one_socket(r, class);
+	int wants_source =
+		r->stage->config.classes[class].n_dests > 1 || r->forth[class] || is_one_socket(r, class) || v->origins;
 
 	if (!r->stage->seg
 		     .locked) /* a fault in the kernel's copy of the sender's address would lose the datagram too */

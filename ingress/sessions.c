@@ -16,8 +16,6 @@
 #define CLOSING_NS (10 * NS_PER_MS) /* between two looks at what could not be freed yet */
 #define MOST_ERRORS 16 /* taken out of a socket in a row: one is stored, and more may come as fast */
 #define WAITED_NS (10 * NS_PER_MS) /* of a datagram in the lane: less is not looked at */
-#define PORT_REST_S 60 /* as long as TCP's TIME_WAIT */
-#define PORT_TRIES 9
 
 static uint64_t count_of(uint64_t word)
 {
@@ -72,66 +70,8 @@ static uint32_t destination_of(const struct sessions *x, const struct session_ke
 	return (hash >> 16 ^ hash) % x->stage->config.classes[x->forth].n_dests;
 }
 
-in_port_t sessions_port(int fd)
-{
-	struct sockaddr_in6 at = { 0 };
-	socklen_t len = sizeof(at);
-
-	return getsockname(fd, (struct sockaddr *)&at, &len) < 0 ? 0 : at.sin6_port; /* at the same place in IPv4 */
-}
-
-/*
- * Without a way now it stays unconnected, and without a port, which would take datagrams from anybody: egress connects
- * it when there is a way, and counts until then.
- */
-static void connect_socket(const struct sessions *x, int fd, uint32_t destination)
-{
-	const struct address *to = &x->stage->config.classes[x->forth].dests[destination];
-	struct sockaddr_storage at;
-
-	if (address_resolve(to, &at) == 0 && connect(fd, (const struct sockaddr *)&at, to->len) < 0)
-		sessions_give_up_port(fd);
-}
-
-static uint16_t second_of(uint64_t now)
-{
-	uint16_t second = (uint16_t)(now / NS_PER_S);
-
-	return second ? second : 1;
-}
-
-/* After 18 hours a second has the same number again: then a port rests for another minute. */
-static int is_resting(const struct sessions *x, in_port_t port, uint64_t now)
-{
-	uint16_t at = x->ports->given_up_s[port];
-
-	return at && (uint16_t)(second_of(now) - at) < PORT_REST_S;
-}
-
-/* The kernel chooses a port at random. An answer that is under way to a port must find nobody there. */
-static void connect_by_rested_port(struct sessions *x, uint32_t k, uint64_t now)
-{
-	int fd = x->first_fd + (int)k;
-
-	connect_socket(x, fd, x->all[k].destination);
-	for (int tries = 1; tries < PORT_TRIES && is_resting(x, sessions_port(fd), now); tries++) {
-		sessions_give_up_port(fd);
-		connect_socket(x, fd, x->all[k].destination);
-	}
-}
-
-/* Egress may have connected the socket again since it was made: its port is what the kernel says. */
-void sessions_give_up(struct sessions *x, uint32_t k, uint64_t now)
-{
-	int fd = x->first_fd + (int)k;
-	in_port_t port = sessions_port(fd);
-
-	if (port)
-		x->ports->given_up_s[port] = second_of(now);
-	sessions_give_up_port(fd);
-}
-
-static int make(struct sessions *x, const struct session_key *key, const struct sender_address *from, uint64_t now)
+static int make(struct sessions *x, const struct session_key *key, const struct sender_address *from, uint64_t count,
+		uint64_t now)
 {
 	int k = session_index_oldest(&x->index, LIST_FREE);
 	struct session *s;
@@ -140,7 +80,7 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 		return -1;
 	s = &x->all[k];
 	if (!x->via)
-		sessions_give_up_port(x->first_fd + k); /* a predecessor may have died while it made one of it */
+		sessions_give_up_port(x, (uint32_t)k); /* a predecessor may have died while it made one of it */
 	s->number++;
 	s->client = *from->from;
 	memcpy(s->local, from->local, sizeof(s->local));
@@ -148,6 +88,7 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	s->listen = (uint8_t)from->listen;
 	s->destination = (uint8_t)destination_of(x, key);
 	s->is_answered = 0;
+	s->first_forth = count;
 	/* Nothing of it lies in a lane: whatever has been released is right. */
 	s->last_forth = count_of(lane_sent(x->stage->seg.views[x->forth].lane));
 	s->last_back = count_of(lane_sent(x->stage->seg.views[x->back].lane));
@@ -156,7 +97,7 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	atomic_store_explicit(&s->back_pkts, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->last_ns, now, memory_order_relaxed);
 	if (!x->via)
-		connect_by_rested_port(x, (uint32_t)k, now);
+		sessions_connect(x, (uint32_t)k, now);
 	/* The kernel binds a socket before it connects it, and by then nothing has left that could be answered. */
 	if (!x->via && !mutant_is("no-drain"))
 		drop_strays(x, x->first_fd + k);
@@ -166,12 +107,12 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	return k;
 }
 
-int sessions_find(struct sessions *x, const struct sender_address *from, uint64_t now)
+int sessions_find(struct sessions *x, const struct sender_address *from, uint64_t count, uint64_t now)
 {
 	struct session_key key = sessions_key(from);
 	int k = session_index_find(&x->index, &key);
 
-	return k >= 0 ? k : make(x, &key, from, now);
+	return k >= 0 ? k : make(x, &key, from, count, now);
 }
 
 static int is_same_peer(const struct address *a, const struct sockaddr_in6 *from)
@@ -234,7 +175,7 @@ static int is_somebodys(struct sessions *x, uint32_t k)
 		return 0;
 	if (sessions_state(&x->all[k]) != SESSION_FREE)
 		return 1;
-	sessions_give_up_port(x->first_fd + (int)k);
+	sessions_give_up_port(x, k);
 	drop_strays(x, x->first_fd + (int)k);
 	return 0;
 }

@@ -57,13 +57,11 @@ struct sender_address {
 /* sessions_key - what is found by. */
 struct session_key sessions_key(const struct sender_address *from);
 
-/* sessions_give_up_port - nothing can come to the socket any more. */
-static inline void sessions_give_up_port(int fd)
-{
-	struct sockaddr none = { .sa_family = AF_UNSPEC };
+/* sessions_give_up_port - nothing can come to the socket of session k any more. */
+void sessions_give_up_port(const struct sessions *x, uint32_t k);
 
-	connect(fd, &none, sizeof(none));
-}
+/* sessions_connect - to the destination of session k, by a port that rests no more, or by its fixed one. */
+void sessions_connect(struct sessions *x, uint32_t k, uint64_t now);
 
 /* sessions_give_up - a session's port is given up, and rests from now on. */
 void sessions_give_up(struct sessions *x, uint32_t k, uint64_t now);
@@ -79,14 +77,23 @@ static inline uint32_t sessions_state(const struct session *s)
 /* sessions_open - those of class `forth`, as a predecessor left them. 0, or the exit status after one line. */
 int sessions_open(struct sessions *x, struct stage *s, uint32_t forth);
 
-/* sessions_find - the session of a sender, made if need be; -1: none is free for it. */
-int sessions_find(struct sessions *x, const struct sender_address *from, uint64_t now);
+/*
+ * sessions_find - the session of a sender, made if need be; -1: none is free for it. count: of the lane behind the
+ * datagram, its first if it is made.
+ */
+int sessions_find(struct sessions *x, const struct sender_address *from, uint64_t count, uint64_t now);
 
 /*
  * sessions_find_back - with `via`: the session that a reply to that local address is for, if `from` is its destination;
  * -1: it is for none.
  */
 int sessions_find_back(const struct sessions *x, const uint8_t local[16], const struct sockaddr_in6 *from);
+
+/* sessions_is_first - is the packet before `count` the first of session k? Any k. */
+static inline int sessions_is_first(const struct sessions *x, uint32_t k, uint64_t count)
+{
+	return k < x->n && x->all[k].first_forth == count;
+}
 
 /*
  * sessions_note_forth, sessions_note_back - a datagram of session k is about to be published; `count`: of the lane

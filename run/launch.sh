@@ -172,6 +172,7 @@ one_way="one way: answers do not come back, and the receiver sees ontime as the 
 case $classes in
 *"<->"*) one_way="<-> both ways; the receiver sees ontime as the sender, by another port for each" ;;
 esac
+! grep -qs '^source *= *proxy' "$in_force" || one_way="$one_way; with source = proxy a header names the true one"
 served=$(awk '/^\[/ {section = $1} section == "[dash]" && $1 == "listen" {print $3}' "$in_force" 2>/dev/null) # the supervisor has started it
 in=
 [ "$instance" = default ] || in=" -i $instance"

@@ -23,6 +23,8 @@ static const struct {
 	  "is a group, which comes in by an interface: name it (for example 239.1.2.3%eth0:8080 or "
 	  "[ff05::2%eth0]:8080)" },
 	{ &kind_send, ADDRESS_IS_WILDCARD, "stands for any address, which is none to send to; name the receiver's" },
+	{ &kind_from, ADDRESS_IS_GROUP | ADDRESS_IS_BROADCAST,
+	  "stands for many, and a sender is one; name this machine's" },
 };
 
 /* NULL: it is fine. */
@@ -202,3 +204,4 @@ static void format_sources(const struct option *o, const void *base, char *text)
 const struct kind kind_sources = { .parse = parse_sources, .format = format_sources };
 const struct kind kind_listen = { .parse = parse_addresses, .format = format_addresses };
 const struct kind kind_send = { .parse = parse_addresses, .format = format_addresses };
+const struct kind kind_from = { .parse = parse_addresses, .format = format_addresses };

@@ -337,5 +337,7 @@ void config_log_hosts(const struct config *c, const struct hosts *hosts)
 			log_host(class, "listen", k, &class->listen[k], hosts);
 		for (uint32_t k = 0; k < class->n_dests; k++)
 			log_host(class, "send", k, &class->dests[k], hosts);
+		for (uint32_t k = 0; k < class->n_from; k++)
+			log_host(class, "from", k, &class->from[k], hosts);
 	}
 }

@@ -26,6 +26,7 @@
 #include "hosts.h"
 #include "ids.h"
 #include "match.h"
+#include "prefix.h"
 #include "via.h"
 
 #define CONFIG_WHY_BYTES 8192 /* room for all the lines of a refusal */
@@ -40,6 +41,8 @@ struct class_config {
 	uint32_t n_listen, n_dests;
 	struct address listen[MAX_LISTEN];
 	struct address dests[MAX_DESTS];
+	uint32_t n_from; /* 0: its datagrams leave from where the kernel chooses */
+	struct address from[MAX_FROM]; /* of each family one; a wildcard fixes the port only */
 	struct group_sources group_sources; /* of the groups among its listen addresses */
 	/* of those among its destinations: 1 .. 255 hops; 1: this machine's members too */
 	uint32_t group_ttl, group_loop;
@@ -48,6 +51,9 @@ struct class_config {
 	uint32_t ecn_mark_at_percent; /* of the budget: an ECN-capable datagram that has used that much is marked CE */
 	uint32_t broadcast; /* 1: its addresses may be broadcast addresses */
 	struct match match; /* which datagrams of an address that a class below listens on too */
+	enum source_shown source; /* whether they leave with a header that names their sender */
+	enum proxy_which proxy_header; /* ... each, or the first of a session */
+	struct prefixes accept_proxy; /* whose datagrams have such a header, and are believed */
 	char replies
 		[CLASS_NAME_BYTES]; /* the class that its destinations' replies go back as; "": none are asked for */
 	uint32_t sessions; /* with replies: most senders at once */

@@ -12,7 +12,9 @@
 
 #include "clock.h"
 #include "cycle.h"
+#include "from.h"
 #include "port.h"
+#include "proxied.h"
 #include "reply.h"
 #include "table.h"
 
@@ -257,6 +259,16 @@ static void way_back(const struct search *s, uint32_t i)
 			 s->c->classes[forth].name);
 }
 
+static void sender(const struct search *s, uint32_t i)
+{
+	char reason[REASON_BYTES];
+	const char *key = "from", *why = from_conflict(s->c, i, reason);
+
+	why = why ? why : proxied_conflict(s->c, i, &key, reason);
+	if (why)
+		conflict(s, (int)i, key, "%s", why);
+}
+
 /* No two sockets have the same port. */
 static void ports(const struct search *s, uint32_t i)
 {
@@ -375,6 +387,7 @@ void conflict_find(const struct config *c, const char *top, conflict_tell *tell,
 		replies(&s, i);
 		via(&s, i);
 		way_back(&s, i);
+		sender(&s, i);
 		ports(&s, i);
 		quantum(&s, (int)i, "ingress_quantum", c->classes[i].ingress_quantum_bytes);
 		quantum(&s, (int)i, "egress_quantum", c->classes[i].egress_quantum_bytes);

@@ -10,6 +10,7 @@
 #define MAX_CLASSES 16
 #define MAX_LISTEN 4 /* listen addresses per class */
 #define MAX_DESTS 8 /* destinations per class */
+#define MAX_FROM 2 /* addresses that a class sends from: one of each family */
 #define MAX_FLOWS (MAX_CLASSES * MAX_LISTEN)
 #define MAX_SESSIONS 16384 /* of all classes together: each takes a socket */
 #define BATCH 64 /* datagrams per system call: past 64 the gain is below 5 % */
@@ -23,6 +24,8 @@ enum policy { POLICY_EDF, POLICY_EDF_DROP, POLICY_GUARDED, N_POLICIES };
 enum evict { EVICT_NEWEST, EVICT_LARGEST };
 enum work_kind { WORK_NONE, WORK_SIMULATE, WORK_PLUGIN };
 enum full { FULL_WAIT, FULL_DROP };
+enum source_shown { SOURCE_OWN, SOURCE_PROXY };
+enum proxy_which { PROXY_EVERY, PROXY_FIRST };
 enum late { LATE_SEND, LATE_DROP };
 enum fifo { FIFO_OFF, FIFO_ON, FIFO_AUTO };
 enum stage_id { STAGE_INGRESS, STAGE_EDF, STAGE_EGRESS, N_STAGES };

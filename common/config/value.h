@@ -61,7 +61,8 @@ extern const struct kind kind_time, kind_size, kind_rate, kind_count, kind_perce
 extern const struct kind kind_spin; /* one time for all stages, or one per stage */
 extern const struct kind kind_choice, kind_name, kind_work;
 extern const struct kind kind_cpus; /* auto, none, one CPU, or one per stage */
-extern const struct kind kind_listen, kind_send;
+extern const struct kind kind_prefixes; /* addresses and prefixes, of prefix.h */
+extern const struct kind kind_listen, kind_send, kind_from;
 extern const struct kind kind_sources; /* addresses without a port, of group.h */
 extern const struct kind kind_dscp; /* a code point, off or keep; dscp.c */
 extern const struct kind kind_match; /* a rule of match.h */

@@ -38,7 +38,8 @@ static int class_is_sane(const struct class_entry *e, const struct header *h, ui
 	       range_is_inside(e->departures_offset, sizeof(struct departure) * e->slots, size) &&
 	       range_is_inside(e->payload_offset, (uint64_t)e->stride_bytes * e->slots, size) &&
 	       e->n_sessions <= MAX_SESSIONS && e->n_session_sockets <= e->n_sessions && e->forth <= h->n_classes &&
-	       range_is_inside(e->sessions_offset, layout_sessions_bytes(e->n_sessions), size);
+	       range_is_inside(e->sessions_offset, layout_sessions_bytes(e->n_sessions), size) &&
+	       (e->origins_offset == 0 || range_is_inside(e->origins_offset, sizeof(struct origin) * e->slots, size));
 }
 
 const char *header_check(struct segment *seg, int *err)

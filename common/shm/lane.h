@@ -32,6 +32,7 @@ struct lane_view {
 	struct result *results;
 	struct departure *departures;
 	struct session *sessions;
+	struct origin *origins; /* NULL: the class needs none */
 	struct session_ports *ports; /* NULL: a class without replies */
 	uint8_t *payload;
 	uint32_t n_sessions;
@@ -55,6 +56,20 @@ static inline uint32_t lane_index(const struct lane_view *v, uint64_t word, uint
 static inline uint8_t *lane_payload(const struct lane_view *v, uint32_t index)
 {
 	return v->payload + (size_t)index * v->stride_bytes;
+}
+
+/* lane_skip_bytes - of the header that the packet in a slot came with; 0: without. */
+static inline uint32_t lane_skip_bytes(const struct lane_view *v, uint32_t index)
+{
+	return v->origins ? v->origins[index].skip_bytes : 0;
+}
+
+/* lane_header_bytes - of the header that the packet in a slot leaves with; 0: without. */
+static inline uint32_t lane_header_bytes(const struct lane_view *v, uint32_t index)
+{
+	uint32_t n = v->origins ? v->origins[index].header_bytes : 0;
+
+	return n <= PROXY_MOST_BYTES ? n : 0; /* whatever the segment says */
 }
 
 /* lane_next_word - the commit word after passing on n more packets, with the other bank. */

@@ -30,6 +30,7 @@ static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LLONG_LOCK_FREE == 2, "cou
 
 /* Packets. */
 static_assert(sizeof(struct arrival) == 32, "two arrivals a line; else " CHANGED);
+static_assert(sizeof(struct origin) == LINE, "one a line; else " CHANGED);
 static_assert(sizeof(struct result) == 24, "packed array; else " CHANGED);
 static_assert(sizeof(struct departure) == 16, "four departures a line; else " CHANGED);
 static_assert(N_DROP_REASONS <= UINT8_MAX, "arrival and result keep the reason in a byte");
@@ -54,12 +55,12 @@ static_assert(offsetof(struct lane, unexpected) % LINE == 0, APART);
 static_assert(sizeof(struct session) == 2 * LINE, CHANGED);
 
 /* What lies before the lanes. */
-static_assert(sizeof(struct class_entry) == 88 && sizeof(struct header) == 3016, CHANGED);
+static_assert(sizeof(struct class_entry) == 96 && sizeof(struct header) == 3144, CHANGED);
 static_assert(sizeof(struct stage_block) == 192, CHANGED);
 static_assert(offsetof(struct stage_block, pid) == LINE, "ringers must not share the stage's line");
-static_assert(sizeof(struct ingress_journal) == 14656 && sizeof(struct egress_journal) == 10944, CHANGED);
+static_assert(sizeof(struct ingress_journal) == 14656 && sizeof(struct egress_journal) == 11968, CHANGED);
 static_assert(sizeof(struct edf_journal) == 64, CHANGED);
-static_assert(sizeof(struct shared) == 29312, CHANGED);
+static_assert(sizeof(struct shared) == 30464, CHANGED);
 
 /* Twins: sizes of others that must cover what lies here. */
 static_assert(MAX_SESSIONS < UINT16_MAX, "an arrival holds the number of its session");
@@ -80,7 +81,8 @@ uint64_t layout_hash(void)
 {
 	const uint64_t sizes[] = {
 		LAYOUT_HASH,	       sizeof(struct shared),	 sizeof(struct lane),	 sizeof(struct arrival),
-		sizeof(struct result), sizeof(struct departure), sizeof(struct session), sizeof(struct session_ports)
+		sizeof(struct result), sizeof(struct departure), sizeof(struct session), sizeof(struct session_ports),
+		sizeof(struct origin)
 	};
 	uint64_t hash = mix(0xcbf29ce484222325ULL, sizes, sizeof(sizes));
 

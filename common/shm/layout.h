@@ -34,6 +34,7 @@
 #include "config/ids.h"
 #include "fate.h"
 #include "histogram.h"
+#include "proxy.h"
 
 #define LAYOUT_VERSION 4
 #define LAYOUT_MAGIC 0x656d69746e6f0001ULL /* "\1\0ontime" in memory, little-endian */
@@ -52,8 +53,19 @@ struct arrival {
 	uint32_t len_bytes; /* as received; past payload_bytes when oversize */
 	uint16_t source; /* its session, in a class with replies and on the way back; else a hash of the sender's
 			    address, 0 with one destination */
-	uint8_t drop; /* enum drop_reason: DROP_NONE, DROP_OVERSIZE or DROP_NO_SESSION */
+	uint8_t drop; /* enum drop_reason: DROP_NONE, or one that travels from ingress */
 	uint8_t tos; /* its type of service or traffic class; 0 in a class that does not ask for it */
+};
+
+/*
+ * Likewise, in a class whose datagrams leave or come with a header: who it is from. It follows from the datagram and
+ * the journal; the payload stays where it is, so that a successor finds both as they came.
+ */
+struct origin {
+	alignas(LINE) uint8_t header[PROXY_MOST_BYTES];
+	uint8_t header_bytes; /* 0: it leaves without */
+	uint8_t spare;
+	uint16_t skip_bytes; /* the header that it came with, before its payload; arrival.len_bytes is without */
 };
 
 /* Written about it by edf. One per slot; writer: edf, before it passes the packet on. */
@@ -177,6 +189,7 @@ struct session {
 	uint64_t drops_seen; /* by its socket, as of the last commit about it */
 	_Atomic uint32_t forth_pkts, back_pkts; /* about: outside the account */
 	uint64_t cookie; /* SO_COOKIE of its socket; writer: hold */
+	uint64_t first_forth; /* count of the lane behind its first packet */
 };
 
 /*
@@ -244,7 +257,7 @@ struct egress_journal {
 	_Atomic uint64_t shaped_rate_bits_per_s; /* the rate that instant was counted with */
 	alignas(LINE) uint16_t released[BATCH]; /* slots released once message i is sent, from the base on */
 	struct mmsghdr msgs[BATCH];
-	struct iovec vectors[BATCH];
+	struct iovec vectors[2 * BATCH]; /* with a header two for each packet */
 	alignas(LINE) uint8_t control[BATCH][SEND_CONTROL_BYTES];
 };
 
@@ -260,7 +273,7 @@ struct class_entry {
 	uint32_t slots; /* power of two */
 	uint32_t stride_bytes; /* from one slot's payload to the next; no power of two */
 	uint64_t lane_offset, arrivals_offset, results_offset, departures_offset, payload_offset;
-	uint64_t sessions_offset;
+	uint64_t sessions_offset, origins_offset; /* origins: 0 in a class that needs none */
 	uint32_t n_sessions; /* 0: a class without replies */
 	uint32_t n_session_sockets; /* as many, or 1 that serves all of them (via) */
 	uint32_t spare;

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "clock.h"
+#include "config/proxied.h"
 #include "config/reply.h"
 #include "header.h"
 #include "log.h"
@@ -47,6 +48,8 @@ static uint64_t plan(struct header *h, const struct config *c)
 		e->n_session_sockets = c->classes[i].via.bits && e->n_sessions ? 1 : e->n_sessions;
 		e->forth = (uint32_t)(reply_forth(c, i) + 1);
 		at = round_up(at + layout_sessions_bytes(e->n_sessions), PAGE);
+		e->origins_offset = proxied_needs_origin(&c->classes[i]) ? at : 0;
+		at = round_up(at + (e->origins_offset ? sizeof(struct origin) * e->slots : 0), PAGE);
 	}
 	return at;
 }
@@ -66,6 +69,7 @@ static void make_views(struct segment *seg)
 			.results = (struct result *)(base + e->results_offset),
 			.departures = (struct departure *)(base + e->departures_offset),
 			.sessions = (struct session *)(base + e->sessions_offset),
+			.origins = e->origins_offset ? (struct origin *)(base + e->origins_offset) : NULL,
 			.payload = (uint8_t *)(base + e->payload_offset),
 			.ports = e->n_sessions ? (struct session_ports *)(base + e->sessions_offset +
 									  sizeof(struct session) * e->n_sessions)

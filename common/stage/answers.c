@@ -14,6 +14,13 @@ int answers_refuse(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
 }
 
+void answers_accept(int fd)
+{
+	int unused = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
+}
+
 int socket_drops(int fd, uint32_t *drops)
 {
 	uint32_t info[SK_MEMINFO_VARS] = { 0 };

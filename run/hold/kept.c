@@ -70,7 +70,7 @@ int kept_take(struct kept *kept, const struct config *c, const struct address *a
 
 	if (!out)
 		port_of(c, a, &port);
-	at = find_kept(kept, a, out, 1, port.n > 1 ? name : NULL);
+	at = find_kept(kept, a, out, 1, port.n > 1 || (out && kept->outputs_have_names) ? name : NULL);
 	fd = at < 0 ? -1 : kept->fds[at];
 	if (at >= 0)
 		kept->fds[at] = -1;
@@ -160,15 +160,51 @@ static void want_input(struct kept *kept, const struct config *was, const struct
 		want(kept, a, 0, NULL);
 }
 
+static int has_from(const struct config *c)
+{
+	for (uint32_t i = 0; c && i < c->n_classes; i++)
+		if (c->classes[i].n_from)
+			return 1;
+	return 0;
+}
+
+/* What a socket is bound to cannot be changed. */
+static int leaves_as_before(const struct config *was, const struct class_config *class)
+{
+	for (uint32_t i = 0; was && i < was->n_classes; i++) {
+		const struct class_config *before = &was->classes[i];
+		int is_same = before->n_from == class->n_from && !before->replies[0] == !class->replies[0];
+
+		if (strcmp(before->name, class->name) != 0)
+			continue;
+		for (uint32_t k = 0; is_same && k < class->n_from; k++)
+			is_same = address_is_same(&before->from[k], &class->from[k]);
+		return is_same;
+	}
+	return class->n_from == 0;
+}
+
+static void want_output(struct kept *kept, const struct config *was, const struct class_config *class, uint32_t i)
+{
+	char name[CLASS_NAME_BYTES + 8];
+
+	snprintf(name, sizeof(name), "%s.out.%u", class->name, i);
+	if (!kept->outputs_have_names)
+		want(kept, &class->dests[i], 1, NULL);
+	else if (leaves_as_before(was, class))
+		want(kept, &class->dests[i], 1, name);
+}
+
 void kept_want(struct kept *kept, const struct config *c)
 {
 	const struct config *was = config_of(kept);
 
+	kept->outputs_have_names = has_from(c) || has_from(was);
 	for (uint32_t class = 0; class < c->n_classes; class++) {
 		for (uint32_t i = 0; i < c->classes[class].n_listen; i++)
 			want_input(kept, was, c, class, i);
 		for (uint32_t i = 0; i < c->classes[class].n_dests; i++)
-			want(kept, &c->classes[class].dests[i], 1, NULL);
+			want_output(kept, was, &c->classes[class], i);
 	}
 	kept_sessions_want(kept, was, c);
 }

@@ -19,6 +19,7 @@ struct kept {
 	uint32_t n;
 	int fds[MAX_KEPT]; /* -1: it is in use again */
 	int is_wanted[MAX_KEPT];
+	int outputs_have_names; /* 1: `from` is set for some, so that another class's socket does not do */
 	char names[MAX_KEPT][CLASS_NAME_BYTES + 8];
 	struct kept_sessions sessions;
 };

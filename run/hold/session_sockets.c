@@ -4,10 +4,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "config/from.h"
 #include "config/reply.h"
 #include "kept.h"
 #include "log.h"
 #include "sockets.h"
+#include "stage/answers.h"
 #include "stage/stage.h"
 
 #ifndef IP_LOCAL_PORT_RANGE
@@ -71,12 +73,29 @@ static int bind_for_all(int fd, int family)
 		    is_v4 ? sizeof(v4) : sizeof(v6));
 }
 
+/*
+ * Nothing may come by it while it is nobody's. An address that is not there yet is bound when a sender comes. One that
+ * was kept with its peer is somebody's.
+ */
+static int open_fixed_port(int fd, const struct class_config *c, int family)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	int is_kept = getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
+	int err = c->n_from && !is_kept ? answers_refuse(fd) : 0;
+
+	if (!err)
+		err = from_bind(fd, c, family);
+	return err == -EADDRNOTAVAIL || err == -ENODEV ? 0 : err;
+}
+
 /* What the configuration says of it. -errno if it cannot be had. */
 static int set_up(const struct config *c, uint32_t class, int fd)
 {
 	const struct class_config *forth = &c->classes[class], *back = &c->classes[reply_back(c, class)];
 	int v4 = forth->dests[0].at.ss_family == AF_INET;
 	uint32_t range = forth->via_last_port << 16 | forth->via_first_port;
+	int err;
 
 	set(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
 	set(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
@@ -86,6 +105,9 @@ static int set_up(const struct config *c, uint32_t class, int fd)
 		set(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, 1);
 	set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
 	set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
+	err = open_fixed_port(fd, forth, forth->dests[0].at.ss_family);
+	if (err)
+		return err;
 	if (range && setsockopt(fd, SOL_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) < 0)
 		return -errno;
 	return forth->via.bits && bind_for_all(fd, forth->dests[0].at.ss_family) < 0 ? -errno : 0;
@@ -108,7 +130,11 @@ static int open_one(const struct config *c, uint32_t class, uint32_t k, struct s
 static int refuse(const struct config *c, uint32_t class, int err)
 {
 	log_error("open the sockets of %u sessions of class %s: %s%s", reply_sessions(c, class), c->classes[class].name,
-		  log_text_of(-err), err == -ENOPROTOOPT ? ": via_ports needs Linux 6.3" : "");
+		  log_text_of(-err),
+		  err == -ENOPROTOOPT  ? ": via_ports needs Linux 6.3"
+		  : err == -EADDRINUSE ? ": another program has the port of `from` (ss -aunp tells which); stop it, or "
+					 "change `from`"
+				       : "");
 	return EXIT_TEMPORARY;
 }
 

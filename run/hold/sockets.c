@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "config/address.h"
+#include "config/from.h"
 #include "config/reply.h"
 #include "kept.h"
 #include "log.h"
@@ -80,6 +81,8 @@ static int open_output(const struct class_config *class, const struct address *a
 	err = address_resolve(a, &at);
 	if (!err)
 		err = group_aim(fd, a, class->group_ttl, class->group_loop);
+	if (!err && !class->replies[0]) /* else a session has it */
+		err = from_bind(fd, class, at.ss_family);
 	if (!err && connect(fd, (const struct sockaddr *)&at, a->len) < 0)
 		err = -errno;
 	if (err == -ENETUNREACH || err == -EHOSTUNREACH || err == -EADDRNOTAVAIL || err == -ENODEV ||
@@ -116,14 +119,19 @@ static void close_all(struct sockets *s)
 		close(s->fds[--s->n]);
 }
 
-static int refuse(const struct config *c, uint32_t class, const char *what, const struct address *a, int err)
+static int refuse(const struct config *c, uint32_t class, int out, const struct address *a, int err)
 {
+	const char *what = out ? "connect to" : "bind";
 	char text[ADDRESS_BYTES];
 
 	log_error("%s %s for class %s: %s%s", what, address_format(a, text), c->classes[class].name, log_text_of(-err),
-		  err == -EADDRINUSE
+		  err == -EADDRINUSE && out
+			  ? ": another program has the port of `from` (ss -aunp tells which); stop it, or change `from`"
+		  : err == -EADDRINUSE
 			  ? ": another program has this port (ss -lunp tells which); stop it, or change `listen`"
 		  : err == -ENOMEM ? ": with many rules, raise sysctl net.core.optmem_max"
+		  : err == -EACCES && out && c->classes[class].n_from
+			  ? ": not from this port, or not a broadcast address"
 		  : err == -EACCES ? ": a broadcast address needs broadcast = on"
 				   : "");
 	return EXIT_TEMPORARY;
@@ -144,7 +152,7 @@ static int open_one(struct sockets *s, const struct config *c, struct kept *kept
 	if (fd < 0)
 		fd = out ? open_output(&c->classes[class], a, name) : open_input(a, c->socket_buffer_bytes, name);
 	if (fd < 0)
-		return refuse(c, class, out ? "connect to" : "bind", a, fd);
+		return refuse(c, class, out, a, fd);
 	add(s, fd, name);
 	return 0;
 }
@@ -184,7 +192,7 @@ static int bind_one(struct sockets *s, const struct config *c, uint32_t class, u
 		return 0;
 	*unbound |= 1ULL << flow;
 	if (err != -EADDRNOTAVAIL && err != -ENODEV) /* it may come later; another program's port will not */
-		return refuse(c, class, "bind", a, err);
+		return refuse(c, class, 0, a, err);
 	log_warn("%s.in.%u: %s is not there yet: %s: ingress binds it when it is", c->classes[class].name, i,
 		 address_format(a, text), why_not(a, err));
 	return 0;

@@ -33,6 +33,7 @@ void hold(struct rig *r, int pmtu_do)
 		setsockopt(sockets.fds[i], SOL_IP, IP_MTU_DISCOVER, &dont, sizeof(dont));
 	if (segment_create(&r->seg, &r->config, sockets.cookies, sockets.n - sockets.n_uncounted, why))
 		test_fail(__LINE__, "%s", why);
+	expect(sockets_open_sessions(&sockets, &r->config, &r->seg, NULL) == 0);
 	expect(sockets_hand_on(&sockets) == 0);
 }
 
@@ -148,9 +149,9 @@ static size_t add_tests(struct harness_test *all, size_t n, const struct harness
 
 int main(int argc, char **argv)
 {
-	static const struct harness_test *const files[] = { relay_tests,   drops_tests,	  errors_tests,
-							    shaper_tests,  reload_tests,  damage_tests,
-							    restart_tests, failing_tests, marks_tests };
+	static const struct harness_test *const files[] = { relay_tests,  drops_tests,	errors_tests,  shaper_tests,
+							    reload_tests, damage_tests, restart_tests, failing_tests,
+							    marks_tests,  from_tests,	source_tests,  accept_tests };
 	struct harness_test all[MOST_TESTS];
 	size_t n = 0;
 

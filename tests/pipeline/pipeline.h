@@ -29,6 +29,9 @@ extern const struct harness_test damage_tests[];
 extern const struct harness_test failing_tests[];
 extern const struct harness_test restart_tests[];
 extern const struct harness_test marks_tests[];
+extern const struct harness_test from_tests[];
+extern const struct harness_test source_tests[];
+extern const struct harness_test accept_tests[];
 
 /* hold - what hold does before it hands on. pmtu_do: refuse to fragment on the way out. */
 void hold(struct rig *r, int pmtu_do);

@@ -107,6 +107,7 @@ hung 3s
 budget 5ms
 margin 20us
 share 10%
+source proxy
 sessions 2048
 sessions_per_source 8
 idle 30s

@@ -66,6 +66,93 @@ static void a_rule_is_reloaded_and_an_address_is_not(void)
 	CU_ASSERT_EQUAL(config_digest(&from), config_digest(&to));
 }
 
+static void a_class_sends_from_a_port_of_its_own(void)
+{
+	struct config c = accepted(CLASS_TEXT "from = 0.0.0.0:3\n[class b]\nlisten = [::1]:1\nsend = 127.0.0.1:2 "
+					      "[::1]:2\nfrom = [::1]:3 127.0.0.1:4\n");
+
+	CU_ASSERT_EQUAL(c.classes[0].n_from, 1);
+	CU_ASSERT_EQUAL(c.classes[1].n_from, 2);
+	refused(CLASS_TEXT "from = 239.1.2.3%lo:3\n", "FILE:4: from = \"239.1.2.3%lo:3\": \"239.1.2.3%lo:3\": stands "
+						      "for many, and a sender is one; name this machine's");
+	refused(CLASS_TEXT "from = [::1]:3\n",
+		"FILE:4: from = \"[::1]:3\": [::1]:3 is of a family that class a does not send to");
+	refused(CLASS_TEXT "from = 127.0.0.1:3 127.0.0.2:3\n",
+		"FILE:4: from = \"127.0.0.1:3 127.0.0.2:3\": two of one family; there is one of each at most");
+	refused("[class a]\nlisten = 127.0.0.1:1\nsend = 127.0.0.1:2 [::1]:2\nfrom = 127.0.0.1:3\n",
+		"FILE:4: from = \"127.0.0.1:3\": none is of the family of [::1]:2, which class a sends to");
+	refused(CLASS_TEXT "from = 0.0.0.0:1\n",
+		"FILE:4: from = \"0.0.0.0:1\": class a listens on 127.0.0.1:1; use another port");
+	refused(CLASS_TEXT "from = 0.0.0.0:3\n[class b]\nlisten = 127.0.0.1:4\nsend = 127.0.0.1:2\n"
+			   "from = 127.0.0.1:3\n",
+		"FILE:8: from = \"127.0.0.1:3\": class a sends from 0.0.0.0:3 already; each needs its own");
+	accepted(CLASS_TEXT "from = 127.0.0.1:3\nreplies = b\nsessions = 1\n[class b]\n");
+	refused(CLASS_TEXT "from = 127.0.0.1:3\nreplies = b\n[class b]\n",
+		"FILE:4: from = \"127.0.0.1:3\": one port cannot tell the replies of several senders apart; with "
+		"replies, set sessions = 1");
+	refused(CLASS_TEXT "from = 127.0.0.1:3\nreplies = b\nsessions = 1\nvia_ports = 7-8\n[class b]\n",
+		"FILE:4: from = \"127.0.0.1:3\": via and via_ports choose it already; leave one of them out");
+	refused(CLASS_TEXT "replies = b\n[class b]\nfrom = 127.0.0.1:3\n",
+		"FILE:6: from = \"127.0.0.1:3\": replies leave from the address that their sender wrote to");
+}
+
+static void fronts_are_a_list_of_prefixes(void)
+{
+	static const char *const wrong[] = { "10.0.0.0/33", "10.0.0/8",	   "::1/129",
+					     "10.0.0.0/",   "10.0.0.0/8x", "10.0.0.0/-1" };
+	struct config c = accepted(CLASS_TEXT "accept_proxy = 10.1.2.3/8 192.0.2.7 2001:db8::1/20\n");
+	const struct prefixes *list = &c.classes[0].accept_proxy;
+	const struct {
+		const char *address;
+		bool is_held;
+	} cases[] = { { "10.255.0.1:1", true },	  { "11.0.0.1:1", false },    { "192.0.2.7:1", true },
+		      { "192.0.2.6:1", false },	  { "[2001:dff::]:1", true }, { "[2001:1db8::]:1", false },
+		      { "[a01:203::]:1", false }, { "32.1.13.184:1", false } };
+	char line[256], text[256], value[VALUE_BYTES];
+
+	CU_ASSERT_EQUAL(list->n, 3);
+	value_format(&options[option_find(SCOPE_CLASS, "accept_proxy")], &c.classes[0], value);
+	check_equal(value, "10.0.0.0/8 192.0.2.7/32 2001::/20");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sockaddr_in6 at;
+		struct address a;
+
+		CU_ASSERT_FATAL(address_parse(cases[i].address, strlen(cases[i].address), &a));
+		memcpy(&at, &a.at, sizeof(at));
+		CU_ASSERT_EQUAL(prefixes_hold(list, &at), cases[i].is_held);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		snprintf(text, sizeof(text), CLASS_TEXT "accept_proxy = 127.0.0.1 %s\n", wrong[i]);
+		snprintf(line, sizeof(line),
+			 "FILE:4: accept_proxy = \"127.0.0.1 %s\": \"%s\" is no address or prefix (for example "
+			 "10.0.0.0/8 "
+			 "or 2001:db8::7)",
+			 wrong[i], wrong[i]);
+		refused(text, line);
+	}
+	refused(CLASS_TEXT "accept_proxy = 1.1.1.1 2.2.2.2 3.3.3.3 4.4.4.4 5.5.5.5 6.6.6.6 7.7.7.7 8.8.8.8 9.9.9.9\n",
+		"FILE:4: accept_proxy = \"1.1.1.1 2.2.2.2 3.3.3.3 4.4.4.4 5.5.5.5 6.6.6.6 7.7.7.7 8.8.\": more than 8");
+	refused(CLASS_TEXT "replies = b\n[class b]\naccept_proxy = ::1\n",
+		"FILE:6: accept_proxy = \"::1/128\": replies come from where this instance has sent to, with no "
+		"header");
+}
+
+static void a_header_needs_room_and_a_first_datagram_sessions(void)
+{
+	accepted("[pipeline]\npayload_bytes = 65455B\n" CLASS_TEXT "source = proxy\n");
+	refused("[pipeline]\npayload_bytes = 65456B\nburst = 64KiB\n" CLASS_TEXT
+		"source = proxy\ningress_quantum = 1MiB\negress_quantum = 1MiB\n",
+		"FILE:7: source = \"proxy\": with a header of 52 bytes in front, payload_bytes is 65455 at most");
+	accepted(CLASS_TEXT "source = proxy\nproxy_header = first\nreplies = b\n[class b]\n");
+	refused(CLASS_TEXT "source = proxy\nproxy_header = first\n",
+		"FILE:5: proxy_header = \"first\": sessions have a first datagram: it takes source = proxy and "
+		"replies; else use every");
+	refused(CLASS_TEXT "source = proxy\nproxy_header = first\nreplies = b\naccept_proxy = ::1\n[class b]\n",
+		"FILE:5: proxy_header = \"first\": a front of accept_proxy has many senders in one session; use every");
+	refused(CLASS_TEXT "replies = b\n[class b]\nsource = proxy\n",
+		"FILE:6: source = \"proxy\": replies go back to their senders as they are; use own");
+}
+
 static void what_a_class_sends_to_itself_is_a_loop(void)
 {
 	refused("[class a]\nlisten = 127.0.0.1:1\nsend = 127.0.0.1:2 127.0.0.1:1\n",
@@ -261,7 +348,9 @@ static void a_share_is_a_percentage_and_all_fit_into_one_whole(void)
 
 SUITE(config_conflicts, TEST(a_listen_address_belongs_to_one_class_only),
       TEST(classes_share_an_address_if_all_but_the_last_have_a_rule), TEST(a_rule_is_reloaded_and_an_address_is_not),
-      TEST(what_a_class_sends_to_itself_is_a_loop), TEST(a_wildcard_receives_what_is_sent_to_loopback),
+      TEST(a_class_sends_from_a_port_of_its_own), TEST(fronts_are_a_list_of_prefixes),
+      TEST(a_header_needs_room_and_a_first_datagram_sessions), TEST(what_a_class_sends_to_itself_is_a_loop),
+      TEST(a_wildcard_receives_what_is_sent_to_loopback),
       TEST(classes_that_send_to_each_other_in_a_circle_are_a_loop_and_a_chain_is_none),
       TEST(a_circle_of_all_classes_is_found), TEST(an_address_of_this_machine_behind_a_wildcard_is_a_loop_too),
       TEST(a_class_needs_to_listen_and_to_send), TEST(a_quantum_holds_the_longest_datagram),

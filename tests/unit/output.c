@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "egress/output.h"
 #include "suites.h"
 
@@ -105,6 +106,27 @@ static void a_mend_that_a_shortage_stopped_is_made_up_for(void)
 	close(o.fd);
 }
 
+/* Nothing may leave from another address: it stays without a peer. */
+static void an_output_waits_for_the_address_that_it_leaves_from(void)
+{
+	struct class_config c = { .name = "high", .n_dests = 1, .n_from = 1, .group_ttl = 1 };
+	struct output o;
+
+	CU_ASSERT_FATAL(address_parse("127.0.0.1:9", 11, &c.dests[0]) && address_parse("192.0.2.77:9", 12, &c.from[0]));
+	CU_ASSERT_EQUAL_FATAL(output_make(&o, &c, 0, 0), 0);
+	CU_ASSERT_EQUAL(o.has_way, 0);
+	CU_ASSERT(send(o.fd, "x", 1, MSG_DONTWAIT) < 0 && errno == EDESTADDRREQ);
+	CU_ASSERT_EQUAL(output_mend(&o, EDESTADDRREQ, 1), EADDRNOTAVAIL);
+	CU_ASSERT_FATAL(address_parse("127.0.0.9:29", 12, &c.from[0])); /* as if it had come */
+	CU_ASSERT_EQUAL(output_mend(&o, EDESTADDRREQ, NS_PER_S), 0);
+	CU_ASSERT_EQUAL(o.has_way, 1);
+	CU_ASSERT_EQUAL(local_address_of(o.fd), INADDR_LOOPBACK + 8);
+	o.has_way = 0; /* connected again, it keeps it */
+	output_look(&o);
+	CU_ASSERT_EQUAL(local_address_of(o.fd), INADDR_LOOPBACK + 8);
+	close(o.fd);
+}
+
 /* What is written to standard error meanwhile; bytes. */
 static off_t said_by(int (*act)(struct output *o, int err, uint64_t now), struct output *o, uint64_t now)
 {
@@ -157,5 +179,6 @@ static void a_session_that_cannot_be_connected_keeps_no_port(void)
 	close(o.fd);
 }
 
-SUITE(output, TEST(no_queue_of_errors_is_followed_without_end), TEST(a_mend_that_a_shortage_stopped_is_made_up_for),
+SUITE(output, TEST(an_output_waits_for_the_address_that_it_leaves_from),
+      TEST(no_queue_of_errors_is_followed_without_end), TEST(a_mend_that_a_shortage_stopped_is_made_up_for),
       TEST(the_way_of_a_session_is_not_told), TEST(a_session_that_cannot_be_connected_keeps_no_port))

@@ -111,7 +111,7 @@ static inline int find(uint32_t number, uint64_t now)
 	const struct sender_address from = { &at, local, 0, 0 };
 
 	memcpy(&at, &v4, sizeof(v4));
-	return sessions_find(&sessions, &from, now);
+	return sessions_find(&sessions, &from, 1, now);
 }
 
 static inline int fd_of(int k)

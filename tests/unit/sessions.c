@@ -177,7 +177,7 @@ static void one_address_has_so_many_sessions_and_another_one_others(void)
 		const struct sender_address from = { &at, local, 0, 0 };
 
 		memcpy(&at, &v4, sizeof(v4));
-		CU_ASSERT_EQUAL(sessions_find(&sessions, &from, NS_PER_S), i < 2 ? i : -1);
+		CU_ASSERT_EQUAL(sessions_find(&sessions, &from, 1, NS_PER_S), i < 2 ? i : -1);
 	}
 	CU_ASSERT_EQUAL(find(9, NS_PER_S), 2);
 	stage.config.classes[0].sessions_per_source = 1; /* a reload: those that are open stay */
