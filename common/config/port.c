@@ -79,7 +79,7 @@ static void compile_term(struct writer *w, const struct match_term *t, bool is_v
 	case TERM_DSCP: /* IPv6: version 4, traffic class 8, flow label 20 bits */
 		put(w, BPF_LD | (is_v6 ? BPF_H : BPF_B) | BPF_ABS, (uint32_t)SKF_NET_OFF + !is_v6);
 		put(w, BPF_ALU | BPF_AND | BPF_K, is_v6 ? 0x0fc0 : 0xfc);
-		need(w, BPF_JEQ, is_v6 ? t->value << 6 : t->value << 2);
+		need(w, BPF_JEQ, (uint32_t)t->value << (is_v6 ? 6 : 2));
 		break;
 	case TERM_FROM:
 		compile_from(w, t);

@@ -29,7 +29,7 @@ static void take_source(struct sample *s, int fd)
 	s->datagram.is_v6 = s->from.ss_family == AF_INET6;
 	s->datagram.source = s->datagram.is_v6 ? (const uint8_t *)&((const struct sockaddr_in6 *)&s->from)->sin6_addr
 					       : (const uint8_t *)&((const struct sockaddr_in *)&s->from)->sin_addr;
-	s->datagram.tos = dscp < 0 ? 0 : (uint8_t)(dscp << 2);
+	s->datagram.tos = (uint8_t)(dscp < 0 ? 0 : dscp << 2);
 	s->datagram.payload = s->payload;
 }
 

@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -64,12 +65,19 @@ static inline void open_sockets(const char *via_ports)
 	setenv("LISTEN_FDNAMES", names, 1);
 }
 
-static inline void open_again(void)
+/* What a process gives back by its end. */
+static inline void forget(void)
 {
 	free(sessions.index.places);
 	free(sessions.index.sources);
 	free(sessions.index.by_key);
 	free(sessions.drained_at_ns);
+	memset(&sessions, 0, sizeof(sessions));
+}
+
+static inline void open_again(void)
+{
+	forget();
 	CU_ASSERT_EQUAL_FATAL(sessions_open(&sessions, &stage, 0), 0);
 }
 
@@ -98,6 +106,7 @@ static inline void close_world(void)
 	for (int fd = FIRST_FD; fd <= FIRST_FD + n_open; fd++)
 		close(fd);
 	close(server_fd);
+	forget();
 	unsetenv("LISTEN_FDNAMES");
 	segment_close(&stage.seg);
 }
