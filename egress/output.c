@@ -7,10 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "config/address.h"
 #include "shaper.h"
 #include "log.h"
 #include "stage/answers.h"
+#include "stage/session_port.h"
 #include "stage/stage.h"
 
 #define MOST_ERRORS 64 /* taken from a queue at once, because more may come in as fast */
@@ -123,15 +125,11 @@ static int aim_own(struct output *o)
 
 static int connect_to(struct output *o, const struct sockaddr_storage *to)
 {
-	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	int err = aim_own(o);
 
-	if (!err && connect(o->fd, (const struct sockaddr *)to, o->to->len) < 0)
-		err = -errno;
-	/* with a port, and without a peer, it would take anybody's datagrams as replies */
-	if (err && o->session_number)
-		connect(o->fd, &none, sizeof(none));
-	return err;
+	if (!err && o->session_number)
+		return session_port_connect(o->ports, o->fd, to, o->to->len, now_ns());
+	return !err && connect(o->fd, (const struct sockaddr *)to, o->to->len) < 0 ? -errno : err;
 }
 
 /* In place, and on the same port if possible, because a peer may know us by it. */

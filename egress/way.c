@@ -44,6 +44,7 @@ static struct output *session_output(struct sender *s, uint32_t class, uint32_t 
 	output_take(o, c, &c->dests[below(session->destination, c->n_dests)], w->first_fd + (int)k,
 		    (int)s->stage->config.gso);
 	o->session_number = session->number;
+	o->ports = s->stage->seg.views[class].ports;
 	return o;
 }
 

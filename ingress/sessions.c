@@ -9,13 +9,12 @@
 #include "config/address.h"
 #include "log.h"
 #include "mutant.h"
+#include "stage/session_port.h"
 
 #define CLOSING_LOOKS 8 /* of those that wait to be freed, in one call */
 #define IDLE_ENDS 16 /* sessions ended in one call */
 #define CLOSING_NS (10 * NS_PER_MS) /* between two looks at what could not be freed yet */
 #define MOST_ERRORS 16 /* taken out of a socket in a row: one is stored, and more may come as fast */
-#define PORT_REST_S 60 /* as long as TCP's TIME_WAIT */
-#define PORT_TRIES 9
 
 static uint64_t count_of(uint64_t word)
 {
@@ -70,63 +69,14 @@ static uint32_t destination_of(const struct sessions *x, const struct session_ke
 	return (hash >> 16 ^ hash) % x->stage->config.classes[x->forth].n_dests;
 }
 
-in_port_t sessions_port(int fd)
+/* Without a way now it stays unconnected: egress connects it when there is one, and counts until then. */
+static void connect_socket(const struct sessions *x, uint32_t k, uint64_t now)
 {
-	struct sockaddr_in6 at = { 0 };
-	socklen_t len = sizeof(at);
-
-	return getsockname(fd, (struct sockaddr *)&at, &len) < 0 ? 0 : at.sin6_port; /* at the same place in IPv4 */
-}
-
-/*
- * Without a way now it stays unconnected, and without a port, which would take datagrams from anybody: egress connects
- * it when there is a way, and counts until then.
- */
-static void connect_socket(const struct sessions *x, int fd, uint32_t destination)
-{
-	const struct address *to = &x->stage->config.classes[x->forth].dests[destination];
+	const struct address *to = &x->stage->config.classes[x->forth].dests[x->all[k].destination];
 	struct sockaddr_storage at;
 
-	if (address_resolve(to, &at) == 0 && connect(fd, (const struct sockaddr *)&at, to->len) < 0)
-		sessions_give_up_port(fd);
-}
-
-static uint16_t second_of(uint64_t now)
-{
-	uint16_t second = (uint16_t)(now / NS_PER_S);
-
-	return second ? second : 1;
-}
-
-/* After 18 hours a second has the same number again: then a port rests for another minute. */
-static int is_resting(const struct sessions *x, in_port_t port, uint64_t now)
-{
-	uint16_t at = x->ports->given_up_s[port];
-
-	return at && (uint16_t)(second_of(now) - at) < PORT_REST_S;
-}
-
-/* The kernel chooses a port at random. An answer that is under way to a port must find nobody there. */
-static void connect_by_rested_port(struct sessions *x, uint32_t k, uint64_t now)
-{
-	int fd = x->first_fd + (int)k;
-
-	connect_socket(x, fd, x->all[k].destination);
-	for (int tries = 1; tries < PORT_TRIES && is_resting(x, sessions_port(fd), now); tries++) {
-		sessions_give_up_port(fd);
-		connect_socket(x, fd, x->all[k].destination);
-	}
-}
-
-/* Egress may have connected the socket again since it was made: its port is what the kernel says. */
-void sessions_give_up(struct sessions *x, uint32_t k, uint64_t now)
-{
-	int fd = x->first_fd + (int)k;
-	in_port_t port = sessions_port(fd);
-
-	if (port)
-		x->ports->given_up_s[port] = second_of(now);
-	sessions_give_up_port(fd);
+	if (address_resolve(to, &at) == 0)
+		session_port_connect(x->ports, x->first_fd + (int)k, &at, to->len, now);
 }
 
 static int make(struct sessions *x, const struct session_key *key, const struct sender_address *from, uint64_t now)
@@ -137,7 +87,7 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	if (k < 0 || session_index_count(&x->index, key) >= x->stage->config.classes[x->forth].sessions_per_source)
 		return -1;
 	s = &x->all[k];
-	sessions_give_up_port(x->first_fd + k); /* a predecessor may have died while it made one of it */
+	session_port_drop(x->first_fd + k); /* a predecessor may have died while it made one of it */
 	s->number++;
 	s->client = *from->from;
 	memcpy(s->local, from->local, sizeof(s->local));
@@ -152,7 +102,7 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	atomic_store_explicit(&s->forth_pkts, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->back_pkts, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->last_ns, now, memory_order_relaxed);
-	connect_by_rested_port(x, (uint32_t)k, now);
+	connect_socket(x, (uint32_t)k, now);
 	/* The kernel binds a socket before it connects it, and by then nothing has left that could be answered. */
 	if (!mutant_is("no-drain"))
 		drop_strays(x, x->first_fd + k);
@@ -203,7 +153,7 @@ static int is_somebodys(struct sessions *x, uint32_t k)
 		return 0;
 	if (sessions_state(&x->all[k]) != SESSION_FREE)
 		return 1;
-	sessions_give_up_port(x->first_fd + (int)k);
+	session_port_drop(x->first_fd + (int)k);
 	drop_strays(x, x->first_fd + (int)k);
 	return 0;
 }
@@ -254,7 +204,7 @@ static void end(struct sessions *x, uint32_t k, uint64_t now)
 	}
 	set_state(s, SESSION_CLOSING);
 	session_index_close(&x->index, k);
-	sessions_give_up(x, k, now);
+	session_port_give_up(x->ports, x->first_fd + (int)k, now);
 }
 
 static int may_be_freed(const struct sessions *x, uint32_t k)

@@ -15,7 +15,6 @@
  * Crash:   a session is made for a datagram whose sender stands in the journal: a successor finds it, or makes it
  *          again. State is stored last. Where the newest packet of a session lies is stored before the packet is
  *          published: too far only means that it is freed later.
- * Source:  connect(2) AF_UNSPEC: the kernel forgets the port that it chose itself.
  */
 #ifndef ONTIME_INGRESS_SESSIONS_H
 #define ONTIME_INGRESS_SESSIONS_H
@@ -54,20 +53,6 @@ struct sender_address {
 
 /* sessions_key - what is found by. */
 struct session_key sessions_key(const struct sender_address *from);
-
-/* sessions_give_up_port - nothing can come to the socket any more. */
-static inline void sessions_give_up_port(int fd)
-{
-	struct sockaddr none = { .sa_family = AF_UNSPEC };
-
-	connect(fd, &none, sizeof(none));
-}
-
-/* sessions_give_up - a session's port is given up, and rests from now on. */
-void sessions_give_up(struct sessions *x, uint32_t k, uint64_t now);
-
-/* sessions_port - the local port of a socket; 0: it has none. */
-in_port_t sessions_port(int fd);
 
 static inline uint32_t sessions_state(const struct session *s)
 {

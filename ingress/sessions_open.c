@@ -9,6 +9,7 @@
 #include "log.h"
 #include "sessions.h"
 #include "stage/handed.h"
+#include "stage/session_port.h"
 
 struct session_key sessions_key(const struct sender_address *from)
 {
@@ -58,7 +59,7 @@ static void load_one(struct sessions *x, uint32_t k)
 				   atomic_load_explicit(&s->last_ns, memory_order_relaxed));
 		break;
 	case SESSION_CLOSING: /* the predecessor may have died before it gave up the port */
-		sessions_give_up(x, k, now_ns());
+		session_port_give_up(x->ports, x->first_fd + (int)k, now_ns());
 		session_index_put(&x->index, k, LIST_CLOSING);
 		break;
 	default:

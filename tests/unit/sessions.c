@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "ingress/receive.h"
-#include "ingress/sessions.h"
 #include "loads.h"
 #include "segments.h"
+#include "stage/session_port.h"
 
 #define FIRST_FD 400 /* of the sockets handed on, past all that a test opens */
 #define MOST 8 /* sessions */
@@ -177,7 +177,7 @@ static void what_comes_to_a_free_session_wakes_nobody_twice(void)
 	say_to(fd_of(1), 2);
 	CU_ASSERT_EQUAL(sessions_next(&sessions), -1);
 	CU_ASSERT_EQUAL(strays(), 2);
-	CU_ASSERT_EQUAL(sessions_port(fd_of(1)), 0);
+	CU_ASSERT_EQUAL(session_port(fd_of(1)), 0);
 	close_world();
 }
 
@@ -188,7 +188,7 @@ static void without_a_way_a_session_has_no_port_that_strangers_could_write_to(vo
 	open_world(1, "any");
 	((struct sockaddr_in *)&to->at)->sin_addr.s_addr = htonl(INADDR_BROADCAST); /* EACCES without SO_BROADCAST */
 	CU_ASSERT_EQUAL(find(1, NS_PER_S), 0);
-	CU_ASSERT_EQUAL(sessions_port(fd_of(0)), 0);
+	CU_ASSERT_EQUAL(session_port(fd_of(0)), 0);
 	close_world();
 }
 
@@ -237,7 +237,7 @@ static uint32_t ports_met_again(uint32_t most, int dies)
 		int k = find(i, now);
 
 		CU_ASSERT_FATAL(k >= 0);
-		ports[i] = sessions_port(fd_of(k));
+		ports[i] = session_port(fd_of(k));
 		for (uint32_t j = i > most ? i - most : 0; j < i; j++)
 			again += ports[j] == ports[i];
 		sessions_end_idle(&sessions, now);
@@ -307,7 +307,7 @@ static void a_session_ends_when_it_was_idle_and_is_free_when_both_lanes_have_pas
 	CU_ASSERT_EQUAL(sessions_state(s), SESSION_OPEN);
 	sessions_end_idle(&sessions, 2 * NS_PER_S + 1);
 	CU_ASSERT_EQUAL(sessions_state(s), SESSION_CLOSING);
-	CU_ASSERT_EQUAL(sessions_port(fd_of(0)), 0);
+	CU_ASSERT_EQUAL(session_port(fd_of(0)), 0);
 	CU_ASSERT_EQUAL(find(2, 3 * NS_PER_S), -1); /* the only one waits for egress */
 	atomic_store_explicit(&back->sent, 4ULL << COUNT_SHIFT, memory_order_relaxed);
 	sessions_end_idle(&sessions, 3 * NS_PER_S);
@@ -330,7 +330,7 @@ static void a_session_whose_datagram_waits_for_egress_keeps_its_port(void)
 	sessions_note_forth(&sessions, 0, 1, NS_PER_S);
 	sessions_end_idle(&sessions, 5 * NS_PER_S);
 	CU_ASSERT_EQUAL(sessions_state(&stage.seg.views[0].sessions[0]), SESSION_OPEN);
-	CU_ASSERT(sessions_port(fd_of(0)) != 0);
+	CU_ASSERT(session_port(fd_of(0)) != 0);
 	CU_ASSERT_EQUAL(sessions_due_ns(&sessions, 5 * NS_PER_S), 6 * NS_PER_S); /* no wake-up without end */
 	close_world();
 }
@@ -344,11 +344,11 @@ static void a_successor_gives_up_what_was_being_ended_and_keeps_what_is_open(voi
 	all = stage.seg.views[0].sessions;
 	CU_ASSERT_EQUAL(find(1, NS_PER_S), 0);
 	CU_ASSERT_EQUAL(find(2, NS_PER_S), 1);
-	port = sessions_port(fd_of(1));
+	port = session_port(fd_of(1));
 	atomic_store_explicit(&all[0].state, SESSION_CLOSING, memory_order_relaxed); /* dead before the port is gone */
 	open_again();
-	CU_ASSERT_EQUAL(sessions_port(fd_of(0)), 0);
-	CU_ASSERT_EQUAL(sessions_port(fd_of(1)), port);
+	CU_ASSERT_EQUAL(session_port(fd_of(0)), 0);
+	CU_ASSERT_EQUAL(session_port(fd_of(1)), port);
 	CU_ASSERT_EQUAL(find(2, NS_PER_S), 1);
 	CU_ASSERT_EQUAL(find(1, NS_PER_S), -1);
 	close_world();
