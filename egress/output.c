@@ -7,11 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "config/address.h"
 #include "config/from.h"
 #include "shaper.h"
 #include "log.h"
 #include "stage/answers.h"
+#include "stage/session_port.h"
 #include "stage/stage.h"
 
 #define MOST_ERRORS 64 /* taken from a queue at once, because more may come in as fast */
@@ -136,18 +138,19 @@ static int aim_own(struct output *o)
 
 static int connect_to(struct output *o, const struct sockaddr_storage *to)
 {
-	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	int err = aim_own(o);
 
 	if (!err && own_from(o))
 		err = from_bind(o->fd, o->options, to->ss_family);
-	if (!err && connect(o->fd, (const struct sockaddr *)to, o->to->len) < 0)
+	if (!err && o->session_number)
+		err = session_port_connect(own_from(o) ? NULL : o->ports, o->fd, to, o->to->len, now_ns());
+	else if (!err && connect(o->fd, (const struct sockaddr *)to, o->to->len) < 0)
 		err = -errno;
 	if (o->session_number && own_from(o))
 		err ? (void)answers_refuse(o->fd) : answers_accept(o->fd);
 	/* with a port, and without a peer, it would take anybody's datagrams as replies */
 	if (err && o->session_number)
-		connect(o->fd, &none, sizeof(none));
+		session_port_drop(o->fd);
 	return err;
 }
 

@@ -45,6 +45,7 @@ static struct output *session_output(struct sender *s, uint32_t class, uint32_t 
 		    (int)s->stage->config.gso);
 	o->session_number = session->number;
 	output_accept_replies(o);
+	o->ports = s->stage->seg.views[class].ports;
 	return o;
 }
 

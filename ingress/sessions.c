@@ -9,6 +9,7 @@
 #include "config/address.h"
 #include "log.h"
 #include "mutant.h"
+#include "stage/session_port.h"
 
 #define CLOSING_LOOKS 16 /* of those that wait to be freed, in one call */
 #define FREE_NS NS_PER_MS /* between two of these */

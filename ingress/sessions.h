@@ -15,7 +15,6 @@
  * Crash:   a session is made for a datagram whose sender stands in the journal: a successor finds it, or makes it
  *          again. State is stored last. Where the newest packet of a session lies is stored before the packet is
  *          published: too far only means that it is freed later.
- * Source:  connect(2) AF_UNSPEC: the kernel forgets the port that it chose itself.
  */
 #ifndef ONTIME_INGRESS_SESSIONS_H
 #define ONTIME_INGRESS_SESSIONS_H
@@ -65,9 +64,6 @@ void sessions_connect(struct sessions *x, uint32_t k, uint64_t now);
 
 /* sessions_give_up - a session's port is given up, and rests from now on. */
 void sessions_give_up(struct sessions *x, uint32_t k, uint64_t now);
-
-/* sessions_port - the local port of a socket; 0: it has none. */
-in_port_t sessions_port(int fd);
 
 static inline uint32_t sessions_state(const struct session *s)
 {

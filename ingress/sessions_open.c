@@ -9,6 +9,7 @@
 #include "log.h"
 #include "sessions.h"
 #include "stage/handed.h"
+#include "stage/session_port.h"
 
 struct session_key sessions_key(const struct sender_address *from)
 {

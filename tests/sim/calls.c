@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,10 @@ long __wrap_syscall(long number, ...);
 int __wrap_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout);
 int __wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
 ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags);
+ssize_t __real_recv(int fd, void *to, size_t bytes, int flags);
+ssize_t __wrap_recv(int fd, void *to, size_t bytes, int flags);
+int __real_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 int __real_socket(int family, int type, int protocol);
 int __wrap_socket(int family, int type, int protocol);
 int __wrap_bind(int fd, const struct sockaddr *at, socklen_t len);
@@ -159,7 +164,7 @@ int __wrap_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, str
 	(void)timeout;
 	check_lanes();
 	trap_begin_call();
-	got = input_receive((uint32_t)(fd - SIM_INPUT_FD), msgs, n);
+	got = replies_has(fd) ? replies_receive(fd, msgs, n) : input_receive((uint32_t)(fd - SIM_INPUT_FD), msgs, n);
 	trap_end_call();
 	return answer(got, CALL_NS + (got > 0 ? (uint64_t)got * RECEIVE_NS : 0));
 }
@@ -171,7 +176,7 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
 	(void)flags;
 	check_lanes();
 	trap_begin_call();
-	sent = output_send(fd, msgs, n);
+	sent = replies_has(fd) || fd < input_space_fd() ? replies_send(fd, msgs, n) : output_send(fd, msgs, n);
 	trap_end_call();
 	return answer(sent, CALL_NS + (sent > 0 ? (uint64_t)sent * SEND_NS : 0));
 }
@@ -180,6 +185,16 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags)
 {
 	(void)flags;
 	return answer(output_take_error(fd, m), CALL_NS);
+}
+
+ssize_t __wrap_recv(int fd, void *to, size_t bytes, int flags)
+{
+	return replies_has(fd) ? answer(replies_take(fd), CALL_NS) : __real_recv(fd, to, bytes, flags);
+}
+
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	return n == 1 && replies_has(fds->fd) ? answer(replies_poll(fds), CALL_NS) : __real_poll(fds, n, timeout_ms);
 }
 
 int __wrap_socket(int family, int type, int protocol)
@@ -200,6 +215,8 @@ int __wrap_bind(int fd, const struct sockaddr *at, socklen_t len)
 int __wrap_connect(int fd, const struct sockaddr *to, socklen_t len)
 {
 	(void)len;
+	if (replies_has(fd))
+		return answer(replies_connect(fd, to->sa_family == AF_UNSPEC), CALL_NS);
 	return answer(output_connect(fd, to->sa_family == AF_UNSPEC), CALL_NS);
 }
 
@@ -208,6 +225,8 @@ int __wrap_getsockname(int fd, struct sockaddr *at, socklen_t *len)
 {
 	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(9) };
 
+	if (replies_has(fd))
+		return answer(replies_end(fd, 0, at, len), CALL_NS);
 	if (fd > input_space_fd())
 		return answer(output_end(fd, 0, at, len), CALL_NS);
 	memcpy(at, &any, sizeof(any));
@@ -217,7 +236,7 @@ int __wrap_getsockname(int fd, struct sockaddr *at, socklen_t *len)
 
 int __wrap_getpeername(int fd, struct sockaddr *at, socklen_t *len)
 {
-	return answer(output_end(fd, 1, at, len), CALL_NS);
+	return answer(replies_has(fd) ? replies_end(fd, 1, at, len) : output_end(fd, 1, at, len), CALL_NS);
 }
 
 int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len)
@@ -253,15 +272,14 @@ int __wrap_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
 {
 	(void)epoll_fd;
 	(void)op;
-	return answer(input_set_events(fd, event), CALL_NS);
+	return answer(fd == replies_poll_fd() ? replies_set_events(event) : input_set_events(fd, event), CALL_NS);
 }
 
 int __wrap_epoll_wait(int epoll_fd, struct epoll_event *events, int most, int timeout_ms)
 {
 	uint64_t began_at_ns = sim_now_ns();
-	int n = input_wait(events, most, timeout_ms);
+	int n = epoll_fd == EPOLL_FD ? input_wait(events, most, timeout_ms) : replies_wait(events, most);
 
-	(void)epoll_fd;
 	if (timeout_ms == (int)sim.config.heartbeat_ms)
 		check_slept(STAGE_INGRESS, began_at_ns);
 	return answer(n, CALL_NS);

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "config/reply.h"
 #include "harness/harness.h"
 #include "log.h"
 #include "sim.h"
@@ -187,6 +188,29 @@ void config_shares(struct sim_setup *setup, uint64_t seed)
 	}
 }
 
+/* Eight clients, and sessions that end often; sometimes fewer than clients. */
+void config_replies(struct sim_setup *setup, uint64_t seed)
+{
+	*setup = (struct sim_setup){ .seed = seed, .rate_pps = 4000, .buffer_bytes = 1u << 20 };
+	seed_state(seed);
+	begin(setup);
+	setup->drain_ns = 20 * NS_PER_S;
+	setup->duration_ns = NS_PER_S / 2;
+	setup->rate_pps = draw(200, 20000);
+	setup->burst_pkts = 1 + below(30);
+	setup->least_bytes = 16;
+	setup->most_bytes = 1500;
+	setup->faults = below(4) ? FAULT_KILL | FAULT_STALL | FAULT_ROOM | FAULT_SEND | FAULT_CALL : 0;
+	setup->fault_gap_ns = setup->duration_ns / draw(5, 200);
+	setup->start_count = below(2) ? below(1000) : 0;
+	draw_pipeline(1536);
+	line("[class ask]\nlisten = 127.0.0.1:8000\nsend = 127.0.0.1:9000\nreplies = back");
+	line("sessions = %u\nsessions_per_source = 64", draw(3, 40));
+	line("idle = %ums\nidle_unanswered = %ums", draw(10, 60), draw(10, 60));
+	line("ingress_to_edf = %u\nedf_to_egress = %u", draw(1, 300), draw(1, 300));
+	line("[class back]\ningress_to_edf = %u\nedf_to_egress = %u", draw(1, 300), draw(1, 300));
+}
+
 void config_plain(struct sim_setup *setup, uint64_t seed)
 {
 	static const char *const budgets[] = { "1ms", "10ms", "100ms", "none" };
@@ -222,6 +246,11 @@ static void name_sockets(const struct config *c)
 		for (uint32_t i = 0; i < c->classes[class].n_dests; i++)
 			len += (size_t)snprintf(names + len, sizeof(names) - len, ":%s.out.%u", c->classes[class].name,
 						i);
+	for (uint32_t class = 0; class < c->n_classes; class++)
+		if (reply_sessions(c, class))
+			len += (size_t)snprintf(names + len, sizeof(names) - len, ":%s.poll.0:%s.via.0*%u",
+						c->classes[class].name, c->classes[class].name,
+						reply_sessions(c, class));
 	setenv("LISTEN_FDNAMES", names, 1);
 }
 
@@ -254,7 +283,7 @@ int sim_prepare(const struct sim_setup *setup)
 	}
 	name_sockets(&sim.config);
 	input_open();
-	output_open();
+	replies_open(output_open());
 	check_open();
 	bounds_open();
 	return 0;

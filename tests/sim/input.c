@@ -237,7 +237,7 @@ static int collect(struct epoll_event *events, int most)
 			events[n].events = EPOLLIN;
 			events[n++].data = f->polled.data;
 		}
-	return n;
+	return n < most ? n + replies_collect(&events[n]) : n;
 }
 
 int input_wait(struct epoll_event *events, int most, int timeout_ms)
@@ -255,6 +255,8 @@ int input_wait(struct epoll_event *events, int most, int timeout_ms)
 	next = next_flow(1);
 	if (next && next->next_at_ns < until_ns)
 		until_ns = next->next_at_ns + WAKE_NS + sim_below(&sim.random, WAKE_SPREAD_NS);
+	if (replies_next_ns() < until_ns)
+		until_ns = replies_next_ns() + WAKE_NS;
 	sim_sleep(&space, until_ns);
 	catch_up(sim_now_ns());
 	return collect(events, most);
@@ -263,7 +265,7 @@ int input_wait(struct epoll_event *events, int most, int timeout_ms)
 static void write_name(struct msghdr *m, const struct flow *f, const struct sim_datagram *d)
 {
 	struct sockaddr_in6 from = { .sin6_family = (sa_family_t)f->family,
-				     .sin6_port = (in_port_t)(1000 + d->source) };
+				     .sin6_port = (in_port_t)(SIM_FIRST_CLIENT + d->source) };
 
 	if (!m->msg_name)
 		return;
@@ -307,21 +309,29 @@ static size_t write_tos(uint8_t *at, const struct flow *f, const struct sim_data
 	return write_control(at, SOL_IPV6, IPV6_TCLASS, &class, sizeof(class));
 }
 
-static void hand_over(struct mmsghdr *to, struct flow *f)
+void input_write(struct mmsghdr *to, const struct sim_datagram *d)
 {
-	const struct sim_datagram *d = &f->ring[f->first & f->mask];
 	struct msghdr *m = &to->msg_hdr;
 	struct timespec stamp = { (time_t)(d->stamp_ns / NS_PER_S), (long)(d->stamp_ns % NS_PER_S) };
 	uint8_t *control = m->msg_control;
 
-	write_name(m, f, d);
 	write_payload(m, d);
 	m->msg_controllen = write_control(control, SOL_SOCKET, SCM_TIMESTAMPNS, &stamp, sizeof(stamp));
 	if (d->drops)
 		m->msg_controllen += write_control(control + m->msg_controllen, SOL_SOCKET, SO_RXQ_OVFL, &d->drops,
 						   sizeof(d->drops));
-	m->msg_controllen += write_tos(control + m->msg_controllen, f, d);
 	to->msg_len = d->len_bytes;
+}
+
+static void hand_over(struct mmsghdr *to, struct flow *f)
+{
+	const struct sim_datagram *d = &f->ring[f->first & f->mask];
+	struct msghdr *m = &to->msg_hdr;
+
+	write_name(m, f, d);
+	input_write(to, d);
+	m->msg_controllen += write_tos((uint8_t *)m->msg_control + m->msg_controllen, f, d);
+	replies_note_request(f->class, d);
 	f->told_drops = d->drops;
 	f->used_bytes -= d->len_bytes + OVERHEAD_BYTES;
 	f->first++;
@@ -351,6 +361,7 @@ void input_forget(void)
 {
 	for (uint32_t i = 0; i < n_flows; i++)
 		flows[i].drained_at_ns = 0;
+	replies_forget();
 }
 
 uint64_t input_told_drops(uint32_t class)
@@ -367,7 +378,7 @@ int input_is_empty(void)
 	for (uint32_t i = 0; i < n_flows; i++)
 		if (flows[i].next_at_ns != UINT64_MAX || flows[i].first != flows[i].last)
 			return 0;
-	return 1;
+	return replies_are_over();
 }
 
 int input_has_waited(uint32_t class, uint64_t since_ns)

@@ -50,12 +50,15 @@ static void check_ingress(uint32_t class, struct ledger *l, uint64_t word)
 
 		l->oversize_pkts += r->d.len_bytes > sim.config.payload_bytes;
 		check_arrival(class, r, a);
+		record_at(l, l->published + i)->has_no_session = a->drop == DROP_NO_SESSION;
+		l->no_session_pkts += a->drop == DROP_NO_SESSION;
 	}
 	must_equal("ingress_full", class, l->ingress.ingress_full_pkts - was.ingress_full_pkts,
 		   l->end - l->published - n);
 	l->published += n;
 	l->end = l->published; /* the newest of a batch that did not fit are gone, and counted */
 	must_equal("read", class, l->ingress.read_pkts, l->read_pkts);
+	must_equal("no_session", class, l->ingress.no_session_pkts, l->no_session_pkts);
 	must_equal("oversize", class, l->ingress.oversize_pkts, l->oversize_pkts);
 	must_equal("dropped by the kernel", class, l->ingress.kernel_pkts, input_told_drops(class));
 }
@@ -76,11 +79,17 @@ static void check_edf(uint32_t class, struct ledger *l, uint64_t word)
 	const struct edf_tally *t = &l->edf;
 
 	lane_read_bank(&lane->processed, lane->edf[0], &l->edf, TALLY_WORDS(l->edf), &seen);
-	for (uint64_t i = 0; i < n; i++)
-		l->oversize_processed_pkts += record_at(l, l->processed + i)->d.len_bytes > sim.config.payload_bytes;
+	for (uint64_t i = 0; i < n; i++) {
+		const struct record *r = record_at(l, l->processed + i);
+
+		l->oversize_processed_pkts += r->d.len_bytes > sim.config.payload_bytes;
+		l->no_session_processed_pkts += r->has_no_session;
+	}
 	l->processed += n;
 	must_equal("processed", class,
-		   t->worked_pkts + sum_of(t->dropped_pkts, N_EDF_DROPS) + l->oversize_processed_pkts, l->processed);
+		   t->worked_pkts + sum_of(t->dropped_pkts, N_EDF_DROPS) + l->oversize_processed_pkts +
+			   l->no_session_processed_pkts,
+		   l->processed);
 }
 
 static uint64_t send_errors(const struct egress_tally *t)

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "config/reply.h"
 #include "log.h"
 
 #define MOST_COMPLAINTS 5
@@ -87,6 +88,8 @@ void check_open(void)
 
 		memset(l, 0, sizeof(*l));
 		memset(l->dest, UNKNOWN_DEST, sizeof(l->dest));
+		for (uint32_t i = 0; i < N_SOURCES && reply_forth(&sim.config, class) >= 0; i++)
+			l->dest[0][i] = (uint8_t)i; /* a reply goes to the client that caused it */
 		l->ring = calloc(slots, sizeof(*l->ring));
 		l->mask = slots - 1;
 		if (!l->ring) {
@@ -141,7 +144,7 @@ void check_left(uint32_t class, uint32_t dest, const uint8_t *payload, uint32_t 
 {
 	struct ledger *l = &ledgers[class];
 	const struct address *to = &sim.config.classes[class].dests[dest];
-	uint32_t overhead_bytes = to->at.ss_family == AF_INET ? IPV4_UDP_BYTES : IPV6_UDP_BYTES;
+	uint32_t overhead_bytes = to->at.ss_family == AF_INET6 ? IPV6_UDP_BYTES : IPV4_UDP_BYTES;
 
 	sim.result.left_pkts++;
 	for (uint64_t n = latest(l->left_at, l->sent); n < l->processed; n++) {

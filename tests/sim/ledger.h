@@ -18,7 +18,7 @@
 struct record {
 	struct sim_datagram d;
 	uint64_t not_before_ns; /* its socket had been seen empty then; 0: nobody knows */
-	uint32_t has_left;
+	uint32_t has_left, has_no_session;
 };
 
 struct ledger {
@@ -28,7 +28,7 @@ struct ledger {
 	uint64_t left_at; /* after the last one that left */
 	uint64_t read_pkts, left_pkts, left_bytes, marked_pkts;
 	uint64_t unsure_pkts; /* left, but too short to be told from a dropped one */
-	uint64_t oversize_pkts, oversize_processed_pkts;
+	uint64_t oversize_pkts, oversize_processed_pkts, no_session_pkts, no_session_processed_pkts;
 	uint64_t word[N_STAGES]; /* commit words when last compared */
 	uint64_t
 		servable_since_ns[N_STAGES]; /* the stage could do something for the class since then; UINT64_MAX: no */

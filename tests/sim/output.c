@@ -53,7 +53,7 @@ static int first_fd(void)
 	return input_space_fd() + 1;
 }
 
-void output_open(void)
+int output_open(void)
 {
 	n_outputs = 0;
 	for (uint32_t class = 0; class < sim.config.n_classes; class++)
@@ -62,6 +62,7 @@ void output_open(void)
 				.class = class, .dest = i, .local = 1, .segments_below_bytes = UINT32_MAX
 			};
 	local_now = local_valid = 1;
+	return first_fd() + (int)n_outputs;
 }
 
 static struct output *find(int fd)
@@ -307,7 +308,7 @@ uint64_t output_full_ns(uint32_t class)
 
 uint64_t output_refusals(uint32_t class)
 {
-	uint64_t sum = 0;
+	uint64_t sum = replies_refusals(class);
 
 	for (const struct output *o = outputs; o < outputs + n_outputs; o++)
 		sum += o->class == class ? o->refusals : 0;

@@ -14,6 +14,7 @@
 /* What the tests run. */
 #define STANDARD_WORLDS 100
 #define STANDARD_SWEEP 6
+#define STANDARD_REPLIES 60
 #define STANDARD_SECONDS 60
 #define MOST_OFF_SHARE 0.01
 
@@ -22,6 +23,7 @@ static const char help[] =
 	"usage: sim [OPTION]...\n\n"
 	"  --seed N      the (first) seed (default 1)\n"
 	"  --worlds N    N short worlds, each with a config, traffic and faults of its own\n"
+	"  --replies N   N short worlds with replies and sessions\n"
 	"  --sweep N     N worlds in which the stages die before each store\n"
 	"  --seconds S   a long run of four classes, S simulated seconds; --hours H likewise\n"
 	"  --rate PPS    its packets per second (default 10000)\n"
@@ -35,18 +37,18 @@ static const char help[] =
 	"Exit status: 0 all held, 1 something did not, 2 usage.\n";
 
 static struct options {
-	uint64_t seed, worlds, sweep, world, seconds, hours, rate, burst, faults;
+	uint64_t seed, worlds, replies, sweep, world, seconds, hours, rate, burst, faults;
 } options = { .seed = 1, .rate = 10000, .burst = 1 };
 
 static const struct known {
 	const char *name;
 	uint64_t *value, least, most;
 } known[] = {
-	{ "--seed", &options.seed, 1, UINT32_MAX },    { "--worlds", &options.worlds, 1, 1000000 },
-	{ "--sweep", &options.sweep, 1, 1000 },	       { "--world", &options.world, 1, UINT64_MAX },
-	{ "--seconds", &options.seconds, 1, 1000000 }, { "--hours", &options.hours, 1, 1000 },
-	{ "--rate", &options.rate, 1, 10000000 },      { "--burst", &options.burst, 1, 10000 },
-	{ "--faults", &options.faults, 0, 1000 },
+	{ "--seed", &options.seed, 1, UINT32_MAX },   { "--worlds", &options.worlds, 1, 1000000 },
+	{ "--sweep", &options.sweep, 1, 1000 },	      { "--replies", &options.replies, 1, 1000000 },
+	{ "--world", &options.world, 1, UINT64_MAX }, { "--seconds", &options.seconds, 1, 1000000 },
+	{ "--hours", &options.hours, 1, 1000 },	      { "--rate", &options.rate, 1, 10000000 },
+	{ "--burst", &options.burst, 1, 10000 },      { "--faults", &options.faults, 0, 1000 },
 };
 
 static struct sim_result *shared; /* of a world that another process runs */
@@ -132,6 +134,31 @@ static void run_many_worlds(void)
 	       (unsigned long long)sum.left_pkts, (unsigned long long)sum.deaths, (unsigned long long)sum.rescues);
 	conclude(sum.violations == 0 && (sum.rescues > 0 || options.worlds < STANDARD_WORLDS),
 		 "every packet is sent once, in order, or counted as dropped, whatever fails or dies");
+}
+
+static void run_replies(void)
+{
+	struct sim_result sum = { 0 };
+	struct sim_setup setup;
+
+	for (uint64_t i = 0; i < options.replies; i++) {
+		struct sim_result r;
+
+		config_replies(&setup, options.seed + i);
+		r = run_apart(&setup);
+		if (r.violations)
+			printf("     seed %llu:\n%s", (unsigned long long)setup.seed, setup.text);
+		sum.violations += r.violations;
+		sum.came_pkts += r.came_pkts;
+		sum.left_pkts += r.left_pkts;
+		sum.deaths += r.deaths;
+		sum.rescues += r.rescues;
+	}
+	printf("     %llu worlds with replies from seed %llu: %llu packets came, %llu left; %llu deaths, %llu with "
+	       "datagrams under way\n",
+	       (unsigned long long)options.replies, (unsigned long long)options.seed, (unsigned long long)sum.came_pkts,
+	       (unsigned long long)sum.left_pkts, (unsigned long long)sum.deaths, (unsigned long long)sum.rescues);
+	conclude(sum.violations == 0, "a reply goes to the client that caused it, once, in order, and to nobody else");
 }
 
 static void run_twice(void)
@@ -234,7 +261,9 @@ static void run_standard(void)
 	options.worlds = STANDARD_WORLDS;
 	options.sweep = STANDARD_SWEEP;
 	options.seconds = STANDARD_SECONDS;
+	options.replies = STANDARD_REPLIES;
 	run_many_worlds();
+	run_replies();
 	run_twice();
 	run_shares();
 	run_sweep();
@@ -245,6 +274,8 @@ static void run_asked(void)
 {
 	if (options.worlds)
 		run_many_worlds();
+	if (options.replies)
+		run_replies();
 	if (options.sweep)
 		run_sweep();
 	if (options.seconds)
@@ -270,7 +301,7 @@ int main(int argc, char **argv)
 	}
 	if (options.world)
 		return run_world();
-	if (options.worlds || options.sweep || options.seconds)
+	if (options.worlds || options.replies || options.sweep || options.seconds)
 		run_asked();
 	else
 		run_standard();

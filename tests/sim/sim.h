@@ -6,6 +6,7 @@
  *   run.c     the clock; which stage runs, sleeps, stalls, dies   stack.*   the stack it runs on
  *   calls.c   the system calls, wrapped at link time
  *   input.c   traffic, and the sockets it arrives at          output.c   the sockets out, and what goes wrong there
+ *   replies.c  sessions' sockets, answers, and the way back
  *   ledger.c  every packet exactly once, in order              lanes.c    the lanes and the account against the ledger
  *   bounds.c  shares and rate on the way out
  *   config.c  what is simulated, from a seed                   sweep.c    death before each store there is
@@ -147,6 +148,9 @@ int input_wait(struct epoll_event *events, int most, int timeout_ms);
 void input_ring_space(void);
 int input_take_space(void); /* 1: it had been rung */
 int input_receive(uint32_t flow, struct mmsghdr *msgs, uint32_t n);
+struct sim_datagram;
+/* as the kernel hands it over, without its sender */
+void input_write(struct mmsghdr *to, const struct sim_datagram *d);
 void input_forget(void); /* ingress died: nobody knows any more when a socket was empty */
 uint64_t input_real_ns(void);
 uint32_t input_clock_steps(void);
@@ -155,7 +159,7 @@ int input_is_empty(void); /* nothing waits, and nothing will come */
 int input_has_waited(uint32_t class, uint64_t since_ns); /* does a datagram wait that came before then? */
 
 /* output.c: as the system calls, negative errno. */
-void output_open(void);
+int output_open(void); /* the first descriptor behind them */
 void output_use_tos(int fd, int tos); /* of the socket */
 int output_send(int fd, struct mmsghdr *msgs, uint32_t n);
 int output_take_error(int fd, struct msghdr *m);
@@ -182,6 +186,30 @@ static inline uint8_t sim_tos(uint64_t token)
 	return (uint8_t)(token >> 32);
 }
 
+/*
+ * replies.c: a class with replies, its sessions' sockets from poll fd + 1 on, and what the destination answers. Without
+ * such a class it has no socket and nothing ever comes.
+ */
+#define SIM_FIRST_CLIENT 1000 /* port of the first sender, as it lies in memory */
+struct pollfd;
+void replies_open(int fd); /* the first descriptor behind all others */
+int replies_poll_fd(void);
+int replies_has(int fd);
+void replies_note_request(uint32_t class, const struct sim_datagram *d);
+int replies_set_events(const struct epoll_event *event);
+int replies_collect(struct epoll_event *event);
+uint64_t replies_next_ns(void);
+int replies_wait(struct epoll_event *events, int most);
+int replies_receive(int fd, struct mmsghdr *msgs, uint32_t n);
+int replies_take(int fd);
+int replies_poll(struct pollfd *p);
+void replies_forget(void);
+int replies_connect(int fd, int dissolves);
+int replies_end(int fd, int peer, struct sockaddr *at, socklen_t *len);
+int replies_send(int fd, struct mmsghdr *msgs, uint32_t n);
+int replies_are_over(void);
+uint64_t replies_refusals(uint32_t class); /* ICMP errors that their sockets told of */
+
 /* ledger.c: told of all that passes the sockets. */
 void check_open(void);
 void check_read(uint32_t class, const struct sim_datagram *d, uint64_t not_before_ns);
@@ -204,6 +232,7 @@ void bounds_note(uint32_t class, uint32_t wire_bytes, uint64_t decided_at_ns);
 void config_draw(struct sim_setup *setup, uint64_t seed);
 void config_small(struct sim_setup *setup, uint64_t seed);
 void config_shares(struct sim_setup *setup, uint64_t seed);
+void config_replies(struct sim_setup *setup, uint64_t seed);
 void config_plain(struct sim_setup *setup, uint64_t seed);
 
 /* sweep.c: 0 if nothing was wrong. */

@@ -16,7 +16,7 @@ static void a_session_ends_when_it_was_idle_and_is_free_when_both_lanes_have_pas
 	CU_ASSERT_EQUAL(sessions_state(s), SESSION_OPEN);
 	sessions_end_idle(&sessions, 2 * NS_PER_S + 1);
 	CU_ASSERT_EQUAL(sessions_state(s), SESSION_CLOSING);
-	CU_ASSERT_EQUAL(sessions_port(fd_of(0)), 0);
+	CU_ASSERT_EQUAL(session_port(fd_of(0)), 0);
 	CU_ASSERT_EQUAL(find(2, 3 * NS_PER_S), -1); /* the only one waits for egress */
 	atomic_store_explicit(&back->sent, 4ULL << COUNT_SHIFT, memory_order_relaxed);
 	sessions_end_idle(&sessions, 3 * NS_PER_S);
@@ -39,7 +39,7 @@ static void a_session_whose_datagram_waits_for_egress_keeps_its_port(void)
 	sessions_note_forth(&sessions, 0, 1, NS_PER_S);
 	sessions_end_idle(&sessions, 5 * NS_PER_S);
 	CU_ASSERT_EQUAL(sessions_state(&stage.seg.views[0].sessions[0]), SESSION_OPEN);
-	CU_ASSERT(sessions_port(fd_of(0)) != 0);
+	CU_ASSERT(session_port(fd_of(0)) != 0);
 	CU_ASSERT_EQUAL(sessions_due_ns(&sessions, 5 * NS_PER_S), 6 * NS_PER_S); /* no wake-up without end */
 	close_world();
 }
@@ -70,11 +70,11 @@ static void a_successor_gives_up_what_was_being_ended_and_keeps_what_is_open(voi
 	all = stage.seg.views[0].sessions;
 	CU_ASSERT_EQUAL(find(1, NS_PER_S), 0);
 	CU_ASSERT_EQUAL(find(2, NS_PER_S), 1);
-	port = sessions_port(fd_of(1));
+	port = session_port(fd_of(1));
 	atomic_store_explicit(&all[0].state, SESSION_CLOSING, memory_order_relaxed); /* dead before the port is gone */
 	open_again();
-	CU_ASSERT_EQUAL(sessions_port(fd_of(0)), 0);
-	CU_ASSERT_EQUAL(sessions_port(fd_of(1)), port);
+	CU_ASSERT_EQUAL(session_port(fd_of(0)), 0);
+	CU_ASSERT_EQUAL(session_port(fd_of(1)), port);
 	CU_ASSERT_EQUAL(find(2, NS_PER_S), 1);
 	CU_ASSERT_EQUAL(find(1, NS_PER_S), -1);
 	close_world();

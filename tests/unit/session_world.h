@@ -16,6 +16,7 @@
 #include "ingress/sessions.h"
 #include "loads.h"
 #include "segments.h"
+#include "stage/session_port.h"
 
 #define FIRST_FD 400 /* of the sockets handed on, past all that a test opens */
 #define MOST 8 /* sessions */

@@ -72,7 +72,7 @@ static void what_comes_to_a_free_session_wakes_nobody_twice(void)
 	say_to(fd_of(1), 2);
 	CU_ASSERT_EQUAL(sessions_next(&sessions), -1);
 	CU_ASSERT_EQUAL(strays(), 2);
-	CU_ASSERT_EQUAL(sessions_port(fd_of(1)), 0);
+	CU_ASSERT_EQUAL(session_port(fd_of(1)), 0);
 	close_world();
 }
 
@@ -83,7 +83,7 @@ static void without_a_way_a_session_has_no_port_that_strangers_could_write_to(vo
 	open_world(1, "any");
 	((struct sockaddr_in *)&to->at)->sin_addr.s_addr = htonl(INADDR_BROADCAST); /* EACCES without SO_BROADCAST */
 	CU_ASSERT_EQUAL(find(1, NS_PER_S), 0);
-	CU_ASSERT_EQUAL(sessions_port(fd_of(0)), 0);
+	CU_ASSERT_EQUAL(session_port(fd_of(0)), 0);
 	close_world();
 }
 
@@ -132,7 +132,7 @@ static uint32_t ports_met_again(uint32_t most, int dies)
 		int k = find(i, now);
 
 		CU_ASSERT_FATAL(k >= 0);
-		ports[i] = sessions_port(fd_of(k));
+		ports[i] = session_port(fd_of(k));
 		for (uint32_t j = i > most ? i - most : 0; j < i; j++)
 			again += ports[j] == ports[i];
 		sessions_end_idle(&sessions, now);
