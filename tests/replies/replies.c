@@ -19,10 +19,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,8 +107,14 @@ static int step_until(enum stage_id id, uint32_t store)
 		return 1;
 	}
 	trap_arm(store);
-	while (has_work(id))
+	for (int steps = 0; has_work(id); steps++) {
+		if (steps == MOST_STEPS) {
+			trap_disarm();
+			complain("it does not come to an end");
+			exit(1);
+		}
 		mortal_step(id);
+	}
 	trap_disarm();
 	return 0;
 }
@@ -376,8 +384,10 @@ int main(int argc, char **argv)
 		pid_t pid = fork();
 		int status = -1;
 
-		if (pid == 0)
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			exit(run_mode(argv + 1));
+		}
 		if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
 			failed++;
 	}
