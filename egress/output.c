@@ -165,6 +165,8 @@ static int connect_again(struct output *o, const struct sockaddr_storage *to)
 	/* One that is bound to an address stays on it. Never without a peer, it takes nothing from others meanwhile. */
 	if (own_from(o) && !(address_traits(own_from(o)) & ADDRESS_IS_WILDCARD))
 		return connect_to(o, to);
+	if (o->session_number && own_from(o) && answers_refuse(o->fd)) /* it stays as it is rather than open to all */
+		return -ENOMEM;
 	connect(o->fd, &none, sizeof(none));
 	/* a port that was asked for would stay when the session ends, and bring answers then */
 	if (o->session_number || own_from(o))
@@ -232,6 +234,8 @@ static int connect_first(struct output *o)
 
 	if (!err)
 		err = connect_to(o, &to);
+	if (err && o->session_number && !own_from(o)) /* a send without a peer has given it a port */
+		session_port_drop(o->fd);
 	return err ? tell_no_way(o, err) : 0;
 }
 

@@ -31,7 +31,8 @@ static void parse_local(const struct cmsghdr *c, struct beside *b)
 		b->is_v4_local = 1;
 	} else if (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
 		memcpy(&v6, CMSG_DATA(c), sizeof(v6));
-		memcpy(b->local, &v6.ipi6_addr, sizeof(b->local));
+		if (!IN6_IS_ADDR_MULTICAST(&v6.ipi6_addr)) /* nothing can leave from that */
+			memcpy(b->local, &v6.ipi6_addr, sizeof(b->local));
 	}
 }
 

@@ -117,7 +117,8 @@ static void note_session(struct receiver *r, const struct ingress *in, int flow,
 	a->source = 0;
 	if (a->drop != DROP_NONE)
 		return;
-	k = sessions_find(r->forth[class], &from, count, a->read_at_ns);
+	/* A sender without a port cannot be answered. It is at the same place in both families. */
+	k = from.from->sin6_port ? sessions_find(r->forth[class], &from, count, a->read_at_ns) : -1;
 	if (k < 0) {
 		a->drop = DROP_NO_SESSION;
 		return;

@@ -170,7 +170,7 @@ in_force=$dir/active.conf # where host names stand for what they became
 classes=$("$build/hold" --classes -c "$in_force" "$@" || true)
 one_way="one way: answers do not come back, and the receiver sees ontime as the sender"
 case $classes in
-*"<->"*) one_way="<-> both ways; the receiver sees ontime as the sender, by another port for each" ;;
+*"<->"*) one_way="<-> both ways: a reply goes back to the sender that caused it" ;;
 esac
 ! grep -qs '^source *= *proxy' "$in_force" || one_way="$one_way; with source = proxy a header names the true one"
 served=$(awk '/^\[/ {section = $1} section == "[dash]" && $1 == "listen" {print $3}' "$in_force" 2>/dev/null) # the supervisor has started it

@@ -163,8 +163,14 @@ static void wait_for_the_next(struct keeper *k)
 /* The one that has started this holder, or that this process has started before it went over to its binary. */
 static int watch_other(struct keeper *k)
 {
+	const struct segment seg = { .fd = handed_fd("segment") };
 	int pidfd = process_open_parent(k->pid);
 
+	/* whoever took over the children of one that ended */
+	if (pidfd >= 0 && segment_supervisor_pid(&seg) != k->pid) {
+		close(pidfd);
+		return -ESRCH;
+	}
 	if (pidfd == -ESRCH) {
 		pidfd = process_open_child(k->pid);
 		k->is_child = pidfd >= 0;

@@ -69,18 +69,18 @@ int kept_sessions_take_all(struct sockets *s, const struct segment *seg, struct 
 {
 	kept_sessions_open(kept, seg);
 	for (uint32_t class = 0; class < seg->n_classes; class++) {
-		const struct lane_view *v = &seg->views[class];
+		uint32_t n = seg->header.classes[class].n_session_sockets;
 		char name[CLASS_NAME_BYTES + 8];
 		int fd;
 
-		if (v->n_sessions == 0)
+		if (n == 0)
 			continue;
 		snprintf(name, sizeof(name), "%s.poll.0", seg->header.classes[class].name);
 		fd = kept_named(kept, name);
-		for (uint32_t k = 0; fd >= 0 && k <= v->n_sessions; k++) {
+		for (uint32_t k = 0; fd >= 0 && k <= n; k++) {
 			s->fds[s->n++] = fd;
-			if (k < v->n_sessions)
-				fd = kept_sessions_find(&kept->sessions, v->sessions[k].cookie);
+			if (k < n)
+				fd = kept_sessions_find(&kept->sessions, seg->views[class].sessions[k].cookie);
 		}
 		if (fd < 0)
 			return -ENOENT;
@@ -98,11 +98,14 @@ static int is_same_list(const struct address *a, uint32_t n_a, const struct addr
 	return is_same;
 }
 
-/* Does a class listen, send and answer as it did? The numbers in a session mean the same then. */
+/*
+ * Does a class listen, send and answer as it did, by the same addresses? The numbers in a session mean the same then.
+ */
 static int is_same_way(const struct class_config *a, const struct class_config *b)
 {
 	return strcmp(a->name, b->name) == 0 && strcmp(a->replies, b->replies) == 0 && a->sessions == b->sessions &&
 	       a->via_first_port == b->via_first_port && a->via_last_port == b->via_last_port &&
+	       memcmp(&a->via, &b->via, sizeof(a->via)) == 0 && is_same_list(a->from, a->n_from, b->from, b->n_from) &&
 	       is_same_list(a->listen, a->n_listen, b->listen, b->n_listen) &&
 	       is_same_list(a->dests, a->n_dests, b->dests, b->n_dests);
 }
@@ -146,5 +149,6 @@ int kept_sessions_go_on(struct kept *kept, uint32_t class, uint32_t k, struct se
 		return -1;
 	memcpy(to, &was[k], sizeof(*to));
 	to->last_forth = to->last_back = 0;
+	to->first_forth = UINT64_MAX; /* its first datagram is long gone, and no lane comes that far */
 	return fd;
 }

@@ -18,12 +18,12 @@
 #define SEND_BUFFER_BYTES (4 << 20)
 #define SPARE_FDS 64 /* for what a stage opens beside */
 
-static uint32_t count_sessions(const struct header *h)
+static uint32_t count_sockets(const struct header *h)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < h->n_classes; i++)
-		n += h->classes[i].n_sessions;
+		n += h->classes[i].n_session_sockets;
 	return n;
 }
 
@@ -32,7 +32,7 @@ uint32_t sockets_expected(const struct header *h)
 	uint32_t n = h->n_sockets + N_UNCOUNTED;
 
 	for (uint32_t i = 0; i < h->n_classes; i++)
-		n += h->classes[i].n_sessions ? h->classes[i].n_sessions + 1 : 0;
+		n += h->classes[i].n_session_sockets ? h->classes[i].n_session_sockets + 1 : 0;
 	return n;
 }
 
@@ -165,7 +165,7 @@ static int open_class(struct sockets *s, const struct config *c, const struct se
 int sockets_open_sessions(struct sockets *s, const struct config *c, const struct segment *seg, struct kept *kept)
 {
 	uint32_t n = sockets_expected(&seg->header);
-	uint32_t n_sessions = count_sessions(&seg->header);
+	uint32_t n_sessions = count_sockets(&seg->header);
 	int status = n_sessions ? raise_limit(2 * LISTEN_FIRST_FD + n + SPARE_FDS, n_sessions) : 0;
 
 	for (uint32_t class = 0; !status && class < c->n_classes; class++)

@@ -35,17 +35,21 @@ int holder_init(struct holder *h, const char *build, char *const *argv)
 	}
 	if (pidfd == -ESRCH)
 		return pidfd;
+	h->parent = h->child ? 0 : pid;
 	h->pidfd = pidfd < 0 ? -1 : pidfd; /* short of descriptors it goes on, and tries to have another */
 	return 0;
 }
 
 void holder_set_environment(const struct holder *h)
 {
+	int is_there = h->pidfd >= 0, is_child = h->child != 0;
 	char number[16];
 
 	if (!h->is_wanted)
 		return;
-	snprintf(number, sizeof(number), "%d", h->pidfd < 0 ? 0 : h->child ? h->child : getppid());
+	if (!is_child && getppid() != h->parent) /* that ended meanwhile: whoever took its children is no holder */
+		is_there = 0;
+	snprintf(number, sizeof(number), "%d", is_there ? is_child ? h->child : h->parent : 0);
 	setenv(HOLDER_VARIABLE, number, 1);
 }
 

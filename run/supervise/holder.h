@@ -18,6 +18,7 @@ struct holder {
 	int is_wanted; /* 0: whoever started this supervisor keeps no holder, as a test may */
 	int pidfd; /* -1: none is there */
 	pid_t child; /* 0: it is the parent */
+	pid_t parent; /* that one */
 	uint64_t due_ns, began_at_ns;
 	struct row row; /* of holders that ended within a second */
 	char binary[PATH_BYTES];

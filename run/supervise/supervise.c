@@ -86,7 +86,8 @@ static void probe_rebuilt(struct supervisor *s)
 
 static int is_watched(const struct supervisor *s, pid_t pid)
 {
-	int is = pid == s->holder.child || pid == s->dash.pid || pid == s->latency;
+	int is = pid == s->holder.child || pid == s->dash.pid || pid == s->latency ||
+		 (s->reload.asked_fd >= 0 && pid == s->reload.asking);
 
 	for (int id = 0; id < N_STAGES; id++)
 		is |= pid == s->lives[id].pid || pid == s->lives[id].standby.pid;

@@ -33,6 +33,7 @@ configure() { # KEY = VALUE, of the class that asks; the way back ranks above it
 		idle = ${idle:-60s}
 		sessions_per_source = ${per_source:-400}
 		${ports:+via_ports = $ports}
+		${via:+via = $via}
 	END
 }
 
@@ -109,6 +110,19 @@ ports_are_those_of_via_ports() {
 		run/stop.sh -i "$instance"
 }
 
+# By a socket for each session, or by one for all: with supervisor and holder gone a launch takes them from a stage.
+sessions_are_adopted() {
+	configure
+	run/launch.sh -c "$conf" >/dev/null || return 1
+	"$build/load" -c "$conf" --rate 5000 --seconds 3 --sources 20 --json >"$work/json" 2>&1 &
+	load=$!
+	eventually has_open 20 && orphan "$instance" || return 1
+	run/launch.sh -c "$conf" >"$work/said" 2>&1 || { cat "$work/said" && return 1; }
+	cat "$work/said"
+	kill -9 "$("$build/hold" --stages -i "$instance" | sed -n 's/^ingress \([0-9]*\) .*/\1/p')"
+	wait "$load" && grep -q adopted "$work/said" && has_open 20 && run/stop.sh -i "$instance"
+}
+
 # A kernel before 6.3, as far as that call goes.
 an_old_kernel_is_one_line() {
 	ports=41000-41999 configure
@@ -126,4 +140,7 @@ check "too few open files is one line, and leaves nothing" a_low_limit_is_one_li
 check "a soft limit is raised" a_soft_limit_is_raised
 check "local ports are those of via_ports" ports_are_those_of_via_ports
 check "a kernel that has no port ranges is one line, and leaves nothing" an_old_kernel_is_one_line
+check "sessions go on when a launch adopts the instance" sessions_are_adopted
+via=127.64.0.0/10
+check "so they do with one socket for all" sessions_are_adopted
 verdict both
