@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define NONE UINT16_MAX
 
@@ -44,9 +45,22 @@ static uint16_t *chain_of_key(const struct session_index *x, const struct sessio
 	return &x->by_key[hash(x, key, sizeof(*key))];
 }
 
+/* What counts as one address: of IPv6 the network of 64 bits, all of which one host may have; but for a link's own. */
+static void source_of(const struct session_key *key, uint8_t source[16])
+{
+	int is_link_local = key->address[0] == 0xfe && (key->address[1] & 0xc0) == 0x80;
+
+	memcpy(source, key->address, sizeof(key->address));
+	if (key->family == AF_INET6 && !is_link_local)
+		memset(source + 8, 0, 8);
+}
+
 static uint16_t *chain_of_source(const struct session_index *x, const struct session_key *key)
 {
-	return &x->by_source[hash(x, key->address, sizeof(key->address))];
+	uint8_t source[16];
+
+	source_of(key, source);
+	return &x->by_source[hash(x, source, sizeof(source))];
 }
 
 int session_index_init(struct session_index *x, uint32_t n, uint64_t seed)
@@ -96,9 +110,11 @@ static void join_list(struct session_index *x, uint32_t k, enum session_list lis
 static uint16_t find_source(const struct session_index *x, const struct session_key *key)
 {
 	uint16_t i = *chain_of_source(x, key);
+	uint8_t source[16];
 
+	source_of(key, source);
 	while (i != NONE && (x->sources[i].family != key->family || x->sources[i].scope != key->scope ||
-			     memcmp(x->sources[i].address, key->address, sizeof(key->address)) != 0))
+			     memcmp(x->sources[i].address, source, sizeof(source)) != 0))
 		i = x->sources[i].chain;
 	return i;
 }
@@ -114,7 +130,7 @@ static uint16_t join_source(struct session_index *x, const struct session_key *k
 		s = &x->sources[i];
 		x->free_source = s->chain;
 		*s = (struct session_source){ .scope = key->scope, .family = key->family, .chain = *head };
-		memcpy(s->address, key->address, sizeof(s->address));
+		source_of(key, s->address);
 		*head = i;
 	}
 	x->sources[i].n++;

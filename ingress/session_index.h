@@ -39,7 +39,7 @@ int session_index_init(struct session_index *x, uint32_t n, uint64_t seed);
 /* session_index_find - the session of that sender, or -1. */
 int session_index_find(const struct session_index *x, const struct session_key *key);
 
-/* session_index_count - sessions of the key's address. */
+/* session_index_count - sessions of the key's address; of IPv6: of its network of 64 bits, link-local ones apart. */
 uint32_t session_index_count(const struct session_index *x, const struct session_key *key);
 
 /* session_index_open - session k, which is free or in no list, is that sender's. */

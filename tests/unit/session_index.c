@@ -1,5 +1,6 @@
 /* session_index.c - the index of sessions against a table that is searched from end to end. */
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <string.h>
 
 #include "ingress/session_index.h"
@@ -225,7 +226,33 @@ static void sessions_by_the_thousand_are_as_a_table_says_that_is_searched_from_e
 	discard(&x);
 }
 
-SUITE(session_index, TEST(a_session_is_found_by_all_of_its_key_and_by_nothing_less),
+/* One host may have all of a network of 64 bits. */
+static void of_ipv6_a_network_counts_as_one_address(void)
+{
+	struct session_index x = made(8);
+	struct session_key global = { .port = 1, .family = AF_INET6, .address = { 0x20, 0x01, 0xd, 0xb8 } };
+	struct session_key local = { .port = 1, .family = AF_INET6, .address = { 0xfe, 0x80 }, .scope = 2 }, other;
+
+	session_index_open(&x, 0, &global, 0, 1);
+	session_index_open(&x, 1, &local, 0, 1);
+	other = global;
+	other.address[15] = 9;
+	CU_ASSERT_EQUAL(session_index_find(&x, &other), -1);
+	CU_ASSERT_EQUAL(session_index_count(&x, &other), 1);
+	session_index_open(&x, 2, &other, 0, 2);
+	CU_ASSERT_EQUAL(session_index_count(&x, &global), 2);
+	session_index_close(&x, 0);
+	CU_ASSERT_EQUAL(session_index_count(&x, &global), 1);
+	other.address[7] = 1;
+	CU_ASSERT_EQUAL(session_index_count(&x, &other), 0);
+	other = local;
+	other.address[15] = 9;
+	CU_ASSERT_EQUAL(session_index_count(&x, &other), 0);
+	discard(&x);
+}
+
+SUITE(session_index, TEST(of_ipv6_a_network_counts_as_one_address),
+      TEST(a_session_is_found_by_all_of_its_key_and_by_nothing_less),
       TEST(sessions_of_one_chain_do_not_hide_each_other),
       TEST(the_oldest_of_a_list_is_the_one_that_was_touched_longest_ago),
       TEST(an_address_is_forgotten_with_its_last_session_and_its_place_used_again),
