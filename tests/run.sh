@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-limit_s=2600				    # for all parts together
+limit_s=2700				    # for all parts together
 san="address,undefined"
 fixed_addresses=$(setarch -R true 2>/dev/null && echo "setarch -R") || true # the thread sanitizer knows but few layouts
 began_s=$(date +%s)
