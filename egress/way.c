@@ -49,30 +49,30 @@ static struct output *session_output(struct sender *s, uint32_t class, uint32_t 
 	return o;
 }
 
-struct output *sender_output(struct sender *s, uint32_t class, uint32_t index)
+/* Which of the outputs that a class always has; those of its sessions are all like its first, of one family. */
+static uint32_t fixed_output(const struct sender *s, uint32_t class, uint32_t index)
 {
 	const struct way *w = &s->ways[class];
 
+	if (w->forth)
+		return below(sender_session(s, class, index)->listen, w->forth->n_listen);
+	if (w->n_sessions)
+		return 0;
+	return s->stage->seg.views[class].arrivals[index].source % s->stage->config.classes[class].n_dests;
+}
+
+struct output *sender_output(struct sender *s, uint32_t class, uint32_t index)
+{
+	struct way *w = &s->ways[class];
+
 	if (w->outputs)
 		return session_output(s, class, index);
-	if (w->via)
-		return &s->ways[class].all;
-	if (w->forth)
-		return &s->outputs[class][below(sender_session(s, class, index)->listen, w->forth->n_listen)];
-	return &s->outputs[class]
-			  [s->stage->seg.views[class].arrivals[index].source % s->stage->config.classes[class].n_dests];
+	return w->via ? &w->all : &s->outputs[class][fixed_output(s, class, index)];
 }
 
 uint32_t sender_overhead_bytes(const struct sender *s, uint32_t class, uint32_t index)
 {
-	const struct way *w = &s->ways[class];
-	uint32_t i = 0; /* all destinations of a class with replies are of one family */
-
-	if (w->forth)
-		i = below(sender_session(s, class, index)->listen, w->forth->n_listen);
-	else if (!w->outputs && !w->via)
-		i = s->stage->seg.views[class].arrivals[index].source % s->stage->config.classes[class].n_dests;
-	return s->outputs[class][i].overhead_bytes;
+	return s->outputs[class][fixed_output(s, class, index)].overhead_bytes;
 }
 
 /* The sockets that replies leave by are the inputs of the other class. */
