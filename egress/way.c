@@ -9,7 +9,7 @@
 #include "config/reply.h"
 #include "log.h"
 #include "shaper.h"
-#include "stage/answers.h"
+#include "socket_drops.h"
 
 #define SEEN_BITS 32 /* of struct lane.unexpected: below them what the socket had counted */
 

@@ -1,7 +1,7 @@
 /* drops.c - what the sockets had no room for. */
 #include "drops.h"
 
-#include "stage/answers.h"
+#include "socket_drops.h"
 
 #define SESSIONS_ASKED 64 /* for the drops of their sockets, at once */
 

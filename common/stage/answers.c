@@ -1,9 +1,8 @@
-/* answers.c - a filter that takes nothing, and the count of what a socket dropped. */
+/* answers.c - a filter that takes nothing. */
 #include "answers.h"
 
 #include <errno.h>
 #include <linux/filter.h>
-#include <linux/sock_diag.h>
 #include <sys/socket.h>
 
 int answers_refuse(int fd)
@@ -19,15 +18,4 @@ void answers_accept(int fd)
 	int unused = 0;
 
 	setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
-}
-
-int socket_drops(int fd, uint32_t *drops)
-{
-	uint32_t info[SK_MEMINFO_VARS] = { 0 };
-	socklen_t len = sizeof(info);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0)
-		return -errno;
-	*drops = info[SK_MEMINFO_DROPS];
-	return 0;
 }

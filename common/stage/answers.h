@@ -8,15 +8,10 @@
 #ifndef ONTIME_STAGE_ANSWERS_H
 #define ONTIME_STAGE_ANSWERS_H
 
-#include <stdint.h>
-
 /* answers_refuse - from now on. 0 or -errno. */
 int answers_refuse(int fd);
 
 /* answers_accept - no longer. */
 void answers_accept(int fd);
-
-/* socket_drops - datagrams that a socket had no room for, or its filter refused, since it was made. 0, or -errno. */
-int socket_drops(int fd, uint32_t *drops);
 
 #endif

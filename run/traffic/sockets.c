@@ -2,13 +2,13 @@
 #include "flow.h"
 
 #include <errno.h>
-#include <linux/sock_diag.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "config/address.h"
 #include "log.h"
+#include "socket_drops.h"
 
 #define SOCKET_BUFFER_BYTES (256 << 20)
 
@@ -189,19 +189,12 @@ int flow_in(const struct flow *f, uint32_t i)
 	return f->forth ? f->forth->out_fd[i] : f->in_fd[i];
 }
 
-static uint32_t socket_drops(int fd)
-{
-	uint32_t memory[SK_MEMINFO_VARS] = { 0 };
-	socklen_t len = sizeof(memory);
-
-	return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &len) == 0 ? memory[SK_MEMINFO_DROPS] : 0;
-}
-
 uint64_t flow_all_drops(const struct flow *f)
 {
 	uint64_t sum = 0;
+	uint32_t drops;
 
 	for (uint32_t i = 0; i < flow_n_in(f); i++)
-		sum += socket_drops(flow_in(f, i));
+		sum += socket_drops(flow_in(f, i), &drops) == 0 ? drops : 0;
 	return sum;
 }
