@@ -8,6 +8,9 @@
  *          plan_choose(), plan_take(), plan_learn(). A packet that is evicted keeps its place until it is the head.
  *          So it is with one that can no longer be in time: as soon as it is among the first of its class that are
  *          lost, it counts for nothing any more. What becomes of a lost head is decided when it is its turn (policy.h).
+ *          With n workers a packet takes its whole service from one of them, and a share of it, service / n, from the
+ *          time that all of them have: what waits drains n times as fast, and no packet is done sooner. All that is
+ *          summed (work, loads, shares, costs) is such shares; what is predicted for one packet is whole.
  *          Service times are never assumed: per class a line in bytes, learned from measured ones (least squares with
  *          exponential forgetting). A share is a token bucket of service time that starts empty and holds
  *          SHARE_WINDOW_NS of its rate, which bounds how long a class with credit can delay others that have credit
@@ -29,7 +32,7 @@ struct plan_entry {
 	uint64_t
 		/* predicted work on all that came until then and were not evicted at once, this one included */
 		total_ns;
-	uint32_t service_ns; /* as predicted when it came */
+	uint32_t service_ns; /* its share of the time of all workers, as predicted when it came */
 	uint32_t bytes;
 	uint32_t newer, older; /* neighbours in the list of its size; PLAN_NONE: none */
 	uint32_t tight; /* not of this packet: an element of the ring of tight ones, the end of its number */
@@ -45,6 +48,7 @@ struct plan_class {
 	uint32_t mask; /* entries - 1 */
 	uint32_t share_percent;
 	uint32_t edf_to_egress_pkts;
+	uint32_t n_workers; /* as in struct plan */
 	uint64_t first, fresh, last; /* waiting: first <= n < last; lost as far as looked at: first <= n < fresh */
 	uint64_t total_ns;
 	/*
@@ -72,6 +76,7 @@ struct plan {
 	uint64_t rate_bits_per_s; /* of egress; 0: it does not shape */
 	uint32_t n_classes;
 	uint32_t payload_bytes;
+	uint32_t n_workers; /* packets that are worked on at one time */
 	uint32_t has_shares;
 	uint64_t refilled_at_ns;
 	uint64_t loads_at_ns; /* when load_permille of the queues was worked out; 0: it has to be again */
@@ -89,6 +94,12 @@ struct plan {
 
 /* plan_init - entries[class]: slots[class] of them, a power of two. */
 void plan_init(struct plan *p, const struct config *c, struct plan_entry *const *entries, const uint32_t *slots);
+
+/*
+ * plan_set_workers - so many packets are worked on at one time: 1 after plan_init(). Call it while nothing waits. With
+ * more than one, a packet is taken off the plan when its work begins, and nothing is interrupted.
+ */
+void plan_set_workers(struct plan *p, uint32_t n);
 
 /*
  * plan_reload - another config of the same classes: nothing waits any more, the caller tells of it again. Models stay.

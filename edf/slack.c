@@ -1,10 +1,15 @@
 /* slack.c - pure: a sliding minimum of the time to spare. */
 #include "slack.h"
 
-/* When the work on all until this one must have begun, counted from when there was none. */
+/*
+ * When the work on all until this one must have begun, counted from when there was none. With several workers it is
+ * done when those before it are, and one worker has given it all of its service.
+ */
 static int64_t tightness_ns(struct plan_class *c, uint64_t n)
 {
-	return (int64_t)(plan_entry(c, n)->deadline_ns - plan_entry(c, n)->total_ns);
+	const struct plan_entry *e = plan_entry(c, n);
+
+	return (int64_t)(e->deadline_ns - e->total_ns - (uint64_t)e->service_ns * (c->n_workers - 1));
 }
 
 static uint32_t tight_at(struct plan_class *c, uint64_t i)

@@ -13,12 +13,16 @@ struct line {
 
 struct simulation {
 	const struct config *config;
-	uint64_t overhead_ns;
+	struct model_setting setting;
 	struct trace *trace;
 	size_t next; /* packet of the trace that arrives next */
 	struct line lines[MAX_CLASSES];
 	uint32_t room_pkts[MAX_CLASSES]; /* behind edf: egress is instant */
 	struct plan plan;
+	/* several workers */
+	struct packet *at_work[MODEL_MOST_WORKERS]; /* NULL: the worker is free */
+	uint64_t free_at_ns[MODEL_MOST_WORKERS];
+	uint64_t left_at_ns[MAX_CLASSES]; /* when the newest packet that was given out goes on, as far as is known */
 };
 
 /* Ingress: from the socket into the lane, as far as there is room. */
@@ -91,7 +95,7 @@ static uint64_t carry_out(struct simulation *s, struct edf_choice choice, uint64
 		plan_learn(&s->plan, class, now, p->bytes, p->service_ns);
 		if (s->config->late == LATE_DROP && now > model_deadline_ns(s->config, p))
 			p->drop = DROP_LATE_EGRESS;
-		now += s->overhead_ns;
+		now += s->setting.overhead_ns;
 	}
 	plan_take(&s->plan, class);
 	l->first++;
@@ -99,7 +103,95 @@ static uint64_t carry_out(struct simulation *s, struct edf_choice choice, uint64
 	return now;
 }
 
-static int open_simulation(struct simulation *s, const struct config *c, struct trace *t, uint64_t overhead_ns)
+/* A free worker gets the head of a class, or it is dropped. It leaves the lane at once: the plan knows what waits. */
+static void give(struct simulation *s, struct edf_choice choice, uint32_t worker, uint64_t now)
+{
+	uint32_t class = (uint32_t)choice.class;
+	struct line *l = &s->lines[class];
+	struct packet *p = &s->trace->packets[l->waiting[l->first]];
+
+	p->drop = (uint8_t)choice.drop;
+	if (choice.drop == DROP_NONE) {
+		plan_start(&s->plan, class);
+		s->at_work[worker] = p;
+		s->free_at_ns[worker] = now + p->service_ns + s->setting.overhead_ns;
+		if (s->left_at_ns[class] < now + p->service_ns)
+			s->left_at_ns[class] = now + p->service_ns;
+		p->done_ns = s->left_at_ns[class];
+		if (s->config->late == LATE_DROP && p->done_ns > model_deadline_ns(s->config, p))
+			p->drop = DROP_LATE_EGRESS;
+	}
+	plan_take(&s->plan, class);
+	l->first++;
+	fill_lane(s, class, now);
+}
+
+static uint32_t free_worker(const struct simulation *s)
+{
+	uint32_t worker = 0;
+
+	while (worker < s->setting.n_workers && s->at_work[worker])
+		worker++;
+	return worker;
+}
+
+/* When the next worker is done, or the next packet comes; UINT64_MAX: nothing does. */
+static uint64_t next_event_ns(const struct simulation *s)
+{
+	uint64_t next_ns = s->next < s->trace->n ? s->trace->packets[s->next].arrival_ns : UINT64_MAX;
+
+	for (uint32_t i = 0; i < s->setting.n_workers; i++)
+		if (s->at_work[i] && s->free_at_ns[i] < next_ns)
+			next_ns = s->free_at_ns[i];
+	return next_ns;
+}
+
+static void let_finish(struct simulation *s, uint64_t now)
+{
+	for (uint32_t i = 0; i < s->setting.n_workers; i++) {
+		const struct packet *p = s->at_work[i];
+
+		if (!p || s->free_at_ns[i] > now)
+			continue;
+		plan_learn(&s->plan, p->class, now, p->bytes, p->service_ns);
+		s->at_work[i] = NULL;
+	}
+}
+
+static void run_workers(struct simulation *s, uint64_t now)
+{
+	for (; now != UINT64_MAX; now = next_event_ns(s)) {
+		let_finish(s, now);
+		let_arrive(s, now);
+		for (uint32_t worker = free_worker(s); worker < s->setting.n_workers; worker = free_worker(s)) {
+			struct edf_choice choice = plan_choose(&s->plan, now, s->room_pkts);
+
+			if (choice.class < 0)
+				break;
+			give(s, choice, worker, now);
+		}
+	}
+}
+
+/* One worker: the stage itself, whose work may be interrupted. */
+static void run_stage(struct simulation *s, uint64_t now)
+{
+	for (;;) {
+		struct edf_choice choice;
+
+		let_arrive(s, now);
+		choice = plan_choose(&s->plan, now, s->room_pkts);
+		if (choice.class >= 0)
+			now = carry_out(s, choice, now);
+		else if (s->next < s->trace->n)
+			now = s->trace->packets[s->next].arrival_ns;
+		else
+			break;
+	}
+}
+
+static int open_simulation(struct simulation *s, const struct config *c, struct trace *t,
+			   const struct model_setting *setting)
 {
 	struct plan_entry *entries[MAX_CLASSES] = { NULL };
 	uint32_t slots[MAX_CLASSES];
@@ -107,7 +199,7 @@ static int open_simulation(struct simulation *s, const struct config *c, struct 
 	memset(s, 0, sizeof(*s));
 	s->config = c;
 	s->trace = t;
-	s->overhead_ns = overhead_ns;
+	s->setting = *setting;
 	for (uint32_t i = 0; i < c->n_classes; i++) {
 		slots[i] = config_slots_pkts(&c->classes[i]);
 		s->room_pkts[i] = UINT32_MAX;
@@ -117,6 +209,7 @@ static int open_simulation(struct simulation *s, const struct config *c, struct 
 			return -ENOMEM;
 	}
 	plan_init(&s->plan, c, entries, slots);
+	plan_set_workers(&s->plan, setting->n_workers);
 	return 0;
 }
 
@@ -147,25 +240,17 @@ static void tell(struct outcome *out, const struct config *c, const struct packe
 		out->late++;
 }
 
-int model_run(const struct config *c, struct trace *t, uint64_t overhead_ns, struct outcome *outcomes)
+int model_run(const struct config *c, struct trace *t, const struct model_setting *setting, struct outcome *outcomes)
 {
 	static struct simulation s;
-	uint64_t now = t->n ? t->packets[0].arrival_ns : 0;
+	uint64_t begin_ns = t->n ? t->packets[0].arrival_ns : 0;
 
-	if (open_simulation(&s, c, t, overhead_ns))
+	if (open_simulation(&s, c, t, setting))
 		return -ENOMEM;
-	for (;;) {
-		struct edf_choice choice;
-
-		let_arrive(&s, now);
-		choice = plan_choose(&s.plan, now, s.room_pkts);
-		if (choice.class >= 0)
-			now = carry_out(&s, choice, now);
-		else if (s.next < t->n)
-			now = t->packets[s.next].arrival_ns;
-		else
-			break;
-	}
+	if (setting->n_workers > 1)
+		run_workers(&s, begin_ns);
+	else
+		run_stage(&s, begin_ns);
 	memset(outcomes, 0, MAX_CLASSES * sizeof(*outcomes));
 	for (size_t i = 0; i < t->n; i++)
 		tell(&outcomes[t->packets[i].class], c, &t->packets[i]);

@@ -16,7 +16,8 @@ struct options {
 	const char *file; /* the trace */
 	const char *config, *instance;
 	int json, compare, per_packet, margins;
-	uint64_t overhead_ns; /* between two packets */
+	struct model_setting setting;
+	uint64_t n_workers;
 };
 
 /* A row of --compare: a name and how it differs from the config. */
@@ -61,7 +62,7 @@ static int compare(const struct options *o, const struct config *c, struct trace
 		uint64_t offered = 0, on_time = 0;
 
 		apply_rival(&rivals[k], &mine);
-		if (model_run(&mine, t, o->overhead_ns, outcomes))
+		if (model_run(&mine, t, &o->setting, outcomes))
 			return 1;
 		if (o->json) {
 			fputs(k ? "," : "[", stdout);
@@ -88,11 +89,11 @@ static int compare(const struct options *o, const struct config *c, struct trace
 static int parse_overhead(struct options *o, const char *text)
 {
 	const struct option time = {
-		.key = "overhead", .kind = &kind_time, .bytes = sizeof(o->overhead_ns), .max = NS_PER_S
+		.key = "overhead", .kind = &kind_time, .bytes = sizeof(o->setting.overhead_ns), .max = NS_PER_S
 	};
 	char reason[REASON_BYTES];
 
-	if (value_parse(&time, &o->overhead_ns, text, NULL, reason) == 0)
+	if (value_parse(&time, &o->setting.overhead_ns, text, NULL, reason) == 0)
 		return 0;
 	log_error("--overhead %s: %s", text, reason);
 	return EXIT_USAGE;
@@ -106,7 +107,7 @@ static int parse(struct options *o, struct command_line *line, int argc, char **
 		[OPTION_CONFIG] = &o->config,	[OPTION_INSTANCE] = &o->instance,
 		[OPTION_COMPARE] = &o->compare, [OPTION_PER_PACKET] = &o->per_packet,
 		[OPTION_OVERHEAD] = &overhead,	[OPTION_MARGINS] = &o->margins,
-		[OPTION_JSON] = &o->json,
+		[OPTION_JSON] = &o->json,	[OPTION_WORKERS] = &o->n_workers,
 	};
 	int status;
 
@@ -172,7 +173,7 @@ int main(int argc, char **argv)
 {
 	static struct outcome outcomes[MAX_CLASSES];
 	static struct config c;
-	struct options o = { 0 };
+	struct options o = { .n_workers = 1 };
 	struct trace t = { 0 };
 	struct command_line line;
 	int status;
@@ -181,6 +182,7 @@ int main(int argc, char **argv)
 	status = parse(&o, &line, argc, argv);
 	if (status >= 0)
 		return status;
+	o.setting.n_workers = (uint32_t)o.n_workers;
 	status = load(&c, &o, &line);
 	if (status)
 		return status;
@@ -191,7 +193,7 @@ int main(int argc, char **argv)
 		tell_limits(&c, &t);
 	if (!status && o.compare)
 		status = compare(&o, &c, &t);
-	else if (!status && model_run(&c, &t, o.overhead_ns, outcomes))
+	else if (!status && model_run(&c, &t, &o.setting, outcomes))
 		status = 1;
 	else if (!status && o.per_packet)
 		report_packets(&c, &t);

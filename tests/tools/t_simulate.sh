@@ -108,7 +108,7 @@ bad_traces_are_refused() {
 	done
 	printf '5,high,1,1\n4,high,1,1\n' >"$work/bad.csv"
 	refused 'sort the trace' "$work/bad.csv" && refused 'No such file' "$work/none.csv" && refused "$work: Is a directory" "$work" && refused 'which trace' --json &&
-		refused 'unknown choice' --policy best "$work/trace.csv"
+		refused 'not a whole number from 1 to 64' --workers 65 "$work/trace.csv" && refused 'unknown choice' --policy best "$work/trace.csv"
 }
 
 byte_order_mark_is_no_part_of_a_trace() { # some editors begin a file with it; with the names after it, and without
@@ -149,6 +149,33 @@ shares_hold_beside_floods() {
 	done
 }
 
+# Four at once take two rounds of two; a short one behind a long one of its class waits for it, one of another class does not.
+workers_share_one_queue() {
+	printf '0,high,0,300000\n0,high,0,300000\n0,high,0,300000\n0,high,0,300000\n' >"$work/small.csv"
+	"$build/simulate" --workers 2 --per-packet "$work/small.csv" | tail -n +2 | cut -d, -f5 | tr '\n' ' ' >"$work/a"
+	[ "$(cat "$work/a")" = "300000 300000 600000 600000 " ] || { cat "$work/a" && return 1; }
+	printf '0,low,0,900000\n100000,low,0,50000\n100000,medium,0,50000\n' >"$work/small.csv"
+	"$build/simulate" --workers 3 --per-packet "$work/small.csv" | tail -n +2 | cut -d, -f2,5 | tr '\n' ' ' >"$work/a"
+	[ "$(cat "$work/a")" = "low,900000 low,800000 medium,50000 " ] || { cat "$work/a" && return 1; }
+	"$build/simulate" --workers 1 --json "$work/trace.csv" >"$work/a" && "$build/simulate" --json "$work/trace.csv" >"$work/b" && diff "$work/a" "$work/b"
+}
+
+# Poisson arrivals in three classes, 0.2 to 0.4 ms of work: LOAD times what N workers can do, for a second.
+traffic() { # N LOAD
+	awk -v n="$1" -v load="$2" 'BEGIN {srand(7); for (t = 0; t < 1e9; t += -log(1 - rand()) * 3e5 / n / load)
+		printf "%d,%s,%d,%d\n", t, substr("high  mediumlow   ", 1 + 6 * int(rand() * 3), 6), 100, 2e5 + rand() * 2e5}' | tr -d ' '
+}
+
+many_workers_keep_up() { # all of it at 95 % of what 12 can do, and what one worker keeps of an overload
+	traffic 12 0.95 | "$build/simulate" --workers 12 --json - >"$work/json" || return 1
+	jq -e 'all(.classes[] | select(.offered); .on_time == .offered)' "$work/json" || return 1
+	for row in '1 0.88' '2 0.97' '4 0.99' '12 0.999'; do # one busy worker cannot be interrupted, of many one is soon free
+		traffic "${row% *}" 2 | "$build/simulate" --workers "${row% *}" --json - >"$work/json" || return 1
+		jq -c '[.classes[] | select(.offered) | .on_time / .offered]' "$work/json"
+		jq -e --argjson least "${row#* }" '.classes[0] | .on_time >= $least * .offered' "$work/json" || return 1
+	done
+}
+
 check "every packet has one fate" every_packet_has_one_fate
 check "the packets add up to the sums" packets_add_up_to_the_sums
 check "standard input is the same, and so is a second run" standard_input_is_the_same
@@ -157,6 +184,8 @@ check "margins are kept where they are asked for" margins_are_kept_where_asked_f
 check "late packets go on where that costs nobody anything, and late = drop sheds them" late_is_honoured
 check "overload is shed" overload_is_shed
 check "the comparison has all policies" comparison_has_all_policies
+check "workers share one queue, and order holds within a class" workers_share_one_queue
+check "many workers keep up, and keep High in overload" many_workers_keep_up
 check "marks are counted, and what a trace cannot say is said" marks_are_counted
 check "a bad trace or option is one line and status 2" bad_traces_are_refused
 check "a byte order mark is no part of a trace" byte_order_mark_is_no_part_of_a_trace

@@ -74,6 +74,32 @@ static void a_packet_dropped_before_is_only_passed_on(void)
 	CU_ASSERT_EQUAL(plan_choose(&plan, NOW, rooms).class, -1);
 }
 
+/* What a plan sheds of forty packets of 300 us that are due in 6.1 ms, with that many workers. */
+static uint32_t shed_of_forty(uint32_t n_workers)
+{
+	struct config c = make_config(POLICY_GUARDED, EVICT_NEWEST);
+	uint32_t shed = 0;
+
+	open_plan(&c);
+	plan_set_workers(&plan, n_workers);
+	teach();
+	for (uint64_t i = 0; i < 40; i++)
+		plan_arrive(&plan, 1, NOW, NOW + 6100 * US, 1000, 0);
+	for (uint64_t i = 0; i < 40; i++)
+		shed += plan_entry(&plan.classes[1], i)->lost != DROP_NONE;
+	return shed;
+}
+
+static void what_waits_drains_as_fast_as_there_are_workers(void)
+{
+	CU_ASSERT_EQUAL(shed_of_forty(1), 40 - 20);
+	/* before the last lie 39 shares of 150 us, and it takes its whole 300 us */
+	CU_ASSERT_EQUAL(shed_of_forty(2), 1);
+	CU_ASSERT_EQUAL(plan.queues[1].service_ns / (10 * US), 30); /* no packet is done sooner */
+	CU_ASSERT_EQUAL((plan.queues[1].work_ns + US) / (150 * US), 39);
+	CU_ASSERT_EQUAL(shed_of_forty(4), 0);
+}
+
 static void the_newest_goes_from_a_queue_too_long_in_time(void)
 {
 	struct config c = make_config(POLICY_GUARDED, EVICT_NEWEST);
@@ -344,11 +370,11 @@ static void a_packet_dropped_before_is_passed_on_between_slices_too(void)
 
 SUITE(plan, TEST(a_line_is_learned_exactly), TEST(a_class_without_samples_goes_by_the_others),
       TEST(a_stall_of_the_machine_does_not_spoil_the_prediction), TEST(within_a_class_first_in_is_first_out),
-      TEST(a_packet_dropped_before_is_only_passed_on), TEST(the_newest_goes_from_a_queue_too_long_in_time),
-      TEST(the_largest_goes_where_that_is_asked_for), TEST(the_work_that_waits_is_always_the_sum),
-      TEST(a_share_holds_beside_a_flood_of_a_higher_class), TEST(a_class_that_cannot_be_in_time_at_all_goes_as_a_whole),
-      TEST(absurd_times_and_sizes_do_no_harm), TEST(a_reload_keeps_what_was_learned),
-      TEST(a_packet_at_work_is_interrupted_and_not_evicted),
+      TEST(a_packet_dropped_before_is_only_passed_on), TEST(what_waits_drains_as_fast_as_there_are_workers),
+      TEST(the_newest_goes_from_a_queue_too_long_in_time), TEST(the_largest_goes_where_that_is_asked_for),
+      TEST(the_work_that_waits_is_always_the_sum), TEST(a_share_holds_beside_a_flood_of_a_higher_class),
+      TEST(a_class_that_cannot_be_in_time_at_all_goes_as_a_whole), TEST(absurd_times_and_sizes_do_no_harm),
+      TEST(a_reload_keeps_what_was_learned), TEST(a_packet_at_work_is_interrupted_and_not_evicted),
       TEST(what_was_evicted_meanwhile_is_passed_on_between_slices), TEST(a_packet_at_work_is_not_begun_again),
       TEST(of_a_packet_at_work_only_the_rest_is_still_to_be_done),
       TEST(a_packet_dropped_before_is_passed_on_between_slices_too))
