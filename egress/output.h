@@ -41,7 +41,7 @@ struct output {
 	int gives_up; /* no packet waits any more */
 	/* The way. */
 	uint32_t session_number; /* of the sender that it was made for (layout.h); 0: for none */
-	const struct session_ports *ports; /* of a session: those that rest */
+	struct session_ports *ports; /* of a session: those that rest */
 	int is_peerless; /* the socket of a listen address, which replies leave by: each message says where to */
 	int has_way; /* as of the last look */
 	uint32_t interface; /* to a group: the index of the one that is sent by; 0: the kernel's choice */
