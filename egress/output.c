@@ -143,8 +143,8 @@ static int connect_again(struct output *o, const struct sockaddr_storage *to)
 		return connect_to(o, to);
 	if (o->session_number && own_from(o) && answers_refuse(o->fd)) /* it stays as it is rather than open to all */
 		return -ENOMEM;
-	if (o->session_number && !own_from(o)) /* answers may be under way to the port that it has had */
-		session_port_give_up(o->ports, o->fd, now_ns());
+	if (o->session_number && !own_from(o) && o->ports) /* answers may be under way to the port that it has had */
+		session_port_give_up(o->ports->changed_s, o->fd, now_ns());
 	else
 		connect(o->fd, &none, sizeof(none));
 	/* a port that was asked for would stay when the session ends, and bring answers then */

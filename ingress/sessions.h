@@ -9,8 +9,8 @@
  *          its port first; then what has come is read; only when both lanes have passed its packets, and its socket is
  *          empty, is it free. The next sender gets the one that has been free longest, with another port; what lies in
  *          its socket before the first datagram has left is dropped and counted.
- *          A port that a session gave up is nobody's for a minute, as far as there are others: an answer may still be
- *          under way to it. The segment remembers, since that is as likely when ingress has died.
+ *          A port that a session gave up is nobody's for a minute, in no class, as far as there are others: an answer
+ *          may still be under way to it. The segment remembers, since that is as likely when ingress has died.
  *          Sockets that have more than one batch are read in turn.
  * Crash:   a session is made for a datagram whose sender stands in the journal: a successor finds it, or makes it
  *          again. State is stored last. Where the newest packet of a session lies is stored before the packet is

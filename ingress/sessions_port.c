@@ -40,5 +40,5 @@ void sessions_give_up(struct sessions *x, uint32_t k, uint64_t now)
 	if (x->stage->config.classes[x->forth].n_from)
 		sessions_give_up_port(x, k);
 	else
-		session_port_give_up(x->ports, x->first_fd + (int)k, now);
+		session_port_give_up(x->ports->ended_s, x->first_fd + (int)k, now);
 }

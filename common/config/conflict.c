@@ -17,6 +17,7 @@
 #include "proxied.h"
 #include "reply.h"
 #include "table.h"
+#include "via_ports.h"
 
 #define PIPELINE (-1)
 #define MAX_OWN 256 /* addresses of this machine that are looked at */
@@ -270,16 +271,13 @@ static void sender(const struct search *s, uint32_t i)
 }
 
 /* No two sockets have the same port. */
-static void ports(const struct search *s, uint32_t i)
+static void via_ports(const struct search *s, uint32_t i)
 {
-	const struct class_config *class = &s->c->classes[i];
-	uint32_t n = class->via_last_port - class->via_first_port + 1;
+	char reason[REASON_BYTES];
+	const char *why = via_ports_conflict(s->c, i, reason);
 
-	if (class->via_first_port && !class->via.bits && n < reply_sessions(s->c, i))
-		conflict(s, (int)i, "via_ports",
-			 "%" PRIu32 " ports for %" PRIu32 " sessions, each of which needs one; give more, or lower "
-			 "`sessions`",
-			 n, reply_sessions(s->c, i));
+	if (why)
+		conflict(s, (int)i, "via_ports", "%s", why);
 }
 
 static void sessions(const struct search *s)
@@ -388,7 +386,7 @@ void conflict_find(const struct config *c, const char *top, conflict_tell *tell,
 		via(&s, i);
 		way_back(&s, i);
 		sender(&s, i);
-		ports(&s, i);
+		via_ports(&s, i);
 		quantum(&s, (int)i, "ingress_quantum", c->classes[i].ingress_quantum_bytes);
 		quantum(&s, (int)i, "egress_quantum", c->classes[i].egress_quantum_bytes);
 		margin(&s, i);

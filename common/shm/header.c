@@ -37,9 +37,22 @@ static int class_is_sane(const struct class_entry *e, const struct header *h, ui
 	       range_is_inside(e->results_offset, sizeof(struct result) * e->slots, size) &&
 	       range_is_inside(e->departures_offset, sizeof(struct departure) * e->slots, size) &&
 	       range_is_inside(e->payload_offset, (uint64_t)e->stride_bytes * e->slots, size) &&
-	       e->n_sessions <= MAX_SESSIONS && e->n_session_sockets <= e->n_sessions && e->forth <= h->n_classes &&
-	       range_is_inside(e->sessions_offset, layout_sessions_bytes(e->n_sessions), size) &&
+	       e->n_sessions <= MAX_SESSIONS &&
+	       (e->n_session_sockets == e->n_sessions || (e->n_session_sockets == 1 && e->n_sessions)) &&
+	       e->forth <= h->n_classes &&
+	       range_is_inside(e->sessions_offset, sizeof(struct session) * e->n_sessions, size) &&
 	       (e->origins_offset == 0 || range_is_inside(e->origins_offset, sizeof(struct origin) * e->slots, size));
+}
+
+/* Who opens the sockets of all sessions has room for so many. */
+static int sessions_are_sane(const struct header *h)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < h->n_classes; i++)
+		sum += h->classes[i].n_sessions;
+	return sum == 0 ||
+	       (sum <= MAX_SESSIONS && range_is_inside(h->ports_offset, sizeof(struct session_ports), h->size_bytes));
 }
 
 const char *header_check(struct segment *seg, int *err)
@@ -63,5 +76,7 @@ const char *header_check(struct segment *seg, int *err)
 	for (uint32_t i = 0; i < h->n_classes; i++)
 		if (!class_is_sane(&h->classes[i], h, seg->size_bytes))
 			return "its class table makes no sense";
+	if (!sessions_are_sane(h))
+		return "its classes have more sessions together than there can be, or no place for their ports";
 	return NULL;
 }

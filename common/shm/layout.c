@@ -55,7 +55,7 @@ static_assert(offsetof(struct lane, unexpected) % LINE == 0, APART);
 static_assert(sizeof(struct session) == 2 * LINE, CHANGED);
 
 /* What lies before the lanes. */
-static_assert(sizeof(struct class_entry) == 96 && sizeof(struct header) == 3144, CHANGED);
+static_assert(sizeof(struct class_entry) == 96 && sizeof(struct header) == 3152, CHANGED);
 static_assert(sizeof(struct stage_block) == 192, CHANGED);
 static_assert(offsetof(struct stage_block, pid) == LINE, "ringers must not share the stage's line");
 static_assert(sizeof(struct ingress_journal) == 14656 && sizeof(struct egress_journal) == 11968, CHANGED);

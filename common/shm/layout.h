@@ -193,20 +193,15 @@ struct session {
 };
 
 /*
- * When a session of the class gave up each local port: an answer may still be under way to it. One for each class with
- * replies, behind its sessions. Writers: ingress, and egress where it connects a session's socket again; what two write
- * to one word is as good as the same.
+ * When a session gave up each local port: an answer may still be under way to it. One for all classes, behind the
+ * lanes, since several may send to the same destination. By port in the order of the network's bytes;
+ * CLOCK_MONOTONIC in seconds, modulo 2^16, and never 0; 0: never.
  */
 struct session_ports {
-	/* CLOCK_MONOTONIC in seconds, modulo 2^16, and never 0; 0: never */
-	_Atomic uint16_t given_up_s[UINT16_MAX + 1];
+	/* its session ended; writer: ingress. Before the segment was there: hold */
+	_Atomic uint16_t ended_s[UINT16_MAX + 1];
+	_Atomic uint16_t changed_s[UINT16_MAX + 1]; /* its session got another one on the way; writer: egress */
 };
-
-/* layout_sessions_bytes - of n sessions and their ports. */
-static inline uint64_t layout_sessions_bytes(uint32_t n)
-{
-	return n ? sizeof(struct session) * n + sizeof(struct session_ports) : 0;
-}
 
 enum stage_state { STATE_ABSENT, STATE_STARTING, STATE_READY, STATE_STOPPED };
 
@@ -296,6 +291,7 @@ struct header {
 	uint32_t n_sockets;
 	uint32_t spare;
 	uint64_t socket_cookies[MAX_SOCKETS]; /* SO_COOKIE of each socket, in LISTEN_FDS order */
+	uint64_t ports_offset; /* 0: no class has replies */
 	struct class_entry classes[MAX_CLASSES];
 	uint64_t checksum; /* of all above but magic */
 };

@@ -24,7 +24,7 @@ static uint64_t round_up(uint64_t n, uint64_t to)
 static uint64_t plan(struct header *h, const struct config *c)
 {
 	uint64_t at = round_up(sizeof(struct shared), LINE);
-	uint32_t half = (uint32_t)round_up(c->payload_bytes, LINE);
+	uint32_t half = (uint32_t)round_up(c->payload_bytes, LINE), n_sessions = 0;
 
 	h->n_classes = c->n_classes;
 	h->payload_bytes = c->payload_bytes;
@@ -47,11 +47,13 @@ static uint64_t plan(struct header *h, const struct config *c)
 		e->n_sessions = reply_sessions(c, i);
 		e->n_session_sockets = c->classes[i].via.bits && e->n_sessions ? 1 : e->n_sessions;
 		e->forth = (uint32_t)(reply_forth(c, i) + 1);
-		at = round_up(at + layout_sessions_bytes(e->n_sessions), PAGE);
+		n_sessions += e->n_sessions;
+		at = round_up(at + sizeof(struct session) * e->n_sessions, PAGE);
 		e->origins_offset = proxied_needs_origin(&c->classes[i]) ? at : 0;
 		at = round_up(at + (e->origins_offset ? sizeof(struct origin) * e->slots : 0), PAGE);
 	}
-	return at;
+	h->ports_offset = n_sessions ? at : 0;
+	return round_up(at + (n_sessions ? sizeof(struct session_ports) : 0), PAGE);
 }
 
 static void make_views(struct segment *seg)
@@ -71,9 +73,7 @@ static void make_views(struct segment *seg)
 			.sessions = (struct session *)(base + e->sessions_offset),
 			.origins = e->origins_offset ? (struct origin *)(base + e->origins_offset) : NULL,
 			.payload = (uint8_t *)(base + e->payload_offset),
-			.ports = e->n_sessions ? (struct session_ports *)(base + e->sessions_offset +
-									  sizeof(struct session) * e->n_sessions)
-					       : NULL,
+			.ports = e->n_sessions ? (struct session_ports *)(base + h->ports_offset) : NULL,
 			.n_sessions = e->n_sessions,
 			.slots = e->slots,
 			.mask = e->slots - 1,

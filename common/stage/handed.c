@@ -72,29 +72,49 @@ void handed_close_others(void)
 	close_range(fd, ~0U, 0);
 }
 
+/* 0, or after one line why the descriptor is not the socket that the segment names. */
+static int check_one(const struct segment *seg, int fd, uint64_t wanted)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	/* Of no socket, and where sockets have no cookies, it is 0. */
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 && errno != EBADF && errno != ENOTSOCK &&
+	    errno != EINVAL && errno != ENOPROTOOPT) {
+		int err = -errno;
+
+		log_error("ask fd %d which socket it is: %s", fd, strerror(-err));
+		return err;
+	}
+	if (cookie == wanted)
+		return 0;
+	log_error("fd %d is not the socket that segment %s was made for: run/stop.sh, then run/launch.sh", fd,
+		  seg->name);
+	return -EBADF;
+}
+
+/* A stage that needs none of them may have none. */
+static int check_sessions(const struct segment *seg, uint32_t class)
+{
+	const struct class_entry *e = &seg->header.classes[class];
+	uint32_t n = 0;
+	int first = e->n_session_sockets ? handed_range(e->name, "via", &n) : -1, err = 0;
+
+	for (uint32_t k = 0; !err && first >= 0 && k < n && k < e->n_session_sockets; k++)
+		err = check_one(seg, first + (int)k, seg->views[class].sessions[k].cookie);
+	return err;
+}
+
 int handed_check(const struct segment *seg)
 {
 	const struct header *h = &seg->header;
 	const char *count = getenv("LISTEN_FDS");
 	uint32_t handed = count ? (uint32_t)strtoul(count, NULL, 10) : 0;
+	int err = 0;
 
-	for (uint32_t i = 0; i < h->n_sockets && i < handed; i++) {
-		uint64_t cookie = 0;
-		socklen_t len = sizeof(cookie);
-
-		/* Of no socket, and where sockets have no cookies, it is 0. */
-		if (getsockopt(LISTEN_FIRST_FD + (int)i, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 && errno != EBADF &&
-		    errno != ENOTSOCK && errno != EINVAL && errno != ENOPROTOOPT) {
-			int err = -errno;
-
-			log_error("ask fd %u which socket it is: %s", LISTEN_FIRST_FD + i, strerror(-err));
-			return err;
-		}
-		if (cookie == h->socket_cookies[i])
-			continue;
-		log_error("fd %u is not the socket that segment %s was made for: run/stop.sh, then run/launch.sh",
-			  LISTEN_FIRST_FD + i, seg->name);
-		return -EBADF;
-	}
-	return 0;
+	for (uint32_t i = 0; !err && i < h->n_sockets && i < handed; i++)
+		err = check_one(seg, LISTEN_FIRST_FD + (int)i, h->socket_cookies[i]);
+	for (uint32_t class = 0; !err && handed && class < seg->n_classes; class++)
+		err = check_sessions(seg, class);
+	return err;
 }

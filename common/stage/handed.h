@@ -35,7 +35,7 @@ uint32_t handed_entry(const char *names, size_t *n);
 void handed_close_others(void);
 
 /*
- * handed_check - are the sockets those that the segment was made for? Their cookies say so.
+ * handed_check - are the sockets, those of sessions too, the ones that the segment was made for? Their cookies say so.
  * 0, or after one line: -EBADF if one is another, or why one could not be asked.
  */
 int handed_check(const struct segment *seg);

@@ -7,7 +7,6 @@
 #include "clock.h"
 
 #define PORT_REST_S 60 /* as long as TCP's TIME_WAIT */
-#define PORT_TRIES 9
 
 in_port_t session_port(int fd)
 {
@@ -32,20 +31,27 @@ static uint16_t second_of(uint64_t now)
 }
 
 /* After 18 hours a second has the same number again: then a port rests for another minute. */
-static int is_resting(const struct session_ports *ports, in_port_t port, uint64_t now)
+static int is_recent(const _Atomic uint16_t *times, in_port_t port, uint64_t now)
 {
-	/* relaxed, here and below: stands alone */
-	uint16_t at = ports ? atomic_load_explicit(&ports->given_up_s[port], memory_order_relaxed) : 0;
+	uint16_t at = atomic_load_explicit(&times[port], memory_order_relaxed); /* relaxed: nothing depends on it */
 
 	return at && (uint16_t)(second_of(now) - at) < PORT_REST_S;
 }
 
-void session_port_give_up(struct session_ports *ports, int fd, uint64_t now)
+int session_port_is_resting(const struct session_ports *ports, in_port_t port, uint64_t now)
 {
-	in_port_t port = session_port(fd);
+	return ports && (is_recent(ports->ended_s, port, now) || is_recent(ports->changed_s, port, now));
+}
 
-	if (port && ports)
-		atomic_store_explicit(&ports->given_up_s[port], second_of(now), memory_order_relaxed);
+void session_port_note(_Atomic uint16_t *times, in_port_t port, uint64_t now)
+{
+	if (port) /* relaxed: nothing depends on it */
+		atomic_store_explicit(&times[port], second_of(now), memory_order_relaxed);
+}
+
+void session_port_give_up(_Atomic uint16_t *times, int fd, uint64_t now)
+{
+	session_port_note(times, session_port(fd), now);
 	session_port_drop(fd);
 }
 
@@ -55,7 +61,7 @@ int session_port_connect(const struct session_ports *ports, int fd, const struct
 	for (int tries = 1;; tries++) {
 		int err = connect(fd, (const struct sockaddr *)to, len) < 0 ? -errno : 0;
 
-		if (!err && (tries == PORT_TRIES || !is_resting(ports, session_port(fd), now)))
+		if (!err && (tries == PORT_TRIES || !session_port_is_resting(ports, session_port(fd), now)))
 			return 0;
 		session_port_drop(fd);
 		if (err)

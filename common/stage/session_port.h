@@ -1,9 +1,10 @@
 /*
  * session_port.h - the local port of a session's socket.
  *
- * Rules:   the kernel chooses it at random. One that a session gave up is not used for a minute, as far as there are
- *          others, because an answer may be under way to it: it must find nobody there. A socket without a peer has no
- *          port, because it would take anybody's datagrams as replies.
+ * Rules:   the kernel chooses it at random. One that a session gave up is not used for a minute by any session of the
+ *          instance, of whatever class, as far as there are others, because an answer may be under way to it: it must
+ *          find nobody there. A socket without a peer has no port, because it would take anybody's datagrams as
+ *          replies.
  * Source:  connect(2) AF_UNSPEC: the kernel forgets the port that it chose itself.
  */
 #ifndef ONTIME_STAGE_SESSION_PORT_H
@@ -13,14 +14,22 @@
 
 #include "shm/layout.h"
 
+#define PORT_TRIES 9 /* to find one that does not rest */
+
 /* session_port - of a socket; 0: it has none. */
 in_port_t session_port(int fd);
 
 /* session_port_drop - nothing can come to the socket any more. */
 void session_port_drop(int fd);
 
-/* session_port_give_up - likewise, and the port rests from now on. ports: NULL: it does not. */
-void session_port_give_up(struct session_ports *ports, int fd, uint64_t now);
+/* session_port_note - a port rests from now on. times: the caller's own of a struct session_ports. */
+void session_port_note(_Atomic uint16_t *times, in_port_t port, uint64_t now);
+
+/* session_port_give_up - likewise that of a socket, to which nothing can come any more. */
+void session_port_give_up(_Atomic uint16_t *times, int fd, uint64_t now);
+
+/* session_port_is_resting - was it given up by a session a short time ago? ports: NULL: none was. */
+int session_port_is_resting(const struct session_ports *ports, in_port_t port, uint64_t now);
 
 /*
  * session_port_connect - by a port that does not rest. 0, or -errno: then the socket has none. ports: NULL: none rests.

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "config/reply.h"
+#include "config/via_ports.h"
 #include "look/number.h"
 #include "shm/layout.h"
 
@@ -74,17 +75,42 @@ static int print_class(const struct config *c, uint32_t class, uint32_t *kernels
 }
 
 /* Ports of sockets that are not bound are the kernel's choice, one for each socket whatever it leads to. */
-static int print_ports(uint32_t n)
+static int print_ports(const struct config *c, uint32_t n)
 {
-	uint32_t first, last;
+	uint32_t first, last, others;
 	char text[GROUPED_BYTES];
 
 	read_range(&first, &last);
-	if (n <= last - first)
+	others = via_ports_others(c, c->n_classes, first, last);
+	if (n + others <= last - first)
 		return 1;
-	printf("too few local ports: %s sessions, and net.ipv4.ip_local_port_range has %u: widen it, or lower "
-	       "`sessions`\n",
-	       number_grouped(n, text), last - first + 1);
+	printf("too few local ports: %s sessions, and net.ipv4.ip_local_port_range has %u, %u of which other classes "
+	       "may "
+	       "have: widen it, or lower `sessions`\n",
+	       number_grouped(n, text), last - first + 1, others);
+	return 0;
+}
+
+/* Those without a range of their own, n of them, may get ports that lie in the range of this class. */
+static int print_overlap(const struct config *c, uint32_t class, uint32_t n)
+{
+	const struct class_config *k = &c->classes[class];
+	uint32_t ports = k->via_last_port - k->via_first_port + 1, own = via_ports_sockets(c, class);
+	uint32_t first, last, others;
+
+	if (!k->via_first_port || own == 0)
+		return 1;
+	read_range(&first, &last);
+	first = first > k->via_first_port ? first : k->via_first_port;
+	last = last < k->via_last_port ? last : k->via_last_port;
+	others = via_ports_others(c, class, k->via_first_port, k->via_last_port);
+	if (first <= last)
+		others += n < last - first + 1 ? n : last - first + 1;
+	if (own + others <= ports)
+		return 1;
+	printf("too few local ports: class %s has %u sessions and %u ports (via_ports), %u of which other classes may "
+	       "have: a range outside net.ipv4.ip_local_port_range is its own\n",
+	       k->name, own, ports, others);
 	return 0;
 }
 
@@ -115,6 +141,8 @@ int room_print(const struct config *c)
 		}
 	if (n == 0)
 		return 1;
-	fits &= print_ports(kernels);
+	fits &= print_ports(c, kernels);
+	for (uint32_t class = 0; class < c->n_classes; class++)
+		fits &= print_overlap(c, class, kernels);
 	return print_files(n) && fits;
 }

@@ -9,10 +9,15 @@
 #ifndef ONTIME_HOLD_KEPT_H
 #define ONTIME_HOLD_KEPT_H
 
+#include <assert.h>
+
 #include "kept_sessions.h"
 #include "sockets.h"
 
+#define STORE_MOST 512 /* FileDescriptorStoreMax= of run/systemd/ontime@.service */
 #define MAX_KEPT (MAX_SOCKETS + N_UNCOUNTED + MAX_CLASSES / 2 + 2 * MAX_BUNDLES) /* two starts may have bundles there */
+
+static_assert(MAX_KEPT <= STORE_MOST, "what is kept must fit into what the unit says");
 
 /* What a service manager has kept of an earlier start (store.h). */
 struct kept {

@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 #include "config/reply.h"
+#include "clock.h"
 #include "kept.h"
+#include "log.h"
+#include "stage/session_port.h"
 
 #define PREFIX "sessions."
 
@@ -36,6 +39,20 @@ static void add_bundle(struct kept_sessions *s, int bundle)
 	}
 }
 
+/* The service manager had no room for all, which only its own log said. */
+static void tell_missing(const struct kept_sessions *s, const struct segment *seg)
+{
+	uint32_t n = 0;
+
+	for (uint32_t class = 0; class < seg->n_classes; class++)
+		n += seg->header.classes[class].n_session_sockets;
+	if (s->n < n)
+		log_warn("the service manager has kept %u of the %u sockets of sessions: raise FileDescriptorStoreMax= "
+			 "of "
+			 "the unit to %d",
+			 s->n, n, STORE_MOST);
+}
+
 void kept_sessions_open(struct kept *kept, const struct segment *seg)
 {
 	struct kept_sessions *s = &kept->sessions;
@@ -49,6 +66,8 @@ void kept_sessions_open(struct kept *kept, const struct segment *seg)
 	for (uint32_t i = 0; i < kept->n; i++)
 		if (kept->fds[i] >= 0 && strcmp(kept->names[i], name) == 0)
 			add_bundle(s, kept->fds[i]);
+	if (kept->n)
+		tell_missing(s, seg);
 }
 
 int kept_sessions_find(struct kept_sessions *s, uint64_t cookie)
@@ -119,25 +138,97 @@ static const struct session *find_class(const struct segment *seg, const struct 
 	return NULL;
 }
 
-void kept_sessions_want(struct kept *kept, const struct config *was, const struct config *c)
+/*
+ * A fixed port that a class had, and does not go on with, is free for another socket only when the service manager has
+ * let go of the bundle that its own is in.
+ */
+static int must_free_port(const struct kept_sessions *s, const struct config *was, const struct config *c)
 {
-	struct kept_sessions *s = &kept->sessions;
-	int fd = kept_named(kept, "segment"), any = 0;
-	char why[WHY_BYTES];
+	for (uint32_t i = 0; i < s->seg.n_classes && i < was->n_classes; i++) {
+		int goes_on = 0;
 
-	if (fd < 0 || !was || segment_observe_handed(&s->seg, fd, c->instance, why))
-		return;
+		for (uint32_t class = 0; class < c->n_classes; class++)
+			goes_on |= s->was[class] == s->seg.views[i].sessions;
+		if (was->classes[i].n_from && s->seg.views[i].n_sessions && !goes_on)
+			return 1;
+	}
+	return 0;
+}
+
+/* Does any class go on? */
+static int find_classes(struct kept_sessions *s, const struct config *was, const struct config *c)
+{
+	int any = 0;
+
 	for (uint32_t class = 0; class < c->n_classes; class++)
 		if (reply_sessions(c, class)) {
 			s->was[class] = find_class(&s->seg, was, &c->classes[class]);
 			any |= s->was[class] != NULL;
 		}
-	if (any)
-		kept_sessions_open(kept, &s->seg);
-	else
-		segment_close(&s->seg);
+	if (any && !must_free_port(s, was, c))
+		return 1;
+	memset(s->was, 0, sizeof(s->was));
+	return 0;
+}
+
+static void note_ports(struct kept_sessions *s)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		in_port_t port = session_port(s->fds[i]);
+
+		if (port)
+			s->ports[s->n_ports++] = port;
+	}
+}
+
+static void close_bundles(struct kept_sessions *s)
+{
+	while (s->n)
+		close(s->fds[--s->n]);
+	s->name[0] = '\0';
+}
+
+void kept_sessions_want(struct kept *kept, const struct config *was, const struct config *c)
+{
+	struct kept_sessions *s = &kept->sessions;
+	int fd = kept_named(kept, "segment"), any;
+	char why[WHY_BYTES];
+
+	if (fd < 0 || segment_observe_handed(&s->seg, fd, c->instance, why))
+		return;
+	kept_sessions_open(kept, &s->seg);
+	note_ports(s);
+	any = was && find_classes(s, was, c);
 	for (uint32_t i = 0; any && i < kept->n; i++) /* until the new ones are there too */
 		kept->is_wanted[i] |= strcmp(kept->names[i], s->name) == 0;
+	if (!any)
+		close_bundles(s);
+}
+
+static const struct session_ports *ports_of(const struct segment *seg)
+{
+	for (uint32_t class = 0; class < seg->n_classes; class++)
+		if (seg->views[class].ports)
+			return seg->views[class].ports;
+	return NULL;
+}
+
+static uint16_t second_at(const _Atomic uint16_t *times, uint32_t port)
+{
+	return atomic_load_explicit(&times[port], memory_order_relaxed); /* relaxed: its writers are gone */
+}
+
+void kept_sessions_remember_ports(const struct kept *kept, const struct segment *to)
+{
+	const struct session_ports *was = kept ? ports_of(&kept->sessions.seg) : NULL;
+	struct session_ports *now = (struct session_ports *)ports_of(to);
+
+	for (uint32_t port = 0; was && now && port <= UINT16_MAX; port++) { /* relaxed: no stage runs yet */
+		atomic_store_explicit(&now->ended_s[port], second_at(was->ended_s, port), memory_order_relaxed);
+		atomic_store_explicit(&now->changed_s[port], second_at(was->changed_s, port), memory_order_relaxed);
+	}
+	for (uint32_t i = 0; was && now && i < kept->sessions.n_ports; i++)
+		session_port_note(now->ended_s, kept->sessions.ports[i], now_ns());
 }
 
 int kept_sessions_go_on(struct kept *kept, uint32_t class, uint32_t k, struct session *to)

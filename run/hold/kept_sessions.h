@@ -6,6 +6,8 @@
  *          A start that makes a new segment takes over the sessions of each class that listens, sends and answers as
  *          before, open or closing as they are: what has come to their sockets meanwhile is read. Nothing of them lies
  *          in a lane, which the stop before has emptied.
+ *          A port that a session had before, or has given up, rests in the new segment too. (A service manager that
+ *          keeps nothing, or a segment of another layout, leaves none to remember.)
  */
 #ifndef ONTIME_HOLD_KEPT_SESSIONS_H
 #define ONTIME_HOLD_KEPT_SESSIONS_H
@@ -27,6 +29,8 @@ struct kept_sessions {
 	char name[BUNDLE_NAME_BYTES]; /* of the bundles that they were in */
 	const struct session *was[MAX_CLASSES]; /* to go on with, of each class of the configuration; NULL: none */
 	struct segment seg; /* that has them */
+	in_port_t ports[MAX_SESSIONS]; /* that they had */
+	uint32_t n_ports;
 };
 
 /* kept_sessions_name - of the bundles of a segment. */
@@ -43,6 +47,9 @@ int kept_sessions_find(struct kept_sessions *s, uint64_t cookie);
 
 /* kept_sessions_want - find the classes whose sessions go on; `was`: what those were made for, or NULL. */
 void kept_sessions_want(struct kept *kept, const struct config *was, const struct config *c);
+
+/* kept_sessions_remember_ports - that were in use, or rest, into a new segment; kept: NULL, none. */
+void kept_sessions_remember_ports(const struct kept *kept, const struct segment *to);
 
 /* kept_sessions_take_all - as the segment says, behind the sockets taken already. 0, or -ENOENT. */
 int kept_sessions_take_all(struct sockets *s, const struct segment *seg, struct kept *kept);

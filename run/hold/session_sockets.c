@@ -4,12 +4,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "config/from.h"
 #include "config/reply.h"
 #include "kept.h"
 #include "log.h"
 #include "sockets.h"
 #include "stage/answers.h"
+#include "stage/session_port.h"
 #include "stage/stage.h"
 
 #ifndef IP_LOCAL_PORT_RANGE
@@ -58,8 +60,8 @@ static void set(int fd, int level, int option, int value)
 	setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-/* One socket for all sessions: on a port that is the kernel's choice, for any of the addresses. */
-static int bind_for_all(int fd, int family)
+/* One socket for all sessions: on a port that is the kernel's choice and does not rest, for any of the addresses. */
+static int bind_for_all(int fd, int family, const struct session_ports *ports)
 {
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
 	struct sockaddr_in v4 = { .sin_family = AF_INET };
@@ -68,8 +70,14 @@ static int bind_for_all(int fd, int family)
 	set(fd, is_v4 ? SOL_IP : SOL_IPV6, is_v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
 	if (!is_v4)
 		set(fd, SOL_IPV6, IPV6_V6ONLY, 1);
-	return bind(fd, is_v4 ? (const struct sockaddr *)&v4 : (const struct sockaddr *)&v6,
-		    is_v4 ? sizeof(v4) : sizeof(v6));
+	for (int tries = 1;; tries++) {
+		if (bind(fd, is_v4 ? (const struct sockaddr *)&v4 : (const struct sockaddr *)&v6,
+			 is_v4 ? sizeof(v4) : sizeof(v6)) < 0)
+			return -errno;
+		if (tries == PORT_TRIES || !session_port_is_resting(ports, session_port(fd), now_ns()))
+			return 0;
+		session_port_drop(fd);
+	}
 }
 
 /*
@@ -89,7 +97,7 @@ static int open_fixed_port(int fd, const struct class_config *c, int family)
 }
 
 /* What the configuration says of it. -errno if it cannot be had. */
-static int set_up(const struct config *c, uint32_t class, int fd)
+static int set_up(const struct config *c, uint32_t class, int fd, const struct session_ports *ports)
 {
 	const struct class_config *forth = &c->classes[class], *back = &c->classes[reply_back(c, class)];
 	int v4 = forth->dests[0].at.ss_family == AF_INET;
@@ -108,18 +116,18 @@ static int set_up(const struct config *c, uint32_t class, int fd)
 		return err;
 	if (range && setsockopt(fd, SOL_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) < 0)
 		return -errno;
-	return forth->via.bits && bind_for_all(fd, forth->dests[0].at.ss_family) < 0 ? -errno : 0;
+	return forth->via.bits ? bind_for_all(fd, forth->dests[0].at.ss_family, ports) : 0;
 }
 
 /* As a start before has left it; else neither bound nor connected: ingress connects it for each sender. Or -errno. */
-static int open_one(const struct config *c, uint32_t class, uint32_t k, struct session *session, struct kept *kept)
+static int open_one(const struct config *c, uint32_t class, uint32_t k, const struct lane_view *v, struct kept *kept)
 {
 	/* One socket for all is made anew: replies to senders of before must not find those of now. */
-	int fd = c->classes[class].via.bits ? -1 : kept_sessions_go_on(kept, class, k, session), err;
+	int fd = c->classes[class].via.bits ? -1 : kept_sessions_go_on(kept, class, k, &v->sessions[k]), err;
 
 	if (fd < 0)
 		fd = socket(c->classes[class].dests[0].at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	err = fd < 0 ? -errno : set_up(c, class, fd);
+	err = fd < 0 ? -errno : set_up(c, class, fd, v->ports);
 	if (fd >= 0 && err)
 		close(fd);
 	return err ? err : fd;
@@ -148,7 +156,7 @@ static int open_class(struct sockets *s, const struct config *c, const struct se
 	for (uint32_t k = 0; k < seg->header.classes[class].n_session_sockets; k++) {
 		struct epoll_event event = { .events = EPOLLIN, .data.u32 = k };
 		socklen_t len = sizeof(v->sessions[k].cookie);
-		int fd = open_one(c, class, k, &v->sessions[k], kept);
+		int fd = open_one(c, class, k, v, kept);
 
 		if (fd < 0)
 			return refuse(c, class, fd);
@@ -166,6 +174,7 @@ int sockets_open_sessions(struct sockets *s, const struct config *c, const struc
 	uint32_t n_sessions = count_sockets(&seg->header);
 	int status = n_sessions ? raise_limit(2 * LISTEN_FIRST_FD + n + SPARE_FDS, n_sessions) : 0;
 
+	kept_sessions_remember_ports(kept, seg);
 	for (uint32_t class = 0; !status && class < c->n_classes; class++)
 		if (seg->views[class].n_sessions)
 			status = open_class(s, c, seg, class, kept);

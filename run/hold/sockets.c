@@ -259,6 +259,24 @@ int sockets_open(struct sockets *s, const struct config *c)
 	return sockets_open_with(s, c, NULL);
 }
 
+/* The cookie of the i-th descriptor that is handed on for a segment; 0: it is no socket. */
+static uint64_t cookie_at(const struct segment *seg, uint32_t i)
+{
+	const struct header *h = &seg->header;
+	uint32_t at = h->n_sockets + N_UNCOUNTED;
+
+	if (i < h->n_sockets)
+		return h->socket_cookies[i];
+	for (uint32_t class = 0; i >= at && class < h->n_classes; class++) {
+		uint32_t n = h->classes[class].n_session_sockets;
+
+		if (n && i > at && i - at <= n) /* behind the epoll instance */
+			return seg->views[class].sessions[i - at - 1].cookie;
+		at += n ? n + 1 : 0;
+	}
+	return 0;
+}
+
 int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage)
 {
 	const struct header *h = &seg->header;
@@ -277,13 +295,14 @@ int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage)
 		}
 		s->fds[s->n++] = fd;
 		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
-		if (i < h->n_sockets && cookie != h->socket_cookies[i])
+		if (cookie != cookie_at(seg, i))
 			err = -EPROTO;
 	}
 	if (pidfd >= 0)
 		close(pidfd);
 	if (err) {
-		log_warn("take the sockets from pid %d: %s", stage, log_text_of(-err));
+		log_warn("take the sockets from pid %d: %s", stage,
+			 err == -EPROTO ? "one is not the socket that the segment was made for" : log_text_of(-err));
 		close_all(s);
 		return err;
 	}

@@ -116,15 +116,34 @@ static int put_bundle(const char *name, const int *fds, uint32_t n)
 	return err;
 }
 
-/* Into as few bundles as there can be, all of one name. */
+static uint32_t count_bundles(uint32_t n_sessions)
+{
+	return (n_sessions + BUNDLE_FDS - 1) / BUNDLE_FDS;
+}
+
+/* Bundles that are there: of that name, or of any other. */
+static uint32_t count_kept(const struct kept *kept, const char *name, int other)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < kept->n; i++)
+		n += kept_sessions_is_bundle(kept->names[i]) && (strcmp(kept->names[i], name) != 0) == other;
+	return n;
+}
+
+/* Into as few bundles as there can be, all of one name. If some were not kept, all are put there again. */
 static int put_sessions(const int *fds, uint32_t n, const struct segment *seg, const struct kept *kept)
 {
 	char name[BUNDLE_NAME_BYTES];
+	uint32_t n_kept;
 	int err = 0;
 
 	kept_sessions_name(seg, name);
-	if (kept_named(kept, name) >= 0)
+	n_kept = count_kept(kept, name, 0);
+	if (n_kept == count_bundles(n))
 		return 0;
+	if (n_kept)
+		forget(name);
 	for (uint32_t i = 0; !err && i < n; i += BUNDLE_FDS)
 		err = put_bundle(name, fds + i, n - i < BUNDLE_FDS ? n - i : BUNDLE_FDS);
 	return err;
@@ -141,17 +160,41 @@ static void let_go_bundles(const struct kept *kept, const struct segment *seg)
 			forget(kept->names[i]);
 }
 
+/*
+ * A service manager drops what is more than its limit, and tells only its own log. It says what that is from version
+ * 254 on ($FDSTORE); before, the next start finds what is missing.
+ */
+static void tell_count(uint32_t n_single, uint32_t n_sessions, const struct segment *seg, const struct kept *kept)
+{
+	const char *limit = getenv("FDSTORE");
+	char name[BUNDLE_NAME_BYTES];
+	uint32_t n_bundles = count_bundles(n_sessions), n = n_single + n_bundles;
+
+	kept_sessions_name(seg, name);
+	n += count_kept(kept, name, 1); /* until the new ones are there too */
+	if (limit && strtoul(limit, NULL, 10) < n)
+		log_warn("the service manager keeps %s descriptors, and %u are to be kept (%u bundles of session "
+			 "sockets among them): the others do not outlive all processes at once: raise "
+			 "FileDescriptorStoreMax= of the unit to %d",
+			 limit, n, n_bundles, STORE_MOST);
+	else if (n_bundles)
+		log_info("the service manager is to keep %u descriptors, %u of them bundles of %u session sockets "
+			 "(FileDescriptorStoreMax= of the unit)",
+			 n, n_bundles, n_sessions);
+}
+
 void store_put(const struct sockets *s, const struct segment *seg, const struct kept *kept)
 {
 	static int sessions[MAX_SESSIONS];
 	const char *name = s->names;
-	uint32_t n_sessions = 0, n_of, at = 0;
+	uint32_t n_sessions = 0, n_single = 0, n_of, at = 0;
 	int err = 0;
 
 	for (; at < s->n && *name; at += n_of) {
 		size_t n;
 
 		n_of = handed_entry(name, &n);
+		n_single += name[n] != '*';
 		if (name[n] != '*')
 			err = err ? err : put(name, (int)n, LISTEN_FIRST_FD + (int)at);
 		else
@@ -160,6 +203,7 @@ void store_put(const struct sockets *s, const struct segment *seg, const struct 
 		name += strcspn(name, ":");
 		name += *name == ':';
 	}
+	tell_count(n_single, n_sessions, seg, kept);
 	if (!err)
 		err = put_sessions(sessions, n_sessions, seg, kept);
 	if (err)

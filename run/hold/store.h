@@ -6,7 +6,7 @@
  *          instance at once. What is kept and not used again is let go before anything is bound: an old wildcard would
  *          be in the way.
  *          Sockets of sessions are put there in bundles (bundle.h), once for each segment; those of an earlier segment
- *          are let go after that.
+ *          are let go after that. They are counted: what is more than the service manager keeps is told in one line.
  *          The service manager must not watch them (FDPOLL=0): an ICMP error on a socket would end its copy.
  * Errors:  what could not be put there is missing at the next start, which then binds it: one line says so.
  * Source:  sd_pid_notify_with_fds(3), sd_notify_barrier(3), sd_listen_fds_with_names(3).

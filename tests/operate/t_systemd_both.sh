@@ -96,8 +96,42 @@ the_store_does_not_grow() { # two inputs and outputs, three others, the epoll in
 	kept_bundles | tee "$work/said" && [ "$(cat "$work/said")" = 9 ]
 }
 
+the_store_is_counted() {
+	inside journalctl --no-pager -o cat -u ontime@both >"$work/journal" &&
+		grep -q 'is to keep 9 descriptors, 3 of them bundles of 600 session sockets' "$work/journal"
+}
+
+fits_the_unit() { # whatever a configuration asks for
+	sed -n 's/^FileDescriptorStoreMax=//p' run/systemd/ontime@.service | grep -qx "$(sed -n 's/^#define STORE_MOST \([0-9]*\).*/\1/p' run/hold/kept.h)"
+}
+
+too_small_a_store_is_said() { # it takes one bundle of three
+	inside sh -c 'mkdir -p /run/systemd/system/ontime@both.service.d &&
+		printf "[Service]\nFileDescriptorStoreMax=7\nEnvironment=FDSTORE=7\n" >/run/systemd/system/ontime@both.service.d/small.conf' &&
+		inside systemctl stop ontime@both && inside systemctl daemon-reload && inside systemctl start ontime@both &&
+		inside systemctl restart ontime@both || return 1
+	inside sh -c 'rm -r /run/systemd/system/ontime@both.service.d' && inside systemctl daemon-reload && inside systemctl restart ontime@both || return 1
+	inside journalctl --no-pager -o cat -u ontime@both >"$work/journal"
+	grep 'the service manager keeps 7 descriptors, and 9 are to be kept (3 bundles .*: raise FileDescriptorStoreMax= of the unit to [0-9]*$' "$work/journal" &&
+		grep 'has kept 253 of the 600 sockets of sessions: raise FileDescriptorStoreMax=' "$work/journal" && the_store_does_not_grow
+}
+
+ask_through() { # a session for each of 150 sources; FILE: their ports
+	inside "$build/load" -c /etc/ontime/both.conf --rate 1000 --seconds 2 --sources 150 --size 64-64 --json >"$work/answers" 2>"$work/said" || return 1
+	session_ports | sed -n 's/.*:\(41...\)$/\1/p' >"$1"
+	wc -l "$1" && [ "$(wc -l <"$1")" -gt 50 ]
+}
+
+# Of 1,000 ports, so that some of 150 would be met again.
+ports_of_before_rest() {
+	inside sed -i 's/^sessions = .*/sessions = 610\nvia_ports = 41000-41999/' /etc/ontime/both.conf && inside systemctl restart ontime@both || return 1
+	ask_through "$work/ports" && inside sed -i 's/^sessions = .*/sessions = 611/' /etc/ontime/both.conf && inside systemctl restart ontime@both &&
+		[ "$(session_ports | grep -c ':41...$')" = 0 ] && ask_through "$work/later" && comm -12 "$work/ports" "$work/later" >"$work/again" || return 1
+	cat "$work/again" && ! [ -s "$work/again" ]
+}
+
 sessions_of_another_class_begin_anew() {
-	inside sed -i 's/^sessions = .*/sessions = 700/' /etc/ontime/both.conf && inside systemctl restart ontime@both && ! has_more_ports 1 && inside systemctl stop ontime@both
+	inside sed -i 's/^sessions = .*/sessions = 700/' /etc/ontime/both.conf && inside systemctl restart ontime@both && ! has_more_ports 1
 }
 
 run_by_systemd() {
@@ -108,9 +142,13 @@ run_by_systemd() {
 	check "kill -9 of all at once: sessions stay" sessions_stay twice kill_all_of_both
 	check "and a restart after that" sessions_stay restart_both
 	check "systemd keeps no more than it must" the_store_does_not_grow
+	check "it is told how many" the_store_is_counted
+	check "and when it has no room for them" too_small_a_store_is_said
 	check "a class that was changed begins with none" sessions_of_another_class_begin_anew
+	check "by other ports than those of before a restart" ports_of_before_rest
 }
 
+check "the unit has room for what any configuration needs" fits_the_unit
 if ! [ -x /lib/systemd/systemd ]; then
 	skip "systemd is not installed" "systemd runs an instance"
 elif unshare --mount --pid --fork --net sh -c 'mount -t tmpfs tmpfs /run && mkdir /run/c && mount -t cgroup2 cgroup2 /run/c' 2>/dev/null; then

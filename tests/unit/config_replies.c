@@ -90,6 +90,37 @@ static void there_is_a_port_for_each_session(void)
 	accepted(ASK "via_ports = any\n" BACK);
 }
 
+static void ports_of_one_class_are_enough_whatever_another_one_gets(void)
+{
+	static const char more[] =
+		"[class c]\nlisten = 127.0.0.1:3\nsend = 127.0.0.1:4\nreplies = d\nsessions = 50\n%s[class d]\n";
+	char text[TEXT_BYTES];
+	size_t n;
+
+	n = (size_t)snprintf(text, sizeof(text), ASK "sessions = 20\nvia_ports = 4000-4099\n" BACK);
+	snprintf(text + n, sizeof(text) - n, more, "via_ports = 4030-4099\n");
+	accepted(text);
+	snprintf(text + n, sizeof(text) - n, more, "via_ports = 4031-4099\n");
+	refused(text, "FILE:13: via_ports = \"4031-4099\": 69 ports for 50 sessions, and other classes may have 20 of "
+		      "these (via_ports, listen, from); give more, or ranges that do not overlap");
+	snprintf(text + n, sizeof(text) - n, more, "via_ports = 4099-4148\n");
+	refused(text, "FILE:13: via_ports = \"4099-4148\": 50 ports for 50 sessions, and other classes may have 1 of "
+		      "these (via_ports, listen, from); give more, or ranges that do not overlap");
+	snprintf(text + n, sizeof(text) - n, more, "via_ports = 4100-4149\n");
+	accepted(text);
+	snprintf(text + n, sizeof(text) - n, more, "via = 127.64.0.0/10\nvia_ports = 4098-4099\n");
+	refused(text, "FILE:14: via_ports = \"4098-4099\": 2 ports for 1 sessions, and other classes may have 2 of "
+		      "these (via_ports, listen, from); give more, or ranges that do not overlap");
+}
+
+static void ports_that_the_instance_has_are_nobodys_sessions(void)
+{
+	refused("[class a]\nlisten = 127.0.0.1:4003\nsend = 127.0.0.1:1\nreplies = b\nsessions = 7\n"
+		"via_ports = 4000-4006\n" BACK,
+		"FILE:6: via_ports = \"4000-4006\": 7 ports for 7 sessions, and other classes may have 1 of these "
+		"(via_ports, listen, from); give more, or ranges that do not overlap");
+}
+
 static void sessions_of_all_classes_together_have_a_limit(void)
 {
 	static const char more[] = "[class c]\nlisten = 127.0.0.1:3\nsend = 127.0.0.1:4\nreplies = d\nsessions = %u\n"
@@ -108,4 +139,6 @@ static void sessions_of_all_classes_together_have_a_limit(void)
 SUITE(config_replies, TEST(replies_go_back_as_a_class_without_addresses),
       TEST(a_way_back_is_another_class_that_has_none_itself), TEST(a_way_back_has_no_addresses_and_no_rules),
       TEST(who_is_many_does_not_reply), TEST(a_session_has_one_socket_of_one_family),
-      TEST(there_is_a_port_for_each_session), TEST(sessions_of_all_classes_together_have_a_limit))
+      TEST(ports_of_one_class_are_enough_whatever_another_one_gets),
+      TEST(ports_that_the_instance_has_are_nobodys_sessions), TEST(there_is_a_port_for_each_session),
+      TEST(sessions_of_all_classes_together_have_a_limit))

@@ -1,4 +1,5 @@
 /* handed.c - descriptors are handed on in their order, whatever places they had, and found by name. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -130,5 +131,54 @@ static void any_order_of_descriptors_is_handed_on(void)
 	}
 }
 
+static struct segment seg;
+
+/*
+ * In a child: a class of the segment's has two sessions, whose sockets are handed on. Returns what a stage says of it.
+ */
+static int check_handed(const char *names, int swaps)
+{
+	static struct session sessions[2];
+
+	close_range(LISTEN_FIRST_FD, ~0U, 0);
+	memset(&seg, 0, sizeof(seg));
+	seg.n_classes = seg.header.n_classes = 1;
+	strcpy(seg.header.classes[0].name, "a");
+	seg.header.classes[0].n_sessions = seg.header.classes[0].n_session_sockets = 2;
+	seg.views[0].sessions = sessions;
+	dup2(memfd_create("poll", 0), LISTEN_FIRST_FD);
+	for (int k = 0; k < 2; k++) {
+		socklen_t len = sizeof(sessions[0].cookie);
+		int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+		CU_ASSERT_EQUAL(fd, LISTEN_FIRST_FD + 1 + k);
+		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &sessions[k ^ swaps].cookie, &len);
+	}
+	setenv("LISTEN_FDS", "3", 1);
+	setenv("LISTEN_FDNAMES", names, 1);
+	close(STDERR_FILENO);
+	return -handed_check(&seg);
+}
+
+static int handed_exit(const char *names, int swaps)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(check_handed(names, swaps));
+	CU_ASSERT_EQUAL_FATAL(waitpid(pid, &status, 0), pid);
+	return WEXITSTATUS(status);
+}
+
+static void another_socket_is_not_taken_for_a_sessions(void)
+{
+	CU_ASSERT_EQUAL(handed_exit("a.poll.0:a.via.0*2", 0), 0);
+	CU_ASSERT_EQUAL(handed_exit("a.poll.0:a.via.0*2", 1), EBADF);
+	CU_ASSERT_EQUAL(handed_exit("a.via.0*2:a.poll.0", 0), EBADF);
+	CU_ASSERT_EQUAL(handed_exit("b.poll.0:b.via.0*2", 1), 0); /* sessions_open() says so where they are needed */
+}
+
 SUITE(handed, TEST(a_name_that_stands_for_many_is_found_with_their_number),
-      TEST(each_descriptor_gets_its_place_whoever_has_it_now), TEST(any_order_of_descriptors_is_handed_on))
+      TEST(each_descriptor_gets_its_place_whoever_has_it_now), TEST(any_order_of_descriptors_is_handed_on),
+      TEST(another_socket_is_not_taken_for_a_sessions))

@@ -200,28 +200,6 @@ static void a_session_that_cannot_be_connected_keeps_no_port(void)
 	close(o.fd);
 }
 
-/* It is connected again from another address: an answer to the port of before may be under way. */
-static void the_port_that_a_session_is_taken_from_rests(void)
-{
-	static struct session_ports ports;
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) }, .sin_port = htons(9) };
-	struct sockaddr_in astray = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK + 1) } };
-	struct address to = { .len = sizeof(at) };
-	const struct class_config options = { .group_ttl = 1 };
-	struct output o = { .to = &to, .options = &options, .class = "high", .session_number = 1, .ports = &ports };
-	in_port_t was;
-
-	memcpy(&to.at, &at, sizeof(at));
-	o.fd = socket(AF_INET, SOCK_DGRAM, 0);
-	CU_ASSERT_EQUAL_FATAL(bind(o.fd, (struct sockaddr *)&astray, sizeof(astray)), 0);
-	CU_ASSERT_EQUAL_FATAL(connect(o.fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	was = session_port(o.fd);
-	/* as ingress connects it: by a source address of the kernel's choice */
-	CU_ASSERT_EQUAL(output_mend(&o, ENETUNREACH, NS_PER_S), ENETUNREACH);
-	CU_ASSERT_NOT_EQUAL(ports.given_up_s[was], 0);
-	close(o.fd);
-}
-
 /* Every other port rests, and so does one in 512 of those that are found. */
 static void a_session_is_connected_again_by_a_port_that_does_not_rest(void)
 {
@@ -233,7 +211,7 @@ static void a_session_is_connected_again_by_a_port_that_does_not_rest(void)
 
 	memcpy(&to.at, &at, sizeof(at));
 	for (uint32_t port = 1; port <= UINT16_MAX; port += 2)
-		ports.given_up_s[htons((uint16_t)port)] = (uint16_t)(now_ns() / NS_PER_S + !(now_ns() / NS_PER_S));
+		session_port_note(port & 2 ? ports.ended_s : ports.changed_s, htons((uint16_t)port), now_ns());
 	for (int i = 0; i < 100; i++) {
 		struct output o = {
 			.to = &to, .options = &options, .class = "high", .session_number = 1, .ports = &ports
@@ -247,8 +225,32 @@ static void a_session_is_connected_again_by_a_port_that_does_not_rest(void)
 	CU_ASSERT(resting <= 3);
 }
 
+/* What is under way to the port that it had must not find the session that gets it next. */
+static void a_port_that_a_session_leaves_for_another_way_rests(void)
+{
+	static struct session_ports ports;
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) }, .sin_port = htons(9) };
+	struct sockaddr_in other = at;
+	struct address to = { .len = sizeof(at) };
+	const struct class_config options = { .group_ttl = 1 };
+	struct output o = { .to = &to, .options = &options, .class = "high", .session_number = 1, .ports = &ports };
+	in_port_t port;
+
+	other.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+	memcpy(&to.at, &at, sizeof(at));
+	o.fd = socket(AF_INET, SOCK_DGRAM, 0);
+	CU_ASSERT_EQUAL(connect(o.fd, (struct sockaddr *)&other, sizeof(other)), 0);
+	port = session_port(o.fd);
+	output_mend(&o, ENETUNREACH, 1); /* it leads elsewhere */
+	CU_ASSERT(session_port(o.fd) != port);
+	CU_ASSERT(session_port_is_resting(&ports, port, now_ns()));
+	CU_ASSERT(!session_port_is_resting(&ports, port, now_ns() + 61 * NS_PER_S));
+	close(o.fd);
+}
+
 SUITE(output, TEST(an_output_waits_for_the_address_that_it_leaves_from),
       TEST(no_queue_of_errors_is_followed_without_end), TEST(a_mend_that_a_shortage_stopped_is_made_up_for),
       TEST(the_way_of_a_session_is_not_told), TEST(a_session_that_cannot_be_connected_keeps_no_port),
-      TEST(an_error_without_a_place_in_the_queue_is_taken_too), TEST(the_port_that_a_session_is_taken_from_rests),
-      TEST(a_session_is_connected_again_by_a_port_that_does_not_rest))
+      TEST(an_error_without_a_place_in_the_queue_is_taken_too),
+      TEST(a_session_is_connected_again_by_a_port_that_does_not_rest),
+      TEST(a_port_that_a_session_leaves_for_another_way_rests))

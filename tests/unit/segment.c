@@ -128,6 +128,39 @@ static void sessions_that_cannot_be_are_no_sessions(void)
 	drop(&made, &c);
 }
 
+static int observe_with_sessions(uint32_t a, uint32_t b, int has_ports)
+{
+	struct segment made, seen;
+	struct config c;
+	int err;
+
+	make_config(&c);
+	snprintf(c.classes[0].replies, sizeof(c.classes[0].replies), "%s", c.classes[2].name);
+	snprintf(c.classes[1].replies, sizeof(c.classes[1].replies), "%s", c.classes[3].name);
+	c.classes[0].sessions = a;
+	c.classes[1].sessions = b;
+	CU_ASSERT_EQUAL_FATAL(segment_create(&made, &c, NULL, 0, why), 0);
+	CU_ASSERT_PTR_EQUAL(made.views[0].ports, made.views[1].ports); /* one for all classes */
+	if (!has_ports) {
+		made.shared->header.ports_offset = 0;
+		made.shared->header.checksum = header_checksum(&made.shared->header);
+	}
+	err = segment_observe(&seen, c.instance, why);
+	if (!err)
+		segment_close(&seen);
+	drop(&made, &c);
+	return err;
+}
+
+/* Each class has as many as it may, and all together more than any program has room for. */
+static void too_many_sessions_of_all_classes_together_are_none(void)
+{
+	CU_ASSERT_EQUAL(observe_with_sessions(MAX_SESSIONS - 5, 5, 1), 0);
+	CU_ASSERT_EQUAL(observe_with_sessions(MAX_SESSIONS - 5, 6, 1), -EPROTO);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "more sessions together than there can be"));
+	CU_ASSERT_EQUAL(observe_with_sessions(4, 5, 0), -EPROTO);
+}
+
 static void one_of_another_build_is_told_from_a_damaged_one(void)
 {
 	struct segment made, seen;
@@ -306,8 +339,8 @@ static void an_observer_can_change_nothing(void)
 SUITE(segment, TEST(a_stage_finds_what_was_created), TEST(lanes_do_not_overlap_and_no_stride_is_a_power_of_two),
       TEST(a_second_one_of_the_same_instance_is_refused), TEST(none_at_all_is_named),
       TEST(every_changed_byte_of_the_header_is_noticed), TEST(sessions_that_cannot_be_are_no_sessions),
-      TEST(one_of_another_build_is_told_from_a_damaged_one), TEST(one_that_others_may_write_to_is_refused),
-      TEST(one_of_another_user_is_observed_by_root_and_by_nobody_else), TEST(an_observer_bears_what_the_owner_does),
-      TEST(one_with_a_second_name_is_refused), TEST(a_pipe_of_its_name_is_not_waited_for),
-      TEST(one_that_is_too_short_is_refused), TEST(another_config_is_refused), TEST(counts_out_of_order_are_refused),
-      TEST(an_observer_can_change_nothing))
+      TEST(too_many_sessions_of_all_classes_together_are_none), TEST(one_of_another_build_is_told_from_a_damaged_one),
+      TEST(one_that_others_may_write_to_is_refused), TEST(one_of_another_user_is_observed_by_root_and_by_nobody_else),
+      TEST(an_observer_bears_what_the_owner_does), TEST(one_with_a_second_name_is_refused),
+      TEST(a_pipe_of_its_name_is_not_waited_for), TEST(one_that_is_too_short_is_refused),
+      TEST(another_config_is_refused), TEST(counts_out_of_order_are_refused), TEST(an_observer_can_change_nothing))
