@@ -85,9 +85,10 @@ static void say_tos(struct batch *b, struct egress_journal *j)
 	say(b, j, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof(tos));
 }
 
-static void say_source(struct batch *b, struct egress_journal *j, int is_v4, const uint8_t address[16])
+/* scope: the interface of a link-local address, without which the kernel refuses it; else 0. */
+static void say_source(struct batch *b, struct egress_journal *j, int is_v4, const uint8_t address[16], uint32_t scope)
 {
-	struct in6_pktinfo v6 = { 0 };
+	struct in6_pktinfo v6 = { .ipi6_ifindex = scope };
 	struct in_pktinfo v4 = { 0 };
 
 	memcpy(&v4.ipi_spec_dst, address, sizeof(v4.ipi_spec_dst));
@@ -114,7 +115,7 @@ static void address_reply(struct batch *b, struct egress_journal *j)
 
 	say_destination(b, j, &b->session->client);
 	if (memcmp(b->session->local, unset, sizeof(unset)) != 0)
-		say_source(b, j, b->session->is_v4_local, b->session->local);
+		say_source(b, j, b->session->is_v4_local, b->session->local, b->session->local_scope);
 }
 
 /* To the session's destination, from the session's address. */
@@ -130,7 +131,7 @@ static void address_forth(struct batch *b, struct egress_journal *j, const struc
 	memcpy(&to, &at, sizeof(to));
 	via_address(&w->via->via, w->n_sessions, (uint32_t)(b->session - w->sessions), b->session->number, source);
 	say_destination(b, j, &to);
-	say_source(b, j, !w->via->via.is_v6, source);
+	say_source(b, j, !w->via->via.is_v6, source, 0);
 }
 
 static void extend_run(struct batch *b, struct egress_journal *j, uint32_t n_vectors, uint32_t len_bytes)
@@ -171,13 +172,20 @@ static void begin_message(struct batch *b, const struct sender *s, uint32_t n_ve
 	b->run_pkts = 1;
 	b->run_tos = tos;
 	b->control_bytes = 0;
-	b->session = session;
+	b->session = b->sessions[b->n_msgs - 1] = session;
 	if (session && s->ways[b->class].via)
 		address_forth(b, j, &s->ways[b->class]);
 	else if (session)
 		address_reply(b, j);
 	if (tos != b->to->tos)
 		say_tos(b, j);
+}
+
+static uint32_t gso_below(const struct batch *b, const struct sender *s, const struct session *session, uint64_t now)
+{
+	const struct output *peer = sender_known_peer(s, b->class, session, now);
+
+	return now < (peer ? peer : b->to)->gso_again_at_ns ? 0 : b->to->gso_below_bytes;
 }
 
 static void add_packet(struct batch *b, struct sender *s, uint32_t index, uint64_t now)
@@ -192,10 +200,12 @@ static void add_packet(struct batch *b, struct sender *s, uint32_t index, uint64
 	stage_check_length(s->stage, b->class, r->len_bytes + (r->second ? 0 : lane_skip_bytes(v, index)));
 	v->departures[index].handed_at_ns = now;
 	n_vectors = add_vectors(b, s, index, header_bytes);
-	if (joins_run(b, len_bytes, tos, session))
+	if (joins_run(b, len_bytes, tos, session)) {
 		extend_run(b, s->journal, n_vectors, len_bytes);
-	else
+	} else {
 		begin_message(b, s, n_vectors, len_bytes, tos, session);
+		b->gso_below_bytes = gso_below(b, s, session, now);
+	}
 	b->pkts[b->n_msgs - 1]++;
 	b->n_pkts++;
 	b->n_vectors += n_vectors;
@@ -224,7 +234,7 @@ void batch_build(struct batch *b, struct sender *s, uint32_t class, uint32_t mos
 	memset(b, 0, offsetof(struct batch, released));
 	b->class = class;
 	b->to = sender_output(s, class, index);
-	b->gso_below_bytes = now < b->to->gso_again_at_ns ? 0 : b->to->gso_below_bytes;
+	b->common = s->ways[class].n_sessions ? sender_common(s, class, index) : b->to;
 	add_packet(b, s, index, now);
 	note_released(b, s->journal);
 	for (b->scanned = 1; b->scanned < n && b->n_pkts < BATCH; b->scanned++) {

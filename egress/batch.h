@@ -22,7 +22,8 @@
 struct batch {
 	uint32_t class, n_msgs, n_pkts, n_vectors, wire_bytes;
 	struct output *to; /* one of the sender's */
-	uint32_t gso_below_bytes; /* of `to`, as of now */
+	struct output *common; /* what is known of the way there for all senders; `to` where there are no sessions */
+	uint32_t gso_below_bytes; /* of whom the last message is for, as of now */
 	uint32_t scanned; /* slots judged: packets to send and dropped ones */
 	uint32_t run_len_bytes, run_total_bytes, run_pkts; /* of the last message, while it can take more */
 	uint8_t run_tos; /* of the last message */
@@ -31,6 +32,7 @@ struct batch {
 	uint32_t first_len_bytes; /* length of the packets of the first message */
 	uint16_t released[BATCH]; /* slots released once message i is sent; as in the journal */
 	uint8_t pkts[BATCH]; /* packets of message i */
+	const struct session *sessions[BATCH]; /* of message i; unset in a class that has none to do with */
 	struct sockaddr_in6 names[BATCH]; /* on the way back, and with `via`: who message i is for */
 };
 

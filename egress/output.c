@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/errqueue.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,10 +12,10 @@
 #include "shaper.h"
 #include "log.h"
 #include "stage/answers.h"
+#include "stage/icmp.h"
 #include "stage/session_port.h"
 #include "stage/stage.h"
 
-#define MOST_ERRORS 64 /* taken from a queue at once, because more may come in as fast */
 #define FIRST_PAUSE_NS (50 * NS_PER_US)
 #define LONGEST_PAUSE_NS (2 * NS_PER_MS)
 #define FIRST_MEND_NS NS_PER_MS
@@ -29,29 +28,6 @@ static int is_no_way(int err)
 {
 	return err == ENETUNREACH || err == EHOSTUNREACH || err == EADDRNOTAVAIL || err == ENODEV || err == ENETDOWN ||
 	       err == ENXIO || err == EINVAL;
-}
-
-uint32_t output_drain_errors(int fd)
-{
-	uint32_t icmp = 0;
-
-	for (int i = 0; i < MOST_ERRORS; i++) {
-		char control[512];
-		struct msghdr m = { .msg_control = control, .msg_controllen = sizeof(control) };
-
-		if (recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
-			return icmp;
-		for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
-			struct sock_extended_err e;
-
-			if (!(c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR) &&
-			    !(c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_RECVERR))
-				continue;
-			memcpy(&e, CMSG_DATA(c), sizeof(e));
-			icmp += e.ee_origin == SO_EE_ORIGIN_ICMP || e.ee_origin == SO_EE_ORIGIN_ICMP6;
-		}
-	}
-	return icmp;
 }
 
 /* One end of a connected socket; len 0: it has none. */
@@ -167,7 +143,10 @@ static int connect_again(struct output *o, const struct sockaddr_storage *to)
 		return connect_to(o, to);
 	if (o->session_number && own_from(o) && answers_refuse(o->fd)) /* it stays as it is rather than open to all */
 		return -ENOMEM;
-	connect(o->fd, &none, sizeof(none));
+	if (o->session_number && !own_from(o)) /* answers may be under way to the port that it has had */
+		session_port_give_up(o->ports, o->fd, now_ns());
+	else
+		connect(o->fd, &none, sizeof(none));
 	/* a port that was asked for would stay when the session ends, and bring answers then */
 	if (o->session_number || own_from(o))
 		return connect_to(o, to);
@@ -266,7 +245,7 @@ void output_accept_replies(const struct output *o)
 int output_make(struct output *o, const struct class_config *c, uint32_t i, int gso)
 {
 	const struct address *to = &c->dests[i];
-	int family = to->at.ss_family, on = 1, err;
+	int family = to->at.ss_family, err;
 
 	output_take(o, c, to, handed_socket(c->name, "out", i), gso);
 	if (o->fd >= 0) {
@@ -277,8 +256,7 @@ int output_make(struct output *o, const struct class_config *c, uint32_t i, int 
 	o->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (o->fd < 0)
 		return -errno;
-	setsockopt(o->fd, family == AF_INET ? SOL_IP : SOL_IPV6, family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &on,
-		   sizeof(on));
+	icmp_ask(o->fd, family, 1);
 	answers_refuse(o->fd);
 	output_set_tos(o);
 	err = connect_first(o);

@@ -41,7 +41,7 @@ struct output {
 	int gives_up; /* no packet waits any more */
 	/* The way. */
 	uint32_t session_number; /* of the sender that it was made for (layout.h); 0: for none */
-	const struct session_ports *ports; /* of a session: those that rest */
+	struct session_ports *ports; /* of a session: those that rest */
 	int is_peerless; /* the socket of a listen address, which replies leave by: each message says where to */
 	int has_way; /* as of the last look */
 	uint32_t interface; /* to a group: the index of the one that is sent by; 0: the kernel's choice */
@@ -64,12 +64,6 @@ void output_accept_replies(const struct output *o);
 
 /* output_set_tos - the socket sends with what the class's dscp says, or 0 where each datagram keeps its own. */
 void output_set_tos(struct output *o);
-
-/*
- * output_drain_errors - take up to 64 errors out of the error queue. Returns how many were ICMP's, about earlier
- * datagrams.
- */
-uint32_t output_drain_errors(int fd);
 
 /*
  * output_look - is the way still the one that a new socket would get? If not, the socket is connected again. 20 to 40

@@ -6,9 +6,25 @@
 #include <string.h>
 
 #include "log.h"
+#include "stage/icmp.h"
 
 #define GSO_PAUSE_NS (100 * NS_PER_MS)
 #define MOST_REFUSALS 8 /* without an ICMP error in between, and without a datagram sent */
+#define MOST_DOUBTS 1 /* likewise, where the errno may be the datagram's own */
+
+/* What is known of the way to whom the packet at the head is for. */
+static struct output *find_peer(struct sender *s, const struct batch *b, uint64_t now)
+{
+	return s->ways[b->class].peers ? sender_peer(s, b->class, sender_index(s, b->class, 0), now) : b->to;
+}
+
+/* Is the packet in a slot for another one than the head of the batch? */
+static int is_for_another(struct sender *s, const struct batch *b, uint32_t index)
+{
+	if (s->ways[b->class].peers)
+		return sender_session(s, b->class, index) != b->sessions[0];
+	return sender_output(s, b->class, index) != b->to;
+}
 
 /* Does a packet to another destination wait behind those of the batch? */
 static int delays_others(struct sender *s, const struct batch *b)
@@ -20,7 +36,7 @@ static int delays_others(struct sender *s, const struct batch *b)
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t index = sender_index(s, b->class, i);
 
-		if (v->results[index].drop == DROP_NONE && sender_output(s, b->class, index) != b->to)
+		if (v->results[index].drop == DROP_NONE && is_for_another(s, b, index))
 			return 1;
 	}
 	return 0;
@@ -37,12 +53,19 @@ static uint64_t left_ns(const struct sender *s, uint32_t class, uint64_t now)
 	return until_ns > now ? until_ns - now : 0;
 }
 
-/* Returns 1 if the packet may be tried again later. */
-static int wait_for_room(struct sender *s, const struct batch *b, int err, uint64_t now)
+/*
+ * Returns 1 if the packet may be tried again later. What one sender's way has no room for waits as long as others can
+ * bear; where nothing is taken for any sender, all of them together do not wait for longer than one alone.
+ */
+static int wait_for_room(struct sender *s, const struct batch *b, struct output *peer, int err, uint64_t now)
 {
-	uint64_t most_ns = delays_others(s, b) ? ROOM_SHARED_NS : ROOM_ALONE_NS;
-	uint64_t wait_ns = output_room_wait_ns(b->to, err, now, most_ns, left_ns(s, b->class, now));
+	uint64_t most_ns = delays_others(s, b) ? ROOM_SHARED_NS : ROOM_ALONE_NS, left = left_ns(s, b->class, now);
+	uint64_t wait_ns = output_room_wait_ns(peer, err, now, most_ns, left), common_ns;
 
+	if (b->common != peer) {
+		common_ns = output_room_wait_ns(b->common, err, now, ROOM_ALONE_NS, left);
+		wait_ns = common_ns < wait_ns ? common_ns : wait_ns;
+	}
 	if (wait_ns == 0)
 		return 0;
 	s->retry_at_ns[b->class] = now + wait_ns;
@@ -54,65 +77,68 @@ static int wait_for_room(struct sender *s, const struct batch *b, int err, uint6
 /*
  * Returns 1 if the packet at the head is to be tried again, now or at retry_at_ns; else *err is what to drop it under.
  */
-static int may_try_again(struct sender *s, const struct batch *b, int *err, uint64_t now)
+static int may_try_again(struct sender *s, const struct batch *b, struct output *peer, int *err, uint64_t now)
 {
-	uint32_t icmp = output_drain_errors(b->to->fd);
+	uint32_t icmp = icmp_take(b->to->fd);
 
 	s->settled.tally[b->class].refused_events += icmp;
 	if (icmp)
 		return 1;
 	/*
-	 * An ICMP error too, but the queue had no room for it. If it comes again and again, it is about this datagram.
+	 * An ICMP error too, but the queue had no room for it, or ingress has emptied it meanwhile. If it comes again
+	 * and again, it is about this datagram.
 	 */
-	if (*err == ECONNREFUSED && b->to->refusals++ < MOST_REFUSALS) {
-		s->settled.tally[b->class].refused_events++;
+	if (icmp_is_told(*err) && peer->refusals++ < (icmp_may_be_own(*err) ? MOST_DOUBTS : MOST_REFUSALS)) {
+		s->settled.tally[b->class].refused_events += !icmp_may_be_own(*err);
 		return 1;
 	}
 	if (*err == EAGAIN || *err == ENOBUFS || *err == ENOMEM || *err == EINTR)
-		return wait_for_room(s, b, *err, now);
-	*err = output_mend(b->to, *err, now);
-	sender_count_remade(s, b->to);
+		return wait_for_room(s, b, peer, *err, now);
+	*err = output_mend(peer, *err, now);
+	sender_count_remade(s, peer);
 	return *err == 0;
 }
 
 /*
  * If the packet at the head was part of a super-datagram, the next try goes without. That lasts where the errno may be
- * about the super-datagram itself; a missing route and its like are over soon, and on the way back it may be about one
- * sender of many. Returns 1 if there is a next try.
+ * about the super-datagram itself; a missing route and its like are over soon, and so is what is known of one sender of
+ * many. Returns 1 if there is a next try.
  */
-static int give_up_gso(struct sender *s, const struct batch *b, int err, uint64_t now)
+static int give_up_gso(struct sender *s, const struct batch *b, struct output *peer, int err, uint64_t now)
 {
 	if (b->pkts[0] < 2)
 		return 0;
-	if (b->to->is_peerless ||
+	if (peer->is_peerless ||
 	    (err != EMSGSIZE && err != EINVAL && err != EIO && err != EOPNOTSUPP && err != ENOPROTOOPT)) {
-		b->to->gso_again_at_ns = now + GSO_PAUSE_NS;
+		peer->gso_again_at_ns = now + GSO_PAUSE_NS;
 		return 1;
 	}
-	b->to->gso_below_bytes = err == EMSGSIZE || err == EINVAL ? b->first_len_bytes : 0;
+	peer->gso_below_bytes = err == EMSGSIZE || err == EINVAL ? b->first_len_bytes : 0;
 	log_info("class %s: UDP_SEGMENT of %u bytes refused: %s: sending those singly",
 		 s->stage->config.classes[b->class].name, b->first_len_bytes, strerror(err));
 	return 1;
 }
 
-static void drop_head(struct sender *s, const struct batch *b, int err, uint64_t now)
+static void drop_head(struct sender *s, const struct batch *b, struct output *peer, int err, uint64_t now)
 {
 	struct departure *d = &s->stage->seg.views[b->class].departures[sender_index(s, b->class, 0)];
 
 	d->send_errno = (uint32_t)err;
 	d->drop = DROP_SEND_ERROR;
-	output_dropped(b->to);
+	output_dropped(peer);
 	settle(&s->settled, b->class, 1, now);
 }
 
 void refusal_handle(struct sender *s, const struct batch *b, int err, uint64_t now)
 {
-	if (may_try_again(s, b, &err, now))
+	struct output *peer = find_peer(s, b, now);
+
+	if (may_try_again(s, b, peer, &err, now))
 		return;
 	if (err == EBADF || err == ENOTSOCK || err == EFAULT) {
 		log_error("sendmmsg for class %s: %s", s->stage->config.classes[b->class].name, strerror(err));
 		abort();
 	}
-	if (!give_up_gso(s, b, err, now))
-		drop_head(s, b, err, now);
+	if (!give_up_gso(s, b, peer, err, now))
+		drop_head(s, b, peer, err, now);
 }

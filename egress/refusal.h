@@ -7,7 +7,9 @@
  *          ENETUNREACH and its like     another address, route or interface: the socket is connected again (output.h),
  *          and
  *                                       this datagram is tried once more
- *          an ICMP error (error queue)  is about an EARLIER datagram: counted as an event, this one is tried again
+ *          an ICMP error (icmp.h)       is about an EARLIER datagram: counted as an event, this one is tried again;
+ *          where
+ *                                       its errno may be this datagram's own, once
  *          a super-datagram             its packets are tried singly
  *          anything else, or again      this datagram cannot be sent: dropped, counted send_error by errno
  * Source:  ip(7) IP_RECVERR; without it the kernel hides ENOBUFS.

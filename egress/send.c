@@ -48,9 +48,24 @@ int send_is_idle(const struct sender *s)
 {
 	uint32_t waiting = 0;
 
-	for (uint32_t class = 0; class < s->stage->config.n_classes; class++)
+	for (uint32_t class = 0; class < s->stage->config.n_classes; class ++)
 		waiting += sender_waiting_pkts(s, class);
 	return waiting == 0;
+}
+
+/* The first n messages were taken: whatever has been refused to these senders, or on that way, is over. */
+static void note_taken(struct sender *s, const struct batch *b, uint32_t n, uint64_t now)
+{
+	output_taken(b->to);
+	if (s->ways[b->class].n_sessions == 0)
+		return;
+	output_taken(b->common);
+	for (uint32_t i = 0; i < n && now < s->ways[b->class].known_until_ns; i++) {
+		struct output *peer = sender_known_peer(s, b->class, b->sessions[i], now);
+
+		if (peer)
+			output_taken(peer);
+	}
 }
 
 uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint64_t now)
@@ -68,7 +83,7 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 	if (n > 0) {
 		bytes = batch_wire_bytes(&b, j, (uint32_t)n);
 		settle(&s->settled, class, b.released[n - 1], now_ns());
-		output_taken(b.to);
+		note_taken(s, &b, (uint32_t)n, now);
 	}
 	journal_close(&j->word);
 	if (n < 0)
@@ -104,17 +119,13 @@ void send_look_at_ways(struct sender *s, uint64_t now)
 		s->look_at_ns = now + LOOK_NS / s->n_outputs;
 }
 
-void send_use_gso(struct sender *s, int gso)
+void send_apply(struct sender *s, int is_gso_changed)
 {
-	for (uint32_t i = 0; i < s->n_outputs; i++)
-		s->all_outputs[i]->gso_below_bytes = gso ? GSO_NO_LIMIT : 0;
-	way_forget(s);
-}
-
-void send_set_tos(struct sender *s)
-{
-	for (uint32_t i = 0; i < s->n_outputs; i++)
+	for (uint32_t i = 0; i < s->n_outputs; i++) {
+		if (is_gso_changed)
+			s->all_outputs[i]->gso_below_bytes = s->stage->config.gso ? GSO_NO_LIMIT : 0;
 		output_set_tos(s->all_outputs[i]);
+	}
 	way_forget(s);
 }
 
@@ -173,7 +184,7 @@ int send_init(struct sender *s, struct stage *stage)
 	s->is_starvable = softnet_is_starvable();
 	s->journal = &stage->seg.shared->egress_journal;
 	segment_touch(s->journal, sizeof(*s->journal));
-	for (uint32_t class = 0; class < stage->config.n_classes; class++) {
+	for (uint32_t class = 0; class < stage->config.n_classes; class ++) {
 		int status;
 
 		settle_load(&s->settled, class);

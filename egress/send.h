@@ -46,10 +46,10 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 /* send_look_at_ways - look at the way of each output once a second; call it at least that often. */
 void send_look_at_ways(struct sender *s, uint64_t now);
 
-/* send_use_gso - after a reload: forget which super-datagrams were refused, or send no more of them. */
-void send_use_gso(struct sender *s, int gso);
-
-/* send_set_tos - the sockets send with the code points of the configuration in force. */
-void send_set_tos(struct sender *s);
+/*
+ * send_apply - after a reload: the sockets send with the code points in force. is_gso_changed: forget which
+ * super-datagrams were refused, or send no more of them.
+ */
+void send_apply(struct sender *s, int is_gso_changed);
 
 #endif

@@ -26,6 +26,8 @@ struct sender {
 		struct output *outputs; /* one for each of these; NULL on a way back, and with `via` */
 		const struct class_config *via; /* the class, if one socket serves all its sessions; else NULL */
 		struct output all; /* that one */
+		struct output *peers; /* one for each session, where one socket serves many: sender_peer(); else NULL */
+		uint64_t known_until_ns; /* what is known of these is of no use any more */
 	} ways[MAX_CLASSES];
 	uint64_t retry_at_ns[MAX_CLASSES]; /* the kernel had no room: the class is not tried before this */
 	uint32_t n_outputs, next_output;
@@ -59,6 +61,18 @@ const struct session *sender_session(const struct sender *s, uint32_t class, uin
  * that of the address its sender wrote to; else all packets of a source go to the same destination.
  */
 struct output *sender_output(struct sender *s, uint32_t class, uint32_t index);
+
+/*
+ * sender_peer - what is known of the way to whom the packet in a slot is for: the kernel may refuse what is for one
+ * sender of many that a socket serves, and that says nothing of the others.
+ */
+struct output *sender_peer(struct sender *s, uint32_t class, uint32_t index, uint64_t now);
+
+/* sender_known_peer - of that session, if anything is known of it; else NULL. */
+struct output *sender_known_peer(const struct sender *s, uint32_t class, const struct session *session, uint64_t now);
+
+/* sender_common - of a class with sessions: what is known of the way that the packet has in common with others'. */
+struct output *sender_common(struct sender *s, uint32_t class, uint32_t index);
 
 /* sender_overhead_bytes - IP and UDP header of that packet. */
 uint32_t sender_overhead_bytes(const struct sender *s, uint32_t class, uint32_t index);

@@ -11,6 +11,7 @@
 #include "shaper.h"
 #include "socket_drops.h"
 
+#define PEER_KNOWN_NS NS_PER_S /* as long as anything that is known of an output is of use */
 #define SEEN_BITS 32 /* of struct lane.unexpected: below them what the socket had counted */
 
 const struct session *sender_session(const struct sender *s, uint32_t class, uint32_t index)
@@ -70,9 +71,61 @@ struct output *sender_output(struct sender *s, uint32_t class, uint32_t index)
 	return w->via ? &w->all : &s->outputs[class][fixed_output(s, class, index)];
 }
 
+struct output *sender_peer(struct sender *s, uint32_t class, uint32_t index, uint64_t now)
+{
+	struct output *to = sender_output(s, class, index), *o;
+	struct way *w = &s->ways[class];
+	const struct session *session;
+
+	if (!w->peers)
+		return to;
+	session = sender_session(s, class, index);
+	o = &w->peers[session - w->sessions];
+	if (o->session_number != session->number)
+		*o = (struct output){ .fd = to->fd,
+				      .to = to->to,
+				      .options = to->options,
+				      .class = to->class,
+				      .has_way = 1,
+				      .is_peerless = 1,
+				      .session_number = session->number };
+	w->known_until_ns = now + PEER_KNOWN_NS;
+	return o;
+}
+
+struct output *sender_known_peer(const struct sender *s, uint32_t class, const struct session *session, uint64_t now)
+{
+	const struct way *w = &s->ways[class];
+	struct output *o = session && w->peers && now < w->known_until_ns ? &w->peers[session - w->sessions] : NULL;
+
+	return o && o->session_number == session->number ? o : NULL;
+}
+
+struct output *sender_common(struct sender *s, uint32_t class, uint32_t index)
+{
+	const struct way *w = &s->ways[class];
+
+	if (w->forth)
+		return sender_output(s, class, index);
+	return &s->outputs[class][below(sender_session(s, class, index)->destination,
+					s->stage->config.classes[class].n_dests)];
+}
+
 uint32_t sender_overhead_bytes(const struct sender *s, uint32_t class, uint32_t index)
 {
 	return s->outputs[class][fixed_output(s, class, index)].overhead_bytes;
+}
+
+static int make_peers(struct sender *s, uint32_t class)
+{
+	struct way *w = &s->ways[class];
+
+	w->peers = calloc(w->n_sessions, sizeof(*w->peers));
+	if (w->peers)
+		return 0;
+	log_error("%u sessions of class %s: %s", w->n_sessions, s->stage->config.classes[class].name,
+		  log_text_of(ENOMEM));
+	return EXIT_TEMPORARY;
 }
 
 /* The sockets that replies leave by are the inputs of the other class. */
@@ -93,7 +146,7 @@ static int open_back(struct sender *s, uint32_t class)
 		o->is_peerless = 1;
 		s->all_outputs[s->n_outputs++] = o;
 	}
-	return 0;
+	return make_peers(s, class);
 }
 
 static int open_sessions(struct sender *s, uint32_t class)
@@ -108,7 +161,7 @@ static int open_sessions(struct sender *s, uint32_t class)
 		output_take(&w->all, w->via, &w->via->dests[0], w->first_fd, (int)s->stage->config.gso);
 		w->all.is_peerless = 1;
 		s->all_outputs[s->n_outputs++] = &w->all;
-		return 0;
+		return make_peers(s, class);
 	}
 	if (w->first_fd < 0 || n != w->n_sessions) {
 		log_error("no %u sockets '%s.via' were handed on (LISTEN_FDS): start with run/launch.sh", w->n_sessions,
@@ -158,7 +211,7 @@ int way_open(struct sender *s, uint32_t class)
 
 void way_forget(struct sender *s)
 {
-	for (uint32_t class = 0; class < s->stage->config.n_classes; class++)
+	for (uint32_t class = 0; class < s->stage->config.n_classes; class ++)
 		for (uint32_t k = 0; s->ways[class].outputs && k < s->ways[class].n_sessions; k++)
 			s->ways[class].outputs[k].fd = 0;
 }

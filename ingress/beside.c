@@ -33,6 +33,8 @@ static void parse_local(const struct cmsghdr *c, struct beside *b)
 		memcpy(&v6, CMSG_DATA(c), sizeof(v6));
 		if (!IN6_IS_ADDR_MULTICAST(&v6.ipi6_addr)) /* nothing can leave from that */
 			memcpy(b->local, &v6.ipi6_addr, sizeof(b->local));
+		if (IN6_IS_ADDR_LINKLOCAL(&v6.ipi6_addr)) /* each interface may have it */
+			b->local_scope = v6.ipi6_ifindex;
 	}
 }
 

@@ -15,6 +15,7 @@ struct beside {
 	uint8_t tos; /* 0 if not asked for */
 	uint8_t local[16]; /* the address it was sent to; zeros if not asked for */
 	uint8_t is_v4_local;
+	uint32_t local_scope; /* the interface of a link-local one; else 0 */
 };
 
 /* beside_read - of message i of the journal; what was not told stays as it is. */

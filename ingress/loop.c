@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "refusals.h"
 
 #define DRAIN_NS NS_PER_S /* USR1: under a steady flood the input is never empty */
 #define SPACE_POLL_MS 1 /* when no wake can come: started without the `space` descriptor */
@@ -97,6 +98,18 @@ static int look_blindly(struct ingress_loop *l, int timeout_ms, int err)
 	return 0;
 }
 
+static void note_event(struct ingress_loop *l, const struct epoll_event *e)
+{
+	if (e->data.u32 == SPACE_FLOW) {
+		take_space_wake(l);
+		return;
+	}
+	if (e->events & EPOLLERR)
+		refusals_take(&l->receiver, &l->ingress, (int)e->data.u32);
+	if (e->events != EPOLLERR)
+		l->ingress.ready |= 1ULL << e->data.u32;
+}
+
 /* Learn which sockets have datagrams. Returns how many events came. */
 static int look(struct ingress_loop *l, int timeout_ms)
 {
@@ -107,10 +120,7 @@ static int look(struct ingress_loop *l, int timeout_ms)
 		return look_blindly(l, timeout_ms, errno);
 	stage_call_works(&l->stage, "epoll_wait");
 	for (int i = 0; i < n; i++)
-		if (events[i].data.u32 == SPACE_FLOW)
-			take_space_wake(l);
-		else
-			l->ingress.ready |= 1ULL << events[i].data.u32;
+		note_event(l, &events[i]);
 	return n;
 }
 
@@ -140,7 +150,7 @@ static uint64_t update_room(struct ingress_loop *l)
 {
 	uint64_t blocked = 0;
 
-	for (uint32_t class = 0; class < l->stage.config.n_classes; class++)
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++)
 		l->room_pkts[class] = receive_room_pkts(&l->receiver, class);
 	for (uint32_t flow = 0; flow < l->ingress.n_flows; flow++)
 		if ((l->ingress.ready >> flow & 1) && l->room_pkts[l->ingress.class_of[flow]] == 0)

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "mutant.h"
 #include "origin.h"
+#include "refusals.h"
 #include "shm/journal.h"
 
 #define MOST_APART_NS (3 * NS_PER_US) /* two clocks read in a row */
@@ -102,7 +103,8 @@ static void note_session(struct receiver *r, const struct ingress *in, int flow,
 	uint32_t class = in->class_of[flow];
 	/* One that does not fit is not published: nothing may wait for its count. */
 	uint64_t count = (r->word[class] >> COUNT_SHIFT) + (i < r->fits ? i + 1 : r->fits);
-	const struct sender_address from = { &r->journal->names[i], b->local, in->listen_of[flow], b->is_v4_local };
+	const struct sender_address from = { &r->journal->names[i], b->local, in->listen_of[flow], b->is_v4_local,
+					     b->local_scope };
 	int k;
 
 	if (is_one_socket(r, class)) {
@@ -252,13 +254,6 @@ static void prepare_vector(struct receiver *r, uint32_t class, uint32_t n)
 	}
 }
 
-/* What an answering machine told of a datagram that was sent before; the call has taken it out of the socket. */
-static int is_refusal(int err)
-{
-	return err == ECONNREFUSED || err == EHOSTUNREACH || err == ENETUNREACH || err == EHOSTDOWN || err == EPROTO ||
-	       err == ENOPROTOOPT || err == EMSGSIZE || err == EACCES || err == ENONET;
-}
-
 /* What may pass is tried again, after a pause that keeps it from spinning; what cannot is a damaged process. */
 static void note_result(struct receiver *r, const struct ingress *in, int flow, int err)
 {
@@ -278,26 +273,23 @@ uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, u
 	uint32_t class = in->class_of[flow];
 	struct sessions *x = is_one_socket(r, class) ? NULL : r->back[class];
 	uint64_t began_at_ns = now_ns();
-	int got, err;
+	int fd = x ? x->first_fd + (int)r->session : r->fd[flow], got, err;
 
 	*bytes = 0;
 	n = n < BATCH ? n : BATCH;
 	prepare_vector(r, class, n);
 	r->journal->session = r->session;
 	journal_open(&r->journal->word, r->journal->msgs, (uint32_t)flow, n, r->word[class]);
-	got = recvmmsg(x ? x->first_fd + (int)r->session : r->fd[flow], r->journal->msgs, n, MSG_DONTWAIT | MSG_TRUNC,
-		       NULL);
+	got = recvmmsg(fd, r->journal->msgs, n, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	err = got < 0 ? errno : 0;
 	if (got > 0)
 		*bytes = accept_batch(r, in, flow, (uint32_t)got);
 	journal_close(&r->journal->word);
 	if (got < 0 ? err == EAGAIN : got < (int)n) /* after another failure there may be more */
 		*drained_at(r, in, flow) = began_at_ns;
-	if (x && is_refusal(err)) {
-		r->tally[class].refused_events++;
-		receive_publish(r, class, 0);
+	/* of what left before: the call has taken it out of the socket, if not of its queue */
+	if (refusals_explain(r, class, fd, err))
 		err = 0;
-	}
 	note_result(r, in, flow, err == EAGAIN ? 0 : err);
 	if (got <= 0)
 		return 0;
@@ -311,6 +303,10 @@ int receive_is_due(struct receiver *r, const struct ingress *in, int flow)
 	struct sessions *x = r->back[in->class_of[flow]];
 	int k = x && !x->via ? sessions_next(x) : 0;
 
+	if (x && !x->via) {
+		refusals_note(r, in->class_of[flow], x->refusals);
+		x->refusals = 0;
+	}
 	r->session = k < 0 ? 0 : (uint32_t)k;
 	return k >= 0;
 }
@@ -355,7 +351,7 @@ static void recover(struct receiver *r, const struct ingress *in)
 
 static int open_ways_back(struct receiver *r, struct stage *s)
 {
-	for (uint32_t class = 0; class < s->config.n_classes; class++) {
+	for (uint32_t class = 0; class < s->config.n_classes; class ++) {
 		struct sessions *x = &r->sessions[r->n_ways_back];
 		int status;
 
@@ -381,7 +377,7 @@ int receive_init(struct receiver *r, struct stage *s, const struct ingress *in)
 	status = open_ways_back(r, s);
 	if (status)
 		return status;
-	for (uint32_t class = 0; class < s->config.n_classes; class++) {
+	for (uint32_t class = 0; class < s->config.n_classes; class ++) {
 		struct lane *l = s->seg.views[class].lane;
 
 		lane_read_bank(&l->received, l->ingress[0], &r->tally[class], TALLY_WORDS(r->tally[class]),

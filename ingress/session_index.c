@@ -45,14 +45,18 @@ static uint16_t *chain_of_key(const struct session_index *x, const struct sessio
 	return &x->by_key[hash(x, key, sizeof(*key))];
 }
 
-/* What counts as one address: of IPv6 the network of 64 bits, all of which one host may have; but for a link's own. */
-static void source_of(const struct session_key *key, uint8_t source[16])
+/*
+ * What counts as one address: of IPv6 the network of 64 bits, all of which one host may have; but for a link's own.
+ * Returns the link of that, else 0.
+ */
+static uint32_t source_of(const struct session_key *key, uint8_t source[16])
 {
-	int is_link_local = key->address[0] == 0xfe && (key->address[1] & 0xc0) == 0x80;
+	int is_link_local = key->family == AF_INET6 && key->address[0] == 0xfe && (key->address[1] & 0xc0) == 0x80;
 
 	memcpy(source, key->address, sizeof(key->address));
 	if (key->family == AF_INET6 && !is_link_local)
 		memset(source + 8, 0, 8);
+	return is_link_local ? key->scope : 0;
 }
 
 static uint16_t *chain_of_source(const struct session_index *x, const struct session_key *key)
@@ -111,9 +115,9 @@ static uint16_t find_source(const struct session_index *x, const struct session_
 {
 	uint16_t i = *chain_of_source(x, key);
 	uint8_t source[16];
+	uint32_t scope = source_of(key, source);
 
-	source_of(key, source);
-	while (i != NONE && (x->sources[i].family != key->family || x->sources[i].scope != key->scope ||
+	while (i != NONE && (x->sources[i].family != key->family || x->sources[i].scope != scope ||
 			     memcmp(x->sources[i].address, source, sizeof(source)) != 0))
 		i = x->sources[i].chain;
 	return i;
@@ -129,8 +133,8 @@ static uint16_t join_source(struct session_index *x, const struct session_key *k
 		i = x->free_source;
 		s = &x->sources[i];
 		x->free_source = s->chain;
-		*s = (struct session_source){ .scope = key->scope, .family = key->family, .chain = *head };
-		source_of(key, s->address);
+		*s = (struct session_source){ .family = key->family, .chain = *head };
+		s->scope = source_of(key, s->address);
 		*head = i;
 	}
 	x->sources[i].n++;

@@ -16,7 +16,7 @@
 struct session_key {
 	uint8_t address[16]; /* of the sender, as on the wire; 4 bytes of IPv4 */
 	uint8_t local[16]; /* zeros where `listen` is that address */
-	uint32_t scope; /* interface of a link-local sender */
+	uint32_t scope; /* interface, if the sender or `local` is link-local */
 	uint16_t port;
 	uint8_t family, listen;
 };

@@ -9,6 +9,7 @@
 #include "config/address.h"
 #include "log.h"
 #include "mutant.h"
+#include "stage/icmp.h"
 #include "stage/session_port.h"
 
 #define CLOSING_LOOKS 16 /* of those that wait to be freed, in one call */
@@ -16,6 +17,7 @@
 #define IDLE_ENDS 16 /* sessions ended in one call */
 #define CLOSING_NS (10 * NS_PER_MS) /* between two looks at what could not be freed yet */
 #define MOST_ERRORS 16 /* taken out of a socket in a row: one is stored, and more may come as fast */
+#define MOST_ROUNDS 4 /* of sockets with nothing but errors: the caller is told of them again */
 #define WAITED_NS (10 * NS_PER_MS) /* of a datagram in the lane: less is not looked at */
 
 static uint64_t count_of(uint64_t word)
@@ -86,6 +88,7 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	s->client = *from->from;
 	memcpy(s->local, from->local, sizeof(s->local));
 	s->is_v4_local = from->is_v4_local;
+	s->local_scope = from->local_scope;
 	s->listen = (uint8_t)from->listen;
 	s->destination = (uint8_t)destination_of(x, key);
 	s->is_answered = 0;
@@ -181,13 +184,22 @@ static int is_somebodys(struct sessions *x, uint32_t k)
 	return 0;
 }
 
+/* An error that stays in its socket would be told of for ever. Returns 1 if there is nothing else. */
+static int is_error_alone(struct sessions *x, struct epoll_event *e)
+{
+	if (e->events & EPOLLERR && e->data.u32 < x->n)
+		x->refusals += icmp_take_all(x->first_fd + (int)e->data.u32);
+	e->events &= ~(uint32_t)EPOLLERR;
+	return e->events == 0;
+}
+
 int sessions_next(struct sessions *x)
 {
-	for (;;) {
+	for (int rounds = 0; rounds < MOST_ROUNDS; rounds++) {
 		while (x->next_ready < x->n_ready) {
 			uint32_t k = x->ready[x->next_ready].data.u32;
 
-			if (is_somebodys(x, k))
+			if (!is_error_alone(x, &x->ready[x->next_ready]) && is_somebodys(x, k))
 				return (int)k;
 			x->next_ready++;
 		}
@@ -198,6 +210,7 @@ int sessions_next(struct sessions *x)
 			return -1;
 		}
 	}
+	return -1;
 }
 
 /* One that has more is told of again, behind the others. */

@@ -40,6 +40,7 @@ struct sessions {
 	struct epoll_event ready[MOST_READY];
 	int n_ready, next_ready;
 	uint64_t free_at_ns; /* when those that wait to be freed are looked at again */
+	uint32_t refusals; /* that ICMP told their sockets of, since they were counted */
 	int has_more; /* one of these was read, and had more than a batch */
 	uint32_t ask_at; /* whose socket is asked for its drops next */
 	int asks_tos; /* as the sockets were told last; -1: by the holder */
@@ -51,6 +52,7 @@ struct sender_address {
 	const uint8_t *local; /* 16 bytes; zeros where `listen` is that address */
 	uint32_t listen;
 	uint8_t is_v4_local;
+	uint32_t local_scope;
 };
 
 /* sessions_key - what is found by. */
@@ -98,7 +100,7 @@ static inline int sessions_is_first(const struct sessions *x, uint32_t k, uint64
 void sessions_note_forth(struct sessions *x, uint32_t k, uint64_t count, uint64_t now);
 void sessions_note_back(struct sessions *x, uint32_t k, uint64_t count, uint64_t now);
 
-/* sessions_next - a session whose socket has a datagram, or -1: no socket has. */
+/* sessions_next - a session whose socket has a datagram, or -1: no socket has. Errors are taken out, and counted. */
 int sessions_next(struct sessions *x);
 
 /* sessions_read - that one was read; emptied: it had no more. Returns 1 when no socket is known to have more. */

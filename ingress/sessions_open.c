@@ -24,13 +24,14 @@ struct session_key sessions_key(const struct sender_address *from)
 		return key;
 	}
 	memcpy(key.address, &from->from->sin6_addr, sizeof(key.address));
-	key.scope = from->from->sin6_scope_id;
+	/* A link-local sender is on the same link as the address that it wrote to. */
+	key.scope = from->from->sin6_scope_id ? from->from->sin6_scope_id : from->local_scope;
 	return key;
 }
 
 static struct session_key key_of_session(const struct session *s)
 {
-	const struct sender_address from = { &s->client, s->local, s->listen, s->is_v4_local };
+	const struct sender_address from = { &s->client, s->local, s->listen, s->is_v4_local, s->local_scope };
 
 	return sessions_key(&from);
 }

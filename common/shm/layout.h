@@ -182,7 +182,7 @@ struct session {
 	uint8_t listen, destination; /* which of the class's */
 	uint8_t is_answered; /* 1: there was a reply */
 	uint8_t is_v4_local; /* 1: local is 4 bytes long */
-	uint32_t spare;
+	uint32_t local_scope; /* the interface of `local`, if that is link-local; else 0 */
 	_Atomic uint64_t last_ns; /* when its newest datagram was read, either way */
 	uint64_t last_forth, last_back; /* count of the lane behind its newest packet: 48 bits, as in a commit word */
 	uint64_t freed_at_ns; /* 0: it was never used */
@@ -194,10 +194,12 @@ struct session {
 
 /*
  * When a session of the class gave up each local port: an answer may still be under way to it. One for each class with
- * replies, behind its sessions. Writer: ingress.
+ * replies, behind its sessions. Writers: ingress, and egress where it connects a session's socket again; what two write
+ * to one word is as good as the same.
  */
 struct session_ports {
-	uint16_t given_up_s[UINT16_MAX + 1]; /* CLOCK_MONOTONIC in seconds, modulo 2^16, and never 0; 0: never */
+	/* CLOCK_MONOTONIC in seconds, modulo 2^16, and never 0; 0: never */
+	_Atomic uint16_t given_up_s[UINT16_MAX + 1];
 };
 
 /* layout_sessions_bytes - of n sessions and their ports. */

@@ -34,7 +34,8 @@ static uint16_t second_of(uint64_t now)
 /* After 18 hours a second has the same number again: then a port rests for another minute. */
 static int is_resting(const struct session_ports *ports, in_port_t port, uint64_t now)
 {
-	uint16_t at = ports ? ports->given_up_s[port] : 0;
+	/* relaxed, here and below: stands alone */
+	uint16_t at = ports ? atomic_load_explicit(&ports->given_up_s[port], memory_order_relaxed) : 0;
 
 	return at && (uint16_t)(second_of(now) - at) < PORT_REST_S;
 }
@@ -43,8 +44,8 @@ void session_port_give_up(struct session_ports *ports, int fd, uint64_t now)
 {
 	in_port_t port = session_port(fd);
 
-	if (port)
-		ports->given_up_s[port] = second_of(now);
+	if (port && ports)
+		atomic_store_explicit(&ports->given_up_s[port], second_of(now), memory_order_relaxed);
 	session_port_drop(fd);
 }
 

@@ -19,7 +19,7 @@ in_port_t session_port(int fd);
 /* session_port_drop - nothing can come to the socket any more. */
 void session_port_drop(int fd);
 
-/* session_port_give_up - likewise, and the port rests from now on. Called by ingress. */
+/* session_port_give_up - likewise, and the port rests from now on. ports: NULL: it does not. */
 void session_port_give_up(struct session_ports *ports, int fd, uint64_t now);
 
 /*

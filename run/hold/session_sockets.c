@@ -15,7 +15,6 @@
 #ifndef IP_LOCAL_PORT_RANGE
 #define IP_LOCAL_PORT_RANGE 51 /* since Linux 6.3 */
 #endif
-#define SEND_BUFFER_BYTES (4 << 20)
 #define SPARE_FDS 64 /* for what a stage opens beside */
 
 static uint32_t count_sockets(const struct header *h)
@@ -103,8 +102,7 @@ static int set_up(const struct config *c, uint32_t class, int fd)
 	set(fd, SOL_SOCKET, SO_RCVBUFFORCE, (int)c->socket_buffer_bytes);
 	if (back->dscp == DSCP_KEEP || back->ecn != ECN_OFF)
 		set(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, 1);
-	set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
-	set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
+	sockets_may_send(fd, forth->dests[0].at.ss_family);
 	err = open_fixed_port(fd, forth, forth->dests[0].at.ss_family);
 	if (err)
 		return err;

@@ -16,6 +16,7 @@
 #include "kept.h"
 #include "log.h"
 #include "stage/answers.h"
+#include "stage/icmp.h"
 #include "stage/listen.h"
 #include "stage/stage.h"
 
@@ -24,6 +25,13 @@
 static void set(int fd, int level, int option, int value)
 {
 	setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+void sockets_may_send(int fd, int family)
+{
+	icmp_ask(fd, family, 1);
+	set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
+	set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
 }
 
 static void want_buffer(int fd, uint32_t bytes, const char *name)
@@ -67,16 +75,14 @@ static int open_input(const struct address *a, uint32_t buffer_bytes, const char
 
 static int open_output(const struct class_config *class, const struct address *a, const char *name)
 {
-	int v4 = a->at.ss_family == AF_INET, fd = socket(a->at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0), err;
+	int fd = socket(a->at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0), err;
 	struct sockaddr_storage at;
 	char text[ADDRESS_BYTES];
 
 	if (fd < 0)
 		return -errno;
-	set(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, 1);
+	sockets_may_send(fd, a->at.ss_family);
 	set(fd, SOL_SOCKET, SO_BROADCAST, (int)class->broadcast);
-	set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
-	set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
 	answers_refuse(fd);
 	err = address_resolve(a, &at);
 	if (!err)
@@ -153,6 +159,10 @@ static int open_one(struct sockets *s, const struct config *c, struct kept *kept
 		fd = out ? open_output(&c->classes[class], a, name) : open_input(a, c->socket_buffer_bytes, name);
 	if (fd < 0)
 		return refuse(c, class, out, a, fd);
+	if (!out && c->classes[class].replies[0]) /* which leave by it */
+		sockets_may_send(fd, a->at.ss_family);
+	else if (!out)
+		icmp_ask(fd, a->at.ss_family, 0);
 	add(s, fd, name);
 	return 0;
 }

@@ -35,6 +35,9 @@ struct sockets {
 /* sockets_add - one more descriptor to hand on, behind all others, which is no socket. */
 void sockets_add(struct sockets *s, int fd, const char *name);
 
+/* sockets_may_send - what each socket has that a stage sends by. */
+void sockets_may_send(int fd, int family);
+
 /* sockets_open - 0, or the exit status after one line; nothing stays open then. */
 int sockets_open(struct sockets *s, const struct config *c);
 

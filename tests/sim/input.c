@@ -79,7 +79,7 @@ void input_open(void)
 {
 	traffic = sim.setup.seed * 2 + 1;
 	n_flows = 0;
-	for (uint32_t class = 0; class < sim.config.n_classes; class++)
+	for (uint32_t class = 0; class < sim.config.n_classes; class ++)
 		for (uint32_t i = 0; i < sim.config.classes[class].n_listen; i++)
 			open_flow(&flows[n_flows++], class, &sim.config.classes[class].listen[i]);
 	share_rate();
@@ -344,12 +344,17 @@ int input_receive(uint32_t flow, struct mmsghdr *msgs, uint32_t n)
 	struct flow *f = &flows[flow];
 	uint64_t now = sim_now_ns();
 	uint32_t i;
+	int err;
 
 	if (flow >= n_flows)
 		return -EBADF;
 	catch_up(now);
-	if (sim_happens(FAULT_CALL, 200))
-		return -temporary[sim_below(&sim.random, 3)];
+	if (sim_happens(FAULT_CALL, 200)) {
+		err = temporary[sim_below(&sim.random, 3)];
+		if (err == ECONNREFUSED)
+			replies_note_refusal(f->class);
+		return -err;
+	}
 	for (i = 0; i < n && f->first < f->last; i++)
 		hand_over(&msgs[i], f);
 	if (i < n)

@@ -48,7 +48,7 @@ struct pending {
 static struct reply_socket vias[MOST_SESSIONS];
 static struct pending pending[PENDING];
 static uint32_t n_vias, n_pending, forth, back;
-static uint64_t n_replies, n_refusals;
+static uint64_t n_replies, n_refusals, n_back_refusals; /* of requests; of replies */
 static uint64_t seen_ns; /* the sockets have been looked at as of then */
 static uint8_t source_of[TOKENS]; /* who sent the n-th request, modulo TOKENS */
 static struct epoll_event polled;
@@ -58,7 +58,7 @@ void replies_open(int fd)
 {
 	first_fd = fd;
 	n_vias = n_pending = 0;
-	n_refusals = 0;
+	n_refusals = n_back_refusals = 0;
 	seen_ns = 0;
 	n_replies = FIRST_REPLY;
 	polled = (struct epoll_event){ 0 };
@@ -352,7 +352,12 @@ int replies_are_over(void)
 	return n_pending == 0;
 }
 
+void replies_note_refusal(uint32_t class)
+{
+	n_back_refusals += n_vias && class == forth;
+}
+
 uint64_t replies_refusals(uint32_t class)
 {
-	return n_vias && class == back ? n_refusals : 0;
+	return n_vias == 0 ? 0 : class == forth ? n_refusals : class == back ? n_back_refusals : 0;
 }

@@ -208,6 +208,7 @@ int replies_connect(int fd, int dissolves);
 int replies_end(int fd, int peer, struct sockaddr *at, socklen_t *len);
 int replies_send(int fd, struct mmsghdr *msgs, uint32_t n);
 int replies_are_over(void);
+void replies_note_refusal(uint32_t class); /* a read of an input of that class was told of one */
 uint64_t replies_refusals(uint32_t class); /* ICMP errors that their sockets told of */
 
 /* ledger.c: told of all that passes the sockets. */

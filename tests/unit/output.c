@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "egress/output.h"
+#include "stage/icmp.h"
 #include "stage/session_port.h"
 #include "suites.h"
 
@@ -45,6 +46,25 @@ static int has_error_queue(int fd)
 	return c && c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR;
 }
 
+/* What the queue had no room for still fails the next call, and wakes whoever waits. */
+static void an_error_without_a_place_in_the_queue_is_taken_too(void)
+{
+	struct sockaddr_in nobody = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), other = socket(AF_INET, SOCK_DGRAM, 0);
+	socklen_t len = sizeof(nobody);
+
+	CU_ASSERT_EQUAL_FATAL(bind(other, (struct sockaddr *)&nobody, len), 0);
+	CU_ASSERT_EQUAL_FATAL(getsockname(other, (struct sockaddr *)&nobody, &len), 0);
+	close(other);
+	/* without IP_RECVERR: there is no queue */
+	CU_ASSERT_EQUAL_FATAL(connect(fd, (struct sockaddr *)&nobody, len), 0);
+	CU_ASSERT_EQUAL(send(fd, "x", 1, MSG_DONTWAIT), 1);
+	CU_ASSERT_EQUAL(icmp_take_all(fd), 1);
+	CU_ASSERT_EQUAL(icmp_take_all(fd), 0);
+	CU_ASSERT_EQUAL(send(fd, "x", 1, MSG_DONTWAIT), 1);
+	close(fd);
+}
+
 static void no_queue_of_errors_is_followed_without_end(void)
 {
 	int fd = refused_socket();
@@ -53,11 +73,11 @@ static void no_queue_of_errors_is_followed_without_end(void)
 		close(fd);
 		SKIP("no error queue can be read here");
 	}
-	CU_ASSERT_EQUAL(output_drain_errors(fd), AT_ONCE);
-	CU_ASSERT(output_drain_errors(fd) > 0);
+	CU_ASSERT_EQUAL(icmp_take(fd), AT_ONCE);
+	CU_ASSERT(icmp_take(fd) > 0);
 	for (int i = 0; i < MANY; i++)
-		output_drain_errors(fd);
-	CU_ASSERT_EQUAL(output_drain_errors(fd), 0);
+		icmp_take(fd);
+	CU_ASSERT_EQUAL(icmp_take(fd), 0);
 	close(fd);
 }
 
@@ -180,6 +200,28 @@ static void a_session_that_cannot_be_connected_keeps_no_port(void)
 	close(o.fd);
 }
 
+/* It is connected again from another address: an answer to the port of before may be under way. */
+static void the_port_that_a_session_is_taken_from_rests(void)
+{
+	static struct session_ports ports;
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) }, .sin_port = htons(9) };
+	struct sockaddr_in astray = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK + 1) } };
+	struct address to = { .len = sizeof(at) };
+	const struct class_config options = { .group_ttl = 1 };
+	struct output o = { .to = &to, .options = &options, .class = "high", .session_number = 1, .ports = &ports };
+	in_port_t was;
+
+	memcpy(&to.at, &at, sizeof(at));
+	o.fd = socket(AF_INET, SOCK_DGRAM, 0);
+	CU_ASSERT_EQUAL_FATAL(bind(o.fd, (struct sockaddr *)&astray, sizeof(astray)), 0);
+	CU_ASSERT_EQUAL_FATAL(connect(o.fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	was = session_port(o.fd);
+	/* as ingress connects it: by a source address of the kernel's choice */
+	CU_ASSERT_EQUAL(output_mend(&o, ENETUNREACH, NS_PER_S), ENETUNREACH);
+	CU_ASSERT_NOT_EQUAL(ports.given_up_s[was], 0);
+	close(o.fd);
+}
+
 /* Every other port rests, and so does one in 512 of those that are found. */
 static void a_session_is_connected_again_by_a_port_that_does_not_rest(void)
 {
@@ -208,4 +250,5 @@ static void a_session_is_connected_again_by_a_port_that_does_not_rest(void)
 SUITE(output, TEST(an_output_waits_for_the_address_that_it_leaves_from),
       TEST(no_queue_of_errors_is_followed_without_end), TEST(a_mend_that_a_shortage_stopped_is_made_up_for),
       TEST(the_way_of_a_session_is_not_told), TEST(a_session_that_cannot_be_connected_keeps_no_port),
+      TEST(an_error_without_a_place_in_the_queue_is_taken_too), TEST(the_port_that_a_session_is_taken_from_rests),
       TEST(a_session_is_connected_again_by_a_port_that_does_not_rest))

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "egress/refusal.h"
+#include "stage/icmp.h"
 #include "suites.h"
 
 #define NOW 1000
@@ -10,14 +11,18 @@
 static struct stage stage;
 static struct sender sender;
 
-/* A batch whose first message is a run of two of 500 bytes. */
+/* A batch whose first message is a run of two of 500 bytes. Where err may be ICMP's, it comes twice. */
 static void refuse(struct output *o, int err)
 {
-	struct batch b = { .to = o, .n_msgs = 1, .n_pkts = 2, .first_len_bytes = 500, .pkts = { 2 } };
+	struct batch b = { .to = o, .common = o, .n_msgs = 1, .n_pkts = 2, .first_len_bytes = 500, .pkts = { 2 } };
 
 	config_defaults(&stage.config);
 	sender.stage = sender.settled.stage = &stage;
-	refusal_handle(&sender, &b, err, NOW);
+	for (int i = 0; i <= icmp_is_told(err); i++) {
+		CU_ASSERT_EQUAL(o->gso_again_at_ns, 0);
+		CU_ASSERT_EQUAL(o->gso_below_bytes, UINT32_MAX);
+		refusal_handle(&sender, &b, err, NOW);
+	}
 }
 
 static void what_is_longer_than_the_way_takes_goes_singly_from_then_on(void)

@@ -118,7 +118,7 @@ static inline int find(uint32_t number, uint64_t now)
 	static const uint8_t local[16];
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_addr = { htonl(0x0a000000 + number) }, .sin_port = 7 };
 	struct sockaddr_in6 at = { 0 };
-	const struct sender_address from = { &at, local, 0, 0 };
+	const struct sender_address from = { &at, local, 0, 0, 0 };
 
 	memcpy(&at, &v4, sizeof(v4));
 	return sessions_find(&sessions, &from, 1, now);

@@ -174,7 +174,7 @@ static void one_address_has_so_many_sessions_and_another_one_others(void)
 	for (uint16_t i = 0; i < 3; i++) {
 		struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_addr = { 1 }, .sin_port = i };
 		struct sockaddr_in6 at = { 0 };
-		const struct sender_address from = { &at, local, 0, 0 };
+		const struct sender_address from = { &at, local, 0, 0, 0 };
 
 		memcpy(&at, &v4, sizeof(v4));
 		CU_ASSERT_EQUAL(sessions_find(&sessions, &from, 1, NS_PER_S), i < 2 ? i : -1);

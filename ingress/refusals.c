@@ -1,0 +1,37 @@
+/* refusals.c - what ICMP tells of datagrams that left by a socket that is read. */
+#include "refusals.h"
+
+#include "stage/icmp.h"
+
+static int is_sent_by(const struct receiver *r, uint32_t class)
+{
+	return r->back[class] || r->forth[class];
+}
+
+void refusals_note(struct receiver *r, uint32_t class, uint32_t n)
+{
+	uint32_t of;
+
+	if (n == 0 || !is_sent_by(r, class))
+		return;
+	of = r->back[class] ? r->back[class]->forth : r->forth[class]->back;
+	r->tally[of].refused_events += n;
+	receive_publish(r, of, 0);
+}
+
+/* The call has taken the failure out of the socket, but not the error out of its queue. */
+int refusals_explain(struct receiver *r, uint32_t class, int fd, int err)
+{
+	uint32_t n;
+
+	if (!icmp_is_told(err) || !is_sent_by(r, class))
+		return 0;
+	n = icmp_take(fd);
+	refusals_note(r, class, n ? n : 1);
+	return 1;
+}
+
+void refusals_take(struct receiver *r, const struct ingress *in, int flow)
+{
+	refusals_note(r, in->class_of[flow], icmp_take_all(r->fd[flow]));
+}
