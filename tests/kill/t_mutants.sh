@@ -39,7 +39,9 @@ must_fail '^churn: 0 passed, 1 failed' "churn: no-recovery" env ONTIME_MUTANT=no
 must_fail 'dead before store' "replies: free-early" env ONTIME_MUTANT=free-early build/mutant/tests/replies
 must_fail 'hurry .*, .*: .* another client, dead before store' "replies: hint-after-commit" \
 	env ONTIME_MUTANT=hint-after-commit build/mutant/tests/replies
-must_fail '^FAIL *a reply goes to the client' "sim: free-early" env ONTIME_MUTANT=free-early build/mutant/tests/sim --replies 150
+for rule in free-early via-any; do
+	must_fail '^FAIL *a reply goes to the client' "sim: $rule" env ONTIME_MUTANT="$rule" build/mutant/tests/sim --replies 150
+done
 must_fail '^FAIL *sessions: what lay in the socket is not the next senders' "unit: no-drain" \
 	env ONTIME_MUTANT=no-drain build/mutant/tests/unit sessions
 for rule in no-recovery zero-sentinel no-base no-updates no-note; do

@@ -206,10 +206,10 @@ int __wrap_socket(int family, int type, int protocol)
 
 int __wrap_bind(int fd, const struct sockaddr *at, socklen_t len)
 {
-	(void)fd;
 	(void)at;
 	(void)len;
-	return answer(-EINVAL, CALL_NS); /* each socket of a stage has its port */
+	/* Each socket of a stage has its port, but for one that only asks whether an address is there. */
+	return answer(output_close(fd) ? 0 : -EINVAL, CALL_NS);
 }
 
 int __wrap_connect(int fd, const struct sockaddr *to, socklen_t len)
@@ -255,6 +255,8 @@ int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_
 {
 	int tos;
 
+	if (level == SOL_SOCKET && (option == SO_ATTACH_FILTER || option == SO_DETACH_FILTER))
+		replies_filter(fd, option == SO_ATTACH_FILTER);
 	if ((level == SOL_IP && option == IP_TOS) || (level == SOL_IPV6 && option == IPV6_TCLASS)) {
 		memcpy(&tos, value, len);
 		output_use_tos(fd, tos);
@@ -272,7 +274,9 @@ int __wrap_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
 {
 	(void)epoll_fd;
 	(void)op;
-	return answer(fd == replies_poll_fd() ? replies_set_events(event) : input_set_events(fd, event), CALL_NS);
+	return answer(fd == replies_poll_fd() || replies_has(fd) ? replies_set_events(event)
+								 : input_set_events(fd, event),
+		      CALL_NS);
 }
 
 int __wrap_epoll_wait(int epoll_fd, struct epoll_event *events, int most, int timeout_ms)

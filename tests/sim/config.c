@@ -188,8 +188,26 @@ void config_shares(struct sim_setup *setup, uint64_t seed)
 	}
 }
 
+/*
+ * Where the sessions leave from: ports of the kernel's, addresses of one socket, or one port that stays. That one
+ * cannot tell a late answer from another: its session must live longer than an answer takes (replies.c).
+ */
+static void draw_sessions(int has_form)
+{
+	uint32_t form = has_form ? 1 + below(3) : 0, least_ms = form == 3 ? 50 : 10;
+
+	line("sessions = %u\nsessions_per_source = 64", form == 3 ? 1 : draw(3, 40));
+	line("idle = %ums\nidle_unanswered = %ums", draw(least_ms, 60), draw(least_ms, 60));
+	if (form == 2)
+		line("via = 127.%u.0.0/%u", below(128) + 64, 16 + below(9));
+	if (form == 3)
+		line("from = 127.0.0.1:%u", SIM_FIXED_PORT);
+	if (form == 1 || (has_form && below(3) == 0))
+		line("source = proxy\nproxy_header = %s", choose("every", "first"));
+}
+
 /* Eight clients, and sessions that end often; sometimes fewer than clients. */
-void config_replies(struct sim_setup *setup, uint64_t seed)
+void config_replies(struct sim_setup *setup, uint64_t seed, int has_form)
 {
 	*setup = (struct sim_setup){ .seed = seed, .rate_pps = 4000, .buffer_bytes = 1u << 20 };
 	seed_state(seed);
@@ -205,8 +223,7 @@ void config_replies(struct sim_setup *setup, uint64_t seed)
 	setup->start_count = below(2) ? below(1000) : 0;
 	draw_pipeline(1536);
 	line("[class ask]\nlisten = 127.0.0.1:8000\nsend = 127.0.0.1:9000\nreplies = back");
-	line("sessions = %u\nsessions_per_source = 64", draw(3, 40));
-	line("idle = %ums\nidle_unanswered = %ums", draw(10, 60), draw(10, 60));
+	draw_sessions(has_form);
 	line("ingress_to_edf = %u\nedf_to_egress = %u", draw(1, 300), draw(1, 300));
 	line("[class back]\ningress_to_edf = %u\nedf_to_egress = %u", draw(1, 300), draw(1, 300));
 }
@@ -250,7 +267,7 @@ static void name_sockets(const struct config *c)
 		if (reply_sessions(c, class))
 			len += (size_t)snprintf(names + len, sizeof(names) - len, ":%s.poll.0:%s.via.0*%u",
 						c->classes[class].name, c->classes[class].name,
-						reply_sessions(c, class));
+						c->classes[class].via.bits ? 1 : reply_sessions(c, class));
 	setenv("LISTEN_FDNAMES", names, 1);
 }
 

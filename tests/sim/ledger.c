@@ -140,8 +140,9 @@ static void check_tos(uint32_t class, uint8_t came, uint8_t left)
 			     left);
 }
 
-void check_left(uint32_t class, uint32_t dest, const uint8_t *payload, uint32_t len_bytes, uint8_t tos, uint64_t now)
+void check_left(const struct check_left *left, uint64_t now)
 {
+	uint32_t class = left->class, dest = left->dest, len_bytes = (uint32_t)left->payload->iov_len;
 	struct ledger *l = &ledgers[class];
 	const struct address *to = &sim.config.classes[class].dests[dest];
 	uint32_t overhead_bytes = to->at.ss_family == AF_INET6 ? IPV6_UDP_BYTES : IPV4_UDP_BYTES;
@@ -150,11 +151,11 @@ void check_left(uint32_t class, uint32_t dest, const uint8_t *payload, uint32_t 
 	for (uint64_t n = latest(l->left_at, l->sent); n < l->processed; n++) {
 		struct record *r = record_at(l, n);
 
-		if (!matches(l, r, dest, payload, len_bytes))
+		if (!matches(l, r, dest, left->payload->iov_base, len_bytes))
 			continue;
 		r->has_left = 1;
 		if (len_bytes >= sizeof(r->d.token))
-			check_tos(class, sim_tos(r->d.token), tos);
+			check_tos(class, sim_tos(r->d.token), left->tos);
 		else
 			l->unsure_pkts++;
 		l->dest[r->d.flow][r->d.source] = (uint8_t)dest;
@@ -166,7 +167,7 @@ void check_left(uint32_t class, uint32_t dest, const uint8_t *payload, uint32_t 
 		if (l->is_refused)
 			bounds_reset(class);
 		l->is_refused = 0;
-		bounds_note(class, len_bytes + overhead_bytes, sim_step_ns(STAGE_EGRESS));
+		bounds_note(class, left->header_bytes + len_bytes + overhead_bytes, sim_step_ns(STAGE_EGRESS));
 		return;
 	}
 	sim_complain("class %u: %u bytes left that are not the next packet's: twice, out of order, or changed", class,

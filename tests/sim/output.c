@@ -12,15 +12,11 @@
 #include <time.h>
 #include <linux/errqueue.h>
 #include <netinet/in.h>
-#include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "sim.h"
 
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
 #define MOST_SEGMENTS 64 /* of a super-datagram; the kernel's UDP_MAX_SEGMENTS */
 #define MOST_MESSAGE_BYTES 65507
 #define EPISODE_SPREAD_NS (8 * (uint32_t)NS_PER_MS) /* how long a socket has no room, or a destination is gone */
@@ -102,49 +98,21 @@ static void begin_episode(struct output *o, uint64_t now)
 	}
 }
 
-static struct cmsghdr *find_control(const struct msghdr *m, int level, int type)
-{
-	struct cmsghdr *c = m->msg_controllen ? CMSG_FIRSTHDR(m) : NULL;
-
-	while (c && (c->cmsg_level != level || c->cmsg_type != type))
-		c = CMSG_NXTHDR((struct msghdr *)m, c);
-	return c;
-}
-
-static uint32_t segment_bytes(const struct msghdr *m)
-{
-	struct cmsghdr *c = find_control(m, SOL_UDP, UDP_SEGMENT);
-	uint16_t size = 0;
-
-	if (c)
-		memcpy(&size, CMSG_DATA(c), sizeof(size));
-	return size;
-}
-
 /* What the message says, or else the socket. */
 static uint8_t message_tos(const struct output *o, const struct msghdr *m)
 {
 	int v4 = sim.config.classes[o->class].dests[o->dest].at.ss_family == AF_INET, tos = o->tos;
-	struct cmsghdr *c = find_control(m, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TOS : IPV6_TCLASS);
+	struct cmsghdr *c = ends_find(m, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TOS : IPV6_TCLASS);
 
 	if (c)
 		memcpy(&tos, CMSG_DATA(c), sizeof(tos));
 	return (uint8_t)tos;
 }
 
-static uint32_t total_bytes(const struct msghdr *m)
-{
-	size_t bytes = 0;
-
-	for (size_t i = 0; i < m->msg_iovlen; i++)
-		bytes += m->msg_iov[i].iov_len;
-	return (uint32_t)bytes;
-}
-
 /* 0, or what sendmsg() would say. */
 static int refuse(struct output *o, const struct msghdr *m, uint64_t now)
 {
-	uint32_t size = segment_bytes(m), bytes = total_bytes(m);
+	uint32_t size = ends_segment_bytes(m), bytes = ends_bytes(m);
 	int pending = o->pending_errno;
 
 	begin_episode(o, now);
@@ -176,7 +144,7 @@ static int refuse(struct output *o, const struct msghdr *m, uint64_t now)
 /* One datagram is on the wire. */
 static void leave(struct output *o, const struct iovec *v, uint8_t tos, uint64_t now)
 {
-	check_left(o->class, o->dest, v->iov_base, (uint32_t)v->iov_len, tos, now);
+	check_left(&(const struct check_left){ o->class, o->dest, v, 0, tos }, now);
 	o->no_room_since_ns = 0;
 	if (now >= o->gone_until_ns)
 		return;
@@ -189,7 +157,7 @@ static void leave(struct output *o, const struct iovec *v, uint8_t tos, uint64_t
 /* A part that is no datagram of its own would leave cut, or joined to the next: its bytes would be nobody's. */
 static void send_message(struct output *o, const struct msghdr *m, uint64_t now)
 {
-	uint32_t size = segment_bytes(m);
+	uint32_t size = ends_segment_bytes(m);
 
 	if (m->msg_iovlen > 1 && size == 0)
 		sim_complain("datagrams of class %u were joined into one", o->class);
@@ -226,7 +194,7 @@ int output_send(int fd, struct mmsghdr *msgs, uint32_t n)
 			return i ? (int)i : -err;
 		}
 		send_message(o, &msgs[i].msg_hdr, now);
-		msgs[i].msg_len = total_bytes(&msgs[i].msg_hdr);
+		msgs[i].msg_len = ends_bytes(&msgs[i].msg_hdr);
 	}
 	return (int)n;
 }

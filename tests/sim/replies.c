@@ -2,12 +2,13 @@
  * replies.c - the sockets of sessions, a destination that answers, and the way back.
  *
  * Rules:   as in the kernel a connect chooses a port at random, also when it fails then, and AF_UNSPEC gives it up;
- *          what comes to a port that no connected socket has is nobody's. A request is answered by none, one or two
- *          replies, soon or when its session may have ended. The ledger knows by the request's token which client it is
- *          of.
+ *          what comes to a port that no connected socket has is nobody's. With `via` one socket takes what comes to any
+ *          address of the prefix, whoever has it. With `from` the port stays: it takes whatever comes, but while a
+ *          filter stands before it; the destination answers sooner than a session ends then. A request is answered by
+ *          none, one or two replies, soon or when its session may have ended. The ledger knows by the request's token
+ *          which client it is of.
  */
 #include <errno.h>
-#include <netinet/udp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,9 +16,6 @@
 #include "config/reply.h"
 #include "sim.h"
 
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
 #define MOST_SESSIONS 64
 #define RING 1024
 #define PENDING 65536
@@ -29,20 +27,27 @@
 #define N_PORTS 28232
 #define SOON_NS (300 * (uint32_t)NS_PER_US)
 #define LATE_NS (60 * (uint32_t)NS_PER_MS)
+#define FIXED_NS (20 * (uint32_t)NS_PER_MS) /* to a port that stays */
 #define LOCAL 1 /* the address that output.c gives a socket */
 
+struct reply {
+	struct sim_datagram d;
+	uint32_t local; /* with `via`: the address that it is sent to */
+};
+
 struct reply_socket {
-	int is_connected;
+	int is_connected, refuses; /* refuses: a filter takes nothing */
+	uint32_t n_headers; /* since it was connected */
 	uint16_t port; /* 0: none */
 	uint64_t first, last; /* waiting: first <= n < last */
 	uint64_t drained_at_ns;
-	struct sim_datagram ring[RING];
+	struct reply ring[RING];
 };
 
 struct pending {
 	uint64_t due_ns;
 	uint16_t port;
-	struct sim_datagram d;
+	struct reply r;
 };
 
 static struct reply_socket vias[MOST_SESSIONS];
@@ -52,7 +57,7 @@ static uint64_t n_replies, n_refusals, n_back_refusals; /* of requests; of repli
 static uint64_t seen_ns; /* the sockets have been looked at as of then */
 static uint8_t source_of[TOKENS]; /* who sent the n-th request, modulo TOKENS */
 static struct epoll_event polled;
-static int first_fd;
+static int first_fd, has_via, has_fixed;
 
 void replies_open(int fd)
 {
@@ -66,8 +71,22 @@ void replies_open(int fd)
 		n_vias = reply_sessions(&sim.config, forth);
 	forth--;
 	memset(vias, 0, sizeof(vias));
-	if (n_vias)
-		back = (uint32_t)reply_back(&sim.config, forth);
+	if (n_vias == 0)
+		return;
+	back = (uint32_t)reply_back(&sim.config, forth);
+	has_via = sim.config.classes[forth].via.bits != 0;
+	has_fixed = sim.config.classes[forth].n_from != 0;
+	if (has_via)
+		n_vias = 1;
+	if (has_fixed)
+		vias[0].port = SIM_FIXED_PORT;
+	vias[0].refuses = has_fixed; /* as hold leaves it */
+}
+
+void replies_filter(int fd, int refuses)
+{
+	if (replies_has(fd))
+		vias[fd - first_fd - 1].refuses = refuses;
 }
 
 int replies_poll_fd(void)
@@ -93,6 +112,11 @@ void replies_note_request(uint32_t class, const struct sim_datagram *d)
 		source_of[d->token * TOKEN_INVERSE % TOKENS] = d->source;
 }
 
+static int takes(const struct reply_socket *v, uint16_t port)
+{
+	return has_via || (v->port == port && (has_fixed ? !v->refuses : v->is_connected));
+}
+
 /* Replies that are due come to the socket that has the port now, or to nobody. */
 static void catch_up(uint64_t now)
 {
@@ -105,17 +129,18 @@ static void catch_up(uint64_t now)
 			continue;
 		}
 		for (struct reply_socket *v = vias; v < vias + n_vias; v++)
-			if (v->is_connected && v->port == p->port && v->last - v->first < RING) {
-				v->ring[v->last++ % RING] = p->d;
+			if (takes(v, p->port) && v->last - v->first < RING) {
+				v->ring[v->last++ % RING] = p->r;
 				sim.result.came_pkts++;
 			}
 		memmove(p, p + 1, (--n_pending - i) * sizeof(*p)); /* of one port, in order */
 	}
 }
 
-static void answer(uint16_t port, const struct iovec *request, uint64_t now)
+/* local: with `via`, the address that the request came from. */
+static void answer(uint16_t port, uint32_t local, const struct iovec *request, uint64_t now)
 {
-	uint32_t n = sim_below(&sim.random, 8);
+	uint32_t n = sim_below(&sim.random, 8), late_ns = has_fixed ? FIXED_NS : LATE_NS;
 	uint64_t token, due_ns;
 
 	memcpy(&token, request->iov_base, sizeof(token));
@@ -123,15 +148,16 @@ static void answer(uint16_t port, const struct iovec *request, uint64_t now)
 		now = seen_ns;
 	for (n = n == 0 ? 0 : n == 1 ? 2 : 1; n && n_pending < PENDING; n--) {
 		/* one in 16 late; the others of a port in order, as far as their times are */
-		due_ns = now + sim_below(&sim.random, sim_below(&sim.random, 16) ? SOON_NS : LATE_NS);
+		due_ns = now + sim_below(&sim.random, sim_below(&sim.random, 16) ? SOON_NS : late_ns);
 		pending[n_pending++] = (struct pending){
 			.due_ns = due_ns,
 			.port = port,
-			.d = { .token = ++n_replies * TOKEN_STEP,
-			       .arrived_at_ns = due_ns,
-			       .stamp_ns = due_ns + (input_real_ns() - sim_now_ns()),
-			       .len_bytes = (uint32_t)request->iov_len,
-			       .source = source_of[token * TOKEN_INVERSE % TOKENS] },
+			.r = { .d = { .token = ++n_replies * TOKEN_STEP,
+				      .arrived_at_ns = due_ns,
+				      .stamp_ns = due_ns + (input_real_ns() - sim_now_ns()),
+				      .len_bytes = (uint32_t)request->iov_len,
+				      .source = source_of[token * TOKEN_INVERSE % TOKENS] },
+			       .local = local },
 		};
 	}
 }
@@ -187,15 +213,17 @@ int replies_receive(int fd, struct mmsghdr *msgs, uint32_t n)
 	catch_up(sim_now_ns());
 	if (sim_happens(FAULT_CALL, 200))
 		return -EINTR;
-	if (sim_happens(FAULT_CALL, 200)) {
+	if (!has_via && sim_happens(FAULT_CALL, 200)) {
 		n_refusals++;
 		return -ECONNREFUSED;
 	}
 	for (i = 0; i < n && is_ready(v); i++) {
-		const struct sim_datagram *d = &v->ring[v->first++ % RING];
+		const struct reply *r = &v->ring[v->first++ % RING];
 
-		input_write(&msgs[i], d);
-		check_read(back, d, v->drained_at_ns);
+		input_write(&msgs[i], &r->d);
+		if (has_via)
+			ends_write(&msgs[i], &sim.config.classes[forth].dests[0], r->local);
+		check_read(back, &r->d, v->drained_at_ns);
 	}
 	if (i < n)
 		v->drained_at_ns = sim_read_ns();
@@ -248,7 +276,8 @@ int replies_connect(int fd, int dissolves)
 	catch_up(sim_now_ns());
 	v->is_connected = 0;
 	if (dissolves) {
-		v->port = 0;
+		v->n_headers = 0;
+		v->port = has_fixed ? v->port : 0;
 		return 0;
 	}
 	if (v->port == 0)
@@ -265,6 +294,8 @@ int replies_end(int fd, int peer, struct sockaddr *at, socklen_t *len)
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(v->port), .sin_addr = { LOCAL } };
 	const struct address *to = &sim.config.classes[forth].dests[0];
 
+	if (has_fixed)
+		v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (peer && !v->is_connected)
 		return -ENOTCONN;
 	*len = peer ? to->len : sizeof(v4);
@@ -272,59 +303,65 @@ int replies_end(int fd, int peer, struct sockaddr *at, socklen_t *len)
 	return 0;
 }
 
-static uint32_t segment_bytes(const struct msghdr *m)
-{
-	uint16_t size = 0;
-
-	for (struct cmsghdr *c = m->msg_controllen ? CMSG_FIRSTHDR(m) : NULL; c; c = CMSG_NXTHDR((struct msghdr *)m, c))
-		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_SEGMENT)
-			memcpy(&size, CMSG_DATA(c), sizeof(size));
-	return size;
-}
-
 /* 0, or what sendmsg() would say. */
 static int refuse(const struct reply_socket *v, const struct msghdr *m)
 {
 	static const int no_room[] = { EAGAIN, ENOBUFS, ENOMEM };
 
-	if (v && !v->is_connected)
+	if (v && !v->is_connected && !has_via)
 		return EDESTADDRREQ;
 	if (sim_happens(FAULT_ROOM, 500))
 		return no_room[sim_below(&sim.random, 3)];
-	if (segment_bytes(m) && sim_happens(FAULT_SEND, 300))
+	if (ends_segment_bytes(m) && sim_happens(FAULT_SEND, 300))
 		return sim_below(&sim.random, 2) ? EMSGSIZE : EIO;
-	return m->msg_iovlen == 1 && sim_happens(FAULT_SEND, 500) ? EPERM : 0;
+	return ends_segment_bytes(m) == 0 && sim_happens(FAULT_SEND, 500) ? EPERM : 0;
 }
 
-/* To whom a reply goes: the number of the client in its port. */
-static uint32_t client_of(const struct msghdr *m)
+/* Of a session's first datagram alone, or of each one: the header before it. */
+static uint32_t take_header(struct reply_socket *v, const struct iovec *part, size_t n_parts)
 {
-	struct sockaddr_in at = { 0 };
+	uint32_t bytes = ends_header_bytes(forth, part, n_parts);
+	uint64_t token;
 
-	if (m->msg_name && m->msg_namelen >= sizeof(at))
-		memcpy(&at, m->msg_name, sizeof(at));
-	return (uint32_t)at.sin_port - SIM_FIRST_CLIENT;
+	if (bytes == 0 || n_parts < 2)
+		return 0;
+	memcpy(&token, part[1].iov_base, sizeof(token));
+	ends_check_header(forth, part, source_of[token * TOKEN_INVERSE % TOKENS]);
+	if (++v->n_headers > 1 && !has_via && sim.config.classes[forth].proxy_header == PROXY_FIRST)
+		sim_complain("a session has a second header");
+	return bytes;
 }
 
-static uint32_t send_message(const struct reply_socket *v, const struct msghdr *m, uint64_t now)
+/* A datagram of a message: its header, if it has one, and its payload. Returns how many parts that is. */
+static size_t send_packet(struct reply_socket *v, const struct msghdr *m, size_t i, uint32_t dest, uint64_t now)
 {
-	uint32_t size = segment_bytes(m), bytes = 0, dest = v ? 0 : client_of(m);
+	const struct iovec *part = &m->msg_iov[i];
+	uint32_t header_bytes = v ? take_header(v, part, m->msg_iovlen - i) : 0;
+	uint32_t size = ends_segment_bytes(m), n_parts = header_bytes ? 2 : 1;
+	const struct iovec *payload = &part[n_parts - 1];
+	size_t bytes = header_bytes + payload->iov_len;
 
-	if (m->msg_iovlen > 1 && size == 0)
+	if (size && (bytes > size || (bytes < size && i + n_parts < m->msg_iovlen)))
+		sim_complain("a super-datagram is cut every %u bytes, but a part has %zu", size, bytes);
+	if (size == 0 && n_parts < m->msg_iovlen)
 		sim_complain("replies or requests were joined into one");
+	check_left(&(const struct check_left){ v ? forth : back, dest, payload, header_bytes, 0 }, now);
+	if (v)
+		answer(v->port, ends_local(m), payload, now);
+	return n_parts;
+}
+
+static uint32_t send_message(struct reply_socket *v, const struct msghdr *m, uint64_t now)
+{
+	uint32_t dest = v ? 0 : ends_client(m);
+
 	if (dest >= MAX_DESTS)
 		sim_complain("a reply to nobody");
-	for (size_t i = 0; i < m->msg_iovlen; i++) {
-		const struct iovec *part = &m->msg_iov[i];
-
-		if (size && (part->iov_len > size || (part->iov_len < size && i + 1 < m->msg_iovlen)))
-			sim_complain("a super-datagram is cut every %u bytes, but a part has %zu", size, part->iov_len);
-		bytes += (uint32_t)part->iov_len;
-		check_left(v ? forth : back, dest % MAX_DESTS, part->iov_base, (uint32_t)part->iov_len, 0, now);
-		if (v)
-			answer(v->port, part, now);
-	}
-	return bytes;
+	if (v && has_via && (ends_local(m) == 0 || !ends_leads_to(m, &sim.config.classes[forth].dests[0])))
+		sim_complain("a request of a session without an address, or to another destination");
+	for (size_t i = 0; i < m->msg_iovlen;)
+		i += send_packet(v, m, i, dest % MAX_DESTS, now);
+	return ends_bytes(m);
 }
 
 int replies_send(int fd, struct mmsghdr *msgs, uint32_t n)

@@ -23,7 +23,7 @@ static const char help[] =
 	"usage: sim [OPTION]...\n\n"
 	"  --seed N      the (first) seed (default 1)\n"
 	"  --worlds N    N short worlds, each with a config, traffic and faults of its own\n"
-	"  --replies N   N short worlds with replies and sessions\n"
+	"  --replies N   N short worlds with replies and sessions, and N/2 of other forms\n"
 	"  --sweep N     N worlds in which the stages die before each store\n"
 	"  --seconds S   a long run of four classes, S simulated seconds; --hours H likewise\n"
 	"  --rate PPS    its packets per second (default 10000)\n"
@@ -141,10 +141,12 @@ static void run_replies(void)
 	struct sim_result sum = { 0 };
 	struct sim_setup setup;
 
-	for (uint64_t i = 0; i < options.replies; i++) {
+	/* of three worlds, one has another form */
+	for (uint64_t i = 0; i < options.replies + options.replies / 2; i++) {
+		int has_form = i >= options.replies;
 		struct sim_result r;
 
-		config_replies(&setup, options.seed + i);
+		config_replies(&setup, options.seed + i - (has_form ? options.replies : 0), has_form);
 		r = run_apart(&setup);
 		if (r.violations)
 			printf("     seed %llu:\n%s", (unsigned long long)setup.seed, setup.text);
@@ -156,8 +158,9 @@ static void run_replies(void)
 	}
 	printf("     %llu worlds with replies from seed %llu: %llu packets came, %llu left; %llu deaths, %llu with "
 	       "datagrams under way\n",
-	       (unsigned long long)options.replies, (unsigned long long)options.seed, (unsigned long long)sum.came_pkts,
-	       (unsigned long long)sum.left_pkts, (unsigned long long)sum.deaths, (unsigned long long)sum.rescues);
+	       (unsigned long long)(options.replies + options.replies / 2), (unsigned long long)options.seed,
+	       (unsigned long long)sum.came_pkts, (unsigned long long)sum.left_pkts, (unsigned long long)sum.deaths,
+	       (unsigned long long)sum.rescues);
 	conclude(sum.violations == 0, "a reply goes to the client that caused it, once, in order, and to nobody else");
 }
 

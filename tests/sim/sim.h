@@ -6,7 +6,7 @@
  *   run.c     the clock; which stage runs, sleeps, stalls, dies   stack.*   the stack it runs on
  *   calls.c   the system calls, wrapped at link time
  *   input.c   traffic, and the sockets it arrives at          output.c   the sockets out, and what goes wrong there
- *   replies.c  sessions' sockets, answers, and the way back
+ *   replies.c  sessions' sockets, answers, and the way back    ends.c     addresses and headers beside a payload
  *   ledger.c  every packet exactly once, in order              lanes.c    the lanes and the account against the ledger
  *   bounds.c  shares and rate on the way out
  *   config.c  what is simulated, from a seed                   sweep.c    death before each store there is
@@ -190,6 +190,7 @@ static inline uint8_t sim_tos(uint64_t token)
  * replies.c: a class with replies, its sessions' sockets from poll fd + 1 on, and what the destination answers. Without
  * such a class it has no socket and nothing ever comes.
  */
+#define SIM_FIXED_PORT 40000 /* of a world with `from` */
 #define SIM_FIRST_CLIENT 1000 /* port of the first sender, as it lies in memory */
 struct pollfd;
 void replies_open(int fd); /* the first descriptor behind all others */
@@ -210,11 +211,29 @@ int replies_send(int fd, struct mmsghdr *msgs, uint32_t n);
 int replies_are_over(void);
 void replies_note_refusal(uint32_t class); /* a read of an input of that class was told of one */
 uint64_t replies_refusals(uint32_t class); /* ICMP errors that their sockets told of */
+void replies_filter(int fd, int refuses); /* a filter that takes nothing stands before the socket, or no more */
+
+/* ends.c: what stands beside a payload. */
+struct cmsghdr *ends_find(const struct msghdr *m, int level, int type);
+uint32_t ends_segment_bytes(const struct msghdr *m); /* 0: it is one datagram */
+uint32_t ends_bytes(const struct msghdr *m); /* of all parts */
+uint32_t ends_client(const struct msghdr *m); /* to whom a reply goes: the number of the client in its port */
+uint32_t ends_local(const struct msghdr *m); /* the source address that a message asks for; 0: none */
+int ends_leads_to(const struct msghdr *m, const struct address *to);
+void ends_write(struct mmsghdr *to, const struct address *from, uint32_t local); /* as the kernel: came from, and to */
+uint32_t ends_header_bytes(uint32_t class, const struct iovec *part, size_t n_parts); /* 0: the payload comes first */
+void ends_check_header(uint32_t class, const struct iovec *part, uint32_t source); /* does it name that sender? */
 
 /* ledger.c: told of all that passes the sockets. */
 void check_open(void);
 void check_read(uint32_t class, const struct sim_datagram *d, uint64_t not_before_ns);
-void check_left(uint32_t class, uint32_t dest, const uint8_t *payload, uint32_t len_bytes, uint8_t tos, uint64_t now);
+struct check_left { /* a datagram that left */
+	uint32_t class, dest;
+	const struct iovec *payload;
+	uint32_t header_bytes; /* before it */
+	uint8_t tos;
+};
+void check_left(const struct check_left *left, uint64_t now);
 void check_refused(uint32_t class); /* a send call failed */
 void check_lanes(void); /* compare what moved */
 void check_backlog(uint64_t now); /* egress looks at the lanes: at the beginning of its step */
@@ -233,7 +252,7 @@ void bounds_note(uint32_t class, uint32_t wire_bytes, uint64_t decided_at_ns);
 void config_draw(struct sim_setup *setup, uint64_t seed);
 void config_small(struct sim_setup *setup, uint64_t seed);
 void config_shares(struct sim_setup *setup, uint64_t seed);
-void config_replies(struct sim_setup *setup, uint64_t seed);
+void config_replies(struct sim_setup *setup, uint64_t seed, int has_form); /* 1: with `via`, `from` or a header */
 void config_plain(struct sim_setup *setup, uint64_t seed);
 
 /* sweep.c: 0 if nothing was wrong. */
