@@ -14,7 +14,10 @@ seconds=${option_wait:-30}
 [ -x "$build/hold" ] || die 1 "nothing is built, so nothing runs: $(typed launch)"
 only_instance
 instance=$(instance_of)
-found=$(as_owner "$build/hold" --stages --own -i "$instance" 2>&1) || die 1 "${found#hold: }"
+found=$(as_owner "$build/hold" --stages --own -i "$instance" 2>&1) || {
+	found=${found#hold: }
+	die 1 "${found#ontime: }"
+}
 find_directory
 
 received() { # packets of all classes, since the launch

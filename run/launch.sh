@@ -42,9 +42,13 @@ dir=$run_root/$instance
 if [ -n "$service" ]; then
 	dir=$("$build/hold" --run-dir "$dir") || exit 1 # no link of somebody else's
 	run_root=${dir%/*}
-	if [ "$(stat -c %u "$run_root")" = "$(id -u)" ] && ! "$build/hold" --stages -i "$instance" >/dev/null 2>&1; then
-		keep_log && remove_files # of an instance that is no more
-		"$build/hold" --run-dir "$dir" >/dev/null || exit 1
+	if [ "$(stat -c %u "$run_root")" = "$(id -u)" ]; then # as a process of its own: descriptor 9 may be one that the manager has kept
+		(
+			lock_instances
+			! "$build/hold" --stages -i "$instance" >/dev/null 2>&1 || exit 0
+			keep_log && remove_files # of an instance that is no more
+			"$build/hold" --run-dir "$dir" >/dev/null
+		) || exit 1
 	fi
 	export ONTIME_RUN_DIR="$run_root" ONTIME_DIR="$dir" ONTIME_BUILD="$build"
 	umask 077
@@ -57,7 +61,7 @@ mode=
 found=$("$build/hold" --stages --own -i "$instance" 2>&1) && status=0 || status=$?
 [ "$status" != 2 ] || die 2 "${found#hold: }" # damaged, of another version or another user: not ours to end
 if [ "$status" = 0 ]; then
-	await_supervisor || true
+	await_supervisor || true # a holder or a stand-by may be at work on one
 	tries=20 # of 50 ms: on a busy machine one that was killed takes its time to go
 	while supervisor=$("$build/hold" --supervisor -i "$instance"); do
 		tries=$((tries - 1))
@@ -129,6 +133,8 @@ until [ "$(stages ' ready .* 1$')" = 3 ] && "$build/hold" --supervisor -i "$inst
 		status=${refused:-1}
 		kill -0 "$holder" 2>/dev/null || wait "$holder" || status=$?
 		[ "$status" = 2 ] || status=1
+		! grep -qs 'is there already: it runs' "$log" ||
+			die 1 "instance '$instance' was begun by somebody else in the same moment, who has it: $(typed status) shows it"
 		tail -n 5 "$log" >&2 || true
 		exec 9<&- # stop.sh takes the lock
 		[ -n "$mode" ] || "$here/stop.sh" -i "$instance" >/dev/null || true
@@ -172,8 +178,9 @@ one_way="one way: answers do not come back, and the receiver sees ontime as the 
 case $classes in
 *"<->"*) one_way="<-> both ways: a reply goes back to the sender that caused it" ;;
 esac
-! grep -qs '^source *= *proxy' "$in_force" || one_way="$one_way; with source = proxy a header names the true one"
-served=$(awk '/^\[/ {section = $1} section == "[dash]" && $1 == "listen" {print $3}' "$in_force" 2>/dev/null) # the supervisor has started it
+with_overrides=$("$build/check" --print -i "$instance" 2>/dev/null || true) # what it runs with: the file, and what this command was told
+! printf '%s\n' "$with_overrides" | grep -q '^source = proxy' || one_way="$one_way; with source = proxy a header names the true one"
+served=$(printf '%s\n' "$with_overrides" | awk '/^\[/ {section = $1} section == "[dash]" && $1 == "listen" {print $3}') # the supervisor has started it
 in=
 [ "$instance" = default ] || in=" -i $instance"
 dash="$(typed dash)$in                 http://127.0.0.1:9999/: the same in a browser, over time"

@@ -15,7 +15,19 @@ case $#${1:-} in
 esac
 only_instance
 instance=$(instance_of)
-"$build/hold" --stages -i "$instance" >/dev/null || exit 1
+other_layout() {
+	die 3 "instance '$instance' runs with another layout of the shared memory than the build that is installed ($(show_version)), which cannot go on with it: nothing was changed; $(typed stop) and $(typed launch) put that build in force"
+}
+
+found=$("$build/hold" --stages -i "$instance" 2>&1) || case $found in
+*"another layout"*) other_layout ;;
+*) die 1 "${found#hold: }" ;;
+esac
+case $stage in supervisor | all) # one of a build that does not know this question says nothing
+	layout=$("$build/supervise" --layout 2>/dev/null) || layout=
+	[ -z "$layout" ] || [ "$layout" = "$("$build/hold" --layout)" ] || other_layout
+	;;
+esac
 # A rebuilt binary is probed from its first packet on, if the one that runs is.
 [ ! -e "$pins/$instance" ] || latency warning -i "$instance" || true
 ask "restart $stage"

@@ -48,6 +48,7 @@ found=$("$build/hold" --stages --own -i "$instance" 2>&1) || case $found in
 *"nothing of it is touched"*) die 1 "${found#hold: }" ;;
 *"not running"*) [ -d "$dir" ] || finish "instance '$instance' is not running" ;;
 esac
+await_supervisor || true # what a stand-by would start after this, in the place of one that was killed, stops in order
 mark_drained || true
 said=$("$build/hold" --ask stop --where "$dir" -i "$instance" 2>&1) && status=0 || status=$?
 case $status:$said in

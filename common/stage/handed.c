@@ -58,7 +58,7 @@ int handed_socket(const char *class, const char *direction, uint32_t i)
 	return handed_fd(name);
 }
 
-void handed_close_others(void)
+void handed_close_others(int but_fd)
 {
 	const char *names = getenv("LISTEN_FDNAMES");
 	unsigned int fd = LISTEN_FIRST_FD;
@@ -69,7 +69,9 @@ void handed_close_others(void)
 		names += strcspn(names, ":");
 		names += *names == ':';
 	}
-	close_range(fd, ~0U, 0);
+	if (but_fd > (int)fd)
+		close_range(fd, (unsigned int)but_fd - 1, 0);
+	close_range(but_fd >= (int)fd ? (unsigned int)but_fd + 1 : fd, ~0U, 0);
 }
 
 /* 0, or after one line why the descriptor is not the socket that the segment names. */

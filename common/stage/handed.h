@@ -31,8 +31,8 @@ int handed_range(const char *class, const char *direction, uint32_t *n);
  */
 uint32_t handed_entry(const char *names, size_t *n);
 
-/* handed_close_others - what was inherited beyond that is somebody else's. */
-void handed_close_others(void);
+/* handed_close_others - what was inherited beyond that is somebody else's, but for one (-1: none). */
+void handed_close_others(int but_fd);
 
 /*
  * handed_check - are the sockets, those of sessions too, the ones that the segment was made for? Their cookies say so.

@@ -2,10 +2,12 @@
 #include "rescue.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +17,25 @@
 #include "log.h"
 #include "shm/lock.h"
 #include "stage.h"
+
+void rescue_ask(void)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", open("/proc/self/exe", O_PATH));
+	setenv(RESCUE_VARIABLE, number, 1);
+}
+
+int rescue_binary(void)
+{
+	const char *number = getenv(RESCUE_VARIABLE);
+	int fd = number ? atoi(number) : -1;
+	struct stat st;
+
+	if (fd < LISTEN_FIRST_FD || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -1;
+	return fd;
+}
 
 int rescue_wait(const struct segment *seg, enum stage_id id)
 {

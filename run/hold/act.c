@@ -5,6 +5,7 @@
 #include "act.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,23 +30,11 @@ static int refuse_act(const struct config *c, const char *who, int err)
 	return EXIT_TEMPORARY;
 }
 
-struct standbys {
-	const struct segment *seg;
-	const char *instance;
-};
-
-/* It has the segment open, and is none of those that have a lock on it. */
-static void end_standby(void *arg, pid_t pid)
+static void end_standby(void *arg, int pidfd, pid_t pid)
 {
-	struct standbys *b = arg;
-	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), is_other = pidfd >= 0 && segment_has_user(b->instance, pid);
-
-	for (int who = 0; who < WHO_ANY; who++)
-		is_other &= process_holds(b->seg, who) != pid;
-	if (is_other)
-		process_end(pidfd, SIGKILL, 1000);
-	if (pidfd >= 0)
-		close(pidfd);
+	(void)arg;
+	(void)pid;
+	process_end(pidfd, SIGKILL, 1000);
 }
 
 int act_signal(const struct hold_options *o, const struct config *c, const struct segment *seg)
@@ -56,7 +45,6 @@ int act_signal(const struct hold_options *o, const struct config *c, const struc
 	} signals[] = { { "TERM", SIGTERM, 3000 }, { "USR1", SIGUSR1, 3000 }, { "KILL", SIGKILL, 1000 },
 			{ "HUP", SIGHUP, 0 },	   { "STOP", SIGSTOP, 0 },    { "CONT", SIGCONT, 0 } };
 	int who = o->who ? process_who(o->who) : -1, pidfd, err;
-	struct standbys standbys = { seg, c->instance };
 	size_t i = 0;
 	pid_t pid;
 
@@ -70,7 +58,7 @@ int act_signal(const struct hold_options *o, const struct config *c, const struc
 	if (who == WHO_STANDBYS && !segment_is_mine(seg))
 		return refuse_act(c, o->who, -EPERM);
 	if (who == WHO_STANDBYS) {
-		segment_each_user(c->instance, end_standby, &standbys);
+		process_each_standby(seg, c->instance, end_standby, NULL);
 		return 0;
 	}
 	pidfd = process_open(seg, who, &pid);
@@ -84,6 +72,34 @@ int act_signal(const struct hold_options *o, const struct config *c, const struc
 		err = process_signal(pidfd, signals[i].sig);
 	close(pidfd);
 	return err ? refuse_act(c, o->who, err) : 0;
+}
+
+struct ending {
+	int n, err;
+};
+
+/* By its name, since where a lock says who it is, is a matter of the layout; others of the user's are not looked at. */
+static void end_supervisor(void *arg, pid_t pid)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct ending *e = arg;
+
+	if (pidfd >= 0 && process_is_called(pid, "supervise")) {
+		e->err = process_end(pidfd, SIGTERM, STOP_MOST_MS);
+		e->n++;
+	}
+	if (pidfd >= 0)
+		close(pidfd);
+}
+
+int act_stop_other(const struct config *c)
+{
+	struct ending e = { 0 };
+
+	segment_each_user(c->instance, end_supervisor, &e);
+	if (e.n == 0)
+		return EXIT_NOBODY;
+	return e.err ? refuse_act(c, "supervisor", e.err) : 0;
 }
 
 int act_replace(const struct config *c, const struct segment *seg)

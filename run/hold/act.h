@@ -13,6 +13,12 @@
 /* act_signal - o->signal to o->who; KILL, TERM and USR1 also wait until it is gone. */
 int act_signal(const struct hold_options *o, const struct config *c, const struct segment *seg);
 
+/*
+ * act_stop_other - of an instance of another layout: its supervisor, which stops it in order, and is waited for.
+ * EXIT_NOBODY: there is none.
+ */
+int act_stop_other(const struct config *c);
+
 /* act_replace - the supervisor and the holder end, and the stages go on: another supervisor is to adopt them. */
 int act_replace(const struct config *c, const struct segment *seg);
 

@@ -5,6 +5,7 @@
 #include "shm/instances.h"
 #include "config/reply.h"
 #include "log.h"
+#include "process.h"
 #include "shm/lock.h"
 #include "stage/stage.h"
 
@@ -69,6 +70,25 @@ int answer_holder(const struct segment *seg)
 	return 0;
 }
 
+/* One whose name in ps ends with *, or what one of them starts. */
+static void count_standby(void *arg, int pidfd, pid_t pid)
+{
+	char name[PROCESS_NAME_BYTES];
+
+	(void)pidfd;
+	process_name(pid, name);
+	if (strchr(name, '*') || strcmp(name, "hold") == 0 || strcmp(name, "supervise") == 0)
+		*(int *)arg += printf("%d\n", pid) > 0;
+}
+
+int answer_standbys(const struct config *c, const struct segment *seg)
+{
+	int n = 0;
+
+	process_each_standby(seg, c->instance, count_standby, &n);
+	return n ? 0 : EXIT_TEMPORARY;
+}
+
 int answer_instances(void)
 {
 	struct instances all;
@@ -77,6 +97,12 @@ int answer_instances(void)
 	for (uint32_t i = 0; i < all.n; i++)
 		puts(all.names[i]);
 	return all.n ? 0 : EXIT_TEMPORARY;
+}
+
+int answer_layout(void)
+{
+	printf("%d.%016llx\n", LAYOUT_VERSION, (unsigned long long)layout_hash());
+	return 0;
 }
 
 int answer_stopping(const struct segment *seg)

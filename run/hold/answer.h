@@ -19,8 +19,17 @@ int answer_supervisor(const struct segment *seg);
 /* answer_holder - likewise. */
 int answer_holder(const struct segment *seg);
 
+/*
+ * answer_standbys - the pids of those that wait for a stage's end, and of what one of them has just started. 0, or the
+ * exit status: there are none.
+ */
+int answer_standbys(const struct config *c, const struct segment *seg);
+
 /* answer_instances - the names of those that run here. 0, or 1: there is none. */
 int answer_instances(void);
+
+/* answer_layout - of the segments that this build makes. Returns 0. */
+int answer_layout(void);
 
 /* answer_stopping - 0: a stop has begun, and has not ended. */
 int answer_stopping(const struct segment *seg);

@@ -18,6 +18,15 @@
 #include "stage/stage.h"
 #include "unit.h"
 
+/* To a supervisor of another layout nobody can talk; a stop it understands. */
+static int stops_other(const struct hold_options *o, const struct config *c, int err)
+{
+	char why[WHY_BYTES];
+
+	return o->request && strcmp(o->request, "stop") == 0 &&
+	       (err == -ESTALE || (err == -EPROTO && !segment_is_named(c->instance, why)));
+}
+
 /* The modes that need no segment. -1: none of them. */
 static int run_without_segment(const struct hold_options *o, const struct config *c)
 {
@@ -60,6 +69,8 @@ static int run_with_segment(const struct hold_options *o, const struct config *c
 
 	if (strcmp(o->mode, "remove") == 0) {
 		status = act_remove(o, c, &seg);
+	} else if (stops_other(o, c, err)) {
+		status = act_stop_other(c);
 	} else if (err) {
 		log_error("%s", why);
 		return err == -EPROTO || err == -ESTALE || err == -EPERM ? EXIT_CONFIG : EXIT_TEMPORARY;
@@ -71,6 +82,8 @@ static int run_with_segment(const struct hold_options *o, const struct config *c
 		status = answer_stopping(&seg);
 	} else if (strcmp(o->mode, "holder") == 0) {
 		status = answer_holder(&seg);
+	} else if (strcmp(o->mode, "standbys") == 0) {
+		status = answer_standbys(c, &seg);
 	} else if (strcmp(o->mode, "signal") == 0) {
 		status = act_signal(o, c, &seg);
 	} else if (strcmp(o->mode, "ask") == 0) {
@@ -130,6 +143,8 @@ int main(int argc, char **argv)
 		return run_dir(&o);
 	if (strcmp(o.mode, "instances") == 0)
 		return answer_instances();
+	if (strcmp(o.mode, "layout") == 0)
+		return answer_layout();
 	if (o.request)
 		log_set_name("ontime"); /* as the scripts that show it to people */
 	if (strcmp(o.mode, "beside") == 0)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "log.h"
 #include "process.h"
 #include "shm/lock.h"
+#include "stage/rescue.h"
 #include "stage/stage.h"
 #include "row.h"
 #include "spawn.h"
@@ -30,8 +32,8 @@ struct keeper {
 	int is_child; /* else its exit status is not ours to know */
 	int renews; /* SIGUSR2: it is to go over to the binary that is there now */
 	int is_asked; /* TERM was passed on: there is to be no other */
-	int kept_fd; /* the binary of a supervisor that is of this instance's layout; -1: none */
-	int uses_kept; /* since the one that has its name now is of another */
+	int kept_fd; /* the binary of a supervisor that this instance has had; -1: none */
+	int uses_kept; /* since the one that has its name now has refused */
 	int is_first; /* no supervisor has run before it */
 	uint64_t began_at_ns;
 	struct row row; /* of supervisors that ended within a second */
@@ -112,10 +114,38 @@ static void renew(struct keeper *k)
 	log_error("go over to %s: %s: the holder that runs goes on", program, log_text_of(errno));
 }
 
+/* One that has supervised this instance, and is another file than the one that has its name now. */
+static int has_kept_another(const struct keeper *k)
+{
+	char path[PATH_BYTES + 16]; /* whichever script starts it */
+	struct stat kept, named;
+
+	build_path(path, "supervise");
+	if (k->kept_fd < 0 || fstat(k->kept_fd, &kept) < 0)
+		return 0;
+	return stat(path, &named) < 0 || named.st_ino != kept.st_ino || named.st_dev != kept.st_dev;
+}
+
+/* How it ended. Returns the exit status if this process is to end too, else -1. */
+static int learn(struct keeper *k)
+{
+	siginfo_t info = { 0 };
+	int has_exited =
+		    k->is_child && waitid(P_PIDFD, (id_t)k->pidfd, &info, WEXITED) == 0 && info.si_code == CLD_EXITED,
+	    used_kept = k->uses_kept;
+
+	k->is_first &= now_ns() - k->began_at_ns < ROW_LIFE_NS; /* a launch has no question that is this old */
+	k->uses_kept = has_exited && (info.si_status == EXIT_LAYOUT || info.si_status == EXIT_CONFIG) && !used_kept &&
+		       has_kept_another(k);
+	if (has_exited && info.si_status == EXIT_SUPERVISED)
+		return EXIT_TEMPORARY;
+	return has_exited && (info.si_status == 0 || (k->is_first && !k->uses_kept)) ? info.si_status : -1;
+}
+
 /* Until it has ended. Returns the exit status if this process is to end too, else -1. */
 static int watch(struct keeper *k)
 {
-	siginfo_t info = { 0 };
+	int status;
 
 	for (;;) {
 		struct pollfd polls[2] = { { .fd = k->pidfd, .events = POLLIN },
@@ -130,13 +160,10 @@ static int watch(struct keeper *k)
 		if (k->renews)
 			renew(k);
 	}
-	if (k->is_child && waitid(P_PIDFD, (id_t)k->pidfd, &info, WEXITED) == 0 && info.si_code == CLD_EXITED &&
-	    (info.si_status == 0 || k->is_first || info.si_status == EXIT_SUPERVISED))
-		return info.si_status == EXIT_SUPERVISED ? EXIT_TEMPORARY : info.si_status;
+	status = learn(k);
 	close(k->pidfd);
 	k->pidfd = -1;
-	k->uses_kept = k->kept_fd >= 0 && info.si_code == CLD_EXITED && info.si_status == EXIT_LAYOUT;
-	return k->is_asked ? 0 : -1;
+	return status < 0 && k->is_asked ? 0 : status;
 }
 
 /* Once per change. */
@@ -178,6 +205,8 @@ static int watch_other(struct keeper *k)
 	if (pidfd < 0)
 		return pidfd;
 	k->pidfd = pidfd;
+	if (k->kept_fd >= 0)
+		close(k->kept_fd);
 	k->kept_fd = process_binary(pidfd, k->pid);
 	return 0;
 }
@@ -209,7 +238,8 @@ int keep(char **command, pid_t supervisor)
 	char number[16];
 	int status, ended;
 
-	handed_close_others();
+	k.kept_fd = supervisor ? rescue_binary() : -1;
+	handed_close_others(k.kept_fd);
 	log_set_service_name("hold");
 	if (lock())
 		return EXIT_TEMPORARY;
@@ -220,7 +250,8 @@ int keep(char **command, pid_t supervisor)
 	}
 	snprintf(number, sizeof(number), "%d", getpid());
 	setenv(HOLDER_VARIABLE, number, 1);
-	k.kept_fd = supervisor ? -1 : open_supervisor();
+	if (!supervisor)
+		k.kept_fd = open_supervisor();
 	ended = supervisor ? watch_other(&k) : start(&k);
 	for (;;) {
 		status = ended ? -1 : watch(&k);

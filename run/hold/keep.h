@@ -6,10 +6,11 @@
  * Rules:   the supervisor watches the holder likewise, and starts another when it is killed (`hold --beside`). So what
  *          every process of an instance shares lives on while any one of them does, the stand-bys left aside.
  *          A supervisor that ends by itself tells the holder before (SIGUSR1), and the holder ends. TERM to the holder
- *          is passed on, and no other supervisor is started after it. A first supervisor that ends with a status other
- *          than 0 has refused to start: the holder ends with that status. Later ones are started again for ever, at
- *          most a second apart. Of a build with another layout it ends with EXIT_LAYOUT: then the binary of the one
- *          before, kept open since, is started instead.
+ *          is passed on, and no other supervisor is started after it. A first supervisor that ends within a second
+ *          with a status other than 0 has refused to start: the holder ends with that status. Later ones are started
+ *          again for ever, at most a second apart. One that refuses the layout (EXIT_LAYOUT) or the configuration
+ *          (EXIT_CONFIG) of the instance is of another file than the one that ran: then the binary of the one before,
+ *          kept open since, is started instead. A stand-by that starts a holder hands that binary on (stage/rescue.h).
  *          SIGUSR2, from a supervisor of a newer build: the same process goes on as the binary that is there now.
  * Source:  pidfd_open(2).
  */

@@ -140,6 +140,56 @@ int process_end_all(const char *instance)
 	return e.n;
 }
 
+void process_name(pid_t pid, char name[PROCESS_NAME_BYTES])
+{
+	char path[32];
+	FILE *in;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	in = fopen(path, "re");
+	if (!in || !fgets(name, PROCESS_NAME_BYTES, in))
+		name[0] = '\0';
+	if (in)
+		fclose(in);
+	name[strcspn(name, "\n")] = '\0';
+}
+
+int process_is_called(pid_t pid, const char *name)
+{
+	char called[PROCESS_NAME_BYTES];
+
+	process_name(pid, called);
+	return strcmp(called, name) == 0;
+}
+
+struct standbys {
+	const struct segment *seg;
+	const char *instance;
+	void (*found)(void *arg, int pidfd, pid_t pid);
+	void *arg;
+};
+
+static void look_at(void *arg, pid_t pid)
+{
+	struct standbys *b = arg;
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), is_other = pidfd >= 0 && segment_has_user(b->instance, pid);
+
+	for (int who = 0; who < WHO_ANY; who++)
+		is_other &= process_holds(b->seg, who) != pid;
+	if (is_other)
+		b->found(b->arg, pidfd, pid);
+	if (pidfd >= 0)
+		close(pidfd);
+}
+
+void process_each_standby(const struct segment *seg, const char *instance,
+			  void (*found)(void *arg, int pidfd, pid_t pid), void *arg)
+{
+	struct standbys b = { .seg = seg, .instance = instance, .found = found, .arg = arg };
+
+	segment_each_user(instance, look_at, &b);
+}
+
 int process_who(const char *name)
 {
 	for (int i = 0; i < N_STAGES; i++)

@@ -21,6 +21,7 @@
 #define WHO_HOLDER (N_STAGES + 1)
 #define WHO_ANY (N_STAGES + 2) /* those above are one process each, which has a lock */
 #define WHO_STANDBYS WHO_ANY
+#define PROCESS_NAME_BYTES 17 /* proc(5): 16 at most */
 #define STOP_MOST_MS 25000 /* how long a supervisor may take to stop its instance (supervise/stop.h) */
 
 /* process_open - a pidfd of the stage, the supervisor or the holder, and its pid; or an error. */
@@ -62,5 +63,18 @@ int process_end_all(const char *instance);
 
 /* process_who - "ingress", "edf", "egress", "supervisor", "holder" or "standbys" to its number; -1: none of them. */
 int process_who(const char *name);
+
+/* process_is_called - is that its name in ps? */
+int process_is_called(pid_t pid, const char *name);
+
+/* process_name - what ps calls it; "": it is gone. */
+void process_name(pid_t pid, char name[PROCESS_NAME_BYTES]);
+
+/*
+ * process_each_standby - call found() once for each process that has the segment open and none of its locks: stand-bys,
+ * and what has just been started. The descriptor ends with the call.
+ */
+void process_each_standby(const struct segment *seg, const char *instance,
+			  void (*found)(void *arg, int pidfd, pid_t pid), void *arg);
 
 #endif

@@ -88,11 +88,18 @@ find_directory() { # of $instance, into $dir: where its supervisor has it, if th
 	[ -e "$dir" ] || [ ! -d "$units_root/$instance" ] || dir=$units_root/$instance
 }
 
-as_owner() { # COMMAND...: on an instance that a unit runs root acts as the user of the unit
-	if [ "$(id -u)" = 0 ] && unit_of "$instance" >/dev/null && [ -n "$keeper" ]; then
+as_owner() { # COMMAND...: on an instance that a unit runs root acts as the user of the unit; it waits for a supervisor that is being replaced
+	owner='' tries=60 # of 50 ms
+	while [ -z "$owner" ] && [ "$(id -u)" = 0 ] && unit_of "$instance" >/dev/null; do
+		[ -z "$keeper" ] || owner=$(stat -c '%u %g' "/proc/$keeper" 2>/dev/null) || owner=
+		tries=$((tries - 1))
+		[ -n "$owner" ] || [ "$tries" -gt 0 ] ||
+			die 1 "instance '$instance' is a unit's, and has no supervisor now whose user root could act as: nothing was done; systemctl status $(unit_of "$instance")"
+		[ -n "$owner" ] || sleep 0.05
+	done
+	if [ -n "$owner" ]; then
 		bind=-all,+net_bind_service # the stages have it, and without it nobody may look into them
-		set -- setpriv --reuid "$(stat -c %u "/proc/$keeper")" --regid "$(stat -c %g "/proc/$keeper")" --clear-groups \
-			--inh-caps=$bind --ambient-caps=$bind "$@"
+		set -- setpriv --reuid "${owner% *}" --regid "${owner#* }" --clear-groups --inh-caps=$bind --ambient-caps=$bind "$@"
 	fi
 	"$@"
 }
@@ -139,11 +146,12 @@ ask() { # REQUEST: of the supervisor of $instance; prints the answer
 	return "$answered"
 }
 
-await_supervisor() { # 1: there is none, nor a holder that starts one just now; one that is frozen goes on
-	tries=30 # of 50 ms: the longest pause before a start is a second
+await_supervisor() { # 1: there is none, nor a holder or a stand-by that starts one just now; a holder that is frozen goes on
+	tries=60 # of 50 ms: the longest pause before a start is a second, and so long the last stand-by waits
 	until "$build/hold" --supervisor -i "$instance" >/dev/null 2>&1; do
 		tries=$((tries - 1))
-		{ [ "$tries" -gt 0 ] && "$build/hold" --signal holder CONT -i "$instance" >/dev/null 2>&1; } || return 1
+		[ "$tries" -gt 0 ] || return 1
+		"$build/hold" --signal holder CONT -i "$instance" >/dev/null 2>&1 || "$build/hold" --standbys -i "$instance" >/dev/null 2>&1 || return 1
 		sleep 0.05
 	done
 }
@@ -224,7 +232,7 @@ launched_as() { # what the instance was launched with, a word a line: from the r
 
 mark_drained() { # load balancers are told at once to go elsewhere (run/dash/ready.h)
 	# shellcheck disable=SC2016 # of the shell that the owner has
-	as_owner sh -c 'umask 077 && [ "$(stat -c "%u %F" "$1" 2>/dev/null)" = "$(id -u) directory" ] && : >"$1/drain"' sh "$dir" 2>/dev/null
+	as_owner sh -c 'exec 2>/dev/null; umask 077 && [ "$(stat -c "%u %F" "$1" 2>/dev/null)" = "$(id -u) directory" ] && : >"$1/drain"' sh "$dir" 2>/dev/null
 }
 
 instance_of() { # the instance that the options -i and -c mean; reads the file leniently: it may be broken by now

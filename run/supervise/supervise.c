@@ -247,18 +247,27 @@ static void supervise(struct supervisor *s)
 	}
 }
 
+static int print_layout(void)
+{
+	printf("%d.%016llx\n", LAYOUT_VERSION, (unsigned long long)layout_hash());
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct supervisor s;
 	struct command_line line;
-	int status, is_renewed;
+	int status, is_renewed, layout = 0;
+	void *const places[N_COMMAND_OPTIONS] = { [OPTION_LAYOUT] = &layout };
 
 	log_set_service_name("supervise");
 	is_renewed = renew_arrive(argv);
-	command_open(&line, &command, argc, argv, NULL, option_is_key);
+	command_open(&line, &command, argc, argv, places, option_is_key);
 	status = command_read(&line, NULL);
 	if (status >= 0)
 		return status;
+	if (layout)
+		return print_layout();
 	status = supervisor_open(&s, line.argc, line.argv, is_renewed);
 	if (status)
 		return status;

@@ -144,7 +144,7 @@ int supervisor_open(struct supervisor *s, int argc, char **argv, int is_renewed)
 
 	start_clean();
 	manager_init(&s->manager);
-	handed_close_others();
+	handed_close_others(-1);
 	s->signal_fd = open_signals(); /* before the lock, by which others find whom to signal */
 	if (s->signal_fd < 0) {
 		log_error("signalfd: %s", log_text_of(errno));
@@ -165,7 +165,7 @@ int supervisor_open(struct supervisor *s, int argc, char **argv, int is_renewed)
 		return EXIT_TEMPORARY;
 	}
 	if (s->holder.is_wanted && !s->manager.is_there)
-		setenv(RESCUE_VARIABLE, "1", 1);
+		rescue_ask();
 	else
 		unsetenv(RESCUE_VARIABLE);
 	service_init(&s->dash, s->build);

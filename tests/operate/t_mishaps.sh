@@ -161,7 +161,7 @@ a_frozen_holder_goes_on() { # for a launch, which finds that it has a supervisor
 asked_between_supervisors() { # to end: it starts no other
 	holder=$(build/hold --holder -i "$instance")
 	kill -9 "$(build/hold --supervisor -i "$instance")" && kill -TERM "$holder" && eventually gone "$holder" || return 1
-	! build/hold --supervisor -i "$instance" && ready && run/launch.sh -c "$conf" && ready
+	! build/hold --supervisor -i "$instance" && ready && fails_with 1 'is running already (supervisor' run/launch.sh -c "$conf" && ready # a stand-by has
 }
 
 stop_drains_through_a_dead_stage() { # whose supervisor died too, and whose holder was to start that again
@@ -170,6 +170,34 @@ stop_drains_through_a_dead_stage() { # whose supervisor died too, and whose hold
 	build/load -c "$conf" --rate 2000 --seconds 0.2 --drain 0 >/dev/null 2>&1 || true
 	[ "$(build/hold --held -i "$instance")" -gt 0 ] && run/stop.sh -i "$instance" >"$work/out" && nothing_is_left || return 1
 	! grep 'could not be sent' "$work/out" && run/launch.sh -c "$conf"
+}
+
+overrides_count() { # what the launch says is of what runs, and not of the file alone
+	run/stop.sh -i "$instance" >/dev/null
+	run/launch.sh -c "$conf" --dash.listen="127.0.0.1:$((listen + 9))" --high.source=proxy >"$work/out"
+	cat "$work/out"
+	grep -q "^ *http://127.0.0.1:$((listen + 9))/ .*it is there already" "$work/out" && grep -q 'with source = proxy a header names the true one' "$work/out" && ! grep 'build/dash' "$work/out"
+}
+
+a_service_cleans_up_in_turn() { # what a launch before it has just made is none of its leavings
+	run/stop.sh -i "$instance" >/dev/null
+	mkdir -p "$dir" && echo precious >"$dir/log" || return 1
+	exec 8>"$ONTIME_RUN_DIR/.lock" && flock 8 || return 1
+	ONTIME_DIR=$dir run/launch.sh --service -c "$conf" >"$work/service" 2>&1 8>&- &
+	service=$!
+	sleep 1
+	grep precious "$dir/log" && flock -u 8 && exec 8>&- && eventually ready && grep precious "$ONTIME_RUN_DIR/$instance.log" || return 1
+	fails_with 1 'is running already' run/launch.sh -c "$conf" && run/stop.sh -i "$instance" && wait "$service" && run/launch.sh -c "$conf"
+}
+
+root_acts_as_nobody() { # as of a unit whose supervisor has just died: systemctl says that it is active, and nobody is there
+	{ ready || run/launch.sh -c "$conf"; } && mkdir "$work/stubs" && printf '#!/bin/sh\necho active\n' >"$work/stubs/systemctl" && chmod 755 "$work/stubs/systemctl" && orphan "$instance" || return 1
+	for script in reload.sh 'restart.sh edf' drain.sh stop.sh; do
+		# shellcheck disable=SC2086 # a script and its words
+		fails_with 1 "^ontime: instance '$instance' is a unit's, and has no supervisor now whose user root could act as: nothing was done; systemctl status ontime@$instance.service" \
+			unshare -m env PATH="$work/stubs:$PATH" sh -c 'mount -t tmpfs none /run && mkdir -p /run/systemd/system && exec "$@"' sh run/$script -i "$instance" || return 1
+	done
+	ready && run/launch.sh -c "$conf"
 }
 
 follows_another() { # a tail, of the log until its holder ends
@@ -221,6 +249,14 @@ check "a holder that is asked to end between two supervisors ends" asked_between
 check "a stop drains through a stage that died with its supervisor" stop_drains_through_a_dead_stage
 check "a launch in the foreground ends with a stop from elsewhere" foreground run/stop.sh -i "$instance"
 check "a launch in the foreground outlives its holder" foreground holder_dies_then_stop
+if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
+	check "root waits for the supervisor of a unit, and then does nothing as root" root_acts_as_nobody
+else
+	skipped=$((skipped + 1))
+	echo "skip root waits for the supervisor of a unit: it takes root, and a mount namespace"
+fi
+check "a launch says what its own words have changed" overrides_count
+check "a service that starts leaves what a launch has just made" a_service_cleans_up_in_turn
 # shellcheck disable=SC2016 # set in there
 check "a launch in the foreground stops on TERM" foreground eval 'kill -TERM "$launch"'
 run/stop.sh -c "$conf" >/dev/null
