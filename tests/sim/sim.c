@@ -16,6 +16,7 @@
 #define STANDARD_SWEEP 6
 #define STANDARD_REPLIES 60
 #define STANDARD_SECONDS 60
+#define MOST_CALLS 7.2 /* seven for each packet; and parks that end, looks at drops, starts */
 #define MOST_OFF_SHARE 0.01
 
 static const char help[] =
@@ -210,6 +211,22 @@ static void run_long(void)
 		 options.faults ? "a long run with faults loses nothing" : "a long run delivers everything");
 }
 
+/* ingress: epoll_wait, recvmmsg, futex; edf: futex twice; egress: futex, sendmmsg. */
+static void run_alone(void)
+{
+	struct sim_setup setup;
+	struct sim_result r;
+	double calls;
+
+	config_plain(&setup, options.seed);
+	setup.duration_ns = 10 * NS_PER_S;
+	setup.rate_pps = 1000;
+	r = run_and_print(&setup);
+	calls = (double)r.calls / (double)r.came_pkts;
+	printf("     %.2f system calls for each packet\n", calls);
+	conclude(r.violations == 0 && calls < MOST_CALLS, "a packet that comes alone costs seven system calls");
+}
+
 static int run_world(void)
 {
 	struct sim_setup setup;
@@ -266,6 +283,7 @@ static void run_standard(void)
 	run_replies();
 	run_twice();
 	run_shares();
+	run_alone();
 	run_sweep();
 	run_long();
 }
