@@ -45,11 +45,30 @@ static void ring_neighbours(struct stage *s)
 {
 	struct egress_loop *l = loop_of(s);
 
-	if (l->sender.settled.unrung_pkts == 0)
+	if (l->sender.settled.unrung_classes == 0)
 		return;
-	l->sender.settled.unrung_pkts = 0;
+	l->sender.settled.unrung_classes = 0;
+	if (mutant_is("no-space-ring"))
+		return;
 	stage_ring(s, STAGE_EDF, PARKED_FOR_SPACE);
 	stage_ring(s, STAGE_INGRESS, PARKED_FOR_SPACE);
+}
+
+/*
+ * Is half of a queue free that this step or one before it made room in? A neighbour that was woken for less would soon
+ * wait again: on a shared CPU that is a switch there and back for each call.
+ */
+static int has_half_free(const struct egress_loop *l)
+{
+	for (uint32_t classes = l->sender.settled.unrung_classes; classes; classes &= classes - 1) {
+		uint32_t class = (uint32_t)__builtin_ctz(classes);
+		uint64_t processed = lane_processed(l->stage.seg.views[class].lane);
+
+		if (lane_distance_pkts(processed, l->sender.settled.sent[class]) <=
+		    l->stage.config.classes[class].edf_to_egress_pkts / 2)
+			return 1;
+	}
+	return 0;
 }
 
 /* When the next thing happens that nobody rings for: a retry, or the shaper. */
@@ -72,7 +91,7 @@ static void park(struct egress_loop *l, uint64_t shaped_until_ns)
 	struct stage *s = &l->stage;
 	uint64_t now;
 
-	assert(l->sender.settled.unrung_pkts == 0);
+	assert(l->sender.settled.unrung_classes == 0);
 	if (!shaped_until_ns && stage_spin(s, has_input, l))
 		return;
 	bell_announce(&s->self->parked, PARKED);
@@ -160,7 +179,8 @@ static void step(struct stage *s)
 	is_free = class >= 0 && next_ns <= now;
 	if (is_free)
 		send_class(l, class, now);
-	ring_neighbours(s);
+	if (!is_free || has_half_free(l))
+		ring_neighbours(s);
 	if (!is_free)
 		park(l, next_ns);
 }

@@ -121,5 +121,5 @@ void settle(struct settled *s, uint32_t class, uint32_t n, uint64_t sent_at_ns)
 		probe_commit(&s->stage->probes, class, s->sent[class], n, sent_at_ns);
 	s->sent[class] = lane_release(v->lane, s->sent[class], n, t);
 	apply_updates(s, class);
-	s->unrung_pkts += n;
+	s->unrung_classes |= (uint32_t)(n > 0) << class;
 }

@@ -4,7 +4,7 @@
  * Memory:  struct settled is private to egress: its own counts, which the lanes hold for a successor.
  * Rules:   each released slot is counted once: sent (with its latency and, if it was late, the span to blame), dropped
  *          here, or passed through, because an earlier stage already dropped and counted it. Counting does not ring:
- *          the loop rings once per step, if there are `unrung_pkts`.
+ *          the loop does, once per step at most, if there are `unrung_classes`.
  * Crash:   counters, histogram updates and the count commit in one store (layout.h). The updates are absolute, so a
  *          successor that applies them again changes nothing.
  */
@@ -18,7 +18,8 @@ struct settled {
 	uint64_t sent[MAX_CLASSES]; /* the commit word of each lane, as egress stored it last */
 	struct egress_tally tally[MAX_CLASSES];
 	uint64_t latency[MAX_CLASSES][HISTOGRAM_BUCKETS]; /* the lane's histogram gets absolute values from this copy */
-	uint32_t unrung_pkts; /* slots released since the neighbours were last rung for room */
+	/* bit per class: slots of it were released since the neighbours were last rung for room */
+	uint32_t unrung_classes;
 };
 
 /* settle_load - a new process takes over the counters and the histogram of a class. */

@@ -121,6 +121,7 @@ static int look(struct ingress_loop *l, int timeout_ms)
 	stage_call_works(&l->stage, "epoll_wait");
 	for (int i = 0; i < n; i++)
 		note_event(l, &events[i]);
+	l->unlooked_pkts = 0;
 	return n;
 }
 
@@ -159,9 +160,9 @@ static uint64_t update_room(struct ingress_loop *l)
 }
 
 /* Until the next heartbeat, or until a session is due to end. */
-static int sleep_ms(const struct ingress_loop *l)
+static int sleep_ms(const struct ingress_loop *l, uint64_t now)
 {
-	uint64_t most_ns = l->stage.config.heartbeat_ms * NS_PER_MS, now = now_ns(), due_ns;
+	uint64_t most_ns = l->stage.config.heartbeat_ms * NS_PER_MS, due_ns;
 
 	for (uint32_t i = 0; i < l->receiver.n_ways_back; i++) {
 		due_ns = sessions_due_ns(&l->receiver.sessions[i], now);
@@ -172,10 +173,10 @@ static int sleep_ms(const struct ingress_loop *l)
 }
 
 /* Nothing to do: wait for a datagram, or for room when a lane is full. */
-static void sleep_until_input(struct ingress_loop *l, uint64_t blocked)
+static void sleep_until_input(struct ingress_loop *l, uint64_t blocked, uint64_t now)
 {
 	struct stage *s = &l->stage;
-	int timeout_ms = sleep_ms(l);
+	int timeout_ms = sleep_ms(l, now);
 
 	if (!blocked) {
 		if (stage_spin(s, has_input, l))
@@ -211,7 +212,7 @@ static void step(struct stage *s)
 	uint32_t bytes, got, n;
 	int flow;
 
-	if (l->ingress.n_flows > 1 && l->ingress.ready)
+	if (l->ingress.n_flows > 1 && l->ingress.ready && l->unlooked_pkts >= BATCH)
 		look(l, 0);
 	if (now >= l->drops_due_ns) {
 		receive_ask_drops(&l->receiver, &l->ingress);
@@ -227,16 +228,17 @@ static void step(struct stage *s)
 	stage_beat(&l->stage, now, flow >= 0);
 	if (flow < 0) {
 		ring_edf(s);
-		sleep_until_input(l, blocked);
+		sleep_until_input(l, blocked, now);
 		return;
 	}
 	if (!receive_is_due(&l->receiver, &l->ingress, flow)) {
 		ingress_charge(&l->ingress, flow, 0, 1);
 		return;
 	}
-	n = l->room_pkts[l->ingress.class_of[flow]];
-	n = n < BATCH ? n : BATCH;
+	n = ingress_asks_pkts(&l->ingress, flow, l->room_pkts[l->ingress.class_of[flow]]);
 	got = receive_batch(&l->receiver, &l->ingress, flow, n, &bytes);
+	ingress_learn(&l->ingress, flow, n, got);
+	l->unlooked_pkts += got < n ? got : BATCH; /* where there is more, the others may have some too */
 	ingress_charge(&l->ingress, flow, bytes + got, receive_drained(&l->receiver, &l->ingress, flow, got < n));
 	l->unrung_pkts += got;
 	if (l->unrung_pkts >= RING_PKTS || !l->ingress.ready)

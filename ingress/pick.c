@@ -1,4 +1,4 @@
-/* pick.c - pure step: which socket to read next. */
+/* pick.c - pure step: which socket to read next, and how much. */
 #include "pick.h"
 
 #include <string.h>
@@ -23,6 +23,7 @@ void ingress_init(struct ingress *in, const struct config *c)
 		in->class_of[in->n_flows] = (uint8_t)class;
 		quantum_bytes[in->n_flows++] = c->classes[class].ingress_quantum_bytes;
 	}
+	memset(in->asks_pkts, LEAST_ASKED, sizeof(in->asks_pkts));
 	drr_init(&in->drr, in->n_flows, quantum_bytes);
 }
 
@@ -36,6 +37,22 @@ int ingress_pick(struct ingress *in, const uint32_t *room_pkts)
 		any |= oldest_bytes[flow];
 	}
 	return any ? drr_pick(&in->drr, oldest_bytes) : -1;
+}
+
+uint32_t ingress_asks_pkts(const struct ingress *in, int flow, uint32_t room_pkts)
+{
+	return room_pkts < in->asks_pkts[flow] ? room_pkts : in->asks_pkts[flow];
+}
+
+void ingress_learn(struct ingress *in, int flow, uint32_t asked, uint32_t got)
+{
+	uint32_t asks = in->asks_pkts[flow];
+
+	if (got >= asks)
+		asks = 4 * asks < BATCH ? 4 * asks : BATCH;
+	else if (got < asks / 4 && asked >= asks)
+		asks = asks / 2 > LEAST_ASKED ? asks / 2 : LEAST_ASKED;
+	in->asks_pkts[flow] = (uint8_t)asks;
 }
 
 void ingress_charge(struct ingress *in, int flow, uint32_t bytes, int drained)

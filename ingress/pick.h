@@ -12,6 +12,8 @@
 #include "config/config.h"
 #include "drr.h"
 
+#define LEAST_ASKED 4 /* datagrams: to prepare each takes 10 ns, whether it comes or not */
+
 struct ingress {
 	struct drr drr;
 	uint32_t n_inputs; /* the first flows: one per listen address */
@@ -19,6 +21,7 @@ struct ingress {
 	uint64_t ready; /* bit per flow: it may have datagrams */
 	uint8_t class_of[MAX_FLOWS];
 	uint8_t listen_of[MAX_FLOWS]; /* which of its class's listen addresses */
+	uint8_t asks_pkts[MAX_FLOWS]; /* how many datagrams the next call asks for */
 };
 
 /*
@@ -31,6 +34,15 @@ void ingress_init(struct ingress *in, const struct config *c);
  * room_pkts[class]: packets that may be read for it now. Returns the flow, or -1.
  */
 int ingress_pick(struct ingress *in, const uint32_t *room_pkts);
+
+/*
+ * ingress_asks_pkts - how many datagrams of a flow the next call asks for: LEAST_ASKED to BATCH, by what came with the
+ * last ones, and no more than there is room for.
+ */
+uint32_t ingress_asks_pkts(const struct ingress *in, int flow, uint32_t room_pkts);
+
+/* ingress_learn - that many were asked for, and that many came. More of them are asked for when all came. */
+void ingress_learn(struct ingress *in, int flow, uint32_t asked, uint32_t got);
 
 /* ingress_charge - n bytes were read; drained: the flow had no more. */
 void ingress_charge(struct ingress *in, int flow, uint32_t bytes, int drained);

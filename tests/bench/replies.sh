@@ -1,13 +1,15 @@
 #!/bin/sh
 # replies.sh - part `replies` of tests/bench.sh: requests and their answers through ontime and through nginx stream, and through neither.
 #
-# RATE/s (5,000) in all, 64 bytes, from 1 to 4,096 clients (what one instance has sessions for), then from 100 beside two busy processes. The
-# relay is on one CPU; clients and server are on another, in real time where that is allowed, so that only the relay differs.
+# RATE/s (5,000) in all, 64 bytes, from 1 to 4,096 clients (what one instance has sessions for), then from 100 beside two busy processes; then
+# as fast as the relay allows: each client asks again when it has its answer. The relay is on one CPU; clients and server are on another, in
+# real time where that is allowed, so that only the relay differs; there nginx runs in real time too, as nginx-rt. RATES="5000 closed" and
+# RELAYS choose what is measured.
 set -eu
 cd "$(dirname "$0")/../.."
 rounds=${ROUNDS:-3}
 seconds=${SECONDS_EACH:-2}
-rate=${RATE:-5000}
+rates=${RATES:-${RATE:-5000} closed}
 clients=${CLIENTS:-1 100 1000 4096}
 work=$(mktemp -d)
 instance=benchreplies
@@ -56,7 +58,11 @@ end() { # PID...
 start() { # RELAY: $pids are its processes that work, $to is where it listens
 	relay='' to=127.0.0.1:28080
 	case $1 in
-	nginx) taskset -c "$cpu" "$nginx" -p "$work" -c "$work/nginx.conf" 2>/dev/null & relay=$! pids=$! ;;
+	nginx | nginx-rt)
+		# shellcheck disable=SC2046
+		taskset -c "$cpu" $([ "$1" = nginx ] || echo chrt -f 11) "$nginx" -p "$work" -c "$work/nginx.conf" 2>/dev/null &
+		relay=$! pids=$!
+		;;
 	ontime) run/launch.sh -c "$work/conf" --cpus="$cpu" >/dev/null && pids=$(build/hold --stages -i "$instance" | awk '{print $2}') ;;
 	none) to=127.0.0.1:29080 pids='' ;;
 	esac
@@ -76,15 +82,16 @@ cpu_ns() { # user and system, so far
 	done | awk '{s += $1} END {printf "%.0f\n", s}'
 }
 
-one() { # RELAY CLIENTS NAME: a line "p50 p99 max lost CPU-us-a-round-trip" to $work/NAME; sessions are opened before it counts
+one() { # RELAY CLIENTS NAME: a line "p50 p99 max lost CPU-us-a-round-trip answers/s" to $work/NAME; sessions are opened before it counts
 	start "$1"
 	# shellcheck disable=SC2086
 	for _ in warm-up measured; do
 		before=$(cpu_ns)
-		taskset -c "$away" $ahead build/tests/ask "$to" --clients "$2" --rate "$rate" --seconds "$seconds" --from 127.1.0.0/64 --port 30000 \
+		taskset -c "$away" $ahead build/tests/ask "$to" --clients "$2" $paced --seconds "$seconds" --from 127.1.0.0/64 --port 30000 \
 			--losses --timeout 500 >"$work/asked"
 	done
-	sed 's/,//g' "$work/asked" | awk -v ns=$(($(cpu_ns) - before)) '{print $(NF - 4), $(NF - 2), $NF, $6, ns / 1e3 / ($4 ? $4 : 1)}' >>"$work/$3"
+	sed 's/,//g' "$work/asked" | awk -v ns=$(($(cpu_ns) - before)) -v seconds="$seconds" \
+		'{print $(NF - 4), $(NF - 2), $NF, $6, ns / 1e3 / ($4 ? $4 : 1), $4 / seconds}' >>"$work/$3"
 	stop "$1"
 }
 
@@ -95,14 +102,15 @@ median() { # of the numbers on standard input
 rows() { # WHAT
 	for one in $relays; do
 		printf '%-14s %-8s' "$1" "$one"
-		for column in 1 2 3 4 5; do
+		for column in 1 2 3 4 5 6; do
 			cut -d' ' -f"$column" "$work/$one.$1" | median
-		done | tr '\n' ' ' | awk '{printf " %9.1f %9.1f %9.0f %7.0f %12.2f\n", $1, $2, $3, $4, $5}'
+		done | tr '\n' ' ' | awk '{printf " %9.1f %9.1f %9.0f %7.0f %12.2f %9.0f\n", $1, $2, $3, $4, $5, $6}'
 	done
 }
 
 measure() { # CLIENTS WHAT
 	i=0
+	rm -f "$work"/*."$2"
 	while [ "$i" -lt "$rounds" ]; do
 		for one in $relays; do
 			one "$one" "$1" "$one.$2"
@@ -115,7 +123,7 @@ measure() { # CLIENTS WHAT
 relays="none ontime"
 nginx=$(command -v nginx || ls /usr/sbin/nginx 2>/dev/null || true)
 if [ -n "$nginx" ] && "$nginx" -t -q -p "$work" -c "$work/nginx.conf" 2>"$work/said"; then
-	relays="none ontime nginx"
+	relays="none ontime nginx${ahead:+ nginx-rt}"
 else
 	echo "replies: without nginx: $([ -n "$nginx" ] && tail -n 1 "$work/said" || echo 'apt-get install nginx-light libnginx-mod-stream')"
 fi
@@ -123,13 +131,27 @@ fi
 taskset -c "$away" $ahead build/tests/echo 127.0.0.1:29080 >/dev/null &
 server=$!
 sleep 0.2
-echo "requests and answers of 64 bytes, $rate/s in all; medians of $rounds interleaved runs of $seconds s; us from scheduled request to answer, and of the relay's CPU"
-printf '%-14s %-8s %9s %9s %9s %7s %12s\n' clients relay p50 p99 max lost 'CPU us/trip'
-for n in $clients; do
-	measure "$n" "$n"
+relays=${RELAYS:-$relays}
+echo "requests and answers of 64 bytes; medians of $rounds interleaved runs of $seconds s; us from scheduled request to answer, and of the relay's CPU"
+printf '%-14s %-8s %9s %9s %9s %7s %12s %9s\n' clients relay p50 p99 max lost 'CPU us/trip' answers/s
+for rate in $rates; do
+	if [ "$rate" = closed ]; then
+		echo "each client asks again when it has its answer:"
+		paced=''
+	else
+		echo "$rate/s in all:"
+		paced="--rate $rate"
+	fi
+	for n in $clients; do
+		measure "$n" "$n"
+	done
+	[ "$rate" != closed ] || continue
+	for _ in 1 2; do
+		taskset -c "$cpu" sh -c 'while :; do :; done' &
+		busy="$busy $!"
+	done
+	measure 100 "100,busy"
+	# shellcheck disable=SC2086
+	end $busy
+	busy=
 done
-for _ in 1 2; do
-	taskset -c "$cpu" sh -c 'while :; do :; done' &
-	busy="$busy $!"
-done
-measure 100 "100,busy"

@@ -44,6 +44,7 @@ for rule in free-early via-any; do
 done
 must_fail '^FAIL *sessions: what lay in the socket is not the next senders' "unit: no-drain" \
 	env ONTIME_MUTANT=no-drain build/mutant/tests/unit sessions
+must_fail '^FAIL *every packet is sent once' "sim: no-space-ring" env ONTIME_MUTANT=no-space-ring build/mutant/tests/sim --worlds 20
 for rule in no-recovery zero-sentinel no-base no-updates no-note; do
 	must_fail '^FAIL *a stage dies before each store' "sim: $rule" \
 		env ONTIME_MUTANT="$rule" build/mutant/tests/sim --sweep 12

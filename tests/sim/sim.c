@@ -16,6 +16,7 @@
 #define STANDARD_SWEEP 6
 #define STANDARD_REPLIES 60
 #define STANDARD_SECONDS 60
+#define MOST_CALLS 7.2 /* seven for each packet; and parks that end, looks at drops, starts */
 #define MOST_OFF_SHARE 0.01
 
 static const char help[] =
@@ -78,6 +79,11 @@ static struct sim_result run_apart(const struct sim_setup *setup)
 	return *shared;
 }
 
+static double calls_per_packet(const struct sim_result *r)
+{
+	return (double)r->calls / (double)(r->came_pkts ? r->came_pkts : 1);
+}
+
 static void print_result(const struct sim_setup *setup, const struct sim_result *r, uint64_t took_ns)
 {
 	double lasted_s = (double)(r->ended_at_ns - SIM_BEGIN_NS) / 1e9, took_s = (double)took_ns / 1e9;
@@ -88,8 +94,10 @@ static void print_result(const struct sim_setup *setup, const struct sim_result 
 	       (unsigned long long)setup->seed, (unsigned long long)r->came_pkts, (unsigned long long)r->left_pkts,
 	       (unsigned long long)r->kernel_pkts, (unsigned long long)r->deaths,
 	       (unsigned long long)r->recovery_deaths);
-	printf("     %.1f simulated seconds took %.2f s: %.0f ns per packet; digest %016llx, %llu violations\n",
-	       lasted_s, took_s, took_s * 1e9 / (double)came_pkts, (unsigned long long)r->digest,
+	printf("     %.1f simulated seconds took %.2f s: %.0f ns per packet; %.2f system calls for each; digest "
+	       "%016llx, %llu "
+	       "violations\n",
+	       lasted_s, took_s, took_s * 1e9 / (double)came_pkts, calls_per_packet(r), (unsigned long long)r->digest,
 	       (unsigned long long)r->violations);
 }
 
@@ -213,6 +221,20 @@ static void run_long(void)
 		 options.faults ? "a long run with faults loses nothing" : "a long run delivers everything");
 }
 
+/* ingress: epoll_wait, recvmmsg, futex; edf: futex twice; egress: futex, sendmmsg. */
+static void run_alone(void)
+{
+	struct sim_setup setup;
+	struct sim_result r;
+
+	config_plain(&setup, options.seed);
+	setup.duration_ns = 10 * NS_PER_S;
+	setup.rate_pps = 1000;
+	r = run_and_print(&setup);
+	conclude(r.violations == 0 && calls_per_packet(&r) < MOST_CALLS,
+		 "a packet that comes alone costs seven system calls");
+}
+
 static int run_world(void)
 {
 	struct sim_setup setup;
@@ -269,6 +291,7 @@ static void run_standard(void)
 	run_replies();
 	run_twice();
 	run_shares();
+	run_alone();
 	run_sweep();
 	run_long();
 }

@@ -67,6 +67,7 @@ struct sim_result {
 	uint64_t digest; /* of all that left: bytes, place and time */
 	uint64_t violations;
 	uint64_t came_pkts, kernel_pkts, left_pkts;
+	uint64_t calls; /* of the system, by all stages */
 	uint64_t deaths, recovery_deaths, rescues, steps; /* rescues: deaths with datagrams under way */
 	uint64_t ended_at_ns;
 	uint64_t shared_seconds; /* with all classes backlogged all the time */

@@ -249,6 +249,40 @@ static void a_flow_is_found_exactly_when_one_is_ready_and_has_room(void)
 	}
 }
 
+/* A burst is read in calls of 4, 16 and 64, the next in one; then singles bring it down. */
+static void a_call_asks_for_what_came_last_and_some_room(void)
+{
+	static const uint32_t singles[] = { 64, 32, 16, 8, 4, 4 };
+	struct ingress in = three_classes();
+
+	CU_ASSERT_EQUAL(ingress_asks_pkts(&in, 3, 100), 4);
+	ingress_learn(&in, 3, 4, 4);
+	CU_ASSERT_EQUAL(ingress_asks_pkts(&in, 3, 100), 16);
+	ingress_learn(&in, 3, 16, 16);
+	for (uint32_t got = 64; got >= 16; got -= 8) {
+		CU_ASSERT_EQUAL(ingress_asks_pkts(&in, 3, 100), 64);
+		ingress_learn(&in, 3, 64, got);
+	}
+	for (size_t i = 0; i < sizeof(singles) / sizeof(singles[0]); i++) {
+		CU_ASSERT_EQUAL(ingress_asks_pkts(&in, 3, 100), singles[i]);
+		ingress_learn(&in, 3, singles[i], 1);
+	}
+	CU_ASSERT_EQUAL(ingress_asks_pkts(&in, 2, 100), 4); /* each flow has its own */
+}
+
+/* What a full lane let in says nothing of what waits in the socket. */
+static void a_call_asks_for_no_more_than_there_is_room_for_and_learns_nothing_from_that(void)
+{
+	struct ingress in = three_classes();
+
+	for (int i = 0; i < 3; i++)
+		ingress_learn(&in, 0, 64, 64);
+	CU_ASSERT_EQUAL(ingress_asks_pkts(&in, 0, 2), 2);
+	ingress_learn(&in, 0, 2, 2);
+	ingress_learn(&in, 0, 2, 1);
+	CU_ASSERT_EQUAL(ingress_asks_pkts(&in, 0, 100), 64);
+}
+
 SUITE(ingress, TEST(each_listen_address_is_a_flow_in_the_order_of_the_config),
       TEST(each_flow_has_the_whole_quantum_of_its_class_and_no_deficit),
       TEST(sixteen_classes_of_four_addresses_are_64_flows_and_the_last_is_read),
@@ -256,4 +290,5 @@ SUITE(ingress, TEST(each_listen_address_is_a_flow_in_the_order_of_the_config),
       TEST(while_no_lane_has_room_nothing_changes), TEST(a_drained_flow_is_not_read_again_until_it_is_ready),
       TEST(an_overdrawn_batch_is_paid_back_before_the_flow_is_read_again),
       TEST(bytes_read_are_shared_by_quantum_whatever_the_lengths),
-      TEST(a_flow_is_found_exactly_when_one_is_ready_and_has_room))
+      TEST(a_flow_is_found_exactly_when_one_is_ready_and_has_room), TEST(a_call_asks_for_what_came_last_and_some_room),
+      TEST(a_call_asks_for_no_more_than_there_is_room_for_and_learns_nothing_from_that))

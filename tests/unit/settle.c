@@ -180,7 +180,7 @@ static void counting_says_how_many_slots_to_ring_for_and_rings_for_none(void)
 	settle(&settled, 0, 2, NS_PER_S);
 	CU_ASSERT_EQUAL(stage.blocks[STAGE_EDF].parked, PARKED_FOR_SPACE);
 	CU_ASSERT_EQUAL(stage.blocks[STAGE_INGRESS].parked, PARKED_FOR_SPACE);
-	CU_ASSERT_EQUAL(settled.unrung_pkts, 3);
+	CU_ASSERT_EQUAL(settled.unrung_classes, 1);
 	segment_close(&stage.seg);
 }
 
