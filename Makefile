@@ -92,6 +92,7 @@ PARTS_pipeline := $(SOCKETS)
 PARTS_plugin := $(SOCKETS)
 PARTS_decide := edf/policy.c edf/plan.c edf/slack.c
 PARTS_gap := $(SINK)
+PARTS_voice := $(SINK)
 
 # gcc says x86_64-linux-gnu, clang x86_64-pc-linux-gnu; bpf_tracing.h calls it x86, and AArch64 arm64.
 machine = $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))

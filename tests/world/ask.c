@@ -205,6 +205,7 @@ static int is_up(struct asker *a, uint32_t i, uint64_t now)
 		return 1;
 	if (c->came < c->sent && now < c->asked_at_ns + a->timeout_ns)
 		return 0;
+	take(a, i);
 	c->came = c->next = c->sent; /* what did not come by now is lost, and counted as sent */
 	close(c->fd);
 	c->fd = -1;
