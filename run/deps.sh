@@ -1,5 +1,6 @@
 #!/bin/sh
-# deps.sh build | deb | stress | test - install what is missing to build, for make deb, for run/stress.sh, or to test. Silent if nothing is.
+# deps.sh build | deb | stress | bench | test - install what is missing to build, for make deb, run/stress.sh or tests/bench.sh, or to test.
+# Silent if nothing is.
 # For Debian 12 or newer. As root through apt-get, else through sudo without a password, else it prints the command.
 # Elsewhere it looks for what building needs, and says what is missing.
 set -eu
@@ -29,12 +30,17 @@ test)
 	;;
 deb) wanted="$build build-essential debhelper dpkg-dev libbpf-dev" optional= ;;
 stress) wanted="$build jq" ;;
+bench) # the rivals; an nginx that is there already is left as it runs
+	wanted=$build
+	optional="libnginx-mod-stream socat nftables iproute2 strace"
+	[ -x /usr/sbin/nginx ] || optional="nginx-light $optional"
+	;;
 -h | --help)
-	sed -n '2,3s/^# //p' "$0"
+	sed -n '2,4s/^# //p' "$0"
 	exit 0
 	;;
 *)
-	echo "deps.sh: what for? Use: run/deps.sh build | deb | stress | test" >&2
+	echo "deps.sh: what for? Use: run/deps.sh build | deb | stress | bench | test" >&2
 	exit 2
 	;;
 esac
@@ -137,11 +143,12 @@ is_hopeless() { # newer lists would not help
 	grep -qiE 'could not get lock|unable to (lock|acquire)|enough free space|No space left on device|dpkg was interrupted' "$said"
 }
 
-# The tests start a Prometheus and a dnsdist of their own: what the packages start is not wanted.
+# The tests start a Prometheus and a dnsdist of their own, and tests/bench.sh an nginx: what the packages start is not wanted.
 stop_services() {
 	services=
 	case $also_missing in *prometheus*) services="prometheus prometheus-node-exporter" ;; esac
 	case $also_missing in *dnsdist*) services="$services dnsdist" ;; esac
+	case $also_missing in *nginx-light*) services="$services nginx" ;; esac
 	# shellcheck disable=SC2086
 	[ -z "$services" ] || [ ! -d /run/systemd/system ] || $sudo systemctl disable -q --now $services 2>/dev/null || true
 }
