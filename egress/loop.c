@@ -16,7 +16,7 @@ static uint32_t shed_and_look(struct egress_loop *l, uint64_t now)
 {
 	uint32_t backlogged = 0;
 
-	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++) {
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class++) {
 		send_shed(&l->sender, class, now);
 		l->head_bytes[class] = send_head_bytes(&l->sender, class, now);
 		backlogged += l->head_bytes[class] > 0;
@@ -27,7 +27,7 @@ static uint32_t shed_and_look(struct egress_loop *l, uint64_t now)
 /* Has a class a packet now that had none in this step? */
 static int has_news(const struct egress_loop *l, uint64_t now)
 {
-	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++)
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class++)
 		if (l->head_bytes[class] == 0 && send_head_bytes(&l->sender, class, now) > 0)
 			return 1;
 	return 0;
@@ -76,7 +76,7 @@ static uint64_t next_event_ns(const struct egress_loop *l, uint64_t now, uint64_
 {
 	uint64_t at_ns = now + l->stage.config.heartbeat_ms * NS_PER_MS;
 
-	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++)
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class++)
 		if (l->sender.retry_at_ns[class] > now && l->sender.retry_at_ns[class] < at_ns)
 			at_ns = l->sender.retry_at_ns[class];
 	return shaped_until_ns > now && shaped_until_ns < at_ns ? shaped_until_ns : at_ns;
@@ -151,7 +151,7 @@ static void send_class(struct egress_loop *l, int class, uint64_t now)
 
 	if (!mutant_is("no-note"))
 		note_shaper(l, shaper_after_ns(&l->shaper, most_bytes, now));
-	bytes = send_batch(&l->sender, (uint32_t) class, most_bytes, now);
+	bytes = send_batch(&l->sender, (uint32_t)class, most_bytes, now);
 	drr_charge(&l->drr, class, bytes);
 	/*
 	 * Charge at the current time: if the stage was preempted before the call, the packets left late, and the next
@@ -172,7 +172,7 @@ static void step(struct stage *s)
 	send_look_at_ways(&l->sender, now);
 	if (class >= 0) {
 		next_ns = shaper_next_ns(&l->shaper, l->head_bytes[class], now);
-		again_ns = send_again_at_ns(&l->sender, (uint32_t) class, now);
+		again_ns = send_again_at_ns(&l->sender, (uint32_t)class, now);
 		if (again_ns > next_ns)
 			next_ns = again_ns;
 	}
@@ -188,7 +188,7 @@ static void step(struct stage *s)
 /* For observers: what each class is held to now. */
 static void tell_terms(const struct egress_loop *l)
 {
-	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++) {
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class++) {
 		const struct class_config *c = &l->stage.config.classes[class];
 		struct lane *lane = l->stage.seg.views[class].lane;
 

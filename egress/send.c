@@ -48,7 +48,7 @@ int send_is_idle(const struct sender *s)
 {
 	uint32_t waiting = 0;
 
-	for (uint32_t class = 0; class < s->stage->config.n_classes; class ++)
+	for (uint32_t class = 0; class < s->stage->config.n_classes; class++)
 		waiting += sender_waiting_pkts(s, class);
 	return waiting == 0;
 }
@@ -184,7 +184,7 @@ int send_init(struct sender *s, struct stage *stage)
 	s->is_starvable = softnet_is_starvable();
 	s->journal = &stage->seg.shared->egress_journal;
 	segment_touch(s->journal, sizeof(*s->journal));
-	for (uint32_t class = 0; class < stage->config.n_classes; class ++) {
+	for (uint32_t class = 0; class < stage->config.n_classes; class++) {
 		int status;
 
 		settle_load(&s->settled, class);

@@ -211,7 +211,7 @@ int way_open(struct sender *s, uint32_t class)
 
 void way_forget(struct sender *s)
 {
-	for (uint32_t class = 0; class < s->stage->config.n_classes; class ++)
+	for (uint32_t class = 0; class < s->stage->config.n_classes; class++)
 		for (uint32_t k = 0; s->ways[class].outputs && k < s->ways[class].n_sessions; k++)
 			s->ways[class].outputs[k].fd = 0;
 }

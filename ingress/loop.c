@@ -151,7 +151,7 @@ static uint64_t update_room(struct ingress_loop *l)
 {
 	uint64_t blocked = 0;
 
-	for (uint32_t class = 0; class < l->stage.config.n_classes; class ++)
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class++)
 		l->room_pkts[class] = receive_room_pkts(&l->receiver, class);
 	for (uint32_t flow = 0; flow < l->ingress.n_flows; flow++)
 		if ((l->ingress.ready >> flow & 1) && l->room_pkts[l->ingress.class_of[flow]] == 0)

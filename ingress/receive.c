@@ -351,7 +351,7 @@ static void recover(struct receiver *r, const struct ingress *in)
 
 static int open_ways_back(struct receiver *r, struct stage *s)
 {
-	for (uint32_t class = 0; class < s->config.n_classes; class ++) {
+	for (uint32_t class = 0; class < s->config.n_classes; class++) {
 		struct sessions *x = &r->sessions[r->n_ways_back];
 		int status;
 
@@ -377,7 +377,7 @@ int receive_init(struct receiver *r, struct stage *s, const struct ingress *in)
 	status = open_ways_back(r, s);
 	if (status)
 		return status;
-	for (uint32_t class = 0; class < s->config.n_classes; class ++) {
+	for (uint32_t class = 0; class < s->config.n_classes; class++) {
 		struct lane *l = s->seg.views[class].lane;
 
 		lane_read_bank(&l->received, l->ingress[0], &r->tally[class], TALLY_WORDS(r->tally[class]),

@@ -79,7 +79,7 @@ void input_open(void)
 {
 	traffic = sim.setup.seed * 2 + 1;
 	n_flows = 0;
-	for (uint32_t class = 0; class < sim.config.n_classes; class ++)
+	for (uint32_t class = 0; class < sim.config.n_classes; class++)
 		for (uint32_t i = 0; i < sim.config.classes[class].n_listen; i++)
 			open_flow(&flows[n_flows++], class, &sim.config.classes[class].listen[i]);
 	share_rate();
