@@ -84,7 +84,7 @@ static int give_up_gso(struct sender *s, const struct batch *b, int err, uint64_
 {
 	if (b->pkts[0] < 2)
 		return 0;
-	if (b->to->is_peerless ||
+	if (b->to->is_peerless || b->sender ||
 	    (err != EMSGSIZE && err != EINVAL && err != EIO && err != EOPNOTSUPP && err != ENOPROTOOPT)) {
 		b->to->gso_again_at_ns = now + GSO_PAUSE_NS;
 		return 1;

@@ -173,6 +173,7 @@ case $classes in
 *"<->"*) one_way="<-> both ways: a reply goes back to the sender that caused it" ;;
 esac
 ! grep -qs '^source *= *proxy' "$in_force" || one_way="$one_way; with source = proxy a header names the true one"
+! grep -Eqs '^source *= *(address|transparent)' "$in_force" || one_way="$one_way; with source = address or transparent it sees the true one"
 served=$(awk '/^\[/ {section = $1} section == "[dash]" && $1 == "listen" {print $3}' "$in_force" 2>/dev/null) # the supervisor has started it
 in=
 [ "$instance" = default ] || in=" -i $instance"

@@ -275,7 +275,7 @@ static void ports(const struct search *s, uint32_t i)
 	const struct class_config *class = &s->c->classes[i];
 	uint32_t n = class->via_last_port - class->via_first_port + 1;
 
-	if (class->via_first_port && !class->via.bits && n < reply_sessions(s->c, i))
+	if (class->via_first_port && reply_sockets(s->c, i) > 1 && n < reply_sessions(s->c, i))
 		conflict(s, (int)i, "via_ports",
 			 "%" PRIu32 " ports for %" PRIu32 " sessions, each of which needs one; give more, or lower "
 			 "`sessions`",

@@ -6,6 +6,7 @@
 
 #include "config/from.h"
 #include "config/reply.h"
+#include "config/shown.h"
 #include "kept.h"
 #include "log.h"
 #include "sockets.h"
@@ -106,18 +107,27 @@ static int set_up(const struct config *c, uint32_t class, int fd)
 	set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
 	set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
 	err = open_fixed_port(fd, forth, forth->dests[0].at.ss_family);
+	if (!err && shown_is_sender(forth))
+		err = shown_has_port(forth)
+			      ? shown_bind_answers(fd, forth->dests[0].at.ss_family, forth->via_first_port)
+			      : shown_allow(fd, forth->dests[0].at.ss_family);
 	if (err)
 		return err;
-	if (range && setsockopt(fd, SOL_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) < 0)
+	if (range && !shown_has_port(forth) && setsockopt(fd, SOL_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) < 0)
 		return -errno;
 	return forth->via.bits && bind_for_all(fd, forth->dests[0].at.ss_family) < 0 ? -errno : 0;
+}
+
+static int has_one_for_all(const struct config *c, uint32_t class)
+{
+	return c->classes[class].via.bits || shown_has_port(&c->classes[class]);
 }
 
 /* As a start before has left it; else neither bound nor connected: ingress connects it for each sender. Or -errno. */
 static int open_one(const struct config *c, uint32_t class, uint32_t k, struct session *session, struct kept *kept)
 {
 	/* One socket for all is made anew: replies to senders of before must not find those of now. */
-	int fd = c->classes[class].via.bits ? -1 : kept_sessions_go_on(kept, class, k, session), err;
+	int fd = has_one_for_all(c, class) ? -1 : kept_sessions_go_on(kept, class, k, session), err;
 
 	if (fd < 0)
 		fd = socket(c->classes[class].dests[0].at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
@@ -131,10 +141,12 @@ static int refuse(const struct config *c, uint32_t class, int err)
 {
 	log_error("open the sockets of %u sessions of class %s: %s%s", reply_sessions(c, class), c->classes[class].name,
 		  log_text_of(-err),
-		  err == -ENOPROTOOPT  ? ": via_ports needs Linux 6.3"
-		  : err == -EADDRINUSE ? ": another program has the port of `from` (ss -aunp tells which); stop it, or "
-					 "change `from`"
-				       : "");
+		  err == -EPERM		? shown_right_text(&c->classes[class])
+		  : err == -ENOPROTOOPT ? ": via_ports needs Linux 6.3"
+		  : err == -EADDRINUSE
+			  ? ": another program has the port of `from` or `via_ports` (ss -aunp tells which); "
+			    "stop it, or change them"
+			  : "");
 	return EXIT_TEMPORARY;
 }
 
