@@ -1,7 +1,7 @@
 #!/bin/sh
 # t_source.sh - servers that see their clients: by address, and by address and port, of IPv4 and IPv6, one way and with answers; while stages are
 # killed and the config is reloaded; without the right; without the rules. In network namespaces: client - this machine - server.
-# KILLS=N: of the storms (default 9).
+# KILLS=N: of the storms (default 20).
 set -eu
 cd "$(dirname "$0")/../.."
 PATH=$PATH:/usr/sbin
@@ -23,7 +23,7 @@ export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
 instance=source$$
 log=$ONTIME_RUN_DIR/$instance/log
 seen=$ONTIME_BUILD/tests/seen
-kills=${KILLS:-9}
+kills=${KILLS:-20}
 served=
 
 finish() {
@@ -118,13 +118,8 @@ serve() { # PROGRAM ARGS...: a server of each family; its pids in $served
 	eventually grep -q ready "$work/said.10.2.0.2:6000" && eventually grep -q ready "$work/said.[fd02::2]:6000"
 }
 
-kill_stages() { # N: one after the other
-	for i in $(seq "$1"); do
-		case $((i % 3)) in 0) stage=ingress ;; 1) stage=edf ;; *) stage=egress ;; esac
-		pid=$("$ONTIME_BUILD/hold" --stages -i "$instance" | sed -n "s/^$stage \([0-9]*\) .* 1$/\1/p")
-		[ -z "$pid" ] || kill -9 "$pid" || true
-		sleep 0.0$((i % 5 + 2))
-	done
+kill_stages() { # N
+	"$ONTIME_BUILD/tests/kill_stages" -i "$instance" --only stages --kills "$1" --rate 20 --seed 1 >"$work/said.kills"
 }
 
 is_still() { # nothing is held, and all that came has left
@@ -138,17 +133,17 @@ came() { # FAMILY'S ADDRESS: what its server says at its end
 # Each datagram once, in order, unchanged, and from the one that it says; a kill now and then, and a reload in the middle.
 one_way() { # SOURCE ANY-PORT KILLS
 	launch "$1" && serve seen sink "$2" || return 1
-	at_client "$seen" send 10.1.0.1:5000 10.1.0.16:30000 100 "$((50 + 20 * $3))" 300 &
+	at_client "$seen" send 10.1.0.1:5000 10.1.0.16:30000 100 "$((100 + 10 * $3))" 300 &
 	first=$!
-	at_client "$seen" send "[fd01::1]:5000" "[fd01::10]:30000" 100 "$((50 + 20 * $3))" 300 &
+	at_client "$seen" send "[fd01::1]:5000" "[fd01::10]:30000" 100 "$((100 + 10 * $3))" 300 &
 	second=$!
-	kill_stages "$3"
+	kill_stages "$3" || return 1
 	sed -i '/^source/a dscp = ef' "$work/conf"
 	run/reload.sh -i "$instance" || return 1
 	wait "$first" && wait "$second" && eventually is_still || return 1
 	end_servers
 	for at in 10.2.0.2:6000 "[fd02::2]:6000"; do
-		[ "$(came "$at")" = "$((100 * (50 + 20 * $3))) pkts, 0 from elsewhere, 0 twice, 0 out of order, 0 changed, of 100 clients" ] || return 1
+		[ "$(came "$at")" = "$((100 * (100 + 10 * $3))) pkts, 0 from elsewhere, 0 twice, 0 out of order, 0 changed, of 100 clients" ] || return 1
 	done
 }
 
@@ -162,13 +157,13 @@ both_ways() { # SOURCE KILLS
 	rules >"$work/rules"
 	sh -u "$work/rules" 2>"$work/said.rules" || return 1
 	[ -z "$("$ONTIME_BUILD/check" -c "$work/conf" | grep 'missing here')" ] || return 1
-	at_client "$ONTIME_BUILD/tests/ask" 10.1.0.1:5000 --clients 100 --rate 1000 --seconds "$((3 + $2 / 10))" --timeout 8000 --from 10.1.0.16/60 \
+	at_client "$ONTIME_BUILD/tests/ask" 10.1.0.1:5000 --clients 100 --rate 1000 --seconds "$((3 + $2 / 20))" --timeout 8000 --from 10.1.0.16/60 \
 		>"$work/said.ask4" 2>&1 &
 	first=$!
-	at_client "$ONTIME_BUILD/tests/ask" "[fd01::1]:5000" --clients 100 --rate 1000 --seconds "$((3 + $2 / 10))" --timeout 8000 \
+	at_client "$ONTIME_BUILD/tests/ask" "[fd01::1]:5000" --clients 100 --rate 1000 --seconds "$((3 + $2 / 20))" --timeout 8000 \
 		>"$work/said.ask6" 2>&1 &
 	second=$!
-	kill_stages "$2"
+	kill_stages "$2" || return 1
 	sed -i '/^source/a dscp = ef' "$work/conf"
 	run/reload.sh -i "$instance" || return 1
 	wait "$first" && wait "$second" && eventually is_still
