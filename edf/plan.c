@@ -18,12 +18,6 @@ uint64_t plan_predict_ns(const struct plan *p, uint32_t class, uint32_t bytes)
 	return predict_ns(predict_is_known(own) ? own : &p->model, bytes);
 }
 
-/* What work on one packet takes of the time that all workers have. */
-static uint64_t share_ns(const struct plan *p, uint64_t service_ns)
-{
-	return p->n_workers > 1 ? service_ns / p->n_workers : service_ns;
-}
-
 /* The head's own values, for the decision. */
 static void load_head(struct plan *p, uint32_t class)
 {
@@ -108,10 +102,10 @@ void plan_learn(struct plan *p, uint32_t class, uint64_t now, uint32_t bytes, ui
 	struct plan_class *c = &p->classes[class];
 	uint64_t most_ns = OUTLIER * plan_predict_ns(p, class, bytes);
 
-	c->tokens_ns -= (int64_t)share_ns(p, took_ns);
+	c->tokens_ns -= (int64_t)plan_share_ns(p, took_ns);
 	if (predict_is_known(&p->model) && took_ns > most_ns)
 		took_ns = most_ns;
-	c->served_ns = served_lately_ns(c, now) + share_ns(p, took_ns < NS_PER_S ? took_ns : NS_PER_S);
+	c->served_ns = served_lately_ns(c, now) + plan_share_ns(p, took_ns < NS_PER_S ? took_ns : NS_PER_S);
 	c->served_at_ns = now;
 	p->loads_at_ns = 0;
 	predict_learn(&c->model, bytes, (double)took_ns);
@@ -205,7 +199,7 @@ void plan_arrive(struct plan *p, uint32_t class, uint64_t now, uint64_t deadline
 	struct edf_queue *q = &p->queues[class];
 	struct plan_entry *e = plan_entry(c, c->last);
 	uint32_t size = (uint32_t)((uint64_t)bytes * PLAN_SIZES / (p->payload_bytes + 1));
-	uint64_t whole_ns = gone ? 0 : plan_predict_ns(p, class, bytes), service_ns = share_ns(p, whole_ns);
+	uint64_t whole_ns = gone ? 0 : plan_predict_ns(p, class, bytes), service_ns = plan_share_ns(p, whole_ns);
 	int too_long;
 
 	if (p->evict == EVICT_LARGEST)
@@ -279,7 +273,7 @@ static int weigh_heads(struct plan *p, uint32_t lost)
 		struct edf_queue *q = &p->queues[i];
 		uint64_t bits = behind_pkts * (plan_entry(c, c->first)->bytes + MOST_HEADER_BYTES) * BITS_PER_BYTE;
 
-		q->cost_ns = is_known ? share_ns(p, q->service_ns) : UNKNOWN_NS;
+		q->cost_ns = is_known ? plan_share_ns(p, q->service_ns) : UNKNOWN_NS;
 		if (p->rate_bits_per_s)
 			q->cost_ns += (uint64_t)((double)bits * NS_PER_S / (double)p->rate_bits_per_s);
 		most_ns |= q->cost_ns;
@@ -344,7 +338,7 @@ uint64_t plan_start(struct plan *p, uint32_t class)
 	struct edf_queue *q = &p->queues[class];
 
 	if (e->lost == DROP_EVICTED) { /* it counts again */
-		e->service_ns = (uint32_t)share_ns(p, q->service_ns);
+		e->service_ns = (uint32_t)plan_share_ns(p, q->service_ns);
 		q->work_ns += e->service_ns;
 	} else if (e->lost == DROP_LATE) {
 		q->late_ns -= e->service_ns;

@@ -138,6 +138,12 @@ void plan_learn(struct plan *p, uint32_t class, uint64_t now, uint32_t bytes, ui
 /* plan_predict_ns - the predicted work on a packet of that many bytes, in ns; 0 before anything was learned. */
 uint64_t plan_predict_ns(const struct plan *p, uint32_t class, uint32_t bytes);
 
+/* plan_share_ns - what work of service_ns on one packet takes of the time that all workers have. */
+static inline uint64_t plan_share_ns(const struct plan *p, uint64_t service_ns)
+{
+	return p->n_workers > 1 ? service_ns / p->n_workers : service_ns;
+}
+
 static inline uint32_t plan_waiting_pkts(const struct plan *p, uint32_t class)
 {
 	return p->queues[class].waiting_pkts;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/address.h"
+#include "config/shown.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -48,11 +49,12 @@ static uint8_t decide_tos(struct sender *s, uint32_t class, uint32_t index, uint
 	return (uint8_t)(dscp << 2 | (marks ? TOS_CE : ecn));
 }
 
-static int joins_run(const struct batch *b, uint32_t len_bytes, uint8_t tos, const struct session *session)
+static int joins_run(const struct batch *b, uint32_t len_bytes, uint8_t tos, const struct session *session,
+		     const struct sockaddr_in6 *sender)
 {
 	return tos == b->run_tos && session == b->session && b->n_msgs > 0 && b->run_len_bytes > 0 && len_bytes > 0 &&
 	       len_bytes <= b->run_len_bytes && b->run_len_bytes < b->gso_below_bytes &&
-	       b->run_total_bytes + len_bytes <= GSO_MOST_BYTES;
+	       b->run_total_bytes + len_bytes <= GSO_MOST_BYTES && seen_is_same(sender, b->sender);
 }
 
 /* One more thing said beside the last message's payload. */
@@ -145,22 +147,37 @@ static void extend_run(struct batch *b, struct egress_journal *j, uint32_t n_vec
 		b->run_len_bytes = 0; /* a shorter packet ends the run */
 }
 
+/* From that sender, whatever the address of the socket. */
+static void say_sender(struct batch *b, struct egress_journal *j, const struct sockaddr_in6 *sender)
+{
+	uint8_t address[16];
+
+	seen_address(sender, address);
+	say_source(b, j, sender->sin6_family == AF_INET, address, 0);
+}
+
 /* The packet in a slot as vectors, and the header before it, if it has one. Returns how many. */
-static uint32_t add_vectors(struct batch *b, struct sender *s, uint32_t index, uint32_t header_bytes)
+static uint32_t add_vectors(struct batch *b, struct sender *s, uint32_t index, uint32_t header_bytes, uint8_t tos)
 {
 	const struct lane_view *v = &s->stage->seg.views[b->class];
 	const struct result *r = &v->results[index];
 	struct iovec *at = &s->journal->vectors[b->n_vectors];
+	const struct iovec payload = {
+		lane_payload(v, index) + (r->second ? v->second_offset : lane_skip_bytes(v, index)), r->len_bytes
+	};
+	uint8_t *header = b->headers[b->n_pkts];
 
-	if (header_bytes)
+	if (b->is_raw)
+		*at++ = (struct iovec){ header,
+					seen_header(s, b->to, seen_sender(s, b->class, index), tos, &payload, header) };
+	else if (header_bytes)
 		*at++ = (struct iovec){ v->origins[index].header, header_bytes };
-	*at++ = (struct iovec){ lane_payload(v, index) + (r->second ? v->second_offset : lane_skip_bytes(v, index)),
-				r->len_bytes };
+	*at++ = payload;
 	return (uint32_t)(at - &s->journal->vectors[b->n_vectors]);
 }
 
 static void begin_message(struct batch *b, const struct sender *s, uint32_t n_vectors, uint32_t len_bytes, uint8_t tos,
-			  const struct session *session)
+			  const struct session *session, const struct sockaddr_in6 *sender)
 {
 	struct egress_journal *j = s->journal;
 
@@ -173,7 +190,12 @@ static void begin_message(struct batch *b, const struct sender *s, uint32_t n_ve
 	b->run_tos = tos;
 	b->control_bytes = 0;
 	b->session = b->sessions[b->n_msgs - 1] = session;
-	if (session && s->ways[b->class].via)
+	b->sender = sender;
+	if (b->is_raw)
+		return;
+	if (sender)
+		say_sender(b, j, sender);
+	else if (session && s->ways[b->class].via)
 		address_forth(b, j, &s->ways[b->class]);
 	else if (session)
 		address_reply(b, j);
@@ -185,7 +207,7 @@ static uint32_t gso_below(const struct batch *b, const struct sender *s, const s
 {
 	const struct output *peer = sender_known_peer(s, b->class, session, now);
 
-	return now < (peer ? peer : b->to)->gso_again_at_ns ? 0 : b->to->gso_below_bytes;
+	return b->is_raw || now < (peer ? peer : b->to)->gso_again_at_ns ? 0 : b->to->gso_below_bytes;
 }
 
 static void add_packet(struct batch *b, struct sender *s, uint32_t index, uint64_t now)
@@ -196,14 +218,15 @@ static void add_packet(struct batch *b, struct sender *s, uint32_t index, uint64
 	uint8_t tos = decide_tos(s, b->class, index, now);
 	const struct way *w = &s->ways[b->class];
 	const struct session *session = w->forth || w->via ? sender_session(s, b->class, index) : NULL;
+	const struct sockaddr_in6 *sender = seen_sender(s, b->class, index);
 
 	stage_check_length(s->stage, b->class, r->len_bytes + (r->second ? 0 : lane_skip_bytes(v, index)));
 	v->departures[index].handed_at_ns = now;
-	n_vectors = add_vectors(b, s, index, header_bytes);
-	if (joins_run(b, len_bytes, tos, session)) {
+	n_vectors = add_vectors(b, s, index, header_bytes, tos);
+	if (joins_run(b, len_bytes, tos, session, sender)) {
 		extend_run(b, s->journal, n_vectors, len_bytes);
 	} else {
-		begin_message(b, s, n_vectors, len_bytes, tos, session);
+		begin_message(b, s, n_vectors, len_bytes, tos, session, sender);
 		b->gso_below_bytes = gso_below(b, s, session, now);
 	}
 	b->pkts[b->n_msgs - 1]++;
@@ -235,6 +258,7 @@ void batch_build(struct batch *b, struct sender *s, uint32_t class, uint32_t mos
 	b->class = class;
 	b->to = sender_output(s, class, index);
 	b->common = s->ways[class].n_sessions ? sender_common(s, class, index) : b->to;
+	b->is_raw = shown_has_port(&s->stage->config.classes[class]);
 	add_packet(b, s, index, now);
 	note_released(b, s->journal);
 	for (b->scanned = 1; b->scanned < n && b->n_pkts < BATCH; b->scanned++) {
@@ -253,6 +277,6 @@ uint32_t batch_wire_bytes(const struct batch *b, const struct egress_journal *j,
 	uint32_t bytes = 0;
 
 	for (uint32_t i = 0; i < n_msgs; i++)
-		bytes += j->msgs[i].msg_len + b->pkts[i] * b->to->overhead_bytes;
+		bytes += j->msgs[i].msg_len + (b->is_raw ? 0 : b->pkts[i] * b->to->overhead_bytes);
 	return bytes;
 }

@@ -10,12 +10,14 @@
  *          A header that names the sender goes in front of each packet as a vector of its own; what counts of a packet
  *          in a run is its length with the header.
  *          On the way back a message is for one sender, and leaves from the address that it wrote to.
+ *          Where a destination sees the sender's address, a message is from one sender; where the port too, a message
+ *          is one packet, with an IP and a UDP header as the first of its vectors.
  * Source:  udp(7) UDP_SEGMENT; ip(7) IP_PKTINFO.
  */
 #ifndef ONTIME_BATCH_H
 #define ONTIME_BATCH_H
 
-#include "sender.h"
+#include "sender_seen.h"
 
 #define GSO_MOST_BYTES 65000 /* of one super-datagram; the kernel's limit is 65535 with headers */
 
@@ -28,12 +30,15 @@ struct batch {
 	uint32_t run_len_bytes, run_total_bytes, run_pkts; /* of the last message, while it can take more */
 	uint8_t run_tos; /* of the last message */
 	const struct session *session; /* likewise: on the way back, and with `via`, whose it is; else NULL */
+	const struct sockaddr_in6 *sender; /* likewise: whom its destination is to see; NULL: this machine */
 	uint32_t control_bytes; /* likewise: what it says beside its payload */
+	int is_raw; /* messages have an IP header of ours, which the kernel counts as payload */
 	uint32_t first_len_bytes; /* length of the packets of the first message */
 	uint16_t released[BATCH]; /* slots released once message i is sent; as in the journal */
 	uint8_t pkts[BATCH]; /* packets of message i */
 	const struct session *sessions[BATCH]; /* of message i; unset in a class that has none to do with */
 	struct sockaddr_in6 names[BATCH]; /* on the way back, and with `via`: who message i is for */
+	uint8_t headers[BATCH][UDP_HEADER_MOST_BYTES]; /* of packet i, where is_raw */
 };
 
 /*

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "config/address.h"
 #include "config/from.h"
+#include "config/shown.h"
 #include "shaper.h"
 #include "log.h"
 #include "stage/answers.h"
@@ -118,6 +119,8 @@ static int connect_to(struct output *o, const struct sockaddr_storage *to)
 
 	if (!err && own_from(o))
 		err = from_bind(o->fd, o->options, to->ss_family);
+	if (!err && o->seen)
+		err = shown_bind(o->fd, o->seen);
 	if (!err && o->session_number)
 		err = session_port_connect(own_from(o) ? NULL : o->ports, o->fd, to, o->to->len, now_ns());
 	else if (!err && connect(o->fd, (const struct sockaddr *)to, o->to->len) < 0)
@@ -253,9 +256,9 @@ int output_make(struct output *o, const struct class_config *c, uint32_t i, int 
 		aim_own(o);
 		return 0;
 	}
-	o->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	o->fd = shown_socket(c, family);
 	if (o->fd < 0)
-		return -errno;
+		return o->fd;
 	icmp_ask(o->fd, family, 1);
 	answers_refuse(o->fd);
 	output_set_tos(o);
@@ -278,7 +281,7 @@ static int repair(struct output *o)
 	err = address_resolve(o->to, &to);
 	if (!err)
 		err = ask_way(o, &to, &local);
-	if (!err && is_same_host(&peer.at, &to) && is_same_host(&was.at, &local) &&
+	if (!err && is_same_host(&peer.at, &to) && (o->seen || is_same_host(&was.at, &local)) &&
 	    (!group_is(o->to) || o->interface == group_interface(o->to))) {
 		if (o->has_way)
 			return 0;

@@ -42,6 +42,7 @@ struct output {
 	/* The way. */
 	uint32_t session_number; /* of the sender that it was made for (layout.h); 0: for none */
 	struct session_ports *ports; /* of a session: those that rest */
+	const struct sockaddr_in6 *seen; /* likewise: the sender whose address it is bound to; NULL: not bound */
 	int is_peerless; /* the socket of a listen address, which replies leave by: each message says where to */
 	int has_way; /* as of the last look */
 	uint32_t interface; /* to a group: the index of the one that is sent by; 0: the kernel's choice */

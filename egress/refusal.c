@@ -108,7 +108,7 @@ static int give_up_gso(struct sender *s, const struct batch *b, struct output *p
 {
 	if (b->pkts[0] < 2)
 		return 0;
-	if (peer->is_peerless ||
+	if (peer->is_peerless || b->sender ||
 	    (err != EMSGSIZE && err != EINVAL && err != EIO && err != EOPNOTSUPP && err != ENOPROTOOPT)) {
 		peer->gso_again_at_ns = now + GSO_PAUSE_NS;
 		return 1;

@@ -7,6 +7,7 @@
 
 #include "config/address.h"
 #include "config/reply.h"
+#include "config/shown.h"
 #include "log.h"
 #include "shaper.h"
 #include "socket_drops.h"
@@ -45,6 +46,7 @@ static struct output *session_output(struct sender *s, uint32_t class, uint32_t 
 	output_take(o, c, &c->dests[below(session->destination, c->n_dests)], w->first_fd + (int)k,
 		    (int)s->stage->config.gso);
 	o->session_number = session->number;
+	o->seen = shown_is_sender(c) ? &session->client : NULL;
 	output_accept_replies(o);
 	o->ports = s->stage->seg.views[class].ports;
 	return o;
@@ -57,8 +59,10 @@ static uint32_t fixed_output(const struct sender *s, uint32_t class, uint32_t in
 
 	if (w->forth)
 		return below(sender_session(s, class, index)->listen, w->forth->n_listen);
-	if (w->n_sessions)
+	if (w->n_sessions && (w->outputs || w->via))
 		return 0;
+	if (w->n_sessions)
+		return below(sender_session(s, class, index)->destination, s->stage->config.classes[class].n_dests);
 	return s->stage->seg.views[class].arrivals[index].source % s->stage->config.classes[class].n_dests;
 }
 
@@ -163,6 +167,8 @@ static int open_sessions(struct sender *s, uint32_t class)
 		s->all_outputs[s->n_outputs++] = &w->all;
 		return make_peers(s, class);
 	}
+	if (shown_has_port(&s->stage->config.classes[class])) /* answers alone come to that socket */
+		return 0;
 	if (w->first_fd < 0 || n != w->n_sessions) {
 		log_error("no %u sockets '%s.via' were handed on (LISTEN_FDS): start with run/launch.sh", w->n_sessions,
 			  name);

@@ -5,6 +5,10 @@
 
 #include "clock.h"
 
+#ifndef IPV6_ORIGDSTADDR
+#define IPV6_ORIGDSTADDR 74
+#endif
+
 static void parse_socket_control(const struct cmsghdr *c, struct beside *b)
 {
 	struct timespec t;
@@ -38,6 +42,24 @@ static void parse_local(const struct cmsghdr *c, struct beside *b)
 	}
 }
 
+/* Whom it was meant for, though it was brought here. */
+static void parse_meant(const struct cmsghdr *c, struct beside *b)
+{
+	struct sockaddr_in6 v6;
+	struct sockaddr_in v4;
+
+	if (c->cmsg_level == SOL_IP) {
+		memcpy(&v4, CMSG_DATA(c), sizeof(v4));
+		memcpy(b->local, &v4.sin_addr, sizeof(v4.sin_addr));
+		b->is_v4_local = 1;
+		b->local_port = v4.sin_port;
+	} else {
+		memcpy(&v6, CMSG_DATA(c), sizeof(v6));
+		memcpy(b->local, &v6.sin6_addr, sizeof(b->local));
+		b->local_port = v6.sin6_port;
+	}
+}
+
 /*
  * What the kernel wrote lies in shared memory: it is copied first, and no pointer and no length of it is followed. IPv4
  * tells the type of service in a byte, IPv6 the traffic class in an int.
@@ -58,6 +80,9 @@ void beside_read(const struct ingress_journal *j, uint32_t i, struct beside *b)
 		} else if (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_TCLASS) {
 			memcpy(&class, CMSG_DATA(c), sizeof(class));
 			b->tos = (uint8_t)class;
+		} else if ((c->cmsg_level == SOL_IP && c->cmsg_type == IP_ORIGDSTADDR) ||
+			   (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_ORIGDSTADDR)) {
+			parse_meant(c, b);
 		} else {
 			parse_local(c, b);
 		}

@@ -1,7 +1,7 @@
 /*
  * beside.h - what the kernel says beside a datagram.
  *
- * Source:  socket(7) SO_TIMESTAMPNS and SO_RXQ_OVFL; ip(7) IP_TOS and IP_PKTINFO; ipv6(7).
+ * Source:  socket(7) SO_TIMESTAMPNS and SO_RXQ_OVFL; ip(7) IP_TOS, IP_PKTINFO and IP_RECVORIGDSTADDR; ipv6(7).
  */
 #ifndef ONTIME_INGRESS_BESIDE_H
 #define ONTIME_INGRESS_BESIDE_H
@@ -16,6 +16,7 @@ struct beside {
 	uint8_t local[16]; /* the address it was sent to; zeros if not asked for */
 	uint8_t is_v4_local;
 	uint32_t local_scope; /* the interface of a link-local one; else 0 */
+	in_port_t local_port; /* likewise; 0 if not told */
 };
 
 /* beside_read - of message i of the journal; what was not told stays as it is. */

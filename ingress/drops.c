@@ -11,7 +11,7 @@ uint64_t drops_seen(const struct receiver *r, const struct ingress *in, int flow
 	uint32_t class = in->class_of[flow];
 	const struct ingress_tally *tally = &r->tally[class];
 
-	if (!r->back[class] || r->back[class]->via)
+	if (!r->back[class] || r->back[class]->has_one_socket)
 		return tally->socket_drops_seen[in->listen_of[flow]];
 	return tally->session == r->session + 1 ? tally->session_drops_seen
 						: r->back[class]->all[r->session].drops_seen;
@@ -30,7 +30,7 @@ int drops_note(struct receiver *r, const struct ingress *in, int flow, uint32_t 
 	if (more <= 0)
 		return 0;
 	tally->kernel_pkts += (uint32_t)more;
-	if (r->back[class] && !r->back[class]->via) {
+	if (r->back[class] && !r->back[class]->has_one_socket) {
 		tally->session = r->session + 1;
 		tally->session_drops_seen = drops;
 	} else {
@@ -45,7 +45,7 @@ void drops_keep(struct receiver *r, uint32_t class)
 	const struct ingress_tally *tally = &r->tally[class];
 	struct sessions *x = r->back[class];
 
-	if (x && !x->via && tally->session > 0 && tally->session <= x->n)
+	if (x && !x->has_one_socket && tally->session > 0 && tally->session <= x->n)
 		x->all[tally->session - 1].drops_seen = tally->session_drops_seen;
 }
 
@@ -78,7 +78,7 @@ static void ask_sessions(struct receiver *r, const struct ingress *in, int flow)
 void receive_ask_drops(struct receiver *r, const struct ingress *in)
 {
 	for (uint32_t flow = 0; flow < in->n_flows; flow++)
-		if (flow < in->n_inputs || r->back[in->class_of[flow]]->via)
+		if (flow < in->n_inputs || r->back[in->class_of[flow]]->has_one_socket)
 			ask_socket(r, in, (int)flow, r->fd[flow]);
 		else
 			ask_sessions(r, in, (int)flow);

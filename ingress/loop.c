@@ -53,8 +53,8 @@ static int open_sockets(struct ingress_loop *l)
 
 		l->receiver.fd[flow] = handed_socket(class, "in", l->ingress.listen_of[flow]);
 		if (l->receiver.back[of])
-			l->receiver.fd[flow] = l->receiver.back[of]->via ? l->receiver.back[of]->first_fd
-									 : l->receiver.back[of]->poll_fd;
+			l->receiver.fd[flow] = l->receiver.back[of]->has_one_socket ? l->receiver.back[of]->first_fd
+										    : l->receiver.back[of]->poll_fd;
 		event.data.u32 = flow;
 		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->receiver.fd[flow], &event) < 0)
 			return refuse_socket(l, flow, errno);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "config/shown.h"
+
 /* By who sent it. */
 static struct origin_ends ends_of(const struct address *listen, const struct beside *b, const struct sockaddr_in6 *from)
 {
@@ -63,6 +65,10 @@ struct origin_ends origin_find(const struct receiver *r, const struct ingress *i
 		a->drop = DROP_BAD_PROXY;
 		return ends;
 	}
+	if (shown_is_sender(c) && ends.from.sin6_family != c->dests[0].at.ss_family) { /* it cannot be seen there */
+		a->drop = DROP_BAD_PROXY;
+		return ends;
+	}
 	v->origins[index].skip_bytes = (uint16_t)skip;
 	a->len_bytes -= (uint32_t)skip;
 	return ends;
@@ -77,6 +83,11 @@ void origin_write(const struct receiver *r, uint32_t class, uint32_t i, const st
 						      sessions_is_first(r->forth[class], v->arrivals[index].source,
 									(r->word[class] >> COUNT_SHIFT) + i + 1));
 
+	if (shown_is_sender(c)) {
+		v->origins[index].sender = ends->from;
+		v->origins[index].header_bytes = 0;
+		return;
+	}
 	v->origins[index].header_bytes =
 		(uint8_t)(asked_for ? proxy_write(v->origins[index].header, &ends->from, &ends->to) : 0);
 }

@@ -2,7 +2,8 @@
  * origin.h - the true sender of a datagram: the header that it came with, from a front that is believed, and the one
  * that it leaves with.
  *
- * Memory:  in the segment, one for each slot (layout.h); only in classes with `source = proxy` or `accept_proxy`.
+ * Memory:  in the segment, one for each slot (layout.h); only in classes with `accept_proxy`, or a `source`
+ *          other than own.
  * Rules:   who sends with a header that is to be believed is a matter of its address (`accept_proxy`); each of its
  *          datagrams must have one. What such a header says is what the datagram leaves with, and what its destination
  *          is chosen by. Sessions go by who really sent it, since replies go there.
@@ -31,7 +32,7 @@ struct origin_ends origin_find(const struct receiver *r, const struct ingress *i
 /* origin_hash - all datagrams of a sender have the same. */
 uint16_t origin_hash(const struct sockaddr_in6 *from);
 
-/* origin_write - the header that it leaves with, if it is to have one; after its session is known. */
+/* origin_write - the header or the sender's address that it leaves with; after its session is known. */
 void origin_write(const struct receiver *r, uint32_t class, uint32_t i, const struct origin_ends *ends);
 
 #endif

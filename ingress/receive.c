@@ -81,13 +81,13 @@ static uint64_t to_monotonic(uint64_t stamp_ns, const struct clocks *t)
 /* Is it a way back whose replies come to one socket? */
 static int is_one_socket(const struct receiver *r, uint32_t class)
 {
-	return r->back[class] && r->back[class]->via;
+	return r->back[class] && r->back[class]->has_one_socket;
 }
 
 /* The address that a reply came to says whose it is. */
 static void note_reply(struct receiver *r, uint32_t class, uint32_t i, const struct beside *b, struct arrival *a)
 {
-	int k = sessions_find_back(r->back[class], b->local, &r->journal->names[i]);
+	int k = sessions_find_back(r->back[class], b->local, b->local_port, &r->journal->names[i]);
 
 	a->source = k < 0 ? 0 : (uint16_t)k;
 	if (k < 0 && a->drop == DROP_NONE)
@@ -301,7 +301,7 @@ uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, u
 int receive_is_due(struct receiver *r, const struct ingress *in, int flow)
 {
 	struct sessions *x = r->back[in->class_of[flow]];
-	int k = x && !x->via ? sessions_next(x) : 0;
+	int k = x && !x->has_one_socket ? sessions_next(x) : 0;
 
 	if (x && !x->via) {
 		refusals_note(r, in->class_of[flow], x->refusals);
@@ -315,7 +315,7 @@ int receive_drained(struct receiver *r, const struct ingress *in, int flow, int 
 {
 	struct sessions *x = r->back[in->class_of[flow]];
 
-	return x && !x->via ? sessions_read(x, emptied) : emptied;
+	return x && !x->has_one_socket ? sessions_read(x, emptied) : emptied;
 }
 
 /* Whose socket the predecessor read, on a way back. */

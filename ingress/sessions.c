@@ -82,7 +82,7 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	if (k < 0 || session_index_count(&x->index, key) >= x->stage->config.classes[x->forth].sessions_per_source)
 		return -1;
 	s = &x->all[k];
-	if (!x->via)
+	if (!x->has_one_socket)
 		sessions_give_up_port(x, (uint32_t)k); /* a predecessor may have died while it made one of it */
 	s->number++;
 	s->client = *from->from;
@@ -100,10 +100,10 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	atomic_store_explicit(&s->forth_pkts, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->back_pkts, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->last_ns, now, memory_order_relaxed);
-	if (!x->via)
+	if (!x->has_one_socket)
 		sessions_connect(x, (uint32_t)k, now);
 	/* The kernel binds a socket before it connects it, and by then nothing has left that could be answered. */
-	if (!x->via && !mutant_is("no-drain"))
+	if (!x->has_one_socket && !mutant_is("no-drain"))
 		drop_strays(x, x->first_fd + k);
 	x->drained_at_ns[k] = now;
 	set_state(s, SESSION_OPEN);
@@ -111,12 +111,20 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	return k;
 }
 
+/* The address of a session's first datagram, where its replies leave from. */
+static int is_written_to(const struct session *s, const struct sender_address *from)
+{
+	return s->listen == from->listen && memcmp(s->local, from->local, sizeof(s->local)) == 0;
+}
+
 int sessions_find(struct sessions *x, const struct sender_address *from, uint64_t count, uint64_t now)
 {
-	struct session_key key = sessions_key(from);
+	struct session_key key = sessions_key(x, from);
 	int k = session_index_find(&x->index, &key);
 
-	return k >= 0 ? k : make(x, &key, from, count, now);
+	if (k < 0)
+		return make(x, &key, from, count, now);
+	return !x->is_by_sender || is_written_to(&x->all[k], from) ? k : -1;
 }
 
 static int is_same_peer(const struct address *a, const struct sockaddr_in6 *from)
@@ -133,19 +141,37 @@ static int is_same_peer(const struct address *a, const struct sockaddr_in6 *from
 					 : IN6_ARE_ADDR_EQUAL(&to.sin6_addr, &from->sin6_addr);
 }
 
-int sessions_find_back(const struct sessions *x, const uint8_t local[16], const struct sockaddr_in6 *from)
+static int find_by_sender(const struct sessions *x, const uint8_t local[16], in_port_t port, int family)
+{
+	struct session_key key = { .family = (uint8_t)family, .port = port };
+
+	memcpy(key.address, local, family == AF_INET ? sizeof(struct in_addr) : sizeof(key.address));
+	return session_index_find(&x->index, &key);
+}
+
+static int find_by_address(const struct sessions *x, const uint8_t local[16])
+{
+	int k = via_session(x->via, x->n, local);
+	uint8_t its[16];
+
+	if (k < 0)
+		return -1;
+	via_address(x->via, x->n, (uint32_t)k, x->all[k].number, its);
+	return mutant_is("via-any") || memcmp(its, local, sizeof(its)) == 0 ? k : -1;
+}
+
+int sessions_find_back(const struct sessions *x, const uint8_t local[16], in_port_t port,
+		       const struct sockaddr_in6 *from)
 {
 	const struct class_config *c = &x->stage->config.classes[x->forth];
-	int k = via_session(x->via, x->n, local);
+	int k = x->is_by_sender ? find_by_sender(x, local, port, from->sin6_family) : find_by_address(x, local);
 	const struct session *s = k < 0 ? NULL : &x->all[k];
-	uint8_t its[16];
 
 	if (!s || sessions_state(s) == SESSION_FREE || s->destination >= c->n_dests)
 		return -1;
-	via_address(x->via, x->n, (uint32_t)k, s->number, its);
 	if (mutant_is("via-any"))
 		return k;
-	return memcmp(its, local, sizeof(its)) == 0 && is_same_peer(&c->dests[s->destination], from) ? k : -1;
+	return is_same_peer(&c->dests[s->destination], from) ? k : -1;
 }
 
 static void touch(struct sessions *x, uint32_t k, uint64_t now)
@@ -268,7 +294,7 @@ static void end(struct sessions *x, uint32_t k, enum session_list list, uint64_t
 		return;
 	set_state(s, SESSION_CLOSING);
 	session_index_close(&x->index, k);
-	if (!x->via)
+	if (!x->has_one_socket)
 		sessions_give_up(x, k, now);
 }
 
@@ -280,7 +306,7 @@ static int may_be_freed(const struct sessions *x, uint32_t k)
 		return 1;
 	return has_passed(lane_sent(x->stage->seg.views[x->forth].lane), s->last_forth) &&
 	       has_passed(lane_sent(x->stage->seg.views[x->back].lane), s->last_back) &&
-	       (x->via || !has_input(x->first_fd + (int)k)); /* a system call: last */
+	       (x->has_one_socket || !has_input(x->first_fd + (int)k)); /* a system call: last */
 }
 
 /* Each is looked at once at most: one that may not be freed goes behind the others. */
@@ -343,7 +369,7 @@ void sessions_apply(struct sessions *x)
 	int v4 = x->stage->config.classes[x->forth].dests[0].at.ss_family == AF_INET;
 	int on = back->dscp == DSCP_KEEP || back->ecn != ECN_OFF;
 
-	for (uint32_t k = 0; k < (x->via ? 1 : x->n) && x->asks_tos != on; k++)
+	for (uint32_t k = 0; k < (x->has_one_socket ? 1 : x->n) && x->asks_tos != on; k++)
 		setsockopt(x->first_fd + (int)k, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, &on,
 			   sizeof(on));
 	x->asks_tos = on;

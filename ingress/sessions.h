@@ -12,6 +12,9 @@
  *          A port that a session gave up is nobody's for a minute, in no class, as far as there are others: an answer
  *          may still be under way to it. The segment remembers, since that is as likely when ingress has died.
  *          Sockets that have more than one batch are read in turn.
+ *          With `source = transparent` a destination sees a sender and no address of ours, so that what it answers
+ *          could be for either of two addresses that the sender wrote to: the second is refused while the first has a
+ *          session.
  * Crash:   a session is made for a datagram whose sender stands in the journal: a successor finds it, or makes it
  *          again. State is stored last. Where the newest packet of a session lies is stored before the packet is
  *          published: too far only means that it is freed later.
@@ -33,7 +36,9 @@ struct sessions {
 	struct session *all;
 	uint32_t n;
 	int first_fd, poll_fd; /* the socket of session k is first_fd + k */
-	const struct via *via; /* or one socket serves all, and addresses tell them apart; else NULL */
+	int has_one_socket; /* it serves all: addresses of ours tell them apart (via), or their senders' own */
+	const struct via *via; /* or NULL */
+	int is_by_sender; /* a sender has one session, whichever address it wrote to (config/shown.h) */
 	struct session_index index;
 	uint64_t *drained_at_ns; /* the socket was empty then */
 	struct session_ports *ports;
@@ -56,7 +61,7 @@ struct sender_address {
 };
 
 /* sessions_key - what is found by. */
-struct session_key sessions_key(const struct sender_address *from);
+struct session_key sessions_key(const struct sessions *x, const struct sender_address *from);
 
 /* sessions_give_up_port - nothing can come to the socket of session k any more. */
 void sessions_give_up_port(const struct sessions *x, uint32_t k);
@@ -82,10 +87,11 @@ int sessions_open(struct sessions *x, struct stage *s, uint32_t forth);
 int sessions_find(struct sessions *x, const struct sender_address *from, uint64_t count, uint64_t now);
 
 /*
- * sessions_find_back - with `via`: the session that a reply to that local address is for, if `from` is its destination;
- * -1: it is for none.
+ * sessions_find_back - with one socket: the session that a reply to that address is for, if `from` is its destination;
+ * -1: it is for none. port: of the address, where senders' own tell sessions apart.
  */
-int sessions_find_back(const struct sessions *x, const uint8_t local[16], const struct sockaddr_in6 *from);
+int sessions_find_back(const struct sessions *x, const uint8_t local[16], in_port_t port,
+		       const struct sockaddr_in6 *from);
 
 /* sessions_is_first - is the packet before `count` the first of session k? Any k. */
 static inline int sessions_is_first(const struct sessions *x, uint32_t k, uint64_t count)

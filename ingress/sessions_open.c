@@ -6,17 +6,21 @@
 
 #include "clock.h"
 #include "config/reply.h"
+#include "config/shown.h"
 #include "log.h"
 #include "sessions.h"
 #include "stage/handed.h"
 #include "stage/session_port.h"
 
-struct session_key sessions_key(const struct sender_address *from)
+struct session_key sessions_key(const struct sessions *x, const struct sender_address *from)
 {
-	struct session_key key = { .listen = (uint8_t)from->listen, .family = (uint8_t)from->from->sin6_family };
+	struct session_key key = { .family = (uint8_t)from->from->sin6_family };
 	struct sockaddr_in v4;
 
-	memcpy(key.local, from->local, sizeof(key.local));
+	if (!x->is_by_sender) {
+		key.listen = (uint8_t)from->listen;
+		memcpy(key.local, from->local, sizeof(key.local));
+	}
 	memcpy(&v4, from->from, sizeof(v4));
 	key.port = v4.sin_port; /* at the same place in both families */
 	if (key.family == AF_INET) {
@@ -25,15 +29,15 @@ struct session_key sessions_key(const struct sender_address *from)
 	}
 	memcpy(key.address, &from->from->sin6_addr, sizeof(key.address));
 	/* A link-local sender is on the same link as the address that it wrote to. */
-	key.scope = from->from->sin6_scope_id ? from->from->sin6_scope_id : from->local_scope;
+	key.scope = from->from->sin6_scope_id ? from->from->sin6_scope_id : x->is_by_sender ? 0 : from->local_scope;
 	return key;
 }
 
-static struct session_key key_of_session(const struct session *s)
+static struct session_key key_of_session(const struct sessions *x, const struct session *s)
 {
 	const struct sender_address from = { &s->client, s->local, s->listen, s->is_v4_local, s->local_scope };
 
-	return sessions_key(&from);
+	return sessions_key(x, &from);
 }
 
 struct aged {
@@ -52,7 +56,7 @@ static int compare_ages(const void *a, const void *b)
 static void load_one(struct sessions *x, uint32_t k)
 {
 	struct session *s = &x->all[k];
-	struct session_key key = key_of_session(s);
+	struct session_key key = key_of_session(x, s);
 
 	switch (sessions_state(s)) {
 	case SESSION_OPEN:
@@ -60,7 +64,7 @@ static void load_one(struct sessions *x, uint32_t k)
 				   atomic_load_explicit(&s->last_ns, memory_order_relaxed));
 		break;
 	case SESSION_CLOSING: /* the predecessor may have died before it gave up the port */
-		if (!x->via)
+		if (!x->has_one_socket)
 			sessions_give_up(x, k, now_ns());
 		session_index_put(&x->index, k, LIST_CLOSING);
 		break;
@@ -95,7 +99,7 @@ static int find_sockets(struct sessions *x)
 
 	x->first_fd = handed_range(class, "via", &n);
 	x->poll_fd = handed_socket(class, "poll", 0);
-	if (x->first_fd >= 0 && x->poll_fd >= 0 && n == (x->via ? 1 : x->n))
+	if (x->first_fd >= 0 && x->poll_fd >= 0 && n == (x->has_one_socket ? 1 : x->n))
 		return 0;
 	log_error("no %u sockets '%s.via' were handed on (LISTEN_FDS): start with run/launch.sh", x->n, class);
 	return EXIT_CONFIG;
@@ -116,6 +120,8 @@ int sessions_open(struct sessions *x, struct stage *s, uint32_t forth)
 	x->ports = v->ports;
 	x->asks_tos = -1;
 	x->via = s->config.classes[forth].via.bits ? &s->config.classes[forth].via : NULL;
+	x->is_by_sender = shown_has_port(&s->config.classes[forth]);
+	x->has_one_socket = x->via || x->is_by_sender;
 	status = find_sockets(x);
 	if (status)
 		return status;

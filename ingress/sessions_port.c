@@ -1,6 +1,7 @@
 /* sessions_port.c - the port that a session has towards its destination: given up, had again, or fixed. */
 #include "config/address.h"
 #include "config/from.h"
+#include "config/shown.h"
 #include "sessions.h"
 #include "stage/answers.h"
 #include "stage/session_port.h"
@@ -27,6 +28,8 @@ void sessions_connect(struct sessions *x, uint32_t k, uint64_t now)
 	int fd = x->first_fd + (int)k;
 
 	if (address_resolve(to, &at) || from_bind(fd, c, at.ss_family))
+		return;
+	if (shown_is_sender(c) && shown_bind(fd, &x->all[k].client))
 		return;
 	if (session_port_connect(c->n_from ? NULL : x->ports, fd, &at, to->len, now))
 		sessions_give_up_port(x, k);

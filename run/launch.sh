@@ -180,6 +180,7 @@ case $classes in
 esac
 with_overrides=$("$build/check" --print -i "$instance" 2>/dev/null || true) # what it runs with: the file, and what this command was told
 ! printf '%s\n' "$with_overrides" | grep -q '^source = proxy' || one_way="$one_way; with source = proxy a header names the true one"
+! printf '%s\n' "$with_overrides" | grep -Eq '^source = (address|transparent)' || one_way="$one_way; with source = address or transparent it sees the true one"
 served=$(printf '%s\n' "$with_overrides" | awk '/^\[/ {section = $1} section == "[dash]" && $1 == "listen" {print $3}') # the supervisor has started it
 in=
 [ "$instance" = default ] || in=" -i $instance"

@@ -51,7 +51,7 @@ struct class_config {
 	uint32_t ecn_mark_at_percent; /* of the budget: an ECN-capable datagram that has used that much is marked CE */
 	uint32_t broadcast; /* 1: its addresses may be broadcast addresses */
 	struct match match; /* which datagrams of an address that a class below listens on too */
-	enum source_shown source; /* whether they leave with a header that names their sender */
+	enum source_shown source; /* whether, and how, their destination is shown who sent them */
 	enum proxy_which proxy_header; /* ... each, or the first of a session */
 	struct prefixes accept_proxy; /* whose datagrams have such a header, and are believed */
 	char replies

@@ -24,7 +24,7 @@ enum policy { POLICY_EDF, POLICY_EDF_DROP, POLICY_GUARDED, N_POLICIES };
 enum evict { EVICT_NEWEST, EVICT_LARGEST };
 enum work_kind { WORK_NONE, WORK_SIMULATE, WORK_PLUGIN };
 enum full { FULL_WAIT, FULL_DROP };
-enum source_shown { SOURCE_OWN, SOURCE_PROXY };
+enum source_shown { SOURCE_OWN, SOURCE_PROXY, SOURCE_ADDRESS, SOURCE_TRANSPARENT };
 enum proxy_which { PROXY_EVERY, PROXY_FIRST };
 enum late { LATE_SEND, LATE_DROP };
 enum fifo { FIFO_OFF, FIFO_ON, FIFO_AUTO };

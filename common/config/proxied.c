@@ -3,19 +3,23 @@
 
 #include "proxy.h"
 #include "reply.h"
+#include "shown.h"
 #include "value.h"
 
 #define MOST_UDP_BYTES 65507 /* of a datagram of IPv4; IPv6 takes more */
 
 bool proxied_needs_origin(const struct class_config *c)
 {
-	return c->source == SOURCE_PROXY || c->accept_proxy.n > 0;
+	return c->source == SOURCE_PROXY || c->accept_proxy.n > 0 || shown_is_sender(c);
 }
 
 const char *proxied_conflict(const struct config *c, uint32_t class, const char **key, char *reason)
 {
 	const struct class_config *own = &c->classes[class];
+	const char *why = shown_conflict(c, class, key, reason);
 
+	if (why)
+		return why;
 	*key = "source";
 	if (own->source == SOURCE_PROXY && reply_forth(c, class) >= 0)
 		return "replies go back to their senders as they are; use own";

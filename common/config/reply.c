@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "shown.h"
+
 int reply_back(const struct config *c, uint32_t class)
 {
 	const char *name = c->classes[class].replies;
@@ -24,4 +26,12 @@ int reply_forth(const struct config *c, uint32_t class)
 uint32_t reply_sessions(const struct config *c, uint32_t class)
 {
 	return reply_back(c, class) < 0 ? 0 : c->classes[class].sessions;
+}
+
+uint32_t reply_sockets(const struct config *c, uint32_t class)
+{
+	const struct class_config *own = &c->classes[class];
+	uint32_t n = reply_sessions(c, class);
+
+	return n && (own->via.bits || shown_has_port(own)) ? 1 : n;
 }

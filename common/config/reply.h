@@ -17,4 +17,7 @@ int reply_forth(const struct config *c, uint32_t class);
 /* reply_sessions - how many sessions a class has; 0 without replies. */
 uint32_t reply_sessions(const struct config *c, uint32_t class);
 
+/* reply_sockets - how many sockets these have: one each, or one that serves all. */
+uint32_t reply_sockets(const struct config *c, uint32_t class);
+
 #endif

@@ -14,7 +14,7 @@ uint32_t via_ports_sockets(const struct config *c, uint32_t class)
 
 	if (k->n_from) /* its port is fixed, and counted as such */
 		return 0;
-	return k->via.bits && reply_sessions(c, class) ? 1 : reply_sessions(c, class);
+	return reply_sockets(c, class);
 }
 
 static uint32_t port_of(const struct address *a)

@@ -40,8 +40,11 @@
 #define LAYOUT_MAGIC 0x656d69746e6f0001ULL /* "\1\0ontime" in memory, little-endian */
 #define LINE 64 /* bytes two writers must keep apart */
 #define MAX_SOCKETS (MAX_FLOWS + MAX_CLASSES * MAX_DESTS)
-/* SCM_TIMESTAMPNS (32), SO_RXQ_OVFL (24), IP_TOS or IPV6_TCLASS (24), IP_PKTINFO (32) or IPV6_PKTINFO (40) */
-#define RECEIVE_CONTROL_BYTES 120
+/*
+ * SCM_TIMESTAMPNS (32), SO_RXQ_OVFL (24), IP_TOS or IPV6_TCLASS (24), and one of IP_PKTINFO (32), IPV6_PKTINFO (40),
+ * IP_ORIGDSTADDR (32), IPV6_ORIGDSTADDR (48)
+ */
+#define RECEIVE_CONTROL_BYTES 128
 #define SEND_CONTROL_BYTES 88 /* IP_TOS or IPV6_TCLASS (24), UDP_SEGMENT (24), IP_PKTINFO (32) or IPV6_PKTINFO (40) */
 #define CRASHES_UNTIL_POISON 3
 
@@ -58,11 +61,15 @@ struct arrival {
 };
 
 /*
- * Likewise, in a class whose datagrams leave or come with a header: who it is from. It follows from the datagram and
- * the journal; the payload stays where it is, so that a successor finds both as they came.
+ * Likewise, in a class whose datagrams leave or come with a header, or with their sender's address: who it is from. It
+ * follows from the datagram and the journal; the payload stays where it is, so that a successor finds both as they
+ * came.
  */
 struct origin {
-	alignas(LINE) uint8_t header[PROXY_MOST_BYTES];
+	alignas(LINE) union {
+		uint8_t header[PROXY_MOST_BYTES];
+		struct sockaddr_in6 sender; /* or a sockaddr_in: where a destination sees its address */
+	};
 	uint8_t header_bytes; /* 0: it leaves without */
 	uint8_t spare;
 	uint16_t skip_bytes; /* the header that it came with, before its payload; arrival.len_bytes is without */

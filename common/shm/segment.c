@@ -45,7 +45,7 @@ static uint64_t plan(struct header *h, const struct config *c)
 		e->payload_offset = at = round_up(at + sizeof(struct departure) * e->slots, LINE);
 		e->sessions_offset = at = round_up(at + (uint64_t)stride * e->slots, PAGE);
 		e->n_sessions = reply_sessions(c, i);
-		e->n_session_sockets = c->classes[i].via.bits && e->n_sessions ? 1 : e->n_sessions;
+		e->n_session_sockets = reply_sockets(c, i);
 		e->forth = (uint32_t)(reply_forth(c, i) + 1);
 		n_sessions += e->n_sessions;
 		at = round_up(at + sizeof(struct session) * e->n_sessions, PAGE);

@@ -19,6 +19,7 @@
 #include "ports.h"
 #include "relay.h"
 #include "room.h"
+#include "ways.h"
 #include "clock.h"
 #include "config/lookup.h"
 #include "config/table.h"
@@ -317,8 +318,10 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	take_from_config(&c, classes);
-	if (!o.counterexample)
+	if (!o.counterexample) {
 		ports_print(&c);
+		ways_print(&c);
+	}
 	status = look_at_instance(&c, o.seconds, classes, &cost);
 	if (!status)
 		status = decide(&c, classes, &cost, o.counterexample);

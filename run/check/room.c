@@ -136,7 +136,7 @@ int room_print(const struct config *c)
 
 	for (uint32_t class = 0; class < c->n_classes; class++)
 		if (reply_sessions(c, class)) {
-			n += c->classes[class].via.bits ? 1 : reply_sessions(c, class);
+			n += reply_sockets(c, class);
 			fits &= print_class(c, class, &kernels);
 		}
 	if (n == 0)

@@ -6,14 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <unistd.h>
-
-#include <linux/capability.h>
 
 #include "keep.h"
 #include "log.h"
 #include "process.h"
+#include "rights.h"
 #include "shm/lock.h"
 #include "stage/stage.h"
 #include "store.h"
@@ -29,19 +27,12 @@ static int exec_command(const struct hold_options *o)
 	return EXIT_TEMPORARY;
 }
 
-/* It was for the sockets; no process that has a packet, or a plugin, has it. */
-static void drop_capability(void)
-{
-	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, CAP_NET_ADMIN, 0, 0);
-}
-
 static int run_command(const struct hold_options *o, const struct sockets *sockets, const struct segment *seg,
 		       const struct kept *kept)
 {
-	if (kept) {
+	if (kept)
 		store_put(sockets, seg, kept);
-		drop_capability();
-	}
+	rights_drop();
 	return o->keeps && o->command ? keep(o->command, 0) : exec_command(o);
 }
 

@@ -27,7 +27,7 @@ void sockets_name_sessions(struct sockets *s, const struct config *c)
 	for (uint32_t class = 0; class < c->n_classes; class++)
 		if (reply_sessions(c, class))
 			append(s, ":%s.poll.0:%s.via.0*%u", c->classes[class].name, c->classes[class].name,
-			       c->classes[class].via.bits ? 1 : reply_sessions(c, class));
+			       reply_sockets(c, class));
 }
 
 void sockets_name(struct sockets *s, const struct config *c)

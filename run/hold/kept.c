@@ -7,6 +7,7 @@
 
 #include "config/group.h"
 #include "config/port.h"
+#include "config/shown.h"
 
 static int is_at(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
@@ -160,15 +161,16 @@ static void want_input(struct kept *kept, const struct config *was, const struct
 		want(kept, a, 0, NULL);
 }
 
-static int has_from(const struct config *c)
+/* Sockets that others to the same destination cannot stand in for. */
+static int has_own_kinds(const struct config *c)
 {
 	for (uint32_t i = 0; c && i < c->n_classes; i++)
-		if (c->classes[i].n_from)
+		if (c->classes[i].n_from || shown_is_sender(&c->classes[i]))
 			return 1;
 	return 0;
 }
 
-/* What a socket is bound to cannot be changed. */
+/* What a socket is bound to, and its kind, cannot be changed. */
 static int leaves_as_before(const struct config *was, const struct class_config *class)
 {
 	for (uint32_t i = 0; was && i < was->n_classes; i++) {
@@ -177,11 +179,13 @@ static int leaves_as_before(const struct config *was, const struct class_config 
 
 		if (strcmp(before->name, class->name) != 0)
 			continue;
+		if (shown_is_sender(before) || shown_is_sender(class))
+			is_same &= before->source == class->source;
 		for (uint32_t k = 0; is_same && k < class->n_from; k++)
 			is_same = address_is_same(&before->from[k], &class->from[k]);
 		return is_same;
 	}
-	return class->n_from == 0;
+	return class->n_from == 0 && !shown_is_sender(class);
 }
 
 static void want_output(struct kept *kept, const struct config *was, const struct class_config *class, uint32_t i)
@@ -199,7 +203,7 @@ void kept_want(struct kept *kept, const struct config *c)
 {
 	const struct config *was = config_of(kept);
 
-	kept->outputs_have_names = has_from(c) || has_from(was);
+	kept->outputs_have_names = has_own_kinds(c) || has_own_kinds(was);
 	for (uint32_t class = 0; class < c->n_classes; class++) {
 		for (uint32_t i = 0; i < c->classes[class].n_listen; i++)
 			want_input(kept, was, c, class, i);

@@ -124,7 +124,8 @@ static int is_same_way(const struct class_config *a, const struct class_config *
 {
 	return strcmp(a->name, b->name) == 0 && strcmp(a->replies, b->replies) == 0 && a->sessions == b->sessions &&
 	       a->via_first_port == b->via_first_port && a->via_last_port == b->via_last_port &&
-	       memcmp(&a->via, &b->via, sizeof(a->via)) == 0 && is_same_list(a->from, a->n_from, b->from, b->n_from) &&
+	       a->source == b->source && memcmp(&a->via, &b->via, sizeof(a->via)) == 0 &&
+	       is_same_list(a->from, a->n_from, b->from, b->n_from) &&
 	       is_same_list(a->listen, a->n_listen, b->listen, b->n_listen) &&
 	       is_same_list(a->dests, a->n_dests, b->dests, b->n_dests);
 }

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "config/from.h"
 #include "config/reply.h"
+#include "config/shown.h"
 #include "kept.h"
 #include "log.h"
 #include "sockets.h"
@@ -112,18 +113,27 @@ static int set_up(const struct config *c, uint32_t class, int fd, const struct s
 		set(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, 1);
 	sockets_may_send(fd, forth->dests[0].at.ss_family);
 	err = open_fixed_port(fd, forth, forth->dests[0].at.ss_family);
+	if (!err && shown_is_sender(forth))
+		err = shown_has_port(forth)
+			      ? shown_bind_answers(fd, forth->dests[0].at.ss_family, forth->via_first_port)
+			      : shown_allow(fd, forth->dests[0].at.ss_family);
 	if (err)
 		return err;
-	if (range && setsockopt(fd, SOL_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) < 0)
+	if (range && !shown_has_port(forth) && setsockopt(fd, SOL_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) < 0)
 		return -errno;
 	return forth->via.bits ? bind_for_all(fd, forth->dests[0].at.ss_family, ports) : 0;
+}
+
+static int has_one_for_all(const struct config *c, uint32_t class)
+{
+	return c->classes[class].via.bits || shown_has_port(&c->classes[class]);
 }
 
 /* As a start before has left it; else neither bound nor connected: ingress connects it for each sender. Or -errno. */
 static int open_one(const struct config *c, uint32_t class, uint32_t k, const struct lane_view *v, struct kept *kept)
 {
 	/* One socket for all is made anew: replies to senders of before must not find those of now. */
-	int fd = c->classes[class].via.bits ? -1 : kept_sessions_go_on(kept, class, k, &v->sessions[k]), err;
+	int fd = has_one_for_all(c, class) ? -1 : kept_sessions_go_on(kept, class, k, &v->sessions[k]), err;
 
 	if (fd < 0)
 		fd = socket(c->classes[class].dests[0].at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
@@ -137,10 +147,12 @@ static int refuse(const struct config *c, uint32_t class, int err)
 {
 	log_error("open the sockets of %u sessions of class %s: %s%s", reply_sessions(c, class), c->classes[class].name,
 		  log_text_of(-err),
-		  err == -ENOPROTOOPT  ? ": via_ports needs Linux 6.3"
-		  : err == -EADDRINUSE ? ": another program has the port of `from` (ss -aunp tells which); stop it, or "
-					 "change `from`"
-				       : "");
+		  err == -EPERM		? shown_right_text(&c->classes[class])
+		  : err == -ENOPROTOOPT ? ": via_ports needs Linux 6.3"
+		  : err == -EADDRINUSE
+			  ? ": another program has the port of `from` or `via_ports` (ss -aunp tells which); "
+			    "stop it, or change them"
+			  : "");
 	return EXIT_TEMPORARY;
 }
 

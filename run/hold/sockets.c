@@ -13,6 +13,7 @@
 #include "config/address.h"
 #include "config/from.h"
 #include "config/reply.h"
+#include "config/shown.h"
 #include "kept.h"
 #include "log.h"
 #include "stage/answers.h"
@@ -75,12 +76,12 @@ static int open_input(const struct address *a, uint32_t buffer_bytes, const char
 
 static int open_output(const struct class_config *class, const struct address *a, const char *name)
 {
-	int fd = socket(a->at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0), err;
+	int fd = shown_socket(class, a->at.ss_family), err;
 	struct sockaddr_storage at;
 	char text[ADDRESS_BYTES];
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	sockets_may_send(fd, a->at.ss_family);
 	set(fd, SOL_SOCKET, SO_BROADCAST, (int)class->broadcast);
 	answers_refuse(fd);
@@ -135,7 +136,8 @@ static int refuse(const struct config *c, uint32_t class, int out, const struct 
 			  ? ": another program has the port of `from` (ss -aunp tells which); stop it, or change `from`"
 		  : err == -EADDRINUSE
 			  ? ": another program has this port (ss -lunp tells which); stop it, or change `listen`"
-		  : err == -ENOMEM ? ": with many rules, raise sysctl net.core.optmem_max"
+		  : err == -EPERM && out ? shown_right_text(&c->classes[class])
+		  : err == -ENOMEM	 ? ": with many rules, raise sysctl net.core.optmem_max"
 		  : err == -EACCES && out && c->classes[class].n_from
 			  ? ": not from this port, or not a broadcast address"
 		  : err == -EACCES ? ": a broadcast address needs broadcast = on"

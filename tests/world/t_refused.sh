@@ -11,7 +11,8 @@ own_instance refused
 . tests/world/cable.sh
 server=
 at_end() {
-	kill "$peer" $server 2>/dev/null
+	[ -z "$server" ] || kill "$server" 2>/dev/null
+	kill "$peer" 2>/dev/null
 }
 
 on_failure() {
