@@ -6,8 +6,8 @@
  *          An error is kept in a queue, and fails the next call on the socket, a send or a receive, whoever makes it
  *          and whatever datagram it is about. While the queue has one, epoll tells of the socket each time, so whoever
  *          is told empties it.
- * Source:  ip(7) IP_RECVERR, ipv6(7) IPV6_RECVERR; the tables of errors in net/ipv4/icmp.c and net/ipv6/icmp.c of
- *          Linux.
+ * Source:  ip(7) IP_RECVERR, ipv6(7) IPV6_RECVERR; Linux's own tables
+ *          of what errno each ICMP message becomes.
  */
 #ifndef ONTIME_STAGE_ICMP_H
 #define ONTIME_STAGE_ICMP_H

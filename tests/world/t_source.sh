@@ -156,7 +156,7 @@ both_ways() { # SOURCE KILLS
 	launch "$1" replies && serve echo "" || return 1
 	rules >"$work/rules"
 	sh -u "$work/rules" 2>"$work/said.rules" || return 1
-	[ -z "$("$ONTIME_BUILD/check" -c "$work/conf" | grep 'missing here')" ] || return 1
+	! "$ONTIME_BUILD/check" -c "$work/conf" | grep 'missing here' || return 1
 	at_client "$ONTIME_BUILD/tests/ask" 10.1.0.1:5000 --clients 100 --rate 1000 --seconds "$((3 + $2 / 20))" --timeout 8000 --from 10.1.0.16/60 \
 		>"$work/said.ask4" 2>&1 &
 	first=$!
