@@ -1,8 +1,8 @@
 #!/bin/sh
 # launch.sh - install what is missing, build, start an instance, say what to try.
 # Its options, and what else --help says: run/options/launch.options.
-# When stages of the instance run without a supervisor and a holder (both were killed), this starts new ones, which adopt them. When all was
-# killed, what is left is removed, and it begins anew.
+# When stages of the instance run without a supervisor and a holder (both were killed, and no stand-by has started others), this starts new ones,
+# which adopt them. When all was killed, what is left is removed, and it begins anew.
 # shellcheck disable=SC2154 # the options
 set -eu
 here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
@@ -133,7 +133,7 @@ until [ "$(stages ' ready .* 1$')" = 3 ] && "$build/hold" --supervisor -i "$inst
 		status=${refused:-1}
 		kill -0 "$holder" 2>/dev/null || wait "$holder" || status=$?
 		[ "$status" = 2 ] || status=1
-		! grep -qs 'is there already: it runs' "$log" ||
+		[ -n "$mode" ] || ! grep -qs 'is there already: it runs' "$log" ||
 			die 1 "instance '$instance' was begun by somebody else in the same moment, who has it: $(typed status) shows it"
 		tail -n 5 "$log" >&2 || true
 		exec 9<&- # stop.sh takes the lock
@@ -212,9 +212,9 @@ while [ -n "$holder" ]; do # another may have taken its place
 	tail -n 0 -f --pid="$holder" "$log" &
 	tail=$!
 	wait "$tail" || true
-	tries=40 # of 50 ms
+	tries=60 # of 50 ms: a stand-by may start another
 	while holder=$("$build/hold" --holder -i "$instance" 2>/dev/null || true) && [ -z "$holder" ] && [ "$tries" -gt 0 ] &&
-		[ "$(stages ' 1$')" != 0 ]; do
+		{ [ "$(stages ' 1$')" != 0 ] || "$build/hold" --standbys -i "$instance" >/dev/null 2>&1; }; do
 		tries=$((tries - 1))
 		sleep 0.05
 	done

@@ -23,6 +23,7 @@ if [ -n "$pid_of" ]; then
 	exit 0
 fi
 if await_supervisor && supervisor=$("$build/hold" --supervisor -i "$instance"); then
+	found=$("$build/hold" --stages -i "$instance" 2>/dev/null) || true # it may have started others meanwhile
 	[ "$supervisor" != - ] || supervisor="in another pid namespace"
 	say "instance '$instance', supervisor $supervisor, under $(unit_of "$instance" || typed launch)"
 elif ! printf '%s\n' "$found" | grep -q ' 1$'; then

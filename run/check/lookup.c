@@ -85,11 +85,11 @@ static void put(struct question *q, unsigned short type, const void *value, size
 	q->head.nlmsg_len = (uint32_t)(NLMSG_ALIGN(q->head.nlmsg_len) + RTA_SPACE(bytes));
 }
 
-static void make_question(struct question *q, const struct address *server, uint32_t interface)
+static void make_question(struct question *q, const struct address *server, uint32_t interface, uint32_t port)
 {
 	int family = server->at.ss_family;
 	uint8_t elsewhere[sizeof(struct in6_addr)], protocol = IPPROTO_UDP;
-	in_port_t from = ((const struct sockaddr_in *)&server->at)->sin_port, to = htons(40000);
+	in_port_t from = ((const struct sockaddr_in *)&server->at)->sin_port, to = htons((uint16_t)port);
 
 	inet_pton(family, family == AF_INET ? ELSEWHERE_V4 : ELSEWHERE_V6, elsewhere);
 	memset(q, 0, sizeof(*q));
@@ -119,7 +119,7 @@ static int read_answer(const uint8_t *bytes, ssize_t n)
 	return head.nlmsg_type == RTM_NEWROUTE && route.rtm_type == RTN_LOCAL;
 }
 
-int lookup_is_taken(const struct address *server, const char *interface)
+int lookup_is_taken(const struct address *server, const char *interface, uint32_t port)
 {
 	uint32_t index = if_nametoindex(interface);
 	int fd = index ? socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE) : -1, taken = -1;
@@ -128,7 +128,7 @@ int lookup_is_taken(const struct address *server, const char *interface)
 
 	if (fd < 0)
 		return -1;
-	make_question(&q, server, index);
+	make_question(&q, server, index, port);
 	if (send(fd, &q, q.head.nlmsg_len, 0) >= 0)
 		taken = read_answer(answer, recv(fd, answer, sizeof(answer), 0));
 	close(fd);

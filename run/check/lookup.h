@@ -20,9 +20,9 @@ struct lookup_out {
 int lookup_out(const struct address *to, struct lookup_out *out);
 
 /*
- * lookup_is_taken - does an UDP datagram of that server, which comes in by that interface for a host elsewhere, stay
- * here? 1, 0, or -1: it cannot be asked.
+ * lookup_is_taken - does an UDP datagram of that server, which comes in by that interface for a port of a host
+ * elsewhere, stay here? 1, 0, or -1: it cannot be asked.
  */
-int lookup_is_taken(const struct address *server, const char *interface);
+int lookup_is_taken(const struct address *server, const char *interface, uint32_t port);
 
 #endif

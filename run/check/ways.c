@@ -8,6 +8,7 @@
 #include "config/shown.h"
 #include "lookup.h"
 
+#define ANY_PORT 40000 /* of a client: no rule is about it */
 #define TABLE "7700" /* of routing; any that is not used for something else */
 
 static const char *host_text(const struct sockaddr_storage *at, char text[INET6_ADDRSTRLEN])
@@ -70,11 +71,11 @@ static void print_there(const struct class_config *k, const struct address *serv
 static void print_missing(const struct class_config *k, const struct address *server, const struct lookup_out *way)
 {
 	char host[INET6_ADDRSTRLEN];
+	uint32_t port = k->via_first_port && !shown_has_port(k) ? k->via_first_port : ANY_PORT;
 
-	if (k->replies[0] && way->interface[0] && lookup_is_taken(server, way->interface) == 0)
+	if (k->replies[0] && way->interface[0] && lookup_is_taken(server, way->interface, port) == 0)
 		printf("missing here: no rule that can be seen keeps answers of %s to its clients on this machine: "
-		       "class "
-		       "%s gets none\n",
+		       "class %s gets none\n",
 		       host_text(&server->at, host), k->replies);
 }
 

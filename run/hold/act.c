@@ -75,6 +75,7 @@ int act_signal(const struct hold_options *o, const struct config *c, const struc
 }
 
 struct ending {
+	const char *instance;
 	int n, err;
 };
 
@@ -84,7 +85,8 @@ static void end_supervisor(void *arg, pid_t pid)
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct ending *e = arg;
 
-	if (pidfd >= 0 && process_is_called(pid, "supervise")) {
+	/* asked once more, now that the pid cannot be another's */
+	if (pidfd >= 0 && segment_has_user(e->instance, pid) && process_is_called(pid, "supervise")) {
 		e->err = process_end(pidfd, SIGTERM, STOP_MOST_MS);
 		e->n++;
 	}
@@ -94,7 +96,7 @@ static void end_supervisor(void *arg, pid_t pid)
 
 int act_stop_other(const struct config *c)
 {
-	struct ending e = { 0 };
+	struct ending e = { .instance = c->instance };
 
 	segment_each_user(c->instance, end_supervisor, &e);
 	if (e.n == 0)

@@ -32,7 +32,7 @@ static int run_command(const struct hold_options *o, const struct sockets *socke
 {
 	if (kept)
 		store_put(sockets, seg, kept);
-	rights_drop();
+	rights_end_with_this();
 	return o->keeps && o->command ? keep(o->command, 0) : exec_command(o);
 }
 

@@ -19,9 +19,11 @@
 #include "shm/lock.h"
 #include "stage/rescue.h"
 #include "stage/stage.h"
+#include "rights.h"
 #include "row.h"
 #include "spawn.h"
 
+#define LAUNCH_WAITS_NS (5 * NS_PER_S) /* for a first supervisor: then no launch asks any more */
 #define MAX_WORDS 128 /* of the command; options.c takes fewer */
 
 struct keeper {
@@ -134,7 +136,7 @@ static int learn(struct keeper *k)
 		    k->is_child && waitid(P_PIDFD, (id_t)k->pidfd, &info, WEXITED) == 0 && info.si_code == CLD_EXITED,
 	    used_kept = k->uses_kept;
 
-	k->is_first &= now_ns() - k->began_at_ns < ROW_LIFE_NS; /* a launch has no question that is this old */
+	k->is_first &= now_ns() - k->began_at_ns < LAUNCH_WAITS_NS;
 	k->uses_kept = has_exited && (info.si_status == EXIT_LAYOUT || info.si_status == EXIT_CONFIG) && !used_kept &&
 		       has_kept_another(k);
 	if (has_exited && info.si_status == EXIT_SUPERVISED)
@@ -191,7 +193,7 @@ static void wait_for_the_next(struct keeper *k)
 static int watch_other(struct keeper *k)
 {
 	const struct segment seg = { .fd = handed_fd("segment") };
-	int pidfd = process_open_parent(k->pid);
+	int pidfd = process_open_parent(k->pid), binary;
 
 	/* whoever took over the children of one that ended */
 	if (pidfd >= 0 && segment_supervisor_pid(&seg) != k->pid) {
@@ -205,9 +207,10 @@ static int watch_other(struct keeper *k)
 	if (pidfd < 0)
 		return pidfd;
 	k->pidfd = pidfd;
-	if (k->kept_fd >= 0)
+	binary = process_binary(pidfd, k->pid);
+	if (binary >= 0 && k->kept_fd >= 0)
 		close(k->kept_fd);
-	k->kept_fd = process_binary(pidfd, k->pid);
+	k->kept_fd = binary >= 0 ? binary : k->kept_fd;
 	return 0;
 }
 
@@ -238,6 +241,7 @@ int keep(char **command, pid_t supervisor)
 	char number[16];
 	int status, ended;
 
+	rights_drop(); /* of whoever comes after the first one, too: the file may have them */
 	k.kept_fd = supervisor ? rescue_binary() : -1;
 	handed_close_others(k.kept_fd);
 	log_set_service_name("hold");

@@ -9,8 +9,9 @@
  *          is passed on, and no other supervisor is started after it. A first supervisor that ends within a second
  *          with a status other than 0 has refused to start: the holder ends with that status. Later ones are started
  *          again for ever, at most a second apart. One that refuses the layout (EXIT_LAYOUT) or the configuration
- *          (EXIT_CONFIG) of the instance is of another file than the one that ran: then the binary of the one before,
- *          kept open since, is started instead. A stand-by that starts a holder hands that binary on (stage/rescue.h).
+ *          (EXIT_CONFIG) of the instance may be of another file than the one that ran: then the binary of the one
+ *          before, kept open since, is started instead. A stand-by that starts a holder hands that binary on
+ *          (stage/rescue.h).
  *          SIGUSR2, from a supervisor of a newer build: the same process goes on as the binary that is there now.
  * Source:  pidfd_open(2).
  */

@@ -141,6 +141,7 @@ lock_instances() { # one launch or stop at a time; descriptor 9 holds the lock. 
 ask() { # REQUEST: of the supervisor of $instance; prints the answer
 	answered=0
 	find_directory
+	await_supervisor || true # who asks meanwhile is answered by the next one
 	as_owner "$build/hold" --ask "$1" --where "$dir" -i "$instance" || answered=$?
 	[ "$answered" != 4 ] || answered=1
 	return "$answered"
@@ -232,7 +233,7 @@ launched_as() { # what the instance was launched with, a word a line: from the r
 
 mark_drained() { # load balancers are told at once to go elsewhere (run/dash/ready.h)
 	# shellcheck disable=SC2016 # of the shell that the owner has
-	as_owner sh -c 'exec 2>/dev/null; umask 077 && [ "$(stat -c "%u %F" "$1" 2>/dev/null)" = "$(id -u) directory" ] && : >"$1/drain"' sh "$dir" 2>/dev/null
+	as_owner sh -c 'exec 2>/dev/null; umask 077 && [ "$(stat -c "%u %F" "$1" 2>/dev/null)" = "$(id -u) directory" ] && : >"$1/drain"' sh "$dir"
 }
 
 instance_of() { # the instance that the options -i and -c mean; reads the file leniently: it may be broken by now

@@ -10,7 +10,8 @@ ONTIME_RUN_DIR=$work/run
 ONTIME_HISTOGRAMS=off
 export ONTIME_RUN_DIR ONTIME_HISTOGRAMS
 sink=
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; [ -z "$sink" ] || kill "$sink"; rm -rf "$work"' EXIT INT TERM
+trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; [ -z "$sink" ] || kill "$sink"; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
 make -s all tests
 
 used() { # STAGE: ns of CPU time
@@ -29,7 +30,12 @@ END
 	run/launch.sh -c "$work/conf" >/dev/null
 	before="$(used ingress) $(used edf) $(used egress)"
 	build/tests/datagrams send 127.0.0.1:28080 "$packets" 512 16
-	until [ "$(build/stat -i "$instance" --json | jq '.classes[0].sent')" -ge "$packets" ]; do sleep 0.1; done
+	tries=600 # of 0.1 s
+	until [ "$(build/stat -i "$instance" --json | jq '.classes[0].sent')" -ge "$packets" ]; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || { echo "source: not all of $packets datagrams were sent on: $(build/stat -i "$instance" --once | tail -n 1)" >&2 && exit 1; }
+		sleep 0.1
+	done
 	echo "$before $(used ingress) $(used edf) $(used egress)" |
 		awk -v n="$packets" '{printf "%.0f %.0f %.0f\n", ($4 - $1) / n, ($5 - $2) / n, ($6 - $3) / n}'
 	run/stop.sh -i "$instance" >/dev/null

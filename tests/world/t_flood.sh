@@ -20,7 +20,8 @@ ONTIME_BUILD=${ONTIME_BUILD:-build}
 ONTIME_HISTOGRAMS=off
 export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
 instance=flood$$
-trap 'end_server; run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
+trap 'end_server; run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
 ip link set lo up
 
 on_failure() {

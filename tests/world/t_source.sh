@@ -82,7 +82,10 @@ build_world() {
 
 write_config() { # SOURCE [REPLIES]: with replies
 	ports=
-	[ "$1" != transparent ] || ports="via_ports = 7700-7700"
+	case $1 in
+	address) [ "$(uname -r | awk -F. '{print $1 * 100 + $2}')" -lt 603 ] || ports="via_ports = 41000-45999" ;;
+	transparent) ports="via_ports = 7700-7700" ;;
+	esac
 	cat >"$work/conf" <<-END
 		[pipeline]
 		instance = $instance
