@@ -152,7 +152,8 @@ static void send_class(struct egress_loop *l, int class, uint64_t now)
 	if (!mutant_is("no-note"))
 		note_shaper(l, shaper_after_ns(&l->shaper, most_bytes, now));
 	bytes = send_batch(&l->sender, (uint32_t)class, most_bytes, now);
-	drr_charge(&l->drr, class, bytes);
+	/* A try that was refused and may be made again at once costs a turn, or the others would not have theirs. */
+	drr_charge(&l->drr, class, bytes || l->sender.retry_at_ns[class] > now ? bytes : l->head_bytes[class]);
 	/*
 	 * Charge at the current time: if the stage was preempted before the call, the packets left late, and the next
 	 * must not leave early.

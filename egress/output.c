@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -259,6 +260,7 @@ int output_make(struct output *o, const struct class_config *c, uint32_t i, int 
 	o->fd = shown_socket(c, family);
 	if (o->fd < 0)
 		return o->fd;
+	fcntl(o->fd, F_SETFD, FD_CLOEXEC);
 	icmp_ask(o->fd, family, 1);
 	answers_refuse(o->fd);
 	output_set_tos(o);

@@ -79,16 +79,22 @@ static int wait_for_room(struct sender *s, const struct batch *b, struct output 
  */
 static int may_try_again(struct sender *s, const struct batch *b, struct output *peer, int *err, uint64_t now)
 {
+	int has_doubts = icmp_may_be_own(*err) && (!b->to->is_peerless || b->pkts[0] > 1);
 	uint32_t icmp = icmp_take(b->to->fd);
 
 	s->settled.tally[b->class].refused_events += icmp;
-	if (icmp)
+	/*
+	 * Not if it failed for another reason, as what a firewall here refuses does: that tells of it by ICMP each
+	 * time.
+	 */
+	if (icmp && icmp_is_told(*err))
 		return 1;
 	/*
 	 * An ICMP error too, but the queue had no room for it, or ingress has emptied it meanwhile. If it comes again
-	 * and again, it is about this datagram.
+	 * and again, it is about this datagram. Where one socket serves many, more of them come that are about others;
+	 * a super-datagram is tried in pieces first.
 	 */
-	if (icmp_is_told(*err) && peer->refusals++ < (icmp_may_be_own(*err) ? MOST_DOUBTS : MOST_REFUSALS)) {
+	if (icmp_is_told(*err) && peer->refusals++ < (has_doubts ? MOST_DOUBTS : MOST_REFUSALS)) {
 		s->settled.tally[b->class].refused_events += !icmp_may_be_own(*err);
 		return 1;
 	}

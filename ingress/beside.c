@@ -66,12 +66,14 @@ static void parse_meant(const struct cmsghdr *c, struct beside *b)
  */
 void beside_read(const struct ingress_journal *j, uint32_t i, struct beside *b)
 {
-	alignas(struct cmsghdr) uint8_t copy[RECEIVE_CONTROL_BYTES];
+	/* a length at its end may say more than there is: what is read of it then is zero */
+	alignas(struct cmsghdr) uint8_t copy[RECEIVE_CONTROL_BYTES + sizeof(struct sockaddr_in6)] = { 0 };
 	size_t len = j->msgs[i].msg_hdr.msg_controllen;
-	struct msghdr msg = { .msg_control = copy, .msg_controllen = len < sizeof(copy) ? len : sizeof(copy) };
+	struct msghdr msg = { .msg_control = copy,
+			      .msg_controllen = len < RECEIVE_CONTROL_BYTES ? len : RECEIVE_CONTROL_BYTES };
 	int class;
 
-	memcpy(copy, j->control[i], sizeof(copy));
+	memcpy(copy, j->control[i], RECEIVE_CONTROL_BYTES);
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
 		if (c->cmsg_level == SOL_SOCKET) {
 			parse_socket_control(c, b);

@@ -11,6 +11,7 @@
 #include "refusals.h"
 
 #define DRAIN_NS NS_PER_S /* USR1: under a steady flood the input is never empty */
+#define MOST_CALLS 8 /* that read a socket, before all are looked at again */
 #define SPACE_POLL_MS 1 /* when no wake can come: started without the `space` descriptor */
 #define SPACE_FLOW MAX_FLOWS
 /*
@@ -238,7 +239,8 @@ static void step(struct stage *s)
 	n = ingress_asks_pkts(&l->ingress, flow, l->room_pkts[l->ingress.class_of[flow]]);
 	got = receive_batch(&l->receiver, &l->ingress, flow, n, &bytes);
 	ingress_learn(&l->ingress, flow, n, got);
-	l->unlooked_pkts += got < n ? got : BATCH; /* where there is more, the others may have some too */
+	/* Where there is more, the others may have some too; and they may have some after a few calls. */
+	l->unlooked_pkts += got < n ? got + BATCH / MOST_CALLS : BATCH;
 	ingress_charge(&l->ingress, flow, bytes + got, receive_drained(&l->receiver, &l->ingress, flow, got < n));
 	l->unrung_pkts += got;
 	if (l->unrung_pkts >= RING_PKTS || !l->ingress.ready)

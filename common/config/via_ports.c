@@ -6,13 +6,14 @@
 
 #include "from.h"
 #include "reply.h"
+#include "shown.h"
 #include "value.h"
 
 uint32_t via_ports_sockets(const struct config *c, uint32_t class)
 {
 	const struct class_config *k = &c->classes[class];
 
-	if (k->n_from) /* its port is fixed, and counted as such */
+	if (k->n_from || shown_has_port(k)) /* its port is fixed, and counted as such */
 		return 0;
 	return reply_sockets(c, class);
 }
@@ -35,6 +36,8 @@ static int is_fixed(const struct config *c, uint32_t port)
 		for (uint32_t k = 0; k < c->classes[i].n_from; k++)
 			if (port_of(&c->classes[i].from[k]) == port)
 				return 1;
+		if (shown_has_port(&c->classes[i]) && c->classes[i].via_first_port == port)
+			return 1;
 	}
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config/reply.h"
+#include "config/shown.h"
 #include "clock.h"
 #include "kept.h"
 #include "log.h"
@@ -150,7 +151,9 @@ static int must_free_port(const struct kept_sessions *s, const struct config *wa
 
 		for (uint32_t class = 0; class < c->n_classes; class++)
 			goes_on |= s->was[class] == s->seg.views[i].sessions;
-		if (was->classes[i].n_from && s->seg.views[i].n_sessions && !goes_on)
+		/* one socket for all senders is made anew, by the same port */
+		if (s->seg.views[i].n_sessions &&
+		    (shown_has_port(&was->classes[i]) || (was->classes[i].n_from && !goes_on)))
 			return 1;
 	}
 	return 0;

@@ -101,6 +101,17 @@ one_client_is_blocked() {
 	wait "$here" && eventually is_settled && [ "$(back send_errors.ENOBUFS)" = "$(count far sent)" ] && [ "$(back send_waits)" -lt 100 ]
 }
 
+# A firewall of this machine refuses one client, and tells the socket of it by ICMP too: those datagrams are dropped, the others' are not.
+one_client_is_rejected() {
+	relay 127.0.0.1:8888 0.0.0.0:7777 && serve || return 1
+	nft 'add table inet t; add chain inet t out { type filter hook output priority 0; }; add rule inet t out ip daddr 10.9.0.2 reject'
+	ask here 10.9.0.1:7777 --clients 10 --rate 1000 --seconds 3 --from 10.9.0.3 &
+	here=$!
+	ask far 10.9.0.1:7777 --clients 5 --rate 300 --seconds 2 --from 10.9.0.2 --timeout 50 --losses
+	nft delete table inet t
+	wait "$here" && eventually is_settled && [ "$(back send_errors.EPERM)" = "$(count far sent)" ] && sleeps
+}
+
 server_is_blocked() { # likewise of what sessions send
 	relay 10.8.0.2:8888 0.0.0.0:7777 && block || return 1
 	ask all 10.9.0.1:7777 --clients 50 --rate 1000 --seconds 1 --from 10.9.0.2 --timeout 50 --losses
@@ -130,6 +141,11 @@ ip link add vpn type veth peer name vpn netns "$peer" && ip link set vpn up && i
 [ -z "${1-}" ] || { check_here "$1" "$1" && verdict refused && exit; } # one alone, by its function's name
 check_here "clients that are gone cost the others nothing, and wake nobody for ever" clients_are_gone
 check_here "what a full queue does not take for one client is counted, and holds up no other" one_client_is_blocked
+if command -v nft >/dev/null; then
+	check_here "a client that a firewall here refuses costs the others nothing" one_client_is_rejected
+else
+	skip "what a firewall here refuses: nftables is not installed"
+fi
 check_here "likewise of what goes to the destination" server_is_blocked
 check_here "answers leave by a socket with a large buffer" answers_have_a_large_buffer
 check_here "a client of a link-local address of ours is answered from it" global_client_of_a_link_local_address
