@@ -83,7 +83,7 @@ sleeps() { # ingress, when nothing comes
 
 # ICMP tells the listen socket of each answer to nobody: that costs no other client an answer, and wakes ingress once.
 clients_are_gone() {
-	relay 127.0.0.1:8888 0.0.0.0:7777 && serve --delay 20000 || return 1
+	relay 127.0.0.1:8888 0.0.0.0:7777 && serve --delay 60000 || return 1
 	there sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv4.icmp_msgs_per_sec=100000 net.ipv4.icmp_msgs_burst=100000
 	ask here 10.9.0.1:7777 --clients 10 --rate 1000 --seconds 3 --from 10.9.0.3 &
 	here=$!
