@@ -1,6 +1,7 @@
 /* beside.c - what the kernel says beside a datagram. */
 #include "beside.h"
 
+#include <netinet/udp.h>
 #include <string.h>
 
 #include "clock.h"
@@ -47,7 +48,7 @@ void beside_read(const struct ingress_journal *j, uint32_t i, struct beside *b)
 	alignas(struct cmsghdr) uint8_t copy[RECEIVE_CONTROL_BYTES];
 	size_t len = j->msgs[i].msg_hdr.msg_controllen;
 	struct msghdr msg = { .msg_control = copy, .msg_controllen = len < sizeof(copy) ? len : sizeof(copy) };
-	int class;
+	int class, piece_bytes;
 
 	memcpy(copy, j->control[i], sizeof(copy));
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
@@ -58,6 +59,9 @@ void beside_read(const struct ingress_journal *j, uint32_t i, struct beside *b)
 		} else if (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_TCLASS) {
 			memcpy(&class, CMSG_DATA(c), sizeof(class));
 			b->tos = (uint8_t)class;
+		} else if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+			memcpy(&piece_bytes, CMSG_DATA(c), sizeof(piece_bytes));
+			b->piece_bytes = piece_bytes > 0 ? (uint32_t)piece_bytes : 0;
 		} else {
 			parse_local(c, b);
 		}

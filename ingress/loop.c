@@ -9,6 +9,7 @@
 
 #include "log.h"
 #include "refusals.h"
+#include "train.h"
 
 #define DRAIN_NS NS_PER_S /* USR1: under a steady flood the input is never empty */
 #define SPACE_POLL_MS 1 /* when no wake can come: started without the `space` descriptor */
@@ -238,8 +239,10 @@ static void step(struct stage *s)
 	n = ingress_asks_pkts(&l->ingress, flow, l->room_pkts[l->ingress.class_of[flow]]);
 	got = receive_batch(&l->receiver, &l->ingress, flow, n, &bytes);
 	ingress_learn(&l->ingress, flow, n, got);
-	l->unlooked_pkts += got < n ? got : BATCH; /* where there is more, the others may have some too */
-	ingress_charge(&l->ingress, flow, bytes + got, receive_drained(&l->receiver, &l->ingress, flow, got < n));
+	/* where there is more, the others may have some too */
+	l->unlooked_pkts += l->receiver.emptied ? got : BATCH;
+	ingress_charge(&l->ingress, flow, bytes + got,
+		       receive_drained(&l->receiver, &l->ingress, flow, l->receiver.emptied));
 	l->unrung_pkts += got;
 	if (l->unrung_pkts >= RING_PKTS || !l->ingress.ready)
 		ring_edf(s);
@@ -279,6 +282,8 @@ static int open_loop(struct stage *s)
 		status = open_sockets(l);
 	if (status)
 		return status;
+	l->ingress.ready = receive_waiting(&l->receiver);
+	train_open(&l->receiver, &l->ingress);
 	inputs_open(&l->inputs, s, &l->ingress, l->receiver.fd);
 	inputs_apply(&l->inputs, s, &l->ingress, l->receiver.fd);
 	return 0;
