@@ -167,7 +167,7 @@ static void recover(struct sender *s)
 	if (word != 0 && class < s->stage->config.n_classes && !mutant_is("no-recovery") &&
 	    journal_is_open(word, s->settled.sent[class])) {
 		done = journal_count_done(s->journal->msgs, journal_messages(word));
-		if (done > 0 && done <= BATCH) {
+		if (done > 0) {
 			s->rescued_wire_bytes = wire_bytes_rescued(s, done);
 			settle(&s->settled, class, released_pkts(s, class, done), now_ns());
 			atomic_fetch_add_explicit(&s->stage->self->rescued_pkts, s->settled.tally[class].n_updates,

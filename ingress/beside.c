@@ -1,6 +1,7 @@
 /* beside.c - what the kernel says beside a datagram. */
 #include "beside.h"
 
+#include <netinet/udp.h>
 #include <string.h>
 
 #include "clock.h"
@@ -71,7 +72,7 @@ void beside_read(const struct ingress_journal *j, uint32_t i, struct beside *b)
 	size_t len = j->msgs[i].msg_hdr.msg_controllen;
 	struct msghdr msg = { .msg_control = copy,
 			      .msg_controllen = len < RECEIVE_CONTROL_BYTES ? len : RECEIVE_CONTROL_BYTES };
-	int class;
+	int class, piece_bytes;
 
 	memcpy(copy, j->control[i], RECEIVE_CONTROL_BYTES);
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
@@ -85,6 +86,9 @@ void beside_read(const struct ingress_journal *j, uint32_t i, struct beside *b)
 		} else if ((c->cmsg_level == SOL_IP && c->cmsg_type == IP_ORIGDSTADDR) ||
 			   (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_ORIGDSTADDR)) {
 			parse_meant(c, b);
+		} else if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+			memcpy(&piece_bytes, CMSG_DATA(c), sizeof(piece_bytes));
+			b->piece_bytes = piece_bytes > 0 ? (uint32_t)piece_bytes : 0;
 		} else {
 			parse_local(c, b);
 		}

@@ -9,6 +9,7 @@
 
 #include "log.h"
 #include "refusals.h"
+#include "train.h"
 
 #define DRAIN_NS NS_PER_S /* USR1: under a steady flood the input is never empty */
 #define MOST_CALLS 8 /* that read a socket, before all are looked at again */
@@ -240,8 +241,9 @@ static void step(struct stage *s)
 	got = receive_batch(&l->receiver, &l->ingress, flow, n, &bytes);
 	ingress_learn(&l->ingress, flow, n, got);
 	/* Where there is more, the others may have some too; and they may have some after a few calls. */
-	l->unlooked_pkts += got < n ? got + BATCH / MOST_CALLS : BATCH;
-	ingress_charge(&l->ingress, flow, bytes + got, receive_drained(&l->receiver, &l->ingress, flow, got < n));
+	l->unlooked_pkts += l->receiver.emptied ? got + BATCH / MOST_CALLS : BATCH;
+	ingress_charge(&l->ingress, flow, bytes + got,
+		       receive_drained(&l->receiver, &l->ingress, flow, l->receiver.emptied));
 	l->unrung_pkts += got;
 	if (l->unrung_pkts >= RING_PKTS || !l->ingress.ready)
 		ring_edf(s);
@@ -281,6 +283,8 @@ static int open_loop(struct stage *s)
 		status = open_sockets(l);
 	if (status)
 		return status;
+	l->ingress.ready = receive_waiting(&l->receiver);
+	train_open(&l->receiver, &l->ingress);
 	inputs_open(&l->inputs, s, &l->ingress, l->receiver.fd);
 	inputs_apply(&l->inputs, s, &l->ingress, l->receiver.fd);
 	return 0;

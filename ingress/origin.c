@@ -49,16 +49,16 @@ uint16_t origin_hash(const struct sockaddr_in6 *from)
 }
 
 struct origin_ends origin_find(const struct receiver *r, const struct ingress *in, int flow, uint32_t i,
-			       const struct beside *b, struct arrival *a)
+			       const struct sockaddr_in6 *from, const struct beside *b, struct arrival *a)
 {
 	const struct lane_view *v = &r->stage->seg.views[in->class_of[flow]];
 	const struct class_config *c = &r->stage->config.classes[in->class_of[flow]];
 	uint32_t index = lane_index(v, r->word[in->class_of[flow]], i);
-	struct origin_ends ends = ends_of(&c->listen[in->listen_of[flow]], b, &r->journal->names[i]);
+	struct origin_ends ends = ends_of(&c->listen[in->listen_of[flow]], b, from);
 	int skip;
 
 	v->origins[index].skip_bytes = 0;
-	if (a->drop != DROP_NONE || !prefixes_hold(&c->accept_proxy, &r->journal->names[i]))
+	if (a->drop != DROP_NONE || !prefixes_hold(&c->accept_proxy, from))
 		return ends;
 	skip = read_header(lane_payload(v, index), a->len_bytes, &ends);
 	if (skip < 0) {

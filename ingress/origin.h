@@ -23,11 +23,11 @@ struct origin_ends {
 };
 
 /*
- * origin_find - of message i of the journal: by the header that it came with if its sender is believed, or else by who
+ * origin_find - of the packet i places ahead: by the header that it came with if its sender is believed, or else by who
  * sent it. The header is taken off *a; one that makes no sense drops the packet.
  */
 struct origin_ends origin_find(const struct receiver *r, const struct ingress *in, int flow, uint32_t i,
-			       const struct beside *b, struct arrival *a);
+			       const struct sockaddr_in6 *from, const struct beside *b, struct arrival *a);
 
 /* origin_hash - all datagrams of a sender have the same. */
 uint16_t origin_hash(const struct sockaddr_in6 *from);

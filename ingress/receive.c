@@ -5,33 +5,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "beside.h"
 #include "clock.h"
 #include "drops.h"
 #include "log.h"
 #include "mutant.h"
-#include "origin.h"
+#include "publish.h"
 #include "refusals.h"
 #include "shm/journal.h"
+#include "train.h"
 
-#define MOST_APART_NS (3 * NS_PER_US) /* two clocks read in a row */
-
-/* Packets of the class that may still be published: both the queue limit and the ring set a bound. */
-static uint32_t publishable_pkts(const struct receiver *r, uint32_t class)
+/* What was read of the class and waits for room; NULL: nothing. */
+static struct batch *waiting_of(const struct receiver *r, uint32_t class)
 {
-	const struct lane_view *v = &r->stage->seg.views[class];
-	const struct config *c = &r->stage->config;
-	uint64_t waiting = lane_distance_pkts(r->word[class], lane_processed(v->lane));
-	uint64_t held = lane_distance_pkts(r->word[class], lane_sent(v->lane));
-	uint64_t limit = c->classes[class].ingress_to_edf_pkts;
-	/* With full = drop a batch of slots stays free to read into, so that there is a name for what is dropped. */
-	uint64_t ring = v->slots - (c->full == FULL_DROP && v->slots > BATCH ? BATCH : 0);
+	for (int i = 0; i < N_BATCHES; i++)
+		if (batch_waits(&r->batches[i]) && r->batches[i].class == class)
+			return (struct batch *)&r->batches[i];
+	return NULL;
+}
 
-	stage_check_counts(r->stage, class, waiting);
-	stage_check_counts(r->stage, class, held);
-	limit = waiting < limit ? limit - waiting : 0;
-	ring = held < ring ? ring - held : 0;
-	return (uint32_t)(limit < ring ? limit : ring);
+/* The one that the next call is for; NULL: both wait. */
+static struct batch *free_batch(const struct receiver *r)
+{
+	for (int i = 0; i < N_BATCHES; i++)
+		if (!batch_waits(&r->batches[i]))
+			return (struct batch *)&r->batches[i];
+	return NULL;
+}
+
+uint64_t receive_waiting(const struct receiver *r)
+{
+	uint64_t flows = 0;
+
+	for (int i = 0; i < N_BATCHES; i++)
+		if (batch_waits(&r->batches[i]))
+			flows |= 1ULL << r->batches[i].flow;
+	return flows;
 }
 
 uint32_t receive_room_pkts(const struct receiver *r, uint32_t class)
@@ -39,219 +47,67 @@ uint32_t receive_room_pkts(const struct receiver *r, uint32_t class)
 	const struct lane_view *v = &r->stage->seg.views[class];
 	uint64_t room;
 
+	if (waiting_of(r, class))
+		return publish_most_pkts(r, class);
+	if (!free_batch(r))
+		return 0;
 	if (r->stage->config.full == FULL_WAIT)
-		return publishable_pkts(r, class);
+		return train_room_pkts(r, class, publish_most_pkts(r, class));
 	room = v->slots - lane_distance_pkts(r->word[class], lane_sent(v->lane));
 	stage_check_counts(r->stage, class, room);
 	return (uint32_t)room;
-}
-
-struct clocks {
-	uint64_t read_at_ns, real_ns, not_before_ns;
-};
-
-/* Both clocks at one instant: a stage that is preempted between the two would take its own pause for waiting. */
-static struct clocks read_clocks(uint64_t not_before_ns)
-{
-	struct clocks t = { .not_before_ns = not_before_ns };
-
-	for (int tries = 0; tries < 3; tries++) {
-		uint64_t before_ns = now_ns();
-
-		t.real_ns = real_ns();
-		t.read_at_ns = now_ns();
-		if (t.read_at_ns - before_ns <= MOST_APART_NS)
-			break;
-	}
-	return t;
-}
-
-/* A step of CLOCK_REALTIME must not invent waiting: the packet came after the socket was last seen empty. */
-static uint64_t to_monotonic(uint64_t stamp_ns, const struct clocks *t)
-{
-	uint64_t waited_ns = t->real_ns - stamp_ns;
-
-	if (stamp_ns == 0 || stamp_ns >= t->real_ns)
-		return t->read_at_ns;
-	if (waited_ns > t->read_at_ns - t->not_before_ns)
-		return t->not_before_ns;
-	return t->read_at_ns - waited_ns;
-}
-
-/* Is it a way back whose replies come to one socket? */
-static int is_one_socket(const struct receiver *r, uint32_t class)
-{
-	return r->back[class] && r->back[class]->has_one_socket;
-}
-
-/* The address that a reply came to says whose it is. */
-static void note_reply(struct receiver *r, uint32_t class, uint32_t i, const struct beside *b, struct arrival *a)
-{
-	int k = sessions_find_back(r->back[class], b->local, b->local_port, &r->journal->names[i]);
-
-	a->source = k < 0 ? 0 : (uint16_t)k;
-	if (k < 0 && a->drop == DROP_NONE)
-		a->drop = DROP_NO_SESSION;
-	if (k >= 0)
-		sessions_note_back(r->back[class], (uint32_t)k, (r->word[class] >> COUNT_SHIFT) + i + 1, a->read_at_ns);
-}
-
-/* Whose it is; a sender for whom no session is free is told apart from all others. */
-static void note_session(struct receiver *r, const struct ingress *in, int flow, uint32_t i, const struct beside *b,
-			 struct arrival *a)
-{
-	uint32_t class = in->class_of[flow];
-	/* One that does not fit is not published: nothing may wait for its count. */
-	uint64_t count = (r->word[class] >> COUNT_SHIFT) + (i < r->fits ? i + 1 : r->fits);
-	const struct sender_address from = { &r->journal->names[i], b->local, in->listen_of[flow], b->is_v4_local,
-					     b->local_scope };
-	int k;
-
-	if (is_one_socket(r, class)) {
-		note_reply(r, class, i, b, a);
-		return;
-	}
-	if (r->back[class]) {
-		a->source = (uint16_t)r->session;
-		sessions_note_back(r->back[class], r->session, count, a->read_at_ns);
-		return;
-	}
-	a->source = 0;
-	if (a->drop != DROP_NONE)
-		return;
-	/* A sender without a port cannot be answered. It is at the same place in both families. */
-	k = from.from->sin6_port ? sessions_find(r->forth[class], &from, count, a->read_at_ns) : -1;
-	if (k < 0) {
-		a->drop = DROP_NO_SESSION;
-		return;
-	}
-	a->source = (uint16_t)k;
-	sessions_note_forth(r->forth[class], (uint32_t)k, count, a->read_at_ns);
-}
-
-/* fits: datagrams of the batch that are published; of the others no session learns. */
-static uint64_t note_arrival(struct receiver *r, const struct ingress *in, int flow, uint32_t i, uint32_t fits,
-			     const struct clocks *t)
-{
-	uint32_t class = in->class_of[flow];
-	const struct lane_view *v = &r->stage->seg.views[class];
-	struct arrival *a = &v->arrivals[lane_index(v, r->word[class], i)];
-	struct mmsghdr *m = &r->journal->msgs[i];
-	struct beside b = { .socket_drops = drops_seen(r, in, flow) };
-	struct origin_ends ends;
-
-	beside_read(r->journal, i, &b);
-	a->arrived_at_ns = to_monotonic(b.stamp_ns, t);
-	a->read_at_ns = t->read_at_ns;
-	a->len_bytes = m->msg_len;
-	a->drop = m->msg_hdr.msg_flags & MSG_TRUNC ? DROP_OVERSIZE : DROP_NONE;
-	a->tos = b.tos;
-	drops_note(r, in, flow, (uint32_t)b.socket_drops);
-	if (v->origins)
-		ends = origin_find(r, in, flow, i, &b, a);
-	if (!r->forth[class] && !r->back[class])
-		a->source = r->stage->config.classes[class].n_dests > 1
-				    ? origin_hash(v->origins ? &ends.from : &r->journal->names[i])
-				    : 0;
-	else if (i < fits)
-		note_session(r, in, flow, i, &b, a);
-	if (v->origins)
-		origin_write(r, class, i, &ends);
-	return m->msg_len;
 }
 
 static uint64_t *drained_at(struct receiver *r, const struct ingress *in, int flow)
 {
 	uint32_t class = in->class_of[flow];
 
-	return r->back[class] && !is_one_socket(r, class) ? &r->back[class]->drained_at_ns[r->session]
-							  : &r->drained_at_ns[flow];
+	return r->back[class] && !receive_is_one_socket(r, class) ? &r->back[class]->drained_at_ns[r->session]
+								  : &r->drained_at_ns[flow];
 }
 
-/* Of builds that break rules (mutant.h): where the newest packets lie is stored when they are published already. */
-static void hint_late(struct receiver *r, uint32_t class, uint64_t word, uint32_t n)
+static int socket_of(const struct receiver *r, uint32_t class, int flow)
 {
-	const struct lane_view *v = &r->stage->seg.views[class];
+	const struct sessions *x = receive_is_one_socket(r, class) ? NULL : r->back[class];
 
-	for (uint32_t i = 0; i < n; i++) {
-		const struct arrival *a = &v->arrivals[lane_index(v, word, i)];
-
-		if (r->back[class])
-			r->back[class]->all[a->source].last_back = (word >> COUNT_SHIFT) + i + 1;
-		else if (r->forth[class] && a->drop == DROP_NONE)
-			r->forth[class]->all[a->source].last_forth = (word >> COUNT_SHIFT) + i + 1;
-	}
+	return x ? x->first_fd + (int)r->session : r->fd[flow];
 }
 
-/* Publish the n datagrams at the front of the vector; used after a call and by a successor alike. */
-static uint32_t accept_batch(struct receiver *r, const struct ingress *in, int flow, uint32_t n)
+static int wants_source(const struct receiver *r, uint32_t class)
 {
-	uint32_t class = in->class_of[flow], fits = n, bytes = 0;
-	const struct lane_view *v = &r->stage->seg.views[class];
-	struct clocks t = read_clocks(*drained_at(r, in, flow));
-	uint64_t published_at_ns, word;
-
-	/* With full = wait no more was read than fits; that a reload lowered the limit since must not drop it. */
-	if (r->stage->config.full == FULL_DROP) {
-		/*
-		 * One look: between two the stages behind may make room, and the second would offer slots nobody
-		 * filled.
-		 */
-		uint32_t room_pkts = publishable_pkts(r, class);
-
-		fits = room_pkts < n ? room_pkts : n;
-	}
-	r->fits = fits;
-	for (uint32_t i = 0; i < n; i++)
-		bytes += (uint32_t)note_arrival(r, in, flow, i, fits, &t);
-	published_at_ns = now_ns();
-	for (uint32_t i = 0; i < fits; i++) {
-		struct arrival *a = &v->arrivals[lane_index(v, r->word[class], i)];
-
-		a->published_at_ns = published_at_ns;
-		r->tally[class].oversize_pkts += a->drop == DROP_OVERSIZE;
-		r->tally[class].bad_proxy_pkts += a->drop == DROP_BAD_PROXY;
-		r->tally[class].no_session_pkts += a->drop == DROP_NO_SESSION;
-	}
-	r->tally[class].read_pkts += n;
-	r->tally[class].read_bytes += bytes;
-	r->tally[class].ingress_full_pkts += n - fits;
-	if (fits)
-		probe_commit(&r->stage->probes, class, r->word[class], fits, published_at_ns);
-	word = r->word[class];
-	receive_publish(r, class, fits);
-	if (mutant_is("hint-after-commit"))
-		hint_late(r, class, word, fits);
-	return bytes;
+	return r->stage->config.classes[class].n_dests > 1 || r->forth[class] || receive_is_one_socket(r, class) ||
+	       r->stage->seg.views[class].origins;
 }
 
-static void prepare_vector(struct receiver *r, uint32_t class, uint32_t n)
+static void prepare_vector(struct receiver *r, struct batch *b, uint32_t n, enum train_shape shape)
 {
-	const struct lane_view *v = &r->stage->seg.views[class];
+	const struct lane_view *v = &r->stage->seg.views[b->class];
 	uint32_t payload_bytes = r->stage->config.payload_bytes;
-	int wants_source =
-		r->stage->config.classes[class].n_dests > 1 || r->forth[class] || is_one_socket(r, class) || v->origins;
+	struct ingress_journal *j = b->journal;
+	int named = wants_source(r, b->class);
 
-	if (!r->stage->seg
-		     .locked) /* a fault in the kernel's copy of the sender's address would lose the datagram too */
-		segment_touch(r->journal, sizeof(*r->journal));
+	if (!r->stage->seg.locked)
+		/* a fault in the kernel's copy of the sender's address would lose the datagram too */
+		segment_touch(j, sizeof(*j));
+	if (shape != SHAPE_PLAIN)
+		train_touch(r, b, n);
 	for (uint32_t i = 0; i < n; i++) {
-		struct msghdr *m = &r->journal->msgs[i].msg_hdr;
-		uint8_t *payload = lane_payload(v, lane_index(v, r->word[class], i));
+		uint8_t *payload = lane_payload(v, lane_index(v, r->word[b->class], i));
 
-		r->journal->vectors[i] = (struct iovec){ .iov_base = payload, .iov_len = payload_bytes };
-		*m = (struct msghdr){
-			.msg_name = wants_source ? &r->journal->names[i] : NULL,
-			.msg_namelen = wants_source ? sizeof(r->journal->names[i]) : 0,
-			.msg_iov = &r->journal->vectors[i],
-			.msg_iovlen = 1,
-			.msg_control = r->journal->control[i],
+		j->msgs[i].msg_hdr = (struct msghdr){
+			.msg_name = named ? &j->names[i] : NULL,
+			.msg_namelen = named ? sizeof(j->names[i]) : 0,
+			.msg_control = j->control[i],
 			.msg_controllen = RECEIVE_CONTROL_BYTES,
 		};
+		train_aim(b, i, shape, payload, payload_bytes);
 		/* A fault inside the kernel's copy with SIGKILL pending would lose the datagram: fault here. */
-		if (!r->stage->seg.locked || r->touched_pkts[class] + i < v->slots)
+		if (shape != SHAPE_STAGED && (!r->stage->seg.locked || r->touched_pkts[b->class] + i < v->slots))
 			segment_touch(payload, payload_bytes);
 	}
+	atomic_store_explicit(&j->staged_from, shape == SHAPE_STAGED ? 0 : n,
+			      memory_order_relaxed); /* relaxed: before the journal word */
+	j->is_whole = r->stage->config.full == FULL_DROP;
 }
 
 /* What may pass is tried again, after a pause that keeps it from spinning; what cannot is a damaged process. */
@@ -268,34 +124,59 @@ static void note_result(struct receiver *r, const struct ingress *in, int flow, 
 		stage_call_works(r->stage, "recvmmsg");
 }
 
-uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, uint32_t n, uint32_t *bytes)
+/* Read at most n messages into a batch. Returns messages, or -1 and errno. */
+static int read_batch(struct receiver *r, const struct ingress *in, int flow, struct batch *b, uint32_t n)
 {
 	uint32_t class = in->class_of[flow];
-	struct sessions *x = is_one_socket(r, class) ? NULL : r->back[class];
+	enum train_shape shape = train_shape(r, flow, b, &n);
 	uint64_t began_at_ns = now_ns();
-	int fd = x ? x->first_fd + (int)r->session : r->fd[flow], got, err;
+	int got, err;
+
+	b->class = class;
+	b->flow = flow;
+	b->session = r->session;
+	prepare_vector(r, b, n, shape);
+	b->journal->session = r->session;
+	journal_open(&b->journal->word, b->journal->msgs, (uint32_t)flow, n, r->word[class]);
+	got = recvmmsg(socket_of(r, class, flow), b->journal->msgs, n, MSG_DONTWAIT | MSG_TRUNC, NULL);
+	err = got < 0 ? errno : 0;
+	if (got > 0) {
+		b->clocks = clocks_read(*drained_at(r, in, flow));
+		batch_begin(b, (uint32_t)got, shape == SHAPE_PLAIN);
+		train_learn(r, b);
+	}
+	b->emptied = got < (int)n;
+	if (got < 0 ? err == EAGAIN : b->emptied) /* after another failure there may be more */
+		*drained_at(r, in, flow) = began_at_ns;
+	if (got <= 0)
+		journal_close(&b->journal->word);
+	errno = err;
+	return got;
+}
+
+uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, uint32_t n, uint32_t *bytes)
+{
+	uint32_t class = in->class_of[flow], pkts = 0;
+	struct batch *b = waiting_of(r, class);
+	int got, err;
 
 	*bytes = 0;
-	n = n < BATCH ? n : BATCH;
-	prepare_vector(r, class, n);
-	r->journal->session = r->session;
-	journal_open(&r->journal->word, r->journal->msgs, (uint32_t)flow, n, r->word[class]);
-	got = recvmmsg(fd, r->journal->msgs, n, MSG_DONTWAIT | MSG_TRUNC, NULL);
+	if (b) {
+		pkts = publish_batch(r, in, b, bytes);
+		r->emptied = !batch_waits(b) && b->emptied && b->flow == flow;
+		return pkts;
+	}
+	b = free_batch(r);
+	got = read_batch(r, in, flow, b, n < BATCH ? n : BATCH);
 	err = got < 0 ? errno : 0;
 	if (got > 0)
-		*bytes = accept_batch(r, in, flow, (uint32_t)got);
-	journal_close(&r->journal->word);
-	if (got < 0 ? err == EAGAIN : got < (int)n) /* after another failure there may be more */
-		*drained_at(r, in, flow) = began_at_ns;
+		pkts = publish_batch(r, in, b, bytes);
+	r->emptied = b->emptied && !batch_waits(b);
 	/* of what left before: the call has taken it out of the socket, if not of its queue */
-	if (refusals_explain(r, class, fd, err))
+	if (refusals_explain(r, class, socket_of(r, class, flow), err))
 		err = 0;
 	note_result(r, in, flow, err == EAGAIN ? 0 : err);
-	if (got <= 0)
-		return 0;
-	if (r->touched_pkts[class] < r->stage->seg.views[class].slots)
-		r->touched_pkts[class] += (uint32_t)got;
-	return (uint32_t)got;
+	return pkts;
 }
 
 int receive_is_due(struct receiver *r, const struct ingress *in, int flow)
@@ -303,7 +184,7 @@ int receive_is_due(struct receiver *r, const struct ingress *in, int flow)
 	struct sessions *x = r->back[in->class_of[flow]];
 	int k = x && !x->has_one_socket ? sessions_next(x) : 0;
 
-	if (x && !x->via) {
+	if (x && !x->has_one_socket) {
 		refusals_note(r, in->class_of[flow], x->refusals);
 		x->refusals = 0;
 	}
@@ -319,34 +200,76 @@ int receive_drained(struct receiver *r, const struct ingress *in, int flow, int 
 }
 
 /* Whose socket the predecessor read, on a way back. */
-static int find_session(struct receiver *r, const struct ingress *in, uint32_t flow)
+static int find_session(struct receiver *r, const struct ingress *in, struct batch *b, uint32_t flow)
 {
 	const struct sessions *x = r->back[in->class_of[flow]];
 
-	r->session = (uint32_t)r->journal->session;
+	b->session = r->session = (uint32_t)b->journal->session;
 	return !x || r->session < x->n;
 }
 
-static void recover(struct receiver *r, const struct ingress *in)
+/* What the predecessor published of a call that started from the count in the journal word; all of it: UINT32_MAX. */
+static uint32_t published_pkts(const struct receiver *r, const struct batch *b, uint64_t journal_word)
 {
-	uint64_t word = journal_read(&r->journal->word);
-	uint32_t flow = journal_owner(word), done;
+	uint64_t n = journal_passed(journal_word, r->word[b->class]);
 
-	if (word == 0 || flow >= in->n_flows || !find_session(r, in, flow) || mutant_is("no-recovery"))
-		return journal_close(&r->journal->word);
-	if (journal_is_open(word, r->word[in->class_of[flow]])) {
-		done = journal_count_done(r->journal->msgs, journal_messages(word));
-		if (done > 0 && done <= BATCH) {
-			uint32_t class = in->class_of[flow];
-			uint64_t sent = lane_sent(r->stage->seg.views[class].lane);
+	if (b->journal->is_whole)
+		n = journal_is_open(journal_word, r->word[b->class]) ? 0 : UINT32_MAX;
+	return n < b->n_pkts ? (uint32_t)n : UINT32_MAX;
+}
 
-			stage_check_counts(r->stage, class, lane_distance_pkts(r->word[class], sent) + done);
-			accept_batch(r, in, (int)flow, done);
-			/* relaxed: for observers */
-			atomic_fetch_add_explicit(&r->stage->self->rescued_pkts, done, memory_order_relaxed);
-		}
+static void resume(struct receiver *r, const struct ingress *in, struct batch *b, uint32_t done_pkts)
+{
+	uint64_t sent = lane_sent(r->stage->seg.views[b->class].lane);
+	uint32_t bytes, n;
+
+	batch_skip(b, done_pkts);
+	if (!batch_has_trains(b)) /* they lie in the slots behind the count */
+		stage_check_counts(r->stage, b->class,
+				   lane_distance_pkts(r->word[b->class], sent) + b->n_pkts - done_pkts);
+	b->clocks = clocks_read(0);
+	b->emptied = 0;
+	n = publish_batch(r, in, b, &bytes);
+	/* relaxed: for observers */
+	atomic_fetch_add_explicit(&r->stage->self->rescued_pkts, n, memory_order_relaxed);
+}
+
+static void recover(struct receiver *r, const struct ingress *in, struct batch *b)
+{
+	uint64_t word = journal_read(&b->journal->word);
+	uint32_t flow = journal_owner(word), done, done_pkts;
+
+	r->journal = b->journal;
+	if (word == 0 || flow >= in->n_flows || !find_session(r, in, b, flow) || mutant_is("no-recovery"))
+		return journal_close(&b->journal->word);
+	b->flow = (int)flow;
+	b->class = in->class_of[flow];
+	done = journal_count_done(b->journal->msgs, journal_messages(word));
+	if (done == 0)
+		return journal_close(&b->journal->word);
+	batch_begin(b, done, 0);
+	done_pkts = published_pkts(r, b, word);
+	if (done_pkts != UINT32_MAX)
+		return resume(r, in, b, done_pkts);
+	b->n_pkts = b->done_pkts = 0;
+	journal_close(&b->journal->word);
+}
+
+static void open_batches(struct receiver *r)
+{
+	struct shared *shared = r->stage->seg.shared;
+	struct scratch *scratch = r->stage->seg.scratch;
+
+	r->batches[0].journal = &shared->ingress_journal;
+	r->batches[1].journal = &shared->ingress_journal_aside;
+	if (scratch) {
+		r->batches[0].most_trains = BATCH;
+		r->batches[1].most_trains = ASIDE_MESSAGES;
+		r->batches[0].scratch = scratch->message;
+		r->batches[1].scratch = scratch->message + BATCH;
 	}
-	journal_close(&r->journal->word);
+	for (int i = 0; i < N_BATCHES; i++)
+		segment_touch(r->batches[i].journal, sizeof(*r->batches[i].journal));
 }
 
 static int open_ways_back(struct receiver *r, struct stage *s)
@@ -372,8 +295,7 @@ int receive_init(struct receiver *r, struct stage *s, const struct ingress *in)
 
 	memset(r, 0, sizeof(*r));
 	r->stage = s;
-	r->journal = &s->seg.shared->ingress_journal;
-	segment_touch(r->journal, sizeof(*r->journal));
+	open_batches(r);
 	status = open_ways_back(r, s);
 	if (status)
 		return status;
@@ -384,6 +306,7 @@ int receive_init(struct receiver *r, struct stage *s, const struct ingress *in)
 			       &r->word[class]);
 		drops_keep(r, class);
 	}
-	recover(r, in);
+	for (int i = 0; i < N_BATCHES; i++)
+		recover(r, in, &r->batches[i]);
 	return 0;
 }

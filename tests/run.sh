@@ -104,6 +104,8 @@ for script in tests/*/t_*.sh; do
 done
 test_part sim 120 build/tests/sim
 test_part crash 120 build/tests/crash
+test_part "crash, trains" 120 build/tests/crash --gro=on
+test_part "crash, trains longer than lanes" 120 build/tests/crash --gro=on --high.ingress_to_edf=3 --low.ingress_to_edf=2
 test_part "crash, shaped, without UDP_SEGMENT" 120 build/tests/crash --gso=off --rate=1Gbit
 test_part replies 180 build/tests/replies
 test_part "replies, without UDP_SEGMENT" 180 build/tests/replies --gso=off

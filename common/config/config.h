@@ -85,6 +85,7 @@ struct config {
 	uint64_t rate_bits_per_s; /* 0: no shaping */
 	uint32_t burst_bytes;
 	uint32_t gso; /* 1: runs of equal size go as one UDP_SEGMENT datagram */
+	enum gro gro; /* which sockets take trains (UDP_GRO): none, each, or those that trains come to */
 	uint32_t socket_buffer_bytes; /* receive buffer of each listen socket */
 	int32_t cpu[N_STAGES]; /* -1: not pinned, -2: auto, else the CPU's number */
 	uint32_t spin_us[N_STAGES]; /* longest adaptive spin before a stage parks; 0: park at once */

@@ -7,6 +7,7 @@
 #include "layout.h"
 
 #define AT(field) .at = offsetof(struct account, field)
+#define IN_INGRESS(field) .tally = TALLY_INGRESS, .from = offsetof(struct ingress_tally, field)
 #define IN_EDF(field) .tally = TALLY_EDF, .from = offsetof(struct edf_tally, field)
 #define IN_EGRESS(field) .tally = TALLY_EGRESS, .from = offsetof(struct egress_tally, field)
 #define TO_EDF "queue=\"ingress_to_edf\""
@@ -17,6 +18,9 @@ static const struct counter counters[] = {
 	  KIND_LIMIT, UNIT_NS, AT(budget_ns) },
 	{ "received", "ontime_received_packets", NULL, "Datagrams that reached the sockets of the class.", KIND_COUNT,
 	  UNIT_PACKETS, AT(received_pkts) },
+	{ "in_trains", "ontime_train_packets", NULL,
+	  "Of those received: many at once, in trains of one sender (UDP_GRO).", KIND_COUNT, UNIT_PACKETS,
+	  AT(train_pkts), IN_INGRESS(train_pkts) },
 	{ "sent", "ontime_sent_packets", NULL, "Datagrams sent on, in time or late.", KIND_COUNT, UNIT_PACKETS,
 	  AT(sent_pkts), IN_EGRESS(sent_pkts) },
 	{ "sent_bytes", "ontime_sent_bytes", NULL, "Payload sent on.", KIND_COUNT, UNIT_BYTES, AT(sent_bytes),

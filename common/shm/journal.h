@@ -37,10 +37,15 @@ uint64_t journal_read(const _Atomic uint64_t *word);
 uint32_t journal_count_done(const struct mmsghdr *msgs, uint32_t n);
 
 uint32_t journal_owner(uint64_t word);
+
+/* journal_messages - of the vector; 0 if the word tells of more than a vector has: it is damaged. */
 uint32_t journal_messages(uint64_t word);
 
 /* journal_is_open - does the word tell of a call that started from this commit word? */
 int journal_is_open(uint64_t word, uint64_t commit_word);
+
+/* journal_passed - packets committed since the call started from its base. */
+uint64_t journal_passed(uint64_t word, uint64_t commit_word);
 
 /* journal_pack - a word; used by the poison rule too. */
 uint64_t journal_pack(uint32_t owner, uint32_t n, uint64_t commit_word);

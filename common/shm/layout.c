@@ -36,7 +36,7 @@ static_assert(sizeof(struct departure) == 16, "four departures a line; else " CH
 static_assert(N_DROP_REASONS <= UINT8_MAX, "arrival and result keep the reason in a byte");
 
 /* Counters: a word each. */
-static_assert(sizeof(struct ingress_tally) == WORD * (7 + N_INGRESS_DROPS), CHANGED);
+static_assert(sizeof(struct ingress_tally) == WORD * (8 + N_INGRESS_DROPS), CHANGED);
 static_assert(sizeof(struct edf_tally) == WORD * (3 + N_EDF_DROPS), CHANGED);
 static_assert(sizeof(struct egress_tally) == WORD * (102 + N_EGRESS_DROPS), CHANGED);
 static_assert(offsetof(struct egress_tally, updates) == sizeof(struct egress_tally) - BATCH * WORD,
@@ -55,12 +55,12 @@ static_assert(offsetof(struct lane, unexpected) % LINE == 0, APART);
 static_assert(sizeof(struct session) == 2 * LINE, CHANGED);
 
 /* What lies before the lanes. */
-static_assert(sizeof(struct class_entry) == 96 && sizeof(struct header) == 3152, CHANGED);
+static_assert(sizeof(struct class_entry) == 96 && sizeof(struct header) == 3160, CHANGED);
 static_assert(sizeof(struct stage_block) == 192, CHANGED);
 static_assert(offsetof(struct stage_block, pid) == LINE, "ringers must not share the stage's line");
-static_assert(sizeof(struct ingress_journal) == 15168 && sizeof(struct egress_journal) == 11968, CHANGED);
+static_assert(sizeof(struct ingress_journal) == 17728 && sizeof(struct egress_journal) == 11968, CHANGED);
 static_assert(sizeof(struct edf_journal) == 64, CHANGED);
-static_assert(sizeof(struct shared) == 30976, CHANGED);
+static_assert(sizeof(struct shared) == 51264, CHANGED);
 
 /* Twins: sizes of others that must cover what lies here. */
 static_assert(MAX_SESSIONS < UINT16_MAX, "an arrival holds the number of its session");
@@ -82,7 +82,7 @@ uint64_t layout_hash(void)
 	const uint64_t sizes[] = {
 		LAYOUT_HASH,	       sizeof(struct shared),	 sizeof(struct lane),	 sizeof(struct arrival),
 		sizeof(struct result), sizeof(struct departure), sizeof(struct session), sizeof(struct session_ports),
-		sizeof(struct origin)
+		sizeof(struct origin), sizeof(struct scratch)
 	};
 	uint64_t hash = mix(0xcbf29ce484222325ULL, sizes, sizeof(sizes));
 

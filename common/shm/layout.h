@@ -41,12 +41,14 @@
 #define LINE 64 /* bytes two writers must keep apart */
 #define MAX_SOCKETS (MAX_FLOWS + MAX_CLASSES * MAX_DESTS)
 /*
- * SCM_TIMESTAMPNS (32), SO_RXQ_OVFL (24), IP_TOS or IPV6_TCLASS (24), and one of IP_PKTINFO (32), IPV6_PKTINFO (40),
- * IP_ORIGDSTADDR (32), IPV6_ORIGDSTADDR (48)
+ * SCM_TIMESTAMPNS (32), SO_RXQ_OVFL (24), UDP_GRO (24), IP_TOS or IPV6_TCLASS (24), and one of IP_PKTINFO (32),
+ * IPV6_PKTINFO (40), IP_ORIGDSTADDR (32), IPV6_ORIGDSTADDR (48)
  */
-#define RECEIVE_CONTROL_BYTES 128
+#define RECEIVE_CONTROL_BYTES 152
 #define SEND_CONTROL_BYTES 88 /* IP_TOS or IPV6_TCLASS (24), UDP_SEGMENT (24), IP_PKTINFO (32) or IPV6_PKTINFO (40) */
 #define CRASHES_UNTIL_POISON 3
+#define TRAIN_BYTES 65536 /* longest message there is: 65,535 bytes with its headers */
+#define ASIDE_MESSAGES 8 /* of the second journal that may be trains */
 
 /* Written about a packet by ingress. One per slot; writer: ingress, before the packet is published. */
 struct arrival {
@@ -109,7 +111,9 @@ struct departure {
 
 /* Counters of ingress, per class, private copy; a bank holds the same as words. */
 struct ingress_tally {
-	uint64_t read_pkts, read_bytes; /* all that recvmmsg returned */
+	uint64_t read_pkts,
+		read_bytes; /* all that recvmmsg returned; of a train: as far as it is published or dropped */
+	uint64_t train_pkts; /* of those: came in trains (UDP_GRO) */
 	uint64_t refused_events; /* ICMP errors that a session's socket told of */
 	DROP_COUNTERS(INGRESS_DROPS, N_INGRESS_DROPS);
 	union {
@@ -247,10 +251,23 @@ struct stage_block {
 struct ingress_journal {
 	alignas(LINE) _Atomic uint64_t word; /* 0: no call under way */
 	uint64_t session; /* whose socket is read, on the way back; stored before the word */
+	/* From this message on the payload lies in the scratch as a whole; stored before the word, and again when the
+	   slots are to hold other packets. */
+	_Atomic uint64_t staged_from;
+	uint64_t is_whole; /* 1: with full = drop; one commit settles all of the call. Stored before the word */
 	alignas(LINE) struct mmsghdr msgs[BATCH];
-	struct iovec vectors[BATCH];
+	struct iovec vectors[2 * BATCH]; /* where trains may come two for each message: its slot, then its scratch */
 	alignas(LINE) uint8_t control[BATCH][RECEIVE_CONTROL_BYTES];
 	struct sockaddr_in6 names[BATCH];
+};
+
+/*
+ * Where a message of recvmmsg lies that may be a train of datagrams, until all of it is published: one place for each
+ * message of the journal, the second journal's behind. At the segment's end, from header.scratch_offset on. Writer:
+ * ingress, and the kernel on its behalf.
+ */
+struct scratch {
+	uint8_t message[BATCH + ASIDE_MESSAGES][TRAIN_BYTES];
 };
 
 /* The results of sendmmsg, for the successor. Writers: egress, and the kernel on its behalf. */
@@ -297,6 +314,7 @@ struct header {
 	uint32_t second_offset; /* of the slot's second half from its first; 0: no second half */
 	uint32_t n_sockets;
 	uint32_t spare;
+	uint64_t scratch_offset; /* 0: none, as with gro = off */
 	uint64_t socket_cookies[MAX_SOCKETS]; /* SO_COOKIE of each socket, in LISTEN_FDS order */
 	uint64_t ports_offset; /* 0: no class has replies */
 	struct class_entry classes[MAX_CLASSES];
@@ -307,6 +325,8 @@ struct shared {
 	alignas(LINE) struct header header;
 	alignas(LINE) struct stage_block stages[N_STAGES];
 	alignas(LINE) struct ingress_journal ingress_journal;
+	/* For calls while a train in the first one waits for room in its lane. */
+	alignas(LINE) struct ingress_journal ingress_journal_aside;
 	alignas(LINE) struct edf_journal edf_journal;
 	alignas(LINE) struct egress_journal egress_journal;
 };

@@ -53,7 +53,9 @@ static uint64_t plan(struct header *h, const struct config *c)
 		at = round_up(at + (e->origins_offset ? sizeof(struct origin) * e->slots : 0), PAGE);
 	}
 	h->ports_offset = n_sessions ? at : 0;
-	return round_up(at + (n_sessions ? sizeof(struct session_ports) : 0), PAGE);
+	at = round_up(at + (n_sessions ? sizeof(struct session_ports) : 0), PAGE);
+	h->scratch_offset = c->gro == GRO_OFF ? 0 : at;
+	return at + (h->scratch_offset ? sizeof(struct scratch) : 0);
 }
 
 static void make_views(struct segment *seg)
@@ -62,6 +64,7 @@ static void make_views(struct segment *seg)
 	const struct header *h = &seg->header;
 
 	seg->n_classes = h->n_classes;
+	seg->scratch = h->scratch_offset ? (struct scratch *)(base + h->scratch_offset) : NULL;
 	for (uint32_t i = 0; i < h->n_classes; i++) {
 		const struct class_entry *e = &h->classes[i];
 
@@ -92,7 +95,15 @@ static int map(struct segment *seg, int prot)
 	seg->shared = at;
 	/* Lock what gets touched, without touching all of it now: a restart has 1 ms, not 10. */
 	seg->locked = (prot & PROT_WRITE) && mlock2(at, seg->size_bytes, MLOCK_ONFAULT) == 0;
+	seg->scratch_locked = seg->locked;
 	return 0;
+}
+
+/* Where not all may be locked, what each datagram passes is. */
+static void lock_without_scratch(struct segment *seg)
+{
+	if (!seg->locked && seg->header.scratch_offset)
+		seg->locked = mlock2(seg->shared, seg->header.scratch_offset, MLOCK_ONFAULT) == 0;
 }
 
 static void fill_header(struct segment *seg, const struct config *c, const uint64_t *cookies, uint32_t n_sockets)
@@ -144,6 +155,7 @@ int segment_create(struct segment *seg, const struct config *c, const uint64_t *
 	}
 	fill_header(seg, c, cookies, n_sockets);
 	memcpy(&seg->header, &seg->shared->header, sizeof(seg->header));
+	lock_without_scratch(seg);
 	make_views(seg);
 	return 0;
 }
@@ -236,6 +248,8 @@ static int open_and_map(struct segment *seg, const char *instance, int writable,
 	wrong = header_check(seg, &err);
 	if (wrong)
 		return refuse_segment(seg, wrong, err, st.st_uid, why);
+	if (writable)
+		lock_without_scratch(seg);
 	make_views(seg);
 	return 0;
 }

@@ -31,8 +31,10 @@ struct segment {
 	uint32_t n_classes;
 	int fd;
 	int locked; /* 1: pages are locked in memory once touched */
+	int scratch_locked; /* 1: those of the scratch too */
 	char name[SEGMENT_NAME_BYTES];
 	struct header header; /* as it was judged: what is shared may belong to another user, who changes it later */
+	struct scratch *scratch; /* NULL: none */
 	struct lane_view views[MAX_CLASSES];
 };
 

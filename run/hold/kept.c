@@ -2,6 +2,7 @@
 #include "kept.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -146,6 +147,15 @@ static void want_member(struct kept *kept, const struct config *was, const struc
 	want(kept, a, 0, name);
 }
 
+/* Where no trains are taken, one that waits in a socket that took them would be read as one datagram. */
+static int may_hold_trains(const struct kept *kept, const struct config *c, const struct address *a)
+{
+	int at = find_kept(kept, a, 0, 0, NULL), takes = 0;
+	socklen_t len = sizeof(takes);
+
+	return at >= 0 && c->gro == GRO_OFF && getsockopt(kept->fds[at], SOL_UDP, UDP_GRO, &takes, &len) == 0 && takes;
+}
+
 static void want_input(struct kept *kept, const struct config *was, const struct config *c, uint32_t class, uint32_t i)
 {
 	const struct port_member own = { (uint8_t)class, (uint8_t)i };
@@ -157,7 +167,7 @@ static void want_input(struct kept *kept, const struct config *was, const struct
 	name_member(c, &own, name);
 	if (port.n > 1)
 		want_member(kept, was, c, &port, a, name);
-	else
+	else if (!may_hold_trains(kept, c, a))
 		want(kept, a, 0, NULL);
 }
 

@@ -174,8 +174,8 @@ start_all() {
 			start_ontime "ontime-$class" "--fifo=$([ "$class" = fifo ] && echo auto || echo off)"
 		done
 		first=${scheduling%% *}
-		if build/hold --check -c "$work/ontime-$first.conf" --gro=off >/dev/null 2>&1; then
-			start_ontime ontime-gro-off "--fifo=$([ "$first" = fifo ] && echo auto || echo off)" --gro=off
+		if build/hold --check -c "$work/ontime-$first.conf" --gro=on >/dev/null 2>&1; then
+			start_ontime ontime-gro "--fifo=$([ "$first" = fifo ] && echo auto || echo off)" --gro=on
 		fi
 	fi
 	! wants nginx || start_nginx
@@ -196,10 +196,10 @@ in_class() { # fifo|ordinary: all that are not ontime, which has an instance for
 	done
 }
 
-relays_in() { # CLASS all|some: their lines; `some` is without the ontime that does not coalesce
-	for one in reference sendmmsg "ontime-$1" ontime-gro-off nginx socat kernel direct; do
+relays_in() { # CLASS all|some: their lines; `some` is without the ontime that takes trains
+	for one in reference sendmmsg "ontime-$1" ontime-gro nginx socat kernel direct; do
 		[ -e "$work/relay.$one" ] || continue
-		[ "$one" != ontime-gro-off ] || [ "$2" = all ] || continue
+		[ "$one" != ontime-gro ] || [ "$2" = all ] || continue
 		sed "s/^ontime-$1 /ontime /" "$work/relay.$one"
 	done
 }

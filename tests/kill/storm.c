@@ -264,13 +264,15 @@ static int run(struct storm *s, uint64_t kills, const char *name)
 	return broken > 0;
 }
 
-static void configure(struct storm *s, int gso)
+static void configure(struct storm *s, int gso, int gro)
 {
 	char why[512];
 	int argc = harness_arguments(s->arguments, "storm");
 
 	if (!gso)
 		s->arguments[argc++] = "--gso=off";
+	if (gro)
+		s->arguments[argc++] = "--gro=on";
 	if (config_load(&s->config, NULL, argc, s->arguments, why, sizeof(why))) {
 		log_error("%s", why);
 		exit(2);
@@ -280,10 +282,12 @@ static void configure(struct storm *s, int gso)
 static int usage(int status)
 {
 	fputs("storm - kill the stages under load; nothing may be lost.\n\n"
-	      "usage: storm [--kills N] [--seed N] [--gso on|off] [--rate PPS] [--stages DIR] [--mutant RULE]\n\n"
+	      "usage: storm [--kills N] [--seed N] [--gso on|off] [--gro on|off] [--rate PPS] [--stages DIR] [--mutant "
+	      "RULE]\n\n"
 	      "  --kills N      SIGKILLs in all (default 1000)\n"
 	      "  --seed N       of victims, moments and sizes (default 1)\n"
 	      "  --gso on|off   UDP_SEGMENT (default on)\n"
+	      "  --gro on|off   UDP_GRO (default off)\n"
 	      "  --rate PPS     default 20000\n"
 	      "  --stages DIR   where the three binaries are (default build)\n"
 	      "  --first COMMAND, --last COMMAND\n"
@@ -298,7 +302,7 @@ int main(int argc, char **argv)
 {
 	uint64_t kills = 1000, seed = 1;
 	struct sigaction act = { .sa_handler = on_signal };
-	int gso = 1, status;
+	int gso = 1, gro = 0, status;
 
 	storm.rate_pps = 20000;
 	storm.dir = "build";
@@ -314,6 +318,8 @@ int main(int argc, char **argv)
 			seed = strtoull(value, NULL, 10);
 		else if (strcmp(argv[i], "--gso") == 0)
 			gso = strcmp(value, "off") != 0;
+		else if (strcmp(argv[i], "--gro") == 0)
+			gro = strcmp(value, "off") != 0;
 		else if (strcmp(argv[i], "--rate") == 0)
 			storm.rate_pps = (uint32_t)strtoul(value, NULL, 10);
 		else if (strcmp(argv[i], "--stages") == 0)
@@ -333,7 +339,7 @@ int main(int argc, char **argv)
 	storm.random = (seed + 1) * 0x9e3779b97f4a7c15ULL;
 	printf("storm: seed %llu, UDP_SEGMENT %s%s%s\n", (unsigned long long)seed, gso ? "on" : "off",
 	       storm.mutant ? ", broken rule: " : "", storm.mutant ? storm.mutant : "");
-	configure(&storm, gso);
+	configure(&storm, gso, gro);
 	setenv("ONTIME_INSTANCE", storm.config.instance, 1);
 	atexit(clean_up);
 	sigaction(SIGTERM, &act, NULL);

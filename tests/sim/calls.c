@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -242,7 +243,14 @@ int __wrap_getpeername(int fd, struct sockaddr *at, socklen_t *len)
 
 int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len)
 {
-	return sim_stage() < 0 ? __real_getsockopt(fd, level, option, value, len) : answer(-EBADF, CALL_NS);
+	int on;
+
+	if (sim_stage() < 0)
+		return __real_getsockopt(fd, level, option, value, len);
+	on = level == SOL_UDP && option == UDP_GRO ? input_take_trains(fd, -1) : -EBADF;
+	if (on >= 0)
+		memcpy(value, &on, sizeof(on));
+	return answer(on < 0 ? on : 0, CALL_NS);
 }
 
 int __wrap_close(int fd)
@@ -254,10 +262,15 @@ int __wrap_close(int fd)
 
 int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t len)
 {
-	int tos;
+	int tos, on;
 
 	if (level == SOL_SOCKET && (option == SO_ATTACH_FILTER || option == SO_DETACH_FILTER))
 		replies_filter(fd, option == SO_ATTACH_FILTER);
+	if (level == SOL_UDP && option == UDP_GRO) {
+		memcpy(&on, value, sizeof(on));
+		on = input_take_trains(fd, on);
+		return answer(on < 0 ? on : 0, CALL_NS);
+	}
 	if ((level == SOL_IP && option == IP_TOS) || (level == SOL_IPV6 && option == IPV6_TCLASS)) {
 		memcpy(&tos, value, len);
 		output_use_tos(fd, tos);

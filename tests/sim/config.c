@@ -18,6 +18,7 @@
 static char *text;
 static size_t text_len;
 static uint64_t state;
+static const char *gro; /* NULL: not said */
 
 static void begin(struct sim_setup *setup)
 {
@@ -110,6 +111,8 @@ static void draw_pipeline(uint32_t payload_bytes)
 	line("policy = %s\nevict = %s", policies[below(3)], choose("newest", "largest"));
 	line("full = %s\nlate = %s", choose("wait", "drop"), choose("send", "drop"));
 	line("gso = %s\npayload_bytes = %uB", below(3) ? "on" : "off", payload_bytes);
+	if (gro)
+		line("gro = %s", gro);
 	line("heartbeat = %ums\nspin = %uus", 20 + below(181), below(4) ? 0 : below(60));
 }
 
@@ -162,6 +165,25 @@ void config_small(struct sim_setup *setup, uint64_t seed)
 		line("work = simulate\nslice = %s", choose("off", "50us"));
 	for (uint32_t class = 0; class < n_classes; class++)
 		draw_class(class, 1536, 6);
+}
+
+/* Trains, into lanes that hold many, or not even one. */
+void config_trains(struct sim_setup *setup, uint64_t seed)
+{
+	gro = seed % 3 ? "on" : "auto";
+	config_draw(setup, seed);
+	gro = NULL;
+	setup->train_pkts = draw(1, 128);
+	setup->rate_pps = 1 + setup->rate_pps / (1 + setup->train_pkts / 4); /* trains and datagrams */
+}
+
+void config_small_trains(struct sim_setup *setup, uint64_t seed)
+{
+	gro = "on";
+	config_small(setup, seed);
+	gro = NULL;
+	setup->rate_pps = 5000;
+	setup->train_pkts = 12;
 }
 
 /* More than 100 Mbit can hold, shared 16 : 4 : 1. */

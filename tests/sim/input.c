@@ -4,7 +4,8 @@
  * Memory:  a ring per listen address, as long as its receive buffer can hold.
  * Rules:   a flow is packets in bursts, of sizes and from senders at random. Only ingress looks at sockets and reads
  *          CLOCK_REALTIME, so what happened up to its clock is made up when it looks. As in the kernel a datagram that
- *          finds the buffer full is lost, and the next one that is queued tells how many were so far.
+ *          finds the buffer full is lost, and the next one that is queued tells how many were so far. A train is
+ *          queued in one piece, or lost and counted as one, where the socket takes trains; elsewhere it is cut.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@
 #define GAP_SPREAD_NS (3 * (uint32_t)NS_PER_US) /* between the packets of a burst */
 #define STEP_SPREAD_NS (400 * (uint32_t)NS_PER_MS)
 #define STEP_MOST_US 20000000u
-#define TAIL_BYTES 16 /* from this length on, the last bytes of a payload tell too */
+#define TOS_OF_TOKEN (0xffULL << 32) /* sim_tos() */
 
 struct flow {
 	struct sim_datagram *ring;
@@ -32,6 +33,7 @@ struct flow {
 	uint64_t spread_ns; /* between bursts, at most */
 	uint64_t drained_at_ns; /* when it was last seen empty, by the clock that ingress had read before */
 	uint32_t burst_left, class, family;
+	int takes_trains; /* UDP_GRO is on */
 	struct epoll_event polled;
 };
 
@@ -123,18 +125,44 @@ static uint32_t draw_length(void)
 	return len < sim.setup.most_bytes ? len : sim.setup.most_bytes;
 }
 
+/* n datagrams of a sender come as one: all have the type of service of the first. */
+static void queue(struct flow *f, const struct sim_datagram *first, uint32_t n, uint32_t last_bytes)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct sim_datagram *d = &f->ring[f->last++ & f->mask];
+
+		*d = *first;
+		d->more = (uint8_t)(f->takes_trains ? n - 1 - i : 0);
+		d->len_bytes = i + 1 < n ? first->len_bytes : last_bytes;
+		d->token = i ? (next_token() & ~TOS_OF_TOKEN) | (first->token & TOS_OF_TOKEN) : first->token;
+		f->used_bytes += d->len_bytes + OVERHEAD_BYTES;
+	}
+}
+
+/* How many datagrams of that length come in one piece. */
+static uint32_t draw_train(uint32_t len)
+{
+	uint32_t most = sim.setup.train_pkts;
+
+	if (most == 0 || sim_below(&traffic, 3) == 0 || len == 0)
+		return 1;
+	most = most * len <= SIM_MESSAGE_BYTES ? most : SIM_MESSAGE_BYTES / len;
+	return 1 + sim_below(&traffic, most);
+}
+
 static void arrive(struct flow *f)
 {
-	struct sim_datagram *d = &f->ring[f->last & f->mask];
 	uint64_t token = next_token();
-	uint32_t len = draw_length(), source = sim_below(&traffic, N_SOURCES);
+	uint32_t len = draw_length(), source = sim_below(&traffic, N_SOURCES), n = draw_train(len);
+	uint32_t last_bytes = n > 1 ? 1 + sim_below(&traffic, len) : len;
+	uint32_t bytes = (n - 1) * len + last_bytes + n * OVERHEAD_BYTES;
 
-	sim.result.came_pkts++;
-	if (f->used_bytes + len + OVERHEAD_BYTES > sim.setup.buffer_bytes) {
-		f->drops++;
-		sim.result.kernel_pkts++;
+	sim.result.came_pkts += n;
+	if (f->used_bytes + bytes > sim.setup.buffer_bytes) {
+		f->drops += f->takes_trains ? 1 : n;
+		sim.result.kernel_pkts += n;
 	} else {
-		*d = (struct sim_datagram){
+		const struct sim_datagram d = {
 			.token = token,
 			.arrived_at_ns = f->next_at_ns,
 			.stamp_ns = f->next_at_ns + real_ahead_ns,
@@ -144,8 +172,8 @@ static void arrive(struct flow *f)
 			.source = (uint8_t)source,
 			.steps = clock_steps,
 		};
-		f->used_bytes += len + OVERHEAD_BYTES;
-		f->last++;
+
+		queue(f, &d, n, last_bytes);
 	}
 	if (f->burst_left > 0) {
 		f->burst_left--;
@@ -262,80 +290,33 @@ int input_wait(struct epoll_event *events, int most, int timeout_ms)
 	return collect(events, most);
 }
 
-static void write_name(struct msghdr *m, const struct flow *f, const struct sim_datagram *d)
-{
-	struct sockaddr_in6 from = { .sin6_family = (sa_family_t)f->family,
-				     .sin6_port = (in_port_t)(SIM_FIRST_CLIENT + d->source) };
-
-	if (!m->msg_name)
-		return;
-	m->msg_namelen = f->family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(from);
-	memcpy(m->msg_name, &from, m->msg_namelen);
-}
-
-static size_t write_control(uint8_t *at, int level, int type, const void *value, size_t bytes)
-{
-	struct cmsghdr c = { .cmsg_len = CMSG_LEN(bytes), .cmsg_level = level, .cmsg_type = type };
-
-	memcpy(at, &c, sizeof(c));
-	memcpy(at + CMSG_LEN(0), value, bytes);
-	return CMSG_SPACE(bytes);
-}
-
-/* As the kernel: whatever does not fit is cut, and flagged. */
-static void write_payload(struct msghdr *m, const struct sim_datagram *d)
-{
-	struct iovec *to = m->msg_iov;
-	size_t n = d->len_bytes < to->iov_len ? d->len_bytes : to->iov_len;
-	uint64_t tail = ~d->token;
-
-	m->msg_flags = d->len_bytes > to->iov_len ? MSG_TRUNC : 0;
-	memcpy(to->iov_base, &d->token, n < sizeof(d->token) ? n : sizeof(d->token));
-	if (n >= TAIL_BYTES)
-		memcpy((uint8_t *)to->iov_base + n - sizeof(tail), &tail, sizeof(tail));
-}
-
-/* As the kernel: a byte of IPv4, an int of IPv6; for classes that ask for it. */
-static size_t write_tos(uint8_t *at, const struct flow *f, const struct sim_datagram *d)
-{
-	const struct class_config *c = &sim.config.classes[f->class];
-	uint8_t tos = sim_tos(d->token);
-	int class = tos;
-
-	if (c->dscp != DSCP_KEEP && c->ecn == ECN_OFF)
-		return 0;
-	if (f->family == AF_INET)
-		return write_control(at, SOL_IP, IP_TOS, &tos, sizeof(tos));
-	return write_control(at, SOL_IPV6, IPV6_TCLASS, &class, sizeof(class));
-}
-
-void input_write(struct mmsghdr *to, const struct sim_datagram *d)
-{
-	struct msghdr *m = &to->msg_hdr;
-	struct timespec stamp = { (time_t)(d->stamp_ns / NS_PER_S), (long)(d->stamp_ns % NS_PER_S) };
-	uint8_t *control = m->msg_control;
-
-	write_payload(m, d);
-	m->msg_controllen = write_control(control, SOL_SOCKET, SCM_TIMESTAMPNS, &stamp, sizeof(stamp));
-	if (d->drops)
-		m->msg_controllen += write_control(control + m->msg_controllen, SOL_SOCKET, SO_RXQ_OVFL, &d->drops,
-						   sizeof(d->drops));
-	to->msg_len = d->len_bytes;
-}
-
 static void hand_over(struct mmsghdr *to, struct flow *f)
 {
-	const struct sim_datagram *d = &f->ring[f->first & f->mask];
-	struct msghdr *m = &to->msg_hdr;
+	const struct sim_datagram *all[UINT8_MAX + 1];
+	uint32_t n = f->ring[f->first & f->mask].more + 1;
 
-	write_name(m, f, d);
-	input_write(to, d);
-	m->msg_controllen += write_tos((uint8_t *)m->msg_control + m->msg_controllen, f, d);
-	replies_note_request(f->class, d);
-	f->told_drops = d->drops;
-	f->used_bytes -= d->len_bytes + OVERHEAD_BYTES;
-	f->first++;
-	check_read(f->class, d, f->drained_at_ns);
+	for (uint32_t i = 0; i < n; i++)
+		all[i] = &f->ring[(f->first + i) & f->mask];
+	message_write(to, all, f->class, f->family, f->takes_trains);
+	f->told_drops = all[0]->drops;
+	for (uint32_t i = 0; i < n; i++) {
+		replies_note_request(f->class, all[i]);
+		f->used_bytes -= all[i]->len_bytes + OVERHEAD_BYTES;
+		check_read(f->class, all[i], f->drained_at_ns);
+	}
+	f->first += n;
+}
+
+/* As the kernel: what is queued stays as it was queued. */
+int input_take_trains(int fd, int on)
+{
+	struct flow *f = &flows[fd - SIM_INPUT_FD];
+
+	if (fd < SIM_INPUT_FD || fd >= input_space_fd())
+		return -EBADF;
+	if (on >= 0)
+		f->takes_trains = on;
+	return f->takes_trains;
 }
 
 int input_receive(uint32_t flow, struct mmsghdr *msgs, uint32_t n)

@@ -19,6 +19,7 @@
 #define WAKE_NS (3 * NS_PER_MS) /* from something to do to its stage awake, at most */
 #define TAIL_BYTES 16
 #define UNKNOWN_DEST 0xff
+#define MOST_READ_PKTS 32768 /* beyond a lane: by 64 messages of 128 datagrams, and by 8 */
 
 struct ledger ledgers[MAX_CLASSES];
 
@@ -86,6 +87,8 @@ void check_open(void)
 		struct ledger *l = &ledgers[class];
 		uint32_t slots = 2 * sim.seg.views[class].slots;
 
+		while (sim.setup.train_pkts && slots < MOST_READ_PKTS) /* before there is room for them */
+			slots *= 2;
 		memset(l, 0, sizeof(*l));
 		memset(l->dest, UNKNOWN_DEST, sizeof(l->dest));
 		for (uint32_t i = 0; i < N_SOURCES && reply_forth(&sim.config, class) >= 0; i++)

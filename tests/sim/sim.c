@@ -13,7 +13,8 @@
 
 /* What the tests run. */
 #define STANDARD_WORLDS 100
-#define STANDARD_SWEEP 6
+#define STANDARD_SWEEP 9
+#define STANDARD_TRAINS 60
 #define STANDARD_REPLIES 60
 #define STANDARD_SECONDS 60
 #define MOST_CALLS 7.2 /* seven for each packet; and parks that end, looks at drops, starts */
@@ -25,6 +26,8 @@ static const char help[] =
 	"  --seed N      the (first) seed (default 1)\n"
 	"  --worlds N    N short worlds, each with a config, traffic and faults of its own\n"
 	"  --replies N   N short worlds with replies and sessions, and N/2 of other forms\n"
+	"  --trains N    N short worlds in which datagrams come in trains\n"
+	"  --train N     one of them, of seed N, as it was\n"
 	"  --sweep N     N worlds in which the stages die before each store\n"
 	"  --seconds S   a long run of four classes, S simulated seconds; --hours H likewise\n"
 	"  --rate PPS    its packets per second (default 10000)\n"
@@ -38,7 +41,7 @@ static const char help[] =
 	"Exit status: 0 all held, 1 something did not, 2 usage.\n";
 
 static struct options {
-	uint64_t seed, worlds, replies, sweep, world, seconds, hours, rate, burst, faults;
+	uint64_t seed, worlds, replies, trains, train, sweep, world, seconds, hours, rate, burst, faults;
 } options = { .seed = 1, .rate = 10000, .burst = 1 };
 
 static const struct known {
@@ -48,6 +51,7 @@ static const struct known {
 	{ "--seed", &options.seed, 1, UINT32_MAX },   { "--worlds", &options.worlds, 1, 1000000 },
 	{ "--sweep", &options.sweep, 1, 1000 },	      { "--replies", &options.replies, 1, 1000000 },
 	{ "--world", &options.world, 1, UINT64_MAX }, { "--seconds", &options.seconds, 1, 1000000 },
+	{ "--trains", &options.trains, 1, 1000000 },  { "--train", &options.train, 1, UINT64_MAX },
 	{ "--hours", &options.hours, 1, 1000 },	      { "--rate", &options.rate, 1, 10000000 },
 	{ "--burst", &options.burst, 1, 10000 },      { "--faults", &options.faults, 0, 1000 },
 };
@@ -118,18 +122,19 @@ static void conclude(int is_ok, const char *sentence)
 	n_failed += is_ok == 0;
 }
 
-static void run_many_worlds(void)
+/* Short worlds, each drawn from a seed of its own; `again`: the option that repeats one. */
+static struct sim_result run_worlds(void (*draw)(struct sim_setup *setup, uint64_t seed), uint64_t n, const char *again)
 {
 	struct sim_result sum = { 0 };
 	struct sim_setup setup;
 
-	for (uint64_t i = 0; i < options.worlds; i++) {
+	for (uint64_t i = 0; i < n; i++) {
 		struct sim_result r;
 
-		config_draw(&setup, options.seed + i);
+		draw(&setup, options.seed + i);
 		r = run_apart(&setup);
 		if (r.violations)
-			printf("     again: build/tests/sim --world %llu\n", (unsigned long long)setup.seed);
+			printf("     again: build/tests/sim %s %llu\n", again, (unsigned long long)setup.seed);
 		sum.violations += r.violations;
 		sum.came_pkts += r.came_pkts;
 		sum.left_pkts += r.left_pkts;
@@ -138,10 +143,25 @@ static void run_many_worlds(void)
 	}
 	printf("     %llu worlds from seed %llu: %llu packets came, %llu left; %llu deaths, %llu with datagrams under "
 	       "way\n",
-	       (unsigned long long)options.worlds, (unsigned long long)options.seed, (unsigned long long)sum.came_pkts,
+	       (unsigned long long)n, (unsigned long long)options.seed, (unsigned long long)sum.came_pkts,
 	       (unsigned long long)sum.left_pkts, (unsigned long long)sum.deaths, (unsigned long long)sum.rescues);
+	return sum;
+}
+
+static void run_many_worlds(void)
+{
+	struct sim_result sum = run_worlds(config_draw, options.worlds, "--world");
+
 	conclude(sum.violations == 0 && (sum.rescues > 0 || options.worlds < STANDARD_WORLDS),
 		 "every packet is sent once, in order, or counted as dropped, whatever fails or dies");
+}
+
+static void run_trains(void)
+{
+	struct sim_result sum = run_worlds(config_trains, options.trains, "--train");
+
+	conclude(sum.violations == 0 && (sum.rescues > 0 || options.trains < STANDARD_TRAINS),
+		 "likewise where many datagrams are read in one piece, and more than there is room for");
 }
 
 static void run_replies(void)
@@ -239,7 +259,10 @@ static int run_world(void)
 {
 	struct sim_setup setup;
 
-	config_draw(&setup, options.world);
+	if (options.train)
+		config_trains(&setup, options.train);
+	else
+		config_draw(&setup, options.world);
 	printf("%s     faults %#x, one in %llu us; %llu packets/s in bursts of %u\n", setup.text, setup.faults,
 	       (unsigned long long)(setup.fault_gap_ns / NS_PER_US), (unsigned long long)setup.rate_pps,
 	       setup.burst_pkts);
@@ -287,7 +310,9 @@ static void run_standard(void)
 	options.sweep = STANDARD_SWEEP;
 	options.seconds = STANDARD_SECONDS;
 	options.replies = STANDARD_REPLIES;
+	options.trains = STANDARD_TRAINS;
 	run_many_worlds();
+	run_trains();
 	run_replies();
 	run_twice();
 	run_shares();
@@ -300,6 +325,8 @@ static void run_asked(void)
 {
 	if (options.worlds)
 		run_many_worlds();
+	if (options.trains)
+		run_trains();
 	if (options.replies)
 		run_replies();
 	if (options.sweep)
@@ -325,9 +352,9 @@ int main(int argc, char **argv)
 		log_error("no memory to share");
 		return EXIT_TEMPORARY;
 	}
-	if (options.world)
+	if (options.world || options.train)
 		return run_world();
-	if (options.worlds || options.replies || options.sweep || options.seconds)
+	if (options.worlds || options.replies || options.trains || options.sweep || options.seconds)
 		run_asked();
 	else
 		run_standard();

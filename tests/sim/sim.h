@@ -5,6 +5,7 @@
  *   sim.c     what is run: one long run, many short ones, the same twice
  *   run.c     the clock; which stage runs, sleeps, stalls, dies   stack.*   the stack it runs on
  *   calls.c   the system calls, wrapped at link time
+ *   message.c  what the kernel writes about a datagram
  *   input.c   traffic, and the sockets it arrives at          output.c   the sockets out, and what goes wrong there
  *   replies.c  sessions' sockets, answers, and the way back    ends.c     addresses and headers beside a payload
  *   ledger.c  every packet exactly once, in order              lanes.c    the lanes and the account against the ledger
@@ -56,6 +57,7 @@ struct sim_setup {
 	uint32_t burst_pkts; /* packets that come together, on average */
 	uint32_t buffer_bytes; /* receive buffer of each listen address */
 	uint32_t least_bytes, most_bytes; /* of a datagram */
+	uint32_t train_pkts; /* longest train of datagrams that comes in one piece; 0: none does */
 	int usual_sizes; /* 64, 700 and 1400 bytes only */
 	uint32_t faults; /* enum sim_fault, or-ed */
 	uint64_t fault_gap_ns; /* from a kill or stall to the next, on average; 0: none of those */
@@ -148,10 +150,15 @@ int input_set_events(int fd, const struct epoll_event *event);
 int input_wait(struct epoll_event *events, int most, int timeout_ms);
 void input_ring_space(void);
 int input_take_space(void); /* 1: it had been rung */
+int input_take_trains(int fd, int on); /* UDP_GRO; on < 0: only tell */
 int input_receive(uint32_t flow, struct mmsghdr *msgs, uint32_t n);
 struct sim_datagram;
-/* as the kernel hands it over, without its sender */
+#define SIM_MESSAGE_BYTES 65507 /* longest */
+/* message.c: as the kernel hands it over, without its sender */
 void input_write(struct mmsghdr *to, const struct sim_datagram *d);
+/* ... with it, and with all that are behind it in the same message. tells: the socket takes trains now */
+void message_write(struct mmsghdr *to, const struct sim_datagram *const *all, uint32_t class, uint32_t family,
+		   int tells);
 void input_forget(void); /* ingress died: nobody knows any more when a socket was empty */
 uint64_t input_real_ns(void);
 uint32_t input_clock_steps(void);
@@ -178,6 +185,7 @@ struct sim_datagram {
 	uint32_t len_bytes, drops; /* drops: of the socket when this one was queued */
 	uint16_t flow;
 	uint8_t source; /* which sender */
+	uint8_t more; /* in the same message behind it: it was queued as a train */
 	uint32_t steps; /* of CLOCK_REALTIME before it came */
 };
 
@@ -253,6 +261,8 @@ void bounds_note(uint32_t class, uint32_t wire_bytes, uint64_t decided_at_ns);
 void config_draw(struct sim_setup *setup, uint64_t seed);
 void config_small(struct sim_setup *setup, uint64_t seed);
 void config_shares(struct sim_setup *setup, uint64_t seed);
+void config_trains(struct sim_setup *setup, uint64_t seed);
+void config_small_trains(struct sim_setup *setup, uint64_t seed);
 void config_replies(struct sim_setup *setup, uint64_t seed, int has_form); /* 1: with `via`, `from` or a header */
 void config_plain(struct sim_setup *setup, uint64_t seed);
 

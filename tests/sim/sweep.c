@@ -196,7 +196,10 @@ int sweep(uint64_t seed, uint32_t n_worlds)
 		struct sim_setup setup;
 		pid_t pid;
 
-		config_small(&setup, seed + i);
+		if (i % 3 == 2)
+			config_small_trains(&setup, seed + i);
+		else
+			config_small(&setup, seed + i);
 		fflush(stdout);
 		pid = fork();
 		if (pid == 0) {

@@ -98,6 +98,7 @@ late drop
 rate 1Gbit
 burst 32KiB
 gso off
+gro on
 socket_buffer 1MiB
 cpus none
 spin 5us

@@ -26,6 +26,12 @@ static void a_word_gives_back_what_it_was_made_of(void)
 		}
 }
 
+static void a_word_that_tells_of_more_than_a_vector_has_tells_of_none(void)
+{
+	for (uint32_t n = BATCH + 1; n < 2 * BATCH; n++)
+		CU_ASSERT_EQUAL(journal_messages(journal_pack(3, n, 512)), 0);
+}
+
 static void no_word_is_zero_so_zero_means_none(void)
 {
 	CU_ASSERT_NOT_EQUAL(journal_pack(0, 1, 0), 0);
@@ -98,7 +104,8 @@ static void the_kernel_marks_exactly_the_datagrams_it_moved(void)
 	close(pair[1]);
 }
 
-SUITE(journal, TEST(a_word_gives_back_what_it_was_made_of), TEST(no_word_is_zero_so_zero_means_none),
+SUITE(journal, TEST(a_word_gives_back_what_it_was_made_of),
+      TEST(a_word_that_tells_of_more_than_a_vector_has_tells_of_none), TEST(no_word_is_zero_so_zero_means_none),
       TEST(the_bytes_of_a_long_count_still_tell_one_commit_from_the_next),
       TEST(what_the_kernel_did_not_touch_is_not_done), TEST(a_message_beyond_the_vector_is_never_counted),
       TEST(the_kernel_marks_exactly_the_datagrams_it_moved))

@@ -115,7 +115,9 @@ static void sessions_that_cannot_be_are_no_sessions(void)
 	for (int i = 0; i < 5; i++) {
 		entry->n_sessions = i == 0 ? MAX_SESSIONS + 1 : i == 1 ? UINT32_MAX : i == 2 ? MAX_SESSIONS : 0;
 		entry->forth = i == 3 ? made.n_classes + 1 : 0;
-		entry->sessions_offset = i == 4 ? made.size_bytes + LINE : offset;
+		entry->sessions_offset = i == 4	  ? made.size_bytes + LINE
+					 : i == 2 ? made.size_bytes / LINE * LINE - LINE
+						  : offset;
 		made.shared->header.checksum = header_checksum(&made.shared->header);
 		CU_ASSERT_EQUAL(segment_observe(&seen, c.instance, why), -EPROTO);
 		CU_ASSERT_PTR_NOT_NULL(strstr(why, "makes no sense"));
