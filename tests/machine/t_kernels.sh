@@ -168,7 +168,7 @@ scripts_near_the_kernel_first() {
 	echo "$first" | tr ' ' '\n'
 	for script in tests/*/t_*.sh; do
 		script=$(basename "$script" .sh)
-		case " $first t_aarch64 t_coverage t_kernels t_make t_mutants t_supervised_storm " in
+		case " $first t_aarch64 t_coverage t_kernels t_make t_mutants t_mutants_sim t_supervised_storm " in
 		*" $script "*) ;;
 		*) echo "$script" ;;
 		esac
