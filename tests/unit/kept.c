@@ -12,6 +12,7 @@
 
 #include "config/value.h"
 #include "loads.h"
+#include "cookies.h"
 #include "suites.h"
 
 #define FIRST_PORT 21000 /* of this test alone; a run of it at the same time finds others, by its pid */
@@ -295,17 +296,6 @@ static void end_kept(void)
 		close(kept.sessions.fds[i]);
 	if (kept.sessions.seg.shared)
 		segment_close(&kept.sessions.seg);
-}
-
-static int has_cookies(void)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
-	close(fd);
-	return cookie != 0;
 }
 
 /* In the new segment they are open as they were, with their sockets; nothing of them lies in its lanes. */
