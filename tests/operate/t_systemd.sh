@@ -348,7 +348,9 @@ run_by_systemd() {
 	else
 		skip "it was not built" "the dashboard's unit serves"
 	fi
-	if [ -e "$build/latency.bpf.o" ] && [ -n "$has_bpffs" ]; then
+	if [ -n "$has_bpffs" ] && ! inside systemctl start ontime-latency@default 2>/dev/null && inside journalctl -o cat --no-pager | grep -q 'forbids bpf(2)'; then
+		skip "bpf(2) is forbidden here" "histograms follow the instance"
+	elif [ -e "$build/latency.bpf.o" ] && [ -n "$has_bpffs" ]; then
 		check "histograms follow the instance" histograms_follow
 	else
 		skip "no eBPF here" "histograms follow the instance"
