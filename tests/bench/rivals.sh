@@ -5,14 +5,14 @@
 # network namespaces, as root) stay up, and have a turn each in every round, in an order that moves on (tests/rivals/rivals.c). Source and
 # sink are on one CPU, the relays on another. All of a table are in one scheduling class: in real time (`fifo = auto`, chrt -f) or ordinary.
 #
-# By environment: RIVALS (reference sendmmsg ontime nginx socat kernel), ROUNDS (16), SIZES (64 512 1400), RATES (1000 10000 50000 saturated),
+# By environment: RIVALS (reference sendmmsg ontime ontime-gro nginx socat kernel), ROUNDS (16), SIZES (64 512 1400), RATES (1000 10000 50000 saturated),
 # SOURCES (plain trains), SINKS (plain gro), SCHEDULING (fifo ordinary), HOGS (0 1), TURN_MS (80), CALLS (yes), STEAL (10 percent), INSTALL (yes:
 # rivals that are missing, as root); QUICK=1: less of all. JSON=FILE and MARKDOWN=FILE have the figures too, ROWS=FILE the lines that they
 # come from. PORT (28000): the first of 1,200 that are used.
 set -eu
 cd "$(dirname "$0")/../.."
 quick=${QUICK:-}
-rivals=${RIVALS:-reference sendmmsg ontime nginx socat kernel}
+rivals=${RIVALS:-reference sendmmsg ontime ontime-gro nginx socat kernel}
 rounds=${ROUNDS:-$([ "$quick" ] && echo 6 || echo 16)}
 sizes=${SIZES:-$([ "$quick" ] && echo 64 1400 || echo 64 512 1400)}
 rates=${RATES:-$([ "$quick" ] && echo 10000 saturated || echo 1000 10000 50000 saturated)}
@@ -174,7 +174,7 @@ start_all() {
 			start_ontime "ontime-$class" "--fifo=$([ "$class" = fifo ] && echo auto || echo off)"
 		done
 		first=${scheduling%% *}
-		if build/hold --check -c "$work/ontime-$first.conf" --gro=on >/dev/null 2>&1; then
+		if wants ontime-gro && build/hold --check -c "$work/ontime-$first.conf" --gro=on >/dev/null 2>&1; then
 			start_ontime ontime-gro "--fifo=$([ "$first" = fifo ] && echo auto || echo off)" --gro=on
 		fi
 	fi
