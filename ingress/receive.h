@@ -73,7 +73,7 @@ uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, u
 /* receive_is_one_socket - is it a way back whose replies come to one socket? */
 static inline int receive_is_one_socket(const struct receiver *r, uint32_t class)
 {
-	return r->back[class] && r->back[class]->via;
+	return r->back[class] && r->back[class]->has_one_socket;
 }
 
 /* receive_waiting - bit per flow: what was read of it before waits for room. */
