@@ -18,7 +18,7 @@ struct beside {
 	uint8_t local[16]; /* the address it was sent to; zeros if not asked for */
 	uint8_t is_v4_local;
 	uint32_t local_scope; /* the interface of a link-local one; else 0 */
-	in_port_t local_port; /* likewise; 0 if not told */
+	in_port_t local_port; /* the port it was sent to, where it was brought here; 0 if not told */
 };
 
 /* beside_read - of message i of the journal; what was not told stays as it is. */

@@ -25,7 +25,8 @@ struct ingress_loop {
 	uint64_t drain_until_ns; /* when a drain ends, even if more arrives; 0: none has begun */
 	uint64_t drops_due_ns; /* when to ask the sockets for their drops again */
 	uint32_t unrung_pkts; /* published since edf was last rung for */
-	uint32_t unlooked_pkts; /* read since epoll last said which sockets have datagrams */
+	/* read since epoll last said which sockets have datagrams, and some more for each call (MOST_CALLS) */
+	uint32_t unlooked_pkts;
 	int epoll_fd; /* 0: not opened yet */
 };
 

@@ -121,7 +121,7 @@ int sessions_open(struct sessions *x, struct stage *s, uint32_t forth)
 	x->asks_tos = -1;
 	x->via = s->config.classes[forth].via.bits ? &s->config.classes[forth].via : NULL;
 	x->is_by_sender = shown_has_port(&s->config.classes[forth]);
-	x->has_one_socket = x->via || x->is_by_sender;
+	x->has_one_socket = reply_has_one_socket(&s->config.classes[forth]);
 	status = find_sockets(x);
 	if (status)
 		return status;

@@ -28,10 +28,14 @@ uint32_t reply_sessions(const struct config *c, uint32_t class)
 	return reply_back(c, class) < 0 ? 0 : c->classes[class].sessions;
 }
 
+bool reply_has_one_socket(const struct class_config *c)
+{
+	return c->via.bits || shown_has_port(c);
+}
+
 uint32_t reply_sockets(const struct config *c, uint32_t class)
 {
-	const struct class_config *own = &c->classes[class];
 	uint32_t n = reply_sessions(c, class);
 
-	return n && (own->via.bits || shown_has_port(own)) ? 1 : n;
+	return n && reply_has_one_socket(&c->classes[class]) ? 1 : n;
 }

@@ -17,6 +17,9 @@ int reply_forth(const struct config *c, uint32_t class);
 /* reply_sessions - how many sessions a class has; 0 without replies. */
 uint32_t reply_sessions(const struct config *c, uint32_t class);
 
+/* reply_has_one_socket - does one socket serve all sessions of such a class? */
+bool reply_has_one_socket(const struct class_config *c);
+
 /* reply_sockets - how many sockets these have: one each, or one that serves all. */
 uint32_t reply_sockets(const struct config *c, uint32_t class);
 

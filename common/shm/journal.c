@@ -1,12 +1,11 @@
 /* journal.c - what a batch system call did, told to the successor of a killed stage. */
 #include "journal.h"
 
-#include "layout.h"
+#include "lane.h"
 #include "mutant.h"
 
 #define OWNER_SHIFT 58
 #define COUNT_BITS_SHIFT 51
-#define COMMIT_BITS 16 /* of a commit word, below its count (layout.h) */
 #define BASE_MASK ((1ULL << COUNT_BITS_SHIFT) - 1)
 
 uint64_t journal_pack(uint32_t owner, uint32_t n, uint64_t commit_word)
@@ -64,9 +63,9 @@ uint32_t journal_messages(uint64_t word)
 
 uint64_t journal_passed(uint64_t word, uint64_t commit_word)
 {
-	uint64_t base = (word & BASE_MASK) >> COMMIT_BITS, count = (commit_word & BASE_MASK) >> COMMIT_BITS;
+	uint64_t base = (word & BASE_MASK) >> COUNT_SHIFT, count = (commit_word & BASE_MASK) >> COUNT_SHIFT;
 
-	return mutant_is("no-base") ? 0 : (count - base) & (BASE_MASK >> COMMIT_BITS);
+	return mutant_is("no-base") ? 0 : (count - base) & (BASE_MASK >> COUNT_SHIFT);
 }
 
 int journal_is_open(uint64_t word, uint64_t commit_word)

@@ -8,6 +8,7 @@
 #include "layout.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "drr.h"
@@ -92,4 +93,9 @@ uint64_t layout_hash(void)
 	for (int s = 0; s < N_SPANS; s++)
 		hash = mix(hash, span_name((enum span)s), strlen(span_name((enum span)s)) + 1);
 	return hash;
+}
+
+void layout_print(void)
+{
+	printf("%d.%016llx\n", LAYOUT_VERSION, (unsigned long long)layout_hash());
 }

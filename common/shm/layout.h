@@ -334,4 +334,7 @@ struct shared {
 /* layout_hash - tells builds apart whose segments differ in anything that a reader relies on. */
 uint64_t layout_hash(void);
 
+/* layout_print - the version and the hash as one word, to stdout: the scripts compare those of two builds. */
+void layout_print(void);
+
 #endif

@@ -101,7 +101,7 @@ int answer_instances(void)
 
 int answer_layout(void)
 {
-	printf("%d.%016llx\n", LAYOUT_VERSION, (unsigned long long)layout_hash());
+	layout_print();
 	return 0;
 }
 

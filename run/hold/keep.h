@@ -6,7 +6,7 @@
  * Rules:   the supervisor watches the holder likewise, and starts another when it is killed (`hold --beside`). So what
  *          every process of an instance shares lives on while any one of them does, the stand-bys left aside.
  *          A supervisor that ends by itself tells the holder before (SIGUSR1), and the holder ends. TERM to the holder
- *          is passed on, and no other supervisor is started after it. A first supervisor that ends within a second
+ *          is passed on, and no other supervisor is started after it. A first supervisor that ends within five seconds
  *          with a status other than 0 has refused to start: the holder ends with that status. Later ones are started
  *          again for ever, at most a second apart. One that refuses the layout (EXIT_LAYOUT) or the configuration
  *          (EXIT_CONFIG) of the instance may be of another file than the one that ran: then the binary of the one

@@ -124,16 +124,12 @@ static int set_up(const struct config *c, uint32_t class, int fd, const struct s
 	return forth->via.bits ? bind_for_all(fd, forth->dests[0].at.ss_family, ports) : 0;
 }
 
-static int has_one_for_all(const struct config *c, uint32_t class)
-{
-	return c->classes[class].via.bits || shown_has_port(&c->classes[class]);
-}
-
 /* As a start before has left it; else neither bound nor connected: ingress connects it for each sender. Or -errno. */
 static int open_one(const struct config *c, uint32_t class, uint32_t k, const struct lane_view *v, struct kept *kept)
 {
 	/* One socket for all is made anew: replies to senders of before must not find those of now. */
-	int fd = has_one_for_all(c, class) ? -1 : kept_sessions_go_on(kept, class, k, &v->sessions[k]), err;
+	int fd = reply_has_one_socket(&c->classes[class]) ? -1 : kept_sessions_go_on(kept, class, k, &v->sessions[k]),
+	    err;
 
 	if (fd < 0)
 		fd = socket(c->classes[class].dests[0].at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);

@@ -247,12 +247,6 @@ static void supervise(struct supervisor *s)
 	}
 }
 
-static int print_layout(void)
-{
-	printf("%d.%016llx\n", LAYOUT_VERSION, (unsigned long long)layout_hash());
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	static struct supervisor s;
@@ -266,8 +260,10 @@ int main(int argc, char **argv)
 	status = command_read(&line, NULL);
 	if (status >= 0)
 		return status;
-	if (layout)
-		return print_layout();
+	if (layout) {
+		layout_print();
+		return 0;
+	}
 	status = supervisor_open(&s, line.argc, line.argv, is_renewed);
 	if (status)
 		return status;
