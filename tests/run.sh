@@ -1,6 +1,9 @@
 #!/bin/sh
 # run.sh [--no-install] [quick] - install what is missing, build, run every test. quick: lint and the unit tests only.
 # Every part ends with "NAME: N passed, N failed, N skipped"; the last line is the sum. Exit status 1 if anything failed.
+#
+# Most parts wait more than they work. So there are two rows of parts: one as it comes, and beside it, at idle priority, what
+# needs CPU time alone, and knows no hurry. The second prints when it has ended. Where it cannot be kept apart it runs after the first.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -8,10 +11,13 @@ limit_s=2700				    # for all parts together
 san="address,undefined"
 fixed_addresses=$(setarch -R true 2>/dev/null && echo "setarch -R") || true # the thread sanitizer knows but few layouts
 began_s=$(date +%s)
-passed=0 failed=0 skipped=0 part=
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-trap 'kill "$part" 2>/dev/null; exit 130' INT TERM HUP
+out=$(mktemp -d)
+part=''				    # that runs: a pid
+row=''				    # the one beside: a pid
+log=$out/log
+: >"$out/sums"
+trap 'rm -rf "$out"' EXIT
+trap 'kill $part $row 2>/dev/null; exit 130' INT TERM HUP
 
 # run SECONDS COMMAND.. - its output goes to $log, its status to $status; the group it starts ends with it.
 run()
@@ -35,25 +41,26 @@ run()
 test_part()
 {
 	name=$1
-	echo "== $name"
+	part_began_s=$(date +%s)
 	shift
 	run "$@"
+	echo "== $name ($(($(date +%s) - part_began_s)) s)"
 	cat "$log"
 	# shellcheck disable=SC2046  # three numbers, or nothing
 	set -- $(sed -n 's/^.*: \([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$log" | tail -n 1)
 	if [ $# -eq 3 ]; then
-		passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+		echo "$*" >>"$out/sums"
 	elif [ "$status" -eq 77 ]; then
-		skipped=$((skipped + 1))
+		echo 0 0 1 >>"$out/sums"
 		return
 	fi
 	if [ $# -ne 3 ] || { [ "$status" -ne 0 ] && [ "$status" -ne 77 ] && [ "$2" -eq 0 ]; } || [ "$status" -ge 124 ]; then
-		failed=$((failed + 1))
+		echo 0 1 0 >>"$out/sums"
 		echo "FAIL  $name: ended with status $status$([ "$status" -ne 124 ] || echo " (took too long)")"
 	fi
 }
 
-# need NAME SECONDS COMMAND.. - what the tests cannot do without. It says little, unless it fails; then that counts, and we are done.
+# need NAME SECONDS COMMAND.. - what the tests cannot do without. It says little, unless it fails; then that counts, and the row is done.
 need()
 {
 	name=$1
@@ -65,53 +72,124 @@ need()
 		return 0
 	fi
 	cat "$log"
+	echo 0 1 0 >>"$out/sums"
 	echo "FAIL  $name: ended with status $status"
-	failed=$((failed + 1))
-	finish
+	return 1
 }
 
+# finish - the sum of both rows, and the exit status.
 finish()
 {
-	echo "$passed passed, $failed failed, $skipped skipped"
-	[ "$failed" -eq 0 ] || exit 1
-	exit 0
+	awk '{ p += $1; f += $2; s += $3 } END { printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0 }' "$out/sums" && exit 0
+	exit 1
+}
+
+# aside NAME SECONDS COMMAND.. - a test_part of the row beside: what else runs comes first, and meets none of its ports and segments.
+aside()
+{
+	name=$1 seconds=$2
+	shift 2
+	# shellcheck disable=SC2016,SC2086  # the inner shell's own; no word, or several
+	test_part "$name" "$seconds" chrt -i 0 $apart sh -c '[ "$0" = here ] || { mount -t tmpfs none /dev/shm && ip link set lo up; }; exec "$@"' "${apart:-here}" "$@"
+}
+
+# with_network NAME SECONDS COMMAND.. - the same for what fetches packages.
+with_network()
+{
+	apart=${apart%--net}
+	aside "$@"
+	apart=$whole_apart
+}
+
+row_beside()
+{
+	aside lint 600 tests/lint.sh
+	aside "lint, self-test" 400 tests/lint.sh --self-test
+	need "build with sanitizers" 900 chrt -i 0 make "$jobs" SAN="$san" tests || return
+	need "build with the thread sanitizer" 900 chrt -i 0 make "$jobs" SAN=thread tests || return
+	need "build the mutant" 900 chrt -i 0 make "$jobs" MUTANT=1 all || return
+	aside "unit, $san" 480 build/san-address-undefined/tests/unit
+	aside "sim, $san" 480 build/san-address-undefined/tests/sim --worlds 50
+	# shellcheck disable=SC2086  # no word, or two
+	aside "unit, thread sanitizer" 600 $fixed_addresses build/san-thread/tests/unit
+	# shellcheck disable=SC2086
+	aside "threads, thread sanitizer" 240 $fixed_addresses build/san-thread/tests/threads
+	for script in $unhurried; do
+		case $script in
+		t_aarch64 | t_kernels) with_network "$script" 1200 tests/*/"$script.sh" ;;
+		*) aside "$script" 900 tests/*/"$script.sh" ;;
+		esac
+	done
+	aside sim 360 build/tests/sim
+	aside crash 360 build/tests/crash
+	aside "crash, trains" 360 build/tests/crash --gro=on
+	aside "crash, trains longer than lanes" 360 build/tests/crash --gro=on --high.ingress_to_edf=3 --low.ingress_to_edf=2
+	aside "crash, shaped, without UDP_SEGMENT" 360 build/tests/crash --gso=off --rate=1Gbit
+	aside replies 360 build/tests/replies
+	aside "replies, without UDP_SEGMENT" 360 build/tests/replies --gso=off
+}
+
+# begin_row - the row beside, if namespaces may be made.
+begin_row()
+{
+	whole_apart="unshare --mount --propagation private --net"
+	apart=$whole_apart
+	# shellcheck disable=SC2086  # several words
+	if $apart mount -t tmpfs none /dev/shm 2>/dev/null; then
+		(
+			log=$out/log.beside
+			trap - EXIT
+			trap 'kill $part 2>/dev/null; exit 130' INT TERM HUP
+			row_beside
+		) >"$out/beside" 2>&1 &
+		row=$!
+	else
+		whole_apart='' apart=''
+	fi
+}
+
+# end_row - waits for it, or runs it now.
+end_row()
+{
+	if [ -n "$row" ]; then
+		wait "$row" || true
+		cat "$out/beside"
+	else
+		row_beside || true
+	fi
 }
 
 jobs=-j$(nproc)
 if [ "${1-}" = --no-install ]; then
 	shift
 else
-	need "install what is missing" 600 run/deps.sh test
+	need "install what is missing" 600 run/deps.sh test || finish
 fi
-need build 300 make "$jobs" tests
-test_part lint 400 tests/lint.sh
-test_part "lint, self-test" 200 tests/lint.sh --self-test
-test_part unit 120 build/tests/unit
-[ "${1-}" != quick ] || finish
+need build 300 make "$jobs" tests || finish
+if [ "${1-}" = quick ]; then
+	test_part lint 400 tests/lint.sh
+	test_part "lint, self-test" 200 tests/lint.sh --self-test
+	test_part unit 120 build/tests/unit
+	finish
+fi
 
-need "build with sanitizers" 300 make "$jobs" SAN="$san" tests
-need "build with the thread sanitizer" 300 make "$jobs" SAN=thread tests
-need "build the mutant" 300 make "$jobs" MUTANT=1 all
-test_part "unit, $san" 240 build/san-address-undefined/tests/unit
-test_part "sim, $san" 180 build/san-address-undefined/tests/sim --worlds 50
-test_part "pipeline, $san" 420 build/san-address-undefined/tests/pipeline build/san-address-undefined
-# shellcheck disable=SC2086  # no word, or two
-test_part "unit, thread sanitizer" 240 $fixed_addresses build/san-thread/tests/unit
-# shellcheck disable=SC2086
-test_part "threads, thread sanitizer" 120 $fixed_addresses build/san-thread/tests/threads
+unhurried="t_coverage t_mutants t_mutants_sim t_aarch64 t_kernels"
+alone="t_busy"
+begin_row
+test_part unit 120 build/tests/unit
 for script in tests/*/t_*.sh; do
-	[ ! -x "$script" ] || test_part "$(basename "$script" .sh)" 420 "$script"
+	name=$(basename "$script" .sh)
+	case " $unhurried $alone " in *" $name "*) continue ;; esac
+	[ ! -x "$script" ] || test_part "$name" 420 "$script"
 done
-test_part sim 120 build/tests/sim
-test_part crash 120 build/tests/crash
-test_part "crash, trains" 120 build/tests/crash --gro=on
-test_part "crash, trains longer than lanes" 120 build/tests/crash --gro=on --high.ingress_to_edf=3 --low.ingress_to_edf=2
-test_part "crash, shaped, without UDP_SEGMENT" 120 build/tests/crash --gso=off --rate=1Gbit
-test_part replies 180 build/tests/replies
-test_part "replies, without UDP_SEGMENT" 180 build/tests/replies --gso=off
 test_part pipeline 420 build/tests/pipeline
 test_part plugin 120 build/tests/plugin
 test_part "storm, UDP_SEGMENT on" 300 build/tests/storm --kills 1000 --seed 1 --gso on
 test_part "storm, UDP_SEGMENT off" 300 build/tests/storm --kills 500 --seed 2 --gso off
 test_part churn 120 build/tests/churn
+end_row
+test_part "pipeline, $san" 420 build/san-address-undefined/tests/pipeline build/san-address-undefined
+for script in $alone; do
+	test_part "$script" 420 tests/*/"$script.sh"
+done
 finish
