@@ -44,27 +44,6 @@ static struct address end_of(int fd, int (*name)(int fd, struct sockaddr *at, so
 	return a;
 }
 
-/* The same host, by the same interface where the address says nothing without; whatever the port. */
-static int is_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
-{
-	struct sockaddr_in a4, b4;
-	struct sockaddr_in6 a6, b6;
-
-	if (a->ss_family != b->ss_family)
-		return 0;
-	memcpy(&a4, a, sizeof(a4));
-	memcpy(&b4, b, sizeof(b4));
-	if (a->ss_family == AF_INET)
-		return a4.sin_addr.s_addr == b4.sin_addr.s_addr;
-	memcpy(&a6, a, sizeof(a6));
-	memcpy(&b6, b, sizeof(b6));
-	if (!IN6_ARE_ADDR_EQUAL(&a6.sin6_addr, &b6.sin6_addr))
-		return 0;
-	return a6.sin6_scope_id == b6.sin6_scope_id ||
-	       !(IN6_IS_ADDR_LINKLOCAL(&a6.sin6_addr) || IN6_IS_ADDR_MC_LINKLOCAL(&a6.sin6_addr) ||
-		 IN6_IS_ADDR_MC_NODELOCAL(&a6.sin6_addr));
-}
-
 /* What a socket needs to know before it is connected. */
 static int aim(const struct output *o, int fd)
 {
@@ -169,13 +148,13 @@ static void say_change(const struct output *o, const struct address *was, const 
 {
 	char to[ADDRESS_BYTES], text[ADDRESS_BYTES], was_text[ADDRESS_BYTES];
 
-	if (o->session_number || (had_way && was->len && is_same_host(&was->at, &now->at)))
+	if (o->session_number || (had_way && was->len && address_is_same_host(&was->at, &now->at)))
 		return;
 	address_format(o->to, to);
 	address_format(now, text);
 	if (was->len == 0)
 		log_info("class %s: there is a way to %s now, from %s", o->class, to, text);
-	else if (is_same_host(&was->at, &now->at))
+	else if (address_is_same_host(&was->at, &now->at))
 		log_info("class %s: there is a way to %s again, from %s", o->class, to, text);
 	else
 		log_info("class %s: %s is sent to from %s now, no longer from %s", o->class, to, text,
@@ -188,7 +167,7 @@ static void say_change(const struct output *o, const struct address *was, const 
 static int tell_change(struct output *o, const struct address *was)
 {
 	struct address now = end_of(o->fd, getsockname);
-	int had_way = o->has_way, is_same = was->len && is_same_host(&was->at, &now.at);
+	int had_way = o->has_way, is_same = was->len && address_is_same_host(&was->at, &now.at);
 
 	o->has_way = 1;
 	say_change(o, was, &now, had_way);
@@ -283,7 +262,7 @@ static int repair(struct output *o)
 	err = address_resolve(o->to, &to);
 	if (!err)
 		err = ask_way(o, &to, &local);
-	if (!err && is_same_host(&peer.at, &to) && (o->seen || is_same_host(&was.at, &local)) &&
+	if (!err && address_is_same_host(&peer.at, &to) && (o->seen || address_is_same_host(&was.at, &local)) &&
 	    (!group_is(o->to) || o->interface == group_interface(o->to))) {
 		if (o->has_way)
 			return 0;

@@ -20,16 +20,16 @@ struct parts {
 	uint32_t scope_id;
 };
 
-static struct parts parts_of(const struct address *a)
+static struct parts parts_of(const struct sockaddr_storage *at)
 {
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
 
-	memcpy(&v4, &a->at, sizeof(v4));
-	memcpy(&v6, &a->at, sizeof(v6));
-	if (a->at.ss_family == AF_INET)
+	memcpy(&v4, at, sizeof(v4));
+	memcpy(&v6, at, sizeof(v6));
+	if (at->ss_family == AF_INET)
 		return (struct parts){ AF_INET, v4.sin_port, ntohl(v4.sin_addr.s_addr), { { { 0 } } }, 0 };
-	return (struct parts){ a->at.ss_family, v6.sin6_port, 0, v6.sin6_addr, v6.sin6_scope_id };
+	return (struct parts){ at->ss_family, v6.sin6_port, 0, v6.sin6_addr, v6.sin6_scope_id };
 }
 
 /* parse_scope - what follows the '%': an index from 1 on, or a name that an interface may have. */
@@ -127,8 +127,8 @@ int address_resolve(const struct address *a, struct sockaddr_storage *now)
 
 const char *address_format(const struct address *a, char *text)
 {
-	struct in_addr v4 = { htonl(parts_of(a).v4) };
-	struct parts p = parts_of(a);
+	struct in_addr v4 = { htonl(parts_of(&a->at).v4) };
+	struct parts p = parts_of(&a->at);
 	char host[INET6_ADDRSTRLEN] = "", scope[SCOPE_BYTES];
 
 	memcpy(scope, a->scope, sizeof(scope));
@@ -156,7 +156,7 @@ static bool is_same_address(const struct parts *a, const struct parts *b)
 
 bool address_is_same(const struct address *a, const struct address *b)
 {
-	struct parts pa = parts_of(a), pb = parts_of(b);
+	struct parts pa = parts_of(&a->at), pb = parts_of(&b->at);
 	bool same_scope = pa.scope_id == pb.scope_id;
 
 	if (a->scope[0] && b->scope[0]) /* by name, since neither may have an index yet */
@@ -166,24 +166,34 @@ bool address_is_same(const struct address *a, const struct address *b)
 
 bool address_overlap(const struct address *a, const struct address *b)
 {
-	struct parts pa = parts_of(a), pb = parts_of(b);
+	struct parts pa = parts_of(&a->at), pb = parts_of(&b->at);
 
 	if (pa.family == AF_UNSPEC || pa.family != pb.family || pa.port != pb.port)
 		return false;
 	return address_is_same(a, b) || is_wildcard(&pa) || is_wildcard(&pb);
 }
 
-bool address_is_same_host(const struct address *a, const struct address *b)
+static bool is_of_one_link(const struct in6_addr *a)
+{
+	return IN6_IS_ADDR_LINKLOCAL(a) || IN6_IS_ADDR_MC_LINKLOCAL(a) || IN6_IS_ADDR_MC_NODELOCAL(a);
+}
+
+bool address_is_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
 	struct parts pa = parts_of(a), pb = parts_of(b);
 
-	return is_same_address(&pa, &pb) && pa.scope_id == pb.scope_id;
+	return is_same_address(&pa, &pb) && (pa.scope_id == pb.scope_id || !is_of_one_link(&pa.v6));
+}
+
+uint16_t address_port(const struct address *a)
+{
+	return ntohs(parts_of(&a->at).port);
 }
 
 uint32_t address_traits(const struct address *a)
 {
 	static const struct in6_addr nodes = { { { 0xff, 1, [15] = 1 } } };
-	struct parts p = parts_of(a);
+	struct parts p = parts_of(&a->at);
 	struct in6_addr group = p.v6;
 	uint8_t reach = p.v6.s6_addr[1] & 0xf; /* of a group: 1, this interface; 2, this link */
 	bool is_v6_group = IN6_IS_ADDR_MULTICAST(&p.v6), has_scope = a->scope[0] || p.scope_id;

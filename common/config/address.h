@@ -46,8 +46,11 @@ bool address_overlap(const struct address *a, const struct address *b);
 /* address_is_same - address, port and link alike, as they are written. */
 bool address_is_same(const struct address *a, const struct address *b);
 
-/* address_is_same_host - the same address on the same link as of now, whatever the ports. */
-bool address_is_same_host(const struct address *a, const struct address *b);
+/* address_is_same_host - the same address, by the same interface where it says nothing without; whatever the ports. */
+bool address_is_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
+
+/* address_port - in the host's byte order. */
+uint16_t address_port(const struct address *a);
 
 /* What an address is, as bits. */
 enum {

@@ -13,7 +13,7 @@ static bool receives(const struct address *listen, const struct address *dest, c
 	if (!(address_traits(listen) & ADDRESS_IS_WILDCARD) || address_traits(dest) & ADDRESS_COMES_BACK)
 		return true;
 	for (uint32_t i = 0; i < n_own; i++)
-		if (address_is_same_host(dest, &own[i]))
+		if (address_is_same_host(&dest->at, &own[i].at))
 			return true;
 	return false;
 }

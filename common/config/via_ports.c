@@ -18,23 +18,15 @@ uint32_t via_ports_sockets(const struct config *c, uint32_t class)
 	return reply_sockets(c, class);
 }
 
-static uint32_t port_of(const struct address *a)
-{
-	struct sockaddr_in at;
-
-	memcpy(&at, &a->at, sizeof(at)); /* at the same place in both families */
-	return ntohs(at.sin_port);
-}
-
 /* Ports that the instance has for good: that it listens on, or sends from. */
 static int is_fixed(const struct config *c, uint32_t port)
 {
 	for (uint32_t i = 0; i < c->n_classes; i++) {
 		for (uint32_t k = 0; k < c->classes[i].n_listen; k++)
-			if (port_of(&c->classes[i].listen[k]) == port)
+			if (address_port(&c->classes[i].listen[k]) == port)
 				return 1;
 		for (uint32_t k = 0; k < c->classes[i].n_from; k++)
-			if (port_of(&c->classes[i].from[k]) == port)
+			if (address_port(&c->classes[i].from[k]) == port)
 				return 1;
 		if (shown_has_port(&c->classes[i]) && c->classes[i].via_first_port == port)
 			return 1;

@@ -24,11 +24,6 @@ static size_t host_bytes(int family)
 	return family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
 }
 
-static int is_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
-{
-	return a->ss_family == b->ss_family && memcmp(host_of(a), host_of(b), host_bytes(a->ss_family)) == 0;
-}
-
 static void find_interface(struct lookup_out *out)
 {
 	struct ifaddrs *all;
@@ -42,7 +37,7 @@ static void find_interface(struct lookup_out *out)
 		if (family != out->local.ss_family)
 			continue;
 		memcpy(&is, at->ifa_addr, family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
-		if (is_same_host(&is, &out->local))
+		if (address_is_same_host(&is, &out->local))
 			memcpy(out->interface, at->ifa_name, strnlen(at->ifa_name, IF_NAMESIZE - 1));
 	}
 	freeifaddrs(all);
@@ -64,7 +59,7 @@ int lookup_out(const struct address *to, struct lookup_out *out)
 	close(fd);
 	if (err)
 		return err;
-	out->is_here = is_same_host(&out->local, &at);
+	out->is_here = address_is_same_host(&out->local, &at);
 	find_interface(out);
 	return 0;
 }

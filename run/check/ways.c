@@ -19,11 +19,6 @@ static const char *host_text(const struct sockaddr_storage *at, char text[INET6_
 	return inet_ntop(at->ss_family, host, text, INET6_ADDRSTRLEN);
 }
 
-static uint32_t port_of_address(const struct address *a)
-{
-	return ntohs(((const struct sockaddr_in *)&a->at)->sin_port); /* at the same place in IPv6 */
-}
-
 static const char *ip_of(const struct address *a)
 {
 	return a->at.ss_family == AF_INET ? "ip" : "ip -6";
@@ -39,7 +34,7 @@ static void print_here(const struct config *c, const struct class_config *k, con
 	if (way->interface[0])
 		snprintf(in, sizeof(in), " iif %s", way->interface);
 	host_text(&server->at, host);
-	printf("  %s rule add%s from %s ipproto udp sport %u", ip_of(server), in, host, port_of_address(server));
+	printf("  %s rule add%s from %s ipproto udp sport %u", ip_of(server), in, host, address_port(server));
 	if (k->via_first_port && !shown_has_port(k))
 		printf(" dport %u-%u", k->via_first_port, k->via_last_port);
 	printf(" lookup " TABLE "\n  %s route replace local default dev lo table " TABLE "\n", ip_of(server));
@@ -49,7 +44,7 @@ static void print_here(const struct config *c, const struct class_config *k, con
 	printf("  nft add chain inet ontime-%s answers '{ type filter hook prerouting priority mangle; }'\n",
 	       c->instance);
 	printf("  nft add rule inet ontime-%s answers %s saddr %s udp sport %u tproxy %s to :%u\n", c->instance,
-	       v4 ? "ip" : "ip6", host, port_of_address(server), v4 ? "ip" : "ip6", k->via_first_port);
+	       v4 ? "ip" : "ip6", host, address_port(server), v4 ? "ip" : "ip6", k->via_first_port);
 }
 
 static void print_there(const struct class_config *k, const struct address *server, const struct lookup_out *way)

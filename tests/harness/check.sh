@@ -49,6 +49,10 @@ eventually() { # COMMAND...: within 10 seconds
 	done
 }
 
+say() { # TEXT [PORT]: one datagram to this machine; from a file, since nc -w0 gives up on a pipe that has nothing yet
+	printf '%s' "$1" >"$work/datagram" && nc -u -w0 127.0.0.1 "${2:-$listen}" <"$work/datagram"
+}
+
 processes_of() { # RUN-DIRECTORY OF AN INSTANCE: the pids of what was launched with it and has not ended
 	for pid in $(pgrep -x '(ingress|edf|egress)\*?|supervise|hold' || true); do
 		! tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | grep -qxF "ONTIME_DIR=$1" || echo "$pid"

@@ -63,3 +63,22 @@ live_pid_of() { # STAGE: nothing, if it is not alive
 ready() { # all three, and alive
 	[ "$("$ONTIME_BUILD/hold" --stages -i "$instance" 2>/dev/null | grep -c ' ready .* 1$')" = 3 ]
 }
+
+account() { # FILTER: what the account says
+	"$ONTIME_BUILD/stat" -i "$instance" --json | jq -rc "$1"
+}
+
+begin() { # COMMAND...: a server or a client, until end_all or the end of itself; its pid is $begun
+	"$@" >>"$work/server" 2>&1 </dev/null &
+	begun=$!
+	echo "$begun" >>"$work/pids"
+}
+
+end_all() {
+	[ -e "$work/pids" ] || return 0
+	while read -r pid; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done <"$work/pids"
+	rm -f "$work/pids"
+}

@@ -30,10 +30,6 @@ is_ready() {
 	[ "$(edf 3)" = ready ]
 }
 
-say() { # TEXT: one datagram
-	printf '%s' "$1" | nc -u -w0 127.0.0.1 "$listen"
-}
-
 slow_open_is_waited_for() {
 	run/launch.sh -c "$work/conf" || return 1
 	is_ready && ! grep -E 'has not moved|ended' "$log"

@@ -3,33 +3,24 @@
 # IDLE_MS (400): no answer reaches a wrong client, none comes twice or out of order, and each that is lost has a name. 20 s each way by default; by hand 340 for 10,000 sessions.
 set -eu
 cd "$(dirname "$0")/../.."
-if [ -z "${ONTIME_WORLD:-}" ]; then
-	unshare --net true 2>/dev/null || {
-		echo "skip a storm of sessions: network namespaces need root"
-		exit 77
-	}
-	ONTIME_WORLD=1 exec unshare --net "$0" "$@"
-fi
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_namespaces "a storm of sessions" --net "$0" "$@"
+own_instance sessions
 seconds=${1:-20}
 seed=${2:-1}
 idle_ms=${IDLE_MS:-400}
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
 ONTIME_BUILD=$PWD/${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-instance=sessions$$
-log=$ONTIME_RUN_DIR/$instance/log
 server=
-trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
 ip link set lo up
+
+at_end() {
+	[ -z "$server" ] || kill "$server" 2>/dev/null || true
+}
 
 on_failure() {
 	tail -n 10 "$log" 2>/dev/null || true
-	"$ONTIME_BUILD/stat" -i "$instance" --json | jq -c '.classes[] | {class, received, sent, held, dropped}' || true
+	account '.classes[] | {class, received, sent, held, dropped}' || true
 }
 
 # Each client rests for longer than a session lives without it, so 39 of them need 39 sessions at most.
@@ -91,10 +82,6 @@ each_stage_was_killed() {
 		awk -v least="$seconds" '{n++; ok = $1 > least && $2 > least && $3 > least} END {exit !(n && ok)}'
 }
 
-account() { # FILTER
-	"$ONTIME_BUILD/stat" -i "$instance" --json | jq -r "$1"
-}
-
 nothing_is_dropped() {
 	account '.classes[] | {class, received, sent, held, dropped}'
 	[ "$(account '[.classes[] | .received - .sent] | add')" = 0 ] && [ "$(account '.classes[0].received == .classes[1].received')" = true ]
@@ -104,7 +91,7 @@ is_balanced() {
 	[ "$(account '[.classes[] | .held + .unbalanced] | add')" = 0 ]
 }
 
-cat >"$work/conf" <<END
+cat >"$conf" <<END
 [pipeline]
 instance = $instance
 policy = edf
@@ -119,7 +106,7 @@ idle = ${idle_ms}ms
 idle_unanswered = ${idle_ms}ms
 [class game-back]
 END
-run/launch.sh -c "$work/conf" >"$work/launched" 2>&1 || cat "$work/launched"
+run/launch.sh -c "$conf" >"$work/launched" 2>&1 || cat "$work/launched"
 check_here "no answer reaches a wrong client, comes twice or out of order" storm 0 --losses
 check_here "each answer that is lost has a name" each_has_a_name
 if none_is_lost >/dev/null || ! was_held_back; then

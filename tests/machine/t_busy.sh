@@ -103,7 +103,7 @@ leaves_room_under() { # LOAD-OPTIONS, then --, then options of the launch
 leaves_room_after() { # DATAGRAM: one that the plugin never returns from
 	launch --work=plugin:build/tests/plugins/spin.so --hung=60s >/dev/null || return 1
 	before=$(policies)
-	printf '%s' "$1" | nc -u -w0 127.0.0.1 "$listen"
+	say "$1"
 	leaves_room && status=0 || status=$?
 	echo "before: $before, after: $(policies)"
 	[ "$before" = 'fifo 11 fifo 10 fifo 12' ] || status=1
@@ -133,7 +133,7 @@ rises_downstream() {
 
 children_are_ordinary() { # what a plugin starts
 	launch --work=plugin:build/tests/plugins/spin.so >/dev/null || return 1
-	printf 'fork' | nc -u -w0 127.0.0.1 "$listen"
+	say fork
 	edf=$(pid_of edf)
 	eventually sh -c "chrt -p \$(pgrep -P $edf) | grep SCHED_OTHER" && status=0 || status=$?
 	run/stop.sh -i "$instance" >/dev/null

@@ -103,8 +103,8 @@ fresh() {
 	run/launch.sh -c "$conf" >"$work/launched" || { cat "$work/launched"; return 1; }
 }
 
-launch_during_a_stop() { # while it drains at 2 Mbit/s: the launch waits, then starts; what was accepted before is sent first
-	sed 's/^rate = .*/rate = 2Mbit/' "$work/good.conf" >"$conf" && run/reload.sh -i "$instance" || return 1
+launch_during_a_stop() { # while it drains at 1 Mbit/s: the launch waits, then starts; what was accepted before is sent first
+	sed 's/^rate = .*/rate = 1Mbit/' "$work/good.conf" >"$conf" && run/reload.sh -i "$instance" || return 1
 	slow_load
 	eventually has_received_all && cp "$work/good.conf" "$conf" || return 1
 	run/stop.sh -i "$instance" >"$work/stop" 2>&1 &
@@ -117,9 +117,9 @@ received() {
 	"$ONTIME_BUILD/stat" -i "$instance" --json | jq '[.classes[].received] | add'
 }
 
-slow_load() { # 800 packets, which take 1.7 s at 2 Mbit/s
+slow_load() { # 800 packets, which take 3.4 s at 1 Mbit/s
 	was=$(received)
-	"$ONTIME_BUILD/load" -c "$work/good.conf" --rate 4000 --seconds 0.2 --size 500-500 --drain 4 >"$work/load" 2>&1 &
+	"$ONTIME_BUILD/load" -c "$work/good.conf" --rate 4000 --seconds 0.2 --size 500-500 --drain 8 >"$work/load" 2>&1 &
 	load=$!
 }
 
@@ -132,7 +132,7 @@ is_being_stopped() {
 }
 
 changes_during_a_stop() { # are refused in one line
-	sed 's/^rate = .*/rate = 2Mbit/' "$work/good.conf" >"$conf" && run/reload.sh -i "$instance" || return 1
+	sed 's/^rate = .*/rate = 1Mbit/' "$work/good.conf" >"$conf" && run/reload.sh -i "$instance" || return 1
 	slow_load
 	eventually has_received_all || return 1
 	run/stop.sh -i "$instance" >"$work/stop" 2>&1 &
@@ -141,7 +141,7 @@ changes_during_a_stop() { # are refused in one line
 }
 
 launch_after_half_a_stop() { # whose supervisor and holder were killed: that is gone on with, then it is launched
-	sed 's/^rate = .*/rate = 2Mbit/' "$work/good.conf" >"$conf" && run/launch.sh -c "$conf" >"$work/launched" || return 1
+	sed 's/^rate = .*/rate = 1Mbit/' "$work/good.conf" >"$conf" && run/launch.sh -c "$conf" >"$work/launched" || return 1
 	slow_load
 	eventually has_received_all || return 1
 	"$ONTIME_BUILD/hold" --ask stop -i "$instance" >"$work/stop" 2>&1 &

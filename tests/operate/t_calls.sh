@@ -118,7 +118,7 @@ comes_back() { # FILE: the stages start again once it is there again
 }
 
 has_upper() { # once more, since a datagram before the receiver is there is refused
-	echo hello | nc -u -w0 127.0.0.1 "$listen"
+	say hello
 	[ "$(cat "$work/got")" = HELLO ]
 }
 

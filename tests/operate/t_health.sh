@@ -31,7 +31,7 @@ fi
 
 say_to() { # CLASS-NUMBER N: so many datagrams to that class
 	for _ in $(seq "$2"); do
-		echo x | nc -u -w0 127.0.0.1 $((listen + $1))
+		say x $((listen + $1))
 	done
 }
 

@@ -2,15 +2,9 @@
 # t_ask.sh - the clients of ask and the server of echo alone: ask finds nothing where nothing is wrong, and each harm that echo does.
 set -eu
 cd "$(dirname "$0")/../.."
-if [ -z "${ONTIME_WORLD:-}" ]; then
-	unshare --net true 2>/dev/null || {
-		echo "skip what ask finds: network namespaces need root"
-		exit 77
-	}
-	ONTIME_WORLD=1 exec unshare --net "$0" "$@"
-fi
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_namespaces "what ask finds" --net "$0" "$@"
 work=$(mktemp -d)
 build=${ONTIME_BUILD:-build}
 server=

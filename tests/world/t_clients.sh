@@ -3,49 +3,21 @@
 # they talk. Each is skipped where its program is missing. In a network namespace of its own.
 set -eu
 cd "$(dirname "$0")/../.."
-if [ -z "${ONTIME_WORLD:-}" ]; then
-	unshare --net true 2>/dev/null || {
-		echo "skip clients and servers: network namespaces need root"
-		exit 77
-	}
-	ONTIME_WORLD=1 exec unshare --net "$0" "$@"
-fi
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_namespaces "clients and servers" --net "$0" "$@"
+own_instance clients
 PATH=$PATH:/usr/sbin
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-instance=clients$$
-log=$ONTIME_RUN_DIR/$instance/log
-trap 'end_all; run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
 ip link set lo up
+
+at_end() {
+	end_all
+}
 
 on_failure() {
 	cat "$work/launched" "$work/server" "$work/client" 2>/dev/null | tail -n 30
 	tail -n 5 "$log" || true
 	account '.classes[] | "\(.class) received \(.received) sent \(.sent) held \(.held) dropped \(.dropped)"' || true
-}
-
-account() { # FILTER
-	"$ONTIME_BUILD/stat" -i "$instance" --json | jq -r "$1"
-}
-
-begin() { # COMMAND...: a server or a client, until end_all or the end of itself; its pid is $begun
-	"$@" >>"$work/server" 2>&1 </dev/null &
-	begun=$!
-	echo "$begun" >>"$work/pids"
-}
-
-end_all() {
-	[ -e "$work/pids" ] || return 0
-	while read -r pid; do
-		kill "$pid" 2>/dev/null || true
-		wait "$pid" 2>/dev/null || true
-	done <"$work/pids"
-	rm -f "$work/pids"
 }
 
 class() { # NAME LISTEN SEND: with replies; dig and ntpdig ask each time from another port, so they need many sessions
@@ -57,20 +29,12 @@ relay() { # NAME LISTEN SEND...: an instance with these classes, in place of the
 	: >"$work/server"
 	: >"$work/client"
 	run/stop.sh -i "$instance" >/dev/null 2>&1 || true
-	printf '[pipeline]\ninstance = %s\npolicy = edf\n' "$instance" >"$work/conf"
+	printf '[pipeline]\ninstance = %s\npolicy = edf\n' "$instance" >"$conf"
 	while [ $# -ge 3 ]; do
-		class "$1" "$2" "$3" >>"$work/conf"
+		class "$1" "$2" "$3" >>"$conf"
 		shift 3
 	done
-	run/launch.sh -c "$work/conf" >"$work/launched" 2>&1
-}
-
-pid_of() { # STAGE
-	"$ONTIME_BUILD/hold" --stages -i "$instance" | sed -n "s/^$1 \([0-9]*\) .*/\1/p"
-}
-
-is_ready() {
-	[ "$("$ONTIME_BUILD/hold" --stages -i "$instance" 2>/dev/null | grep -c ' ready .* 1$')" = 3 ]
+	run/launch.sh -c "$conf" >"$work/launched" 2>&1
 }
 
 more_came() { # than $before, both ways
@@ -83,7 +47,7 @@ kill_each() { # in mid-conversation: before and after each kill datagrams pass b
 		eventually more_came || { echo "nothing passes before $stage is killed" && return 1; }
 		kill -9 "$(pid_of "$stage")"
 		before=$(account '[.classes[] | .sent] | min')
-		eventually is_ready || return 1
+		eventually ready || return 1
 		eventually more_came || { echo "nothing passes after $stage was killed" && return 1; }
 	done
 }
@@ -182,7 +146,7 @@ a_shell() {
 	for stage in ingress edf egress; do
 		kill -9 "$(pid_of "$stage")"
 		types "$stage" || said=1
-		eventually is_ready || said=1
+		eventually ready || said=1
 	done
 	screen
 	tmux -S "$work/tmux" send-keys -t mosh exit Enter
@@ -214,7 +178,7 @@ most_came() {
 kill_each_one_way() { # data go one way only
 	for stage in ingress edf egress; do
 		before=$(account '[.classes[] | .sent] | max')
-		eventually most_came && kill -9 "$(pid_of "$stage")" && eventually is_ready || return 1
+		eventually most_came && kill -9 "$(pid_of "$stage")" && eventually ready || return 1
 	done
 	before=$(account '[.classes[] | .sent] | max')
 	eventually most_came

@@ -3,25 +3,12 @@
 # as before, every other datagram is counted by name, and no process grows. In a network namespace of its own.
 set -eu
 cd "$(dirname "$0")/../.."
-if [ -z "${ONTIME_WORLD:-}" ]; then
-	unshare --net true 2>/dev/null || {
-		echo "skip a flood of senders: network namespaces need root"
-		exit 77
-	}
-	ONTIME_WORLD=1 exec unshare --net "$0" "$@"
-fi
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_namespaces "a flood of senders" --net "$0" "$@"
+own_instance flood
 senders=${1:-100000}
 rate=20000
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-instance=flood$$
-trap 'end_server; run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
 ip link set lo up
 
 on_failure() {
@@ -29,12 +16,12 @@ on_failure() {
 	account '.classes[] | "\(.class) received \(.received) sent \(.sent) held \(.held) dropped \(.dropped)"' || true
 }
 
-account() { # FILTER
-	"$ONTIME_BUILD/stat" -i "$instance" --json | jq -r "$1"
-}
-
 dropped() { # REASON
 	account ".classes[0].dropped.$1"
+}
+
+at_end() {
+	end_server
 }
 
 end_server() {
@@ -46,9 +33,9 @@ end_server() {
 relay() { # LINE...: of the class with replies
 	end_server
 	run/stop.sh -i "$instance" >/dev/null 2>&1 || true
-	printf '[pipeline]\ninstance = %s\npolicy = edf\n[class game]\nlisten = 127.0.0.1:7777\nsend = 127.0.0.1:8888\nbudget = 100ms\n' "$instance" >"$work/conf"
-	printf '%s\n' "replies = game-back" "sessions_per_source = 20" "$@" "[class game-back]" "budget = 100ms" >>"$work/conf"
-	run/launch.sh -c "$work/conf" >"$work/launched" 2>&1 || return 1
+	printf '[pipeline]\ninstance = %s\npolicy = edf\n[class game]\nlisten = 127.0.0.1:7777\nsend = 127.0.0.1:8888\nbudget = 100ms\n' "$instance" >"$conf"
+	printf '%s\n' "replies = game-back" "sessions_per_source = 20" "$@" "[class game-back]" "budget = 100ms" >>"$conf"
+	run/launch.sh -c "$conf" >"$work/launched" 2>&1 || return 1
 	"$ONTIME_BUILD/tests/echo" 127.0.0.1:8888 >"$work/server" 2>&1 </dev/null &
 	server=$!
 	eventually grep -q ready "$work/server"

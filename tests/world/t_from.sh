@@ -3,33 +3,16 @@
 # In network namespaces of its own.
 set -eu
 cd "$(dirname "$0")/../.."
-if [ -z "${ONTIME_WORLD:-}" ]; then
-	unshare --net true 2>/dev/null || {
-		echo "skip a set address to send from: network namespaces need root"
-		echo "from: 0 passed, 0 failed, 1 skipped"
-		exit 77
-	}
-	ONTIME_WORLD=1 exec unshare --net "$0" "$@"
-fi
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_namespaces "a set address to send from" --net "$0" "$@"
+own_instance from
 # shellcheck source=tests/world/cable.sh
 . tests/world/cable.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-instance=from$$
-log=$ONTIME_RUN_DIR/$instance/log
 
-finish() {
-	run/stop.sh -i "$instance" >/dev/null 2>&1 || true
+at_end() {
 	kill "$listener" "$peer" 2>/dev/null || true
-	rm -rf "$work"
 }
-trap finish EXIT
-trap 'exit 130' INT TERM
 listener=
 ip link set lo up
 eventually is_there
@@ -39,7 +22,7 @@ on_failure() {
 	cat "$work/launched" "$log" "$work/came" 2>/dev/null || true
 }
 
-cat >"$work/conf" <<END
+cat >"$conf" <<END
 [pipeline]
 instance = $instance
 [class set]
@@ -75,13 +58,13 @@ nothing_else_came() {
 }
 
 is_failing() {
-	[ "$("$ONTIME_BUILD/stat" -i "$instance" --json | jq '.classes[0].sent')" = "$1" ]
+	[ "$(account .classes[0].sent)" = "$1" ]
 }
 
 waits_for_the_address() {
 	: >"$work/came"
 	listen_there
-	run/launch.sh -c "$work/conf" >"$work/launched" 2>&1 || return 1
+	run/launch.sh -c "$conf" >"$work/launched" 2>&1 || return 1
 	grep -q 'set.out.0: no way to 10.9.0.2:6000 yet: Cannot assign requested address' "$log" || return 1
 	for _ in 1 2 3 4 5; do say 5000; done
 	sleep 0.3

@@ -9,42 +9,25 @@ for tool in dnsdist dig; do
 done
 if [ -n "$lacks" ]; then
 	echo "skip a server that is told its clients: not installed:$lacks"
-	echo "proxy: 0 passed, 0 failed, 1 skipped"
 	exit 77
 fi
-if [ -z "${ONTIME_WORLD:-}" ]; then
-	unshare --net true 2>/dev/null || {
-		echo "skip a server that is told its clients: network namespaces need root"
-		echo "proxy: 0 passed, 0 failed, 1 skipped"
-		exit 77
-	}
-	ONTIME_WORLD=1 exec unshare --net "$0" "$@"
-fi
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_namespaces "a server that is told its clients" --net "$0" "$@"
+own_instance proxy
 PATH=$PATH:/usr/sbin
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-instance=proxy$$
 dnsdists=
 
-finish() {
+at_end() {
 	for pid in $dnsdists; do
 		kill "$pid" 2>/dev/null || true
 	done
-	run/stop.sh -i "$instance" >/dev/null 2>&1 || true
-	rm -rf "$work"
 }
-trap finish EXIT
-trap 'exit 130' INT TERM
 ip link set lo up
 
 on_failure() {
-	cat "$work/launched" "$work"/*.log "$ONTIME_RUN_DIR/$instance/log" 2>/dev/null || true
-	"$ONTIME_BUILD/stat" -i "$instance" --json | jq -c '.classes[] | {class, received, sent, held, dropped}' || true
+	cat "$work/launched" "$work"/*.log "$log" 2>/dev/null || true
+	account '.classes[] | {class, received, sent, held, dropped}' || true
 }
 
 # A server that answers by who asks: 192.0.2.5 to 127.0.0.5, 192.0.2.6 to ::1, and 192.0.2.99 to all others. It takes nothing without a header.
@@ -65,7 +48,7 @@ setSecurityPollSuffix("")
 setACL("127.0.0.0/8")
 newServer({address="127.0.0.1:5001", useProxyProtocol=true, checkInterval=1})
 END
-cat >"$work/conf" <<END
+cat >"$conf" <<END
 [pipeline]
 instance = $instance
 [class ask]
@@ -113,7 +96,7 @@ is_bound() { # PORT
 launch() {
 	start_dnsdist server
 	eventually is_bound 5353 || return 1
-	run/launch.sh -c "$work/conf" >"$work/launched" 2>&1
+	run/launch.sh -c "$conf" >"$work/launched" 2>&1
 }
 
 server_knows_its_clients() {
@@ -150,7 +133,7 @@ who_has_no_header_is_refused() {
 }
 
 bad_proxy() {
-	"$ONTIME_BUILD/stat" -i "$instance" --json | jq '.classes[] | select(.class == "behind") | .dropped.bad_proxy // 0'
+	account '.classes[] | select(.class == "behind") | .dropped.bad_proxy // 0'
 }
 
 check_here "an instance starts, and a server that wants headers" launch

@@ -21,10 +21,6 @@ on_failure() {
 	account '.classes[] | {class, received, sent, held, send_waits, refused_events, dropped, send_errors}' || true
 }
 
-account() { # FILTER
-	"$ONTIME_BUILD/stat" -i "$instance" --json | jq -c "$1"
-}
-
 back() { # FIELD: of the way back
 	account ".classes[1].$1"
 }

@@ -3,49 +3,21 @@
 # back, another address of ours. In a network namespace of its own.
 set -eu
 cd "$(dirname "$0")/../.."
-if [ -z "${ONTIME_WORLD:-}" ]; then
-	unshare --net true 2>/dev/null || {
-		echo "skip sessions at their limits: network namespaces need root"
-		exit 77
-	}
-	ONTIME_WORLD=1 exec unshare --net "$0" "$@"
-fi
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-instance=sessions$$
-log=$ONTIME_RUN_DIR/$instance/log
-trap 'end_all; run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_namespaces "sessions at their limits" --net "$0" "$@"
+own_instance sessions
 ip link set lo up
 ip addr add 10.77.0.1/32 dev lo
+
+at_end() {
+	end_all
+}
 
 on_failure() {
 	cat "$work/launched" "$work"/*.asked "$work/server" 2>/dev/null | tail -n 30
 	tail -n 5 "$log" || true
 	account '.classes[] | "\(.class) received \(.received) sent \(.sent) held \(.held) dropped \(.dropped)"' || true
-}
-
-account() { # FILTER
-	"$ONTIME_BUILD/stat" -i "$instance" --json | jq -r "$1"
-}
-
-begin() { # COMMAND...: until end_all or the end of itself; its pid is $begun
-	"$@" >>"$work/server" 2>&1 </dev/null &
-	begun=$!
-	echo "$begun" >>"$work/pids"
-}
-
-end_all() {
-	[ -e "$work/pids" ] || return 0
-	while read -r pid; do
-		kill "$pid" 2>/dev/null || true
-		wait "$pid" 2>/dev/null || true
-	done <"$work/pids"
-	rm -f "$work/pids"
 }
 
 serve() { # OPTION...: the destination; $server
@@ -61,8 +33,8 @@ relay() { # LINE...: of the class with replies; a fresh instance, and nothing be
 	{
 		printf '[pipeline]\ninstance = %s\npolicy = edf\n[class game]\nsend = 127.0.0.1:8888\n' "$instance"
 		printf '%s\n' "$@"
-	} >"$work/conf"
-	run/launch.sh -c "$work/conf" >"$work/launched" 2>&1
+	} >"$conf"
+	run/launch.sh -c "$conf" >"$work/launched" 2>&1
 }
 
 ask() { # NAME OPTION...: to 127.0.0.1:7777, or $at; the exit status is ask's

@@ -5,37 +5,21 @@
 set -eu
 cd "$(dirname "$0")/../.."
 PATH=$PATH:/usr/sbin
-if [ -z "${ONTIME_WORLD:-}" ]; then
-	unshare --net true 2>/dev/null || {
-		echo "skip servers that see their clients: network namespaces need root"
-		echo "source: 0 passed, 0 failed, 1 skipped"
-		exit 77
-	}
-	command -v nft >/dev/null || {
-		echo "skip servers that see their clients: nftables is not installed"
-		echo "source: 0 passed, 0 failed, 1 skipped"
-		exit 77
-	}
-	ONTIME_WORLD=1 exec unshare --net "$0" "$@"
-fi
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
-instance=source$$
-log=$ONTIME_RUN_DIR/$instance/log
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+command -v nft >/dev/null || {
+	echo "skip servers that see their clients: nftables is not installed"
+	exit 77
+}
+own_namespaces "servers that see their clients" --net "$0" "$@"
+own_instance source
 seen=$ONTIME_BUILD/tests/seen
 kills=${KILLS:-20}
 served=
 
-finish() {
+at_end() {
 	end_servers
-	run/stop.sh -i "$instance" >/dev/null 2>&1 || true
 	kill "$client" "$server" 2>/dev/null || true
-	rm -rf "$work"
 }
 
 end_servers() {
@@ -44,8 +28,7 @@ end_servers() {
 	done
 	served=
 }
-trap finish EXIT
-trap 'exit 130' INT TERM
+
 unshare --net sleep 1000 &
 client=$!
 unshare --net sleep 1000 &
@@ -54,7 +37,7 @@ ip link set lo up
 
 on_failure() {
 	cat "$work/launched" "$log" "$work"/said* 2>/dev/null || true
-	"$ONTIME_BUILD/stat" -i "$instance" --json | jq -c '.classes[] | {class, received, sent, held, dropped, send_errors}' || true
+	account '.classes[] | {class, received, sent, held, dropped, send_errors}' || true
 }
 
 is_apart() { # PID: has its unshare() happened?
@@ -91,7 +74,7 @@ write_config() { # SOURCE [REPLIES]: with replies
 	address) [ "$(uname -r | awk -F. '{print $1 * 100 + $2}')" -lt 603 ] || ports="via_ports = 41000-45999" ;;
 	transparent) ports="via_ports = 7700-7700" ;;
 	esac
-	cat >"$work/conf" <<-END
+	cat >"$conf" <<-END
 		[pipeline]
 		instance = $instance
 		socket_buffer = 2MiB
@@ -108,13 +91,13 @@ write_config() { # SOURCE [REPLIES]: with replies
 		${2:+replies = back6
 		$ports}
 	END
-	[ -z "${2:-}" ] || printf '[class back4]\n[class back6]\n' >>"$work/conf"
+	[ -z "${2:-}" ] || printf '[class back4]\n[class back6]\n' >>"$conf"
 }
 
 launch() { # SOURCE [REPLIES]
 	run/stop.sh -i "$instance" >/dev/null 2>&1 || true
 	write_config "$@"
-	run/launch.sh -c "$work/conf" >"$work/launched" 2>&1
+	run/launch.sh -c "$conf" >"$work/launched" 2>&1
 }
 
 serve() { # PROGRAM ARGS...: a server of each family; its pids in $served
@@ -131,7 +114,7 @@ kill_stages() { # N
 }
 
 is_still() { # nothing is held, and all that came has left
-	"$ONTIME_BUILD/stat" -i "$instance" --json | jq -e '.balanced and all(.classes[]; .held == 0 and .received == .sent)' >/dev/null
+	[ "$(account '.balanced and all(.classes[]; .held == 0 and .received == .sent)')" = true ]
 }
 
 came() { # FAMILY'S ADDRESS: what its server says at its end
@@ -146,7 +129,7 @@ one_way() { # SOURCE ANY-PORT KILLS
 	at_client "$seen" send "[fd01::1]:5000" "[fd01::10]:30000" 100 "$((100 + 10 * $3))" 300 &
 	second=$!
 	kill_stages "$3" || return 1
-	sed -i '/^source/a dscp = ef' "$work/conf"
+	sed -i '/^source/a dscp = ef' "$conf"
 	run/reload.sh -i "$instance" || return 1
 	wait "$first" && wait "$second" && eventually is_still || return 1
 	end_servers
@@ -156,7 +139,7 @@ one_way() { # SOURCE ANY-PORT KILLS
 }
 
 rules() { # what check says of this machine
-	"$ONTIME_BUILD/check" -c "$work/conf" | awk '/^[^ ]/ {here = /^on this machine/} here && /^  /'
+	"$ONTIME_BUILD/check" -c "$conf" | awk '/^[^ ]/ {here = /^on this machine/} here && /^  /'
 }
 
 # The answer of the right server comes to the client that asked, from the address that it wrote to.
@@ -164,7 +147,7 @@ both_ways() { # SOURCE KILLS
 	launch "$1" replies && serve echo "" || return 1
 	rules >"$work/rules"
 	sh -u "$work/rules" 2>"$work/said.rules" || return 1
-	! "$ONTIME_BUILD/check" -c "$work/conf" | grep 'missing here' || return 1
+	! "$ONTIME_BUILD/check" -c "$conf" | grep 'missing here' || return 1
 	at_client "$ONTIME_BUILD/tests/ask" 10.1.0.1:5000 --clients 100 --rate 1000 --seconds "$((3 + $2 / 20))" --timeout 8000 --from 10.1.0.16/60 \
 		>"$work/said.ask4" 2>&1 &
 	first=$!
@@ -172,7 +155,7 @@ both_ways() { # SOURCE KILLS
 		>"$work/said.ask6" 2>&1 &
 	second=$!
 	kill_stages "$2" || return 1
-	sed -i '/^source/a dscp = ef' "$work/conf"
+	sed -i '/^source/a dscp = ef' "$conf"
 	run/reload.sh -i "$instance" || return 1
 	wait "$first" && wait "$second" && eventually is_still
 }
@@ -180,14 +163,14 @@ both_ways() { # SOURCE KILLS
 # One that would leave by two addresses of ours is refused by name: the server could not tell them apart.
 second_address_is_refused() {
 	launch transparent replies && serve echo "" || return 1
-	sed -i 's/^listen = 10.1.0.1:5000/listen = 10.1.0.1:5000 10.1.0.2:5000/' "$work/conf"
-	run/stop.sh -i "$instance" && run/launch.sh -c "$work/conf" >"$work/launched" 2>&1 || return 1
+	sed -i 's/^listen = 10.1.0.1:5000/listen = 10.1.0.1:5000 10.1.0.2:5000/' "$conf"
+	run/stop.sh -i "$instance" && run/launch.sh -c "$conf" >"$work/launched" 2>&1 || return 1
 	at_client "$seen" send 10.1.0.1:5000 10.1.0.16:31000 1 1 && at_client "$seen" send 10.1.0.2:5000 10.1.0.16:31000 1 1 || return 1
 	eventually drops_are no_session 1
 }
 
 drops_are() { # REASON N
-	[ "$("$ONTIME_BUILD/stat" -i "$instance" --json | jq ".classes[0].dropped.$1")" = "$2" ]
+	[ "$(account ".classes[0].dropped.$1")" = "$2" ]
 }
 
 too_long_is_counted_by_name() {
@@ -201,7 +184,7 @@ too_long_is_counted_by_name() {
 }
 
 has_emsgsize() { # CLASS
-	"$ONTIME_BUILD/stat" -i "$instance" --json | jq -e ".classes[$1] | .send_errors.EMSGSIZE == .dropped.send_error and .dropped.send_error > 0" >/dev/null
+	[ "$(account ".classes[$1] | .send_errors.EMSGSIZE == .dropped.send_error and .dropped.send_error > 0")" = true ]
 }
 
 who_lacks_the_right_is_told() { # SOURCE
@@ -209,12 +192,12 @@ who_lacks_the_right_is_told() { # SOURCE
 	write_config "$1"
 	chmod -R o+rX "$work"
 	fails_with 1 "hold: connect to 10.2.0.2:6000 for class four: Operation not permitted: .source. needs CAP_NET_RAW: .*setcap cap_net_raw+ep .*AmbientCapabilities=CAP_NET_RAW" \
-		capsh --drop=cap_net_raw,cap_net_admin -- -c "exec $ONTIME_BUILD/hold -c $work/conf -- true"
+		capsh --drop=cap_net_raw,cap_net_admin -- -c "exec $ONTIME_BUILD/hold -c $conf -- true"
 }
 
 missing_rules_are_told() {
 	write_config address replies
-	"$ONTIME_BUILD/check" -c "$work/conf" >"$work/said.check" || return 1
+	"$ONTIME_BUILD/check" -c "$conf" >"$work/said.check" || return 1
 	[ "$(grep -c 'missing here' "$work/said.check")" -ge 1 ]
 }
 
@@ -264,5 +247,4 @@ for how in "address any" "transparent"; do
 done
 check_here "source = transparent: a sender has one session, whichever address it wrote to" second_address_is_refused
 check_here "source = transparent: what is longer than the link is counted by name" too_long_is_counted_by_name
-echo "source: $passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+verdict source
