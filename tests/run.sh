@@ -7,7 +7,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-limit_s=2700				    # for all parts together
+limit_s=4800				    # for all parts together
 san="address,undefined"
 fixed_addresses=$(setarch -R true 2>/dev/null && echo "setarch -R") || true # the thread sanitizer knows but few layouts
 began_s=$(date +%s)
@@ -106,12 +106,12 @@ row_beside()
 	aside lint 600 tests/lint.sh
 	aside "lint, self-test" 400 tests/lint.sh --self-test
 	need "build with sanitizers" 900 chrt -i 0 make "$jobs" SAN="$san" tests || return
-	need "build with the thread sanitizer" 900 chrt -i 0 make "$jobs" SAN=thread tests || return
+	need "build with the thread sanitizer" 900 chrt -i 0 make "$jobs" SAN=thread build/san-thread/tests/unit build/san-thread/tests/threads || return
 	need "build the mutant" 900 chrt -i 0 make "$jobs" MUTANT=1 all || return
 	aside "unit, $san" 480 build/san-address-undefined/tests/unit
 	aside "sim, $san" 480 build/san-address-undefined/tests/sim --worlds 50
 	# shellcheck disable=SC2086  # no word, or two
-	aside "unit, thread sanitizer" 600 $fixed_addresses build/san-thread/tests/unit
+	aside "unit, thread sanitizer" 600 $fixed_addresses build/san-thread/tests/unit account bell lane load # those with threads
 	# shellcheck disable=SC2086
 	aside "threads, thread sanitizer" 240 $fixed_addresses build/san-thread/tests/threads
 	for script in $unhurried; do

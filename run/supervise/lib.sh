@@ -1,14 +1,15 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # lib.sh - what the scripts share: where things are, and how to speak. Sourced, with $here set.
 
+# A stream that is closed must not be given to something else, and not end a script. A dash does not mind `<&0` of a closed one.
+if [ -e /proc/self/fd ]; then
+	[ -e /proc/self/fd/0 ] || exec </dev/null
+	[ -e /proc/self/fd/1 ] || exec >/dev/null
+	[ -e /proc/self/fd/2 ] || exec 2>/dev/null
+fi
+
 # shellcheck source=run/options/parse.sh
 . "$here/options/parse.sh"
-
-# A stream that is closed must not be given to something else, and not end a script.
-# shellcheck disable=SC2217
-{ : <&0; } 2>/dev/null || exec </dev/null
-{ : >&1; } 2>/dev/null || exec >/dev/null
-{ : >&2; } 2>/dev/null || exec 2>/dev/null
 
 ontime=$(cd "$here/.." && pwd)
 build=$ontime/build

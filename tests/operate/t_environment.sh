@@ -54,11 +54,12 @@ runs() {
 	eventually ready && eventually run/status.sh -i "$instance"
 }
 
-descriptors_are_its_own() { # of each stage: sockets and the like, the segment, the log; of all: nothing of the launch's
+# Of each stage: sockets and the like, the segment, the log, and which file a supervisor is to be run from; of all: nothing of the launch's.
+descriptors_are_its_own() {
 	for pid in $(stages); do
 		for fd in "/proc/$pid/fd"/*; do
 			case $(readlink "$fd") in
-			socket:* | anon_inode:* | /dev/null | "/dev/shm/ontime.$instance."* | /memfd:* | "$ONTIME_RUN_DIR/$instance"/*) ;;
+			socket:* | anon_inode:* | /dev/null | "/dev/shm/ontime.$instance."* | /memfd:* | "$ONTIME_RUN_DIR/$instance"/* | "$ONTIME_BUILD/supervise") ;;
 			pipe:*) [ "${fd##*/}" -gt 0 ] ;;
 			*) echo "stage $pid, $(cat "/proc/$pid/comm"): ${fd##*/} -> $(readlink "$fd")" && return 1 ;;
 			esac || return 1

@@ -1,6 +1,7 @@
-/* unit.c - the CUnit runner: `unit [SUITE]` runs every suite or one; one line per test, then one line of counts. */
+/* unit.c - the CUnit runner: `unit [SUITE..]` runs every suite or some; one line per test, then one line of counts. */
 #include <CUnit/CUnit.h>
 #include <CUnit/TestRun.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,13 @@ static void on_complete(const CU_pTest test, const CU_pSuite suite, const CU_pFa
 	fflush(stdout);
 }
 
+static bool is_one_of(const char *name, int n, char **names)
+{
+	while (n > 0 && strcmp(names[n - 1], name) != 0)
+		n--;
+	return n > 0;
+}
+
 int main(int argc, char **argv)
 {
 	CU_initialize_registry();
@@ -68,7 +76,7 @@ int main(int argc, char **argv)
 	for (struct suite *s = suites; s; s = s->next) {
 		CU_pSuite suite;
 
-		if (argc > 1 && strcmp(argv[1], s->name) != 0)
+		if (argc > 1 && !is_one_of(s->name, argc - 1, argv + 1))
 			continue;
 		suite = CU_add_suite(s->name, NULL, NULL);
 		if (!suite) {
@@ -78,8 +86,9 @@ int main(int argc, char **argv)
 		for (unsigned int i = 0; i < s->n_tests; i++)
 			CU_add_test(suite, s->tests[i].name, s->tests[i].run);
 	}
-	if (CU_get_registry()->uiNumberOfSuites == 0) {
-		fprintf(stderr, "unit: no suite%s%s\n", argc > 1 ? " called " : "", argc > 1 ? argv[1] : "");
+	if (argc > 1 && CU_get_registry()->uiNumberOfSuites != (unsigned int)argc - 1) {
+		fprintf(stderr, "unit: of %d suites asked for there are %u\n", argc - 1,
+			CU_get_registry()->uiNumberOfSuites);
 		return 2;
 	}
 	CU_run_all_tests();
