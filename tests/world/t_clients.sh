@@ -5,6 +5,10 @@ set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/harness/instance.sh
 . tests/harness/instance.sh
+# shellcheck source=tests/harness/unpacked.sh
+. tests/harness/unpacked.sh
+unpack rsyslogd rsyslog libestr0 libfastjson4
+unpack chronyd chrony
 own_namespaces "clients and servers" --net "$0" "$@"
 own_instance clients
 PATH=$PATH:/usr/sbin
@@ -24,17 +28,25 @@ class() { # NAME LISTEN SEND: with replies; dig and ntpdig ask each time from an
 	printf '[class %s]\nlisten = %s\nsend = %s\nreplies = %s-back\nsessions_per_source = 1024\n[class %s-back]\n' "$1" "$2" "$3" "$1" "$1"
 }
 
-relay() { # NAME LISTEN SEND...: an instance with these classes, in place of the last one
+begin_config() { # in place of the last one, whose instance ends
 	end_all
 	: >"$work/server"
 	: >"$work/client"
 	run/stop.sh -i "$instance" >/dev/null 2>&1 || true
 	printf '[pipeline]\ninstance = %s\npolicy = edf\n' "$instance" >"$conf"
+}
+
+launch() {
+	run/launch.sh -c "$conf" >"$work/launched" 2>&1
+}
+
+relay() { # NAME LISTEN SEND...: an instance with these classes
+	begin_config
 	while [ $# -ge 3 ]; do
 		class "$1" "$2" "$3" >>"$conf"
 		shift 3
 	done
-	run/launch.sh -c "$conf" >"$work/launched" 2>&1
+	launch
 }
 
 more_came() { # than $before, both ways
@@ -229,6 +241,22 @@ chat() {
 	heard client "$work/at_server" && heard server "$work/at_client" && nothing_is_lost 120
 }
 
+# As autopilot and ground station speak MAVLink: each from a port of its own, and each hears nobody but the other's.
+pair() {
+	begin_config
+	printf '[class up]\nlisten = 127.0.0.1:14556\nsend = 127.0.0.1:14550\nfrom = 127.0.0.1:14551\nreplies = down\nsessions = 1\n[class down]\n' >>"$conf"
+	launch || return 1
+	rm -f "$work/greeted"
+	{ while [ ! -e "$work/greeted" ]; do sleep 0.05; done; talk ground; } | socat STDIO UDP:127.0.0.1:14551,bind=127.0.0.1:14550 >"$work/at_ground" &
+	ground=$!
+	eventually udp_is_open 127.0.0.1:14550
+	talk vehicle | socat STDIO UDP:127.0.0.1:14556,bind=127.0.0.1:14555 >"$work/at_vehicle" &
+	vehicle=$!
+	printf '%s\n' "$ground" "$vehicle" >>"$work/pids"
+	eventually [ -s "$work/at_ground" ] && touch "$work/greeted" && kill_each && wait "$vehicle" && wait "$ground" || return 1
+	heard vehicle "$work/at_ground" && heard ground "$work/at_vehicle" && nothing_is_lost 120
+}
+
 fetch() { # again and again, until all were killed; each time whole
 	until [ -e "$work/killed" ]; do
 		rm -f "$work/got/file"
@@ -259,7 +287,9 @@ template(name="plain" type="string" string="%msg%\n")
 ruleset(name="all") { action(type="omfile" file="$work/messages" template="plain") }
 input(type="imudp" address="127.0.0.1" port="5141" ruleset="all")
 END
-	begin rsyslogd -n -f "$work/rsyslog.conf" -i "$work/rsyslogd.pid"
+	rsyslogd_finds_its_modules
+	# shellcheck disable=SC2086 # no word, or two
+	begin rsyslogd -n -f "$work/rsyslog.conf" -i "$work/rsyslogd.pid" $rsyslogd_options
 	eventually udp_is_open 127.0.0.1:5141
 	seq 1 2000 | while read -r line; do
 		echo "line $line"
@@ -303,6 +333,7 @@ options=--bidir try "iperf3 loses none in both directions at once" throughput ip
 try "sockperf ping-pong loses, doubles and reorders nothing" ping_pong sockperf
 try "ntpdig gets the time from chronyd" time_of_day ntpdig chronyd
 try "two people talk by nc" chat nc
+try "an autopilot and its ground station, each by its one port (MAVLink)" pair socat
 try "QUIC carries a file" quic gtlsclient gtlsserver openssl
 try "logger writes to rsyslogd" syslog logger rsyslogd
 verdict clients

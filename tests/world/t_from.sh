@@ -35,10 +35,6 @@ send = 10.9.0.2:6000
 from = 0.0.0.0:7001
 END
 
-say() { # PORT
-	printf x | socat -u - "UDP-DATAGRAM:127.0.0.1:$1"
-}
-
 # A line for each datagram there: who sent it.
 listen_there() {
 	# shellcheck disable=SC2016  # socat sets them
@@ -49,7 +45,7 @@ listen_there() {
 }
 
 has_come() { # FROM N
-	say "${3:-5000}"
+	say x "${3:-5000}"
 	[ "$(grep -cxF "$1" "$work/came")" -ge "$2" ]
 }
 
@@ -66,7 +62,7 @@ waits_for_the_address() {
 	listen_there
 	run/launch.sh -c "$conf" >"$work/launched" 2>&1 || return 1
 	grep -q 'set.out.0: no way to 10.9.0.2:6000 yet: Cannot assign requested address' "$log" || return 1
-	for _ in 1 2 3 4 5; do say 5000; done
+	for _ in 1 2 3 4 5; do say x 5000; done
 	sleep 0.3
 	is_failing 0 && [ ! -s "$work/came" ]
 }
@@ -78,7 +74,7 @@ address_comes() {
 # While it is gone, the address that the kernel would take is none to send from.
 address_goes_and_comes_back() {
 	ip addr del 10.9.0.7/24 dev va
-	for _ in 1 2 3 4 5; do say 5000; done
+	for _ in 1 2 3 4 5; do say x 5000; done
 	sleep 0.3
 	nothing_else_came 10.9.0.7:7000 || return 1
 	n=$(wc -l <"$work/came")

@@ -47,20 +47,20 @@ are_received() { # N N N, and nothing is held
 	[ "$(received)" = "$*" ] && [ "$("$ONTIME_BUILD/stat" -i "$instance" --json | jq '[.classes[] | .held + .unbalanced] | add')" = 0 ]
 }
 
-say() { # TOS WORD PORT [ADDRESS]: a datagram of the word's bytes
+send_marked() { # TOS WORD PORT [ADDRESS]: a datagram of the word's bytes
 	printf '%s' "$2" | socat -u - "UDP-DATAGRAM:${4:-127.0.0.1}:$3,ip-tos=$1"
 }
 
 each_to_its_class() {
 	write_conf 127.0.0.1 'dscp ef and size <= 9' 'byte 0 = 0x21 and size >= 3, dscp cs3' && launch || return 1
-	say 184 short 5000 && say 184 'longer than nine' 5000 && say 187 ecn 5000 && say 96 x 5000 && say 0 '!ab' 5001 && say 0 '!a' 5001 &&
-		say 184 short 5001 && eventually are_received 2 2 3
+	send_marked 184 short 5000 && send_marked 184 'longer than nine' 5000 && send_marked 187 ecn 5000 && send_marked 96 x 5000 && send_marked 0 '!ab' 5001 && send_marked 0 '!a' 5001 &&
+		send_marked 184 short 5001 && eventually are_received 2 2 3
 }
 
 reload_moves_the_border() {
 	write_conf 127.0.0.1 'from 127.0.0.0/8' 'dscp ef' && kill -HUP "$("$ONTIME_BUILD/hold" --supervisor -i "$instance")"
 	eventually is_in_force && grep -q 'voice.match: dscp ef and size <= 9 -> from 127.0.0.0/8' "$log" || return 1
-	say 0 all 5000 && say 184 all 5001 && eventually are_received 3 3 3
+	send_marked 0 all 5000 && send_marked 184 all 5001 && eventually are_received 3 3 3
 }
 
 is_in_force() {
@@ -120,7 +120,7 @@ recipe_holds() { # with a client that marks what it sends
 	[ "$(wc -l <run/recipes/one-port.conf)" -le 15 ] && "$ONTIME_BUILD/check" -c run/recipes/one-port.conf || return 1
 	sed "s/^instance = .*/instance = $instance/" run/recipes/one-port.conf >"$work/conf" && launch || return 1
 	ffmpeg -nostdin -v error -f lavfi -i sine=duration=3 -c:a mp2 -f mpegts "udp://127.0.0.1:20000?dscp=46&pkt_size=376" &&
-		say 0 bulk 20000 && say 2 'able to slow down' 20000 && eventually is_split
+		send_marked 0 bulk 20000 && send_marked 2 'able to slow down' 20000 && eventually is_split
 }
 
 is_split() { # the marked ones are voice, and nothing else is

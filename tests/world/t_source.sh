@@ -11,6 +11,9 @@ command -v nft >/dev/null || {
 	echo "skip servers that see their clients: nftables is not installed"
 	exit 77
 }
+# shellcheck source=tests/harness/unpacked.sh
+. tests/harness/unpacked.sh
+unpack rsyslogd rsyslog libestr0 libfastjson4
 own_namespaces "servers that see their clients" --net "$0" "$@"
 own_instance source
 seen=$ONTIME_BUILD/tests/seen
@@ -224,6 +227,44 @@ dns_server_answers_its_clients() { # SOURCE
 	done
 }
 
+# rsyslogd writes the sender beside each line; a stage is killed between two senders.
+syslog_server_logs_its_clients() { # SOURCE
+	launch "$1" || return 1
+	end_servers
+	cat >"$work/rsyslog.conf" <<-END
+		global(workDirectory="$work")
+		module(load="imudp")
+		template(name="whose" type="string" string="%fromhost-ip% %msg%\n")
+		ruleset(name="all") { action(type="omfile" file="$work/messages" template="whose") }
+		input(type="imudp" address="10.2.0.2" port="6000" ruleset="all")
+	END
+	rm -f "$work/messages"
+	rsyslogd_finds_its_modules
+	# shellcheck disable=SC2086 # no word, or two
+	nsenter --net="/proc/$server/ns/net" rsyslogd -n -f "$work/rsyslog.conf" -i "$work/rsyslogd.pid" $rsyslogd_options >"$work/said.syslog" 2>&1 &
+	served=$!
+	eventually listens_there 6000 || return 1
+	for step in "20 ingress" "21 edf" "22 egress" "23"; do
+		# shellcheck disable=SC2086 # two words, or one
+		set -- $step
+		at_client ip route replace 10.1.0.1/32 dev vc src "10.1.0.$1" && at_client logger -n 10.1.0.1 -P 5000 -d -t here "line of $1" || return 1
+		[ -z "${2:-}" ] || kill -9 "$(live_pid_of "$2")" || return 1
+		eventually ready || return 1
+	done
+	at_client ip route del 10.1.0.1/32 dev vc
+	eventually four_lines_came
+	cat "$work/messages"
+	[ "$(sed 's/  */ /g' "$work/messages")" = "$(for i in 20 21 22 23; do echo "10.1.0.$i line of $i"; done)" ]
+}
+
+listens_there() { # PORT
+	at_server ss -nluH "sport = :$1" | grep -q .
+}
+
+four_lines_came() {
+	[ "$(wc -l <"$work/messages")" = 4 ]
+}
+
 check_here "clients, this machine and servers have cables and addresses" build_world
 check "a rule that is missing is told" missing_rules_are_told
 for how in "address any" "transparent"; do
@@ -236,6 +277,12 @@ for how in "address any" "transparent"; do
 		check "source = $1: dnsmasq answers them" dns_server_answers_its_clients "$1"
 	else
 		echo "skip source = $1: a server that logs its clients: dnsmasq and dig are not installed"
+		skipped=$((skipped + 1))
+	fi
+	if command -v rsyslogd >/dev/null && command -v logger >/dev/null; then
+		check_here "source = $1: rsyslogd writes the true sender of each line, through a kill of each stage" syslog_server_logs_its_clients "$1"
+	else
+		echo "skip source = $1: rsyslogd writes the true sender: rsyslogd or logger cannot be had"
 		skipped=$((skipped + 1))
 	fi
 	if command -v capsh >/dev/null; then
