@@ -232,7 +232,7 @@ syslog_server_logs_its_clients() { # SOURCE
 	launch "$1" || return 1
 	end_servers
 	cat >"$work/rsyslog.conf" <<-END
-		global(workDirectory="$work")
+		global(workDirectory="$work" net.enableDNS="off")
 		module(load="imudp")
 		template(name="whose" type="string" string="%fromhost-ip% %msg%\n")
 		ruleset(name="all") { action(type="omfile" file="$work/messages" template="whose") }
@@ -262,7 +262,7 @@ listens_there() { # PORT
 }
 
 four_lines_came() {
-	[ "$(wc -l <"$work/messages")" = 4 ]
+	[ -e "$work/messages" ] && [ "$(wc -l <"$work/messages")" = 4 ]
 }
 
 check_here "clients, this machine and servers have cables and addresses" build_world
