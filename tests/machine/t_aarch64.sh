@@ -127,11 +127,11 @@ suite "unit tests" unit
 suite "death before each store" crash
 QEMU_CPU=cortex-a53 suite "death before each store, without atomic instructions" crash
 suite "death before each store, shaped, without UDP_SEGMENT" crash --gso=off --rate=1Gbit
-suite "25 simulated worlds" sim --worlds 25
-suite "10 simulated seconds" sim --seconds 10
+suite "10 simulated worlds" sim --worlds 10
+suite "5 simulated seconds" sim --seconds 5
 suite "death before each simulated store" sim --sweep 1
 suite "three stages as threads" threads
 suite "a plugin's work" plugin $to/qemu
-suite "200 kills under load" storm --kills 200 --seed 1 --gso on --stages $to/qemu
-suite "100 kills under load, without UDP_SEGMENT" storm --kills 100 --seed 2 --gso off --stages $to/qemu
+suite "100 kills under load" storm --kills 100 --seed 1 --gso on --stages $to/qemu
+suite "50 kills under load, without UDP_SEGMENT" storm --kills 50 --seed 2 --gso off --stages $to/qemu
 verdict aarch64
