@@ -175,12 +175,14 @@ fi
 
 unhurried="t_coverage t_mutants t_mutants_sim t_aarch64 t_kernels"
 alone="t_busy"
+had=
 begin_row
 test_part unit 120 build/tests/unit
-for script in tests/*/t_*.sh; do
+for script in tests/operate/t_*.sh tests/tools/t_*.sh tests/*/t_*.sh; do # those first that mind the other row least
 	name=$(basename "$script" .sh)
-	case " $unhurried $alone " in *" $name "*) continue ;; esac
-	[ ! -x "$script" ] || test_part "$name" 420 "$script"
+	case " $unhurried $alone $had " in *" $name "*) continue ;; esac
+	had="$had $name"
+	[ ! -x "$script" ] || test_part "$name" 600 "$script"
 done
 test_part pipeline 420 build/tests/pipeline
 test_part plugin 120 build/tests/plugin
