@@ -63,7 +63,7 @@ test_files = $(if $(filter $(1),$(TEST_FOLDERS)),$(wildcard tests/$(1)/*.c),$(fi
 wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
 LOOK := $(wildcard run/look/*.c)
 SINK := run/traffic/sink.c run/traffic/flow.c run/traffic/sockets.c run/traffic/short.c
-MORTAL := $(wildcard tests/mortal/*.c)
+MORTAL := tests/mortal/mortal.c tests/mortal/trap.c
 LIBS_dash := -lmicrohttpd
 PARTS_dash := $(LOOK)
 LIBS_latency := -lbpf -lelf
@@ -76,7 +76,7 @@ PARTS_supervise := run/hold/directory.c run/hold/process.c run/hold/spawn.c
 LIBS_unit := -lcunit
 PARTS_unit := $(STAGE_PARTS) $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen table) $(patsubst %,run/dash/%.c,accept describe feed metrics ready report) $(SINK) run/load/schedule.c run/check/feasible.c run/check/cost.c $(SOCKETS)
 LIBS_crash := $(call wrap,mmap munmap recvmmsg sendmmsg)
-PARTS_crash := $(MORTAL) $(STAGE_PARTS) $(SOCKETS)
+PARTS_crash := $(wildcard tests/mortal/*.c) $(STAGE_PARTS) $(SOCKETS)
 LIBS_replies := $(call wrap,mmap munmap recvmmsg sendmmsg epoll_wait clock_gettime)
 PARTS_replies := $(PARTS_crash)
 LIBS_sim := $(call wrap,mmap munmap mlock2 shm_open shm_unlink fcntl clock_gettime clock_nanosleep nanosleep \

@@ -9,7 +9,7 @@ here=$(dirname "$(realpath "$0")")
 . "$here/progress.sh"
 
 build="gcc make libc6-dev libncurses-dev libmicrohttpd-dev netcat-openbsd procps" # the last two for what launch.sh says to try
-test="libcunit1-dev clang clang-format shellcheck cppcheck binutils iproute2 systemd jq tmux libxml2-utils bsdutils sudo"
+test="libcunit1-dev clang clang-format shellcheck cppcheck binutils iproute2 systemd jq curl tmux libxml2-utils bsdutils sudo"
 probes="libbpf-dev bpftool" # for the latency histograms, which need root once, where the kernel has BTF
 optional= # what is wanted, but can be done without
 if [ -e /sys/kernel/btf/vmlinux ] && { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; }; then optional=$probes; fi

@@ -13,13 +13,13 @@
  */
 #include <errno.h>
 #include <netinet/udp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "hold/sockets.h"
+#include "mortal/lives.h"
 #include "mortal/mortal.h"
 #include "mortal/trap.h"
 #include "harness/harness.h"
@@ -33,45 +33,15 @@
 #define MOST_SHOWN 10 /* violations */
 #define FIRST_INPUT_FD 3 /* as handed on: one input per class, in order */
 
-int __real_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout);
-int __wrap_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout);
-int __real_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
-int __wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
-
 static char *arguments[64];
 static int n_arguments;
 static struct config config;
 static struct segment seg;
 static int source_fd[MAX_CLASSES], sink_fd[MAX_CLASSES];
 static uint32_t sent_pkts[MAX_CLASSES], came_pkts[MAX_CLASSES];
-static uint64_t violations, deaths, recovery_deaths;
-
-int __wrap_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout)
-{
-	int got;
-
-	trap_begin_call();
-	got = __real_recvmmsg(fd, msgs, n, flags, timeout);
-	trap_end_call();
-	return got;
-}
-
-int __wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
-{
-	int sent;
-
-	trap_begin_call();
-	sent = __real_sendmmsg(fd, msgs, n, flags);
-	trap_end_call();
-	return sent;
-}
-
-static int is_readable(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	return poll(&p, 1, 0) > 0;
-}
+static enum stage_id dead; /* who, ... */
+static uint32_t die_at; /* ... and before which store */
+static uint64_t violations;
 
 /* Has ingress something to do for the class: read, waiting for room in a journal; or to read, with a journal free? */
 static int has_input(uint32_t class)
@@ -81,7 +51,7 @@ static int has_input(uint32_t class)
 
 	if ((word && journal_owner(word) == class) || (aside && journal_owner(aside) == class))
 		return 1;
-	return !(word && aside) && is_readable(FIRST_INPUT_FD + (int)class);
+	return !(word && aside) && lives_is_readable(FIRST_INPUT_FD + (int)class);
 }
 
 static int has_work(enum stage_id id)
@@ -89,60 +59,12 @@ static int has_work(enum stage_id id)
 	for (uint32_t i = 0; i < config.n_classes; i++) {
 		const struct lane *l = seg.views[i].lane;
 
-		if (id == STAGE_EGRESS && lane_distance_pkts(lane_processed(l), lane_sent(l)))
-			return 1;
-		if (id == STAGE_EDF && lane_distance_pkts(lane_received(l), lane_processed(l)))
+		if (lives_waits_in_lane(l, id))
 			return 1;
 		if (id == STAGE_INGRESS && has_input(i) &&
 		    lane_distance_pkts(lane_received(l), lane_processed(l)) < config.classes[i].ingress_to_edf_pkts)
 			return 1;
 	}
-	return 0;
-}
-
-/* The first stage that has something to do; -1: none. */
-static int whose_turn(void)
-{
-	for (int id = 0; id < N_STAGES; id++)
-		if (has_work(id))
-			return id;
-	return -1;
-}
-
-/* Let a stage work off all that waits for it, and die before its die_at-th store. Returns 1 if it died. */
-static int step_until(enum stage_id id, uint32_t die_at)
-{
-	if (sigsetjmp(trap.death, 1)) {
-		mortal_die(id);
-		deaths++;
-		return 1;
-	}
-	trap_arm(die_at);
-	while (has_work(id))
-		mortal_step(id);
-	trap_disarm();
-	return 0;
-}
-
-static void must_open(enum stage_id id)
-{
-	if (mortal_open(id, n_arguments, arguments)) {
-		log_error("%s does not open", stage_name(id));
-		exit(1);
-	}
-}
-
-/* Likewise its successor, in recovery. Returns 1 if it died. */
-static int open_until(enum stage_id id, uint32_t die_at)
-{
-	if (sigsetjmp(trap.death, 1)) {
-		mortal_die(id);
-		recovery_deaths++;
-		return 1;
-	}
-	trap_arm(die_at);
-	must_open(id);
-	trap_disarm();
 	return 0;
 }
 
@@ -183,15 +105,20 @@ static void send_train(uint32_t class)
 	send_one(class);
 }
 
-static void complain(const char *what, enum stage_id dead, uint32_t die_at)
+static void complain(const char *what)
 {
 	violations++;
 	if (violations <= MOST_SHOWN)
 		printf("     %s: %s, dead before store %u\n", stage_name(dead), what, die_at);
 }
 
+static void never_ends(void)
+{
+	complain("it does not come to an end");
+}
+
 /* What has arrived must be the next ones. Returns how many came. */
-static uint32_t look_at_sink(uint32_t class, enum stage_id dead, uint32_t die_at)
+static uint32_t look_at_sink(uint32_t class)
 {
 	uint32_t n = 0;
 
@@ -205,53 +132,53 @@ static uint32_t look_at_sink(uint32_t class, enum stage_id dead, uint32_t die_at
 		n++;
 		came_pkts[class]++;
 		if (number >= sent_pkts[class])
-			complain("a datagram too many", dead, die_at);
+			complain("a datagram too many");
 		else if ((uint32_t)got != bytes_of(number) || (got > 0 && payload[got - 1] != (uint8_t)(number & 0xff)))
-			complain("another datagram than the next", dead, die_at);
+			complain("another datagram than the next");
 	}
 }
 
-static void work_off(enum stage_id dead, uint32_t die_at)
+static void work_off(void)
 {
 	int id;
 
-	for (int steps = 0; (id = whose_turn()) >= 0; steps++) {
+	for (int steps = 0; (id = lives_turn()) >= 0; steps++) {
 		if (steps == MOST_STEPS) {
-			complain("something is stuck", dead, die_at);
+			complain("something is stuck");
 			break;
 		}
 		mortal_step(id);
 	}
 }
 
-static int have_all_come(enum stage_id dead, uint32_t die_at)
+static int have_all_come(void)
 {
 	int all = 1;
 
 	for (uint32_t i = 0; i < config.n_classes; i++) {
-		look_at_sink(i, dead, die_at);
+		look_at_sink(i);
 		all &= came_pkts[i] >= sent_pkts[i];
 	}
 	return all;
 }
 
 /* Everything on its way arrives, and the books balance. A kernel that is short of time delivers a little later. */
-static void settle_all(enum stage_id dead, uint32_t die_at)
+static void settle_all(void)
 {
-	work_off(dead, die_at);
-	for (int waits = 0; !have_all_come(dead, die_at) && violations < MOST_SHOWN && waits < MOST_WAITS_MS; waits++) {
+	work_off();
+	for (int waits = 0; !have_all_come() && violations < MOST_SHOWN && waits < MOST_WAITS_MS; waits++) {
 		usleep(1000);
-		work_off(dead, die_at);
+		work_off();
 	}
 	for (uint32_t i = 0; i < config.n_classes; i++) {
 		struct account a;
 
 		if (came_pkts[i] != sent_pkts[i]) {
-			complain("a datagram is missing", dead, die_at);
+			complain("a datagram is missing");
 			came_pkts[i] = sent_pkts[i];
 		}
 		if (account_read(&seg, i, &a) || a.unbalanced_pkts || a.held_pkts || a.sent_pkts != sent_pkts[i]) {
-			complain("the account is wrong", dead, die_at);
+			complain("the account is wrong");
 			account_read(&seg, i, &a);
 			if (a.sent_pkts != sent_pkts[i] || a.held_pkts)
 				exit(1); /* all that follows would be wrong too */
@@ -263,14 +190,12 @@ static void settle_all(enum stage_id dead, uint32_t die_at)
 static void bring(enum stage_id id, uint32_t round)
 {
 	for (uint32_t k = 0; k < BATCH_PKTS; k++)
-		for (uint32_t class = 0; class < config.n_classes; class++)
+		for (uint32_t class = 0; class < config.n_classes; class ++)
 			if ((round >> class & 1) == 0 && config.gro != GRO_ON)
 				send_one(class);
 			else if ((round >> class & 1) == 0 && k == 0)
 				send_train(class);
-	for (enum stage_id before = 0; before < id; before++)
-		while (has_work(before))
-			mortal_step(before);
+	lives_work_before(id);
 }
 
 /* Die before each store of a step; the successor dies too, at a place that goes through all of its recovery in time. */
@@ -279,15 +204,18 @@ static uint32_t die_everywhere(enum stage_id id)
 	uint32_t k, in_recovery = 1;
 
 	for (k = 1; k < MOST_STORES; k++) {
-		bring(id, k % 3);
-		int died = step_until(id, k);
+		int died;
 
+		dead = id;
+		die_at = k;
+		bring(id, k % 3);
+		died = lives_step_until(id, k);
 		if (died) {
-			in_recovery = open_until(id, in_recovery) ? in_recovery + 1 : 1;
+			in_recovery = lives_open_until(id, in_recovery) ? in_recovery + 1 : 1;
 			if (in_recovery > 1)
-				must_open(id);
+				lives_open(id);
 		}
-		settle_all(id, k);
+		settle_all();
 		if (!died)
 			return k - 1;
 	}
@@ -298,8 +226,8 @@ static uint32_t die_everywhere(enum stage_id id)
 static void bring_anew(enum stage_id id, int has_seen)
 {
 	mortal_die(id);
-	must_open(id);
-	for (int i = 0; i < has_seen; i++, settle_all(id, 0))
+	lives_open(id);
+	for (int i = 0; i < has_seen; i++, settle_all())
 		bring(id, 0);
 	bring(id, 0);
 }
@@ -309,18 +237,21 @@ static uint32_t die_in_each_recovery(enum stage_id id, int has_seen)
 {
 	uint32_t k, called_at, died = 1;
 
+	dead = id;
+	die_at = 0;
 	bring_anew(id, has_seen);
-	step_until(id, MOST_STORES);
+	lives_step_until(id, MOST_STORES);
 	called_at = trap.called_at;
-	settle_all(id, 0);
+	settle_all();
 	for (k = 1; k < MOST_STORES && died; k++) {
+		die_at = k;
 		bring_anew(id, has_seen);
-		if (!step_until(id, called_at + 1))
-			complain("the call that it was to die after did not come", id, k);
-		died = (uint32_t)open_until(id, k);
+		if (!lives_step_until(id, called_at + 1))
+			complain("the call that it was to die after did not come");
+		died = (uint32_t)lives_open_until(id, k);
 		if (died)
-			must_open(id);
-		settle_all(id, k);
+			lives_open(id);
+		settle_all();
 	}
 	return k - 1 - !died;
 }
@@ -367,9 +298,10 @@ static void set_up(char **more)
 			exit(1);
 		}
 	}
+	lives = (struct lives){ has_work, never_ends, arguments, n_arguments, 0, 0 };
 	trap_set_up();
 	for (enum stage_id id = 0; id < N_STAGES; id++)
-		must_open(id);
+		lives_open(id);
 }
 
 int main(int argc, char **argv)
@@ -393,7 +325,8 @@ int main(int argc, char **argv)
 		       violations == before ? "ok  " : "FAIL", stage_name(id), in_step, in_recovery);
 	}
 	printf("     %u crash points, %llu deaths in steps, %llu in recovery, %llu violations\n", points,
-	       (unsigned long long)deaths, (unsigned long long)recovery_deaths, (unsigned long long)violations);
+	       (unsigned long long)lives.deaths, (unsigned long long)lives.recovery_deaths,
+	       (unsigned long long)violations);
 	printf("crash: %d passed, %d failed, 0 skipped\n", violations == 0, violations != 0);
 	return violations != 0;
 }

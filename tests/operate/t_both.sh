@@ -2,18 +2,11 @@
 # t_both.sh - the operator's scripts on an instance whose classes carry replies: launch, limits, reload, drain, stop.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance both
 build=$ONTIME_BUILD
-instance=both$$
-port=$((10000 + $$ % 1000 * 10)) # the ports are this run's own
-conf=$work/both.conf
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
+port=$listen
 
 on_failure() {
 	tail -n 5 "$ONTIME_RUN_DIR/$instance/log" 2>/dev/null || true

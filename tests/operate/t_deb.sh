@@ -175,12 +175,12 @@ came() { # PACKETS
 upgrade_under_traffic() {
 	dash=$(dashes)
 	before=$(ontime stat --json | jq '[.classes[].received] | add')
-	ontime load --rate 5000 --seconds "$load_s" >"$work/load" &
+	ontime load --rate 5000 --seconds 300 >"$work/load" &
 	source=$!
 	eventually came $((before + 100)) || return 1
 	# shellcheck disable=SC2046 # two files
 	dpkg -i $(packages_of "$newer" "$debs") || return 1
-	kill -0 "$source" || { echo "the traffic ended before the upgrade" && return 1; }
+	kill -INT "$source" || { echo "the traffic ended before the upgrade" && return 1; }
 	wait "$source" && cat "$work/load" && ! grep 'not delivered' "$work/load" && ontime stat --once | grep '^balanced'
 }
 
@@ -240,7 +240,6 @@ under_systemd() { # as inside()
 	work=$(mktemp -d)
 	debs=$1
 	version=$2
-	load_s=8
 	instances=default
 	export PATH="/usr/sbin:/usr/bin:/sbin:/bin" DEBIAN_FRONTEND=noninteractive
 	check "under systemd: installs, and starts nothing" installs
@@ -258,7 +257,6 @@ inside() {
 	instances="default other"
 	debs=$1
 	version=$2
-	load_s=8
 	export PATH="/usr/sbin:/usr/bin:/sbin:/bin" DEBIAN_FRONTEND=noninteractive
 	check "installs, and starts nothing" installs
 	check "starts within 5 s" fits_in 5 starts
@@ -345,7 +343,7 @@ case ${1:-} in
 	exit
 	;;
 esac
-for tool in dpkg-deb dpkg-buildpackage dh lintian; do
+for tool in dpkg-deb dpkg-buildpackage dh lintian curl; do
 	command -v $tool >/dev/null || skip_all "$tool is missing: run/deps.sh test installs it where Debian has it"
 done
 work=$(realpath "$(mktemp -d)")

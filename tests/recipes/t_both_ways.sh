@@ -3,19 +3,12 @@
 # stage is killed in the middle of the conversation, and every question has its answer.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance bothways
 build=$ONTIME_BUILD
-conf=$work/recipe.conf
-instance=bothways$$
 base=$((20000 + $$ % 300 * 40)) # the ports are this run's own
 server=
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; end_server; rm -rf "$work"' EXIT INT TERM
 
 on_failure() {
 	tail -n 5 "$work"/*.said "$ONTIME_RUN_DIR/$instance/log" 2>/dev/null || true

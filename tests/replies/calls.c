@@ -2,17 +2,11 @@
 #include "calls.h"
 
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "clock.h"
-#include "mortal/trap.h"
 
 /* clang-format off */
-int __real_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout);
-int __wrap_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout);
-int __real_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
-int __wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
 int __real_epoll_wait(int epoll_fd, struct epoll_event *events, int most, int timeout_ms);
 int __wrap_epoll_wait(int epoll_fd, struct epoll_event *events, int most, int timeout_ms);
 int __real_clock_gettime(clockid_t id, struct timespec *t);
@@ -20,26 +14,6 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *t);
 /* clang-format on */
 
 uint64_t calls_skipped_ns;
-
-int __wrap_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout)
-{
-	int got;
-
-	trap_begin_call();
-	got = __real_recvmmsg(fd, msgs, n, flags, timeout);
-	trap_end_call();
-	return got;
-}
-
-int __wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
-{
-	int sent;
-
-	trap_begin_call();
-	sent = __real_sendmmsg(fd, msgs, n, flags);
-	trap_end_call();
-	return sent;
-}
 
 /* Whatever is to happen has happened: nobody waits. */
 int __wrap_epoll_wait(int epoll_fd, struct epoll_event *events, int most, int timeout_ms)

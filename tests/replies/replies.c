@@ -18,7 +18,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +32,7 @@
 #include "hold/sockets.h"
 #include "ingress/sessions.h"
 #include "log.h"
+#include "mortal/lives.h"
 #include "mortal/mortal.h"
 #include "mortal/trap.h"
 #include "stage/handed.h"
@@ -58,29 +58,14 @@ static int n_arguments, listen_fd, poll_fd, mode;
 static struct client clients[N_CLIENTS + HURRIED]; /* the last ones hurry, and ask once each */
 static enum stage_id dead; /* who, ...  */
 static uint32_t die_at; /* ... and before which store */
-static uint64_t violations, deaths, recovery_deaths;
+static uint64_t violations;
 static uint64_t most_violations = 10; /* then it ends */
-
-static int is_readable(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	return poll(&p, 1, 0) > 0;
-}
 
 static int has_work(enum stage_id id)
 {
 	if (id == STAGE_INGRESS)
-		return is_readable(listen_fd) || is_readable(poll_fd);
-	for (uint32_t i = FORTH; i <= BACK; i++) {
-		const struct lane *l = seg.views[i].lane;
-
-		if (id == STAGE_EGRESS && lane_distance_pkts(lane_processed(l), lane_sent(l)))
-			return 1;
-		if (id == STAGE_EDF && lane_distance_pkts(lane_received(l), lane_processed(l)))
-			return 1;
-	}
-	return 0;
+		return lives_is_readable(listen_fd) || lives_is_readable(poll_fd);
+	return lives_waits_in_lane(seg.views[FORTH].lane, id) || lives_waits_in_lane(seg.views[BACK].lane, id);
 }
 
 static void complain(const char *what)
@@ -90,55 +75,9 @@ static void complain(const char *what)
 		printf("     %s, %s: %s, dead before store %u\n", modes[mode], stage_name(dead), what, die_at);
 }
 
-static void must_open(enum stage_id id)
+static void never_ends(void)
 {
-	if (mortal_open(id, n_arguments, arguments)) {
-		log_error("%s does not open", stage_name(id));
-		exit(1);
-	}
-}
-
-/* Let a stage work off all that waits for it, and die before its die_at-th store. Returns 1 if it died. */
-static int step_until(enum stage_id id, uint32_t store)
-{
-	if (sigsetjmp(trap.death, 1)) {
-		mortal_die(id);
-		deaths++;
-		return 1;
-	}
-	trap_arm(store);
-	for (int steps = 0; has_work(id); steps++) {
-		if (steps == MOST_STEPS) {
-			trap_disarm();
-			complain("it does not come to an end");
-			exit(1);
-		}
-		mortal_step(id);
-	}
-	trap_disarm();
-	return 0;
-}
-
-/* Likewise its successor, in recovery. Returns 1 if it died. */
-static int open_until(enum stage_id id, uint32_t store)
-{
-	if (sigsetjmp(trap.death, 1)) {
-		mortal_die(id);
-		recovery_deaths++;
-		return 1;
-	}
-	trap_arm(store);
-	must_open(id);
-	trap_disarm();
-	return 0;
-}
-
-static int whose_turn(void)
-{
-	for (int id = 0; id < N_STAGES; id++)
-		if (has_work(id))
-			return id;
-	return -1;
+	complain("it does not come to an end");
 }
 
 static void work_off(void)
@@ -146,7 +85,7 @@ static void work_off(void)
 	int id;
 
 	talk_answer();
-	for (int steps = 0; (id = whose_turn()) >= 0; steps++) {
+	for (int steps = 0; (id = lives_turn()) >= 0; steps++) {
 		if (steps == MOST_STEPS) {
 			complain("something is stuck");
 			return;
@@ -216,16 +155,12 @@ static void bring(enum stage_id id, uint32_t round)
 		talk_come(&clients[round % N_CLIENTS]);
 	for (int i = 0; i < N_CLIENTS && mode != HURRY_FORTH; i++)
 		talk_ask(&clients[i], 3);
-	for (enum stage_id before = 0; before < N_STAGES; before++)
-		while (has_work(before))
-			mortal_step(before);
+	lives_work_before(N_STAGES);
 	talk_answer();
 	calls_skipped_ns += mode == IDLE || mode == CHURN ? 2 * IDLE_NS : 0;
 	for (int i = 0; i < N_CLIENTS && mode != HURRY_BACK; i++)
 		talk_ask(&clients[i], 2);
-	for (enum stage_id before = 0; before < id; before++)
-		while (has_work(before))
-			mortal_step(before);
+	lives_work_before(id);
 }
 
 /* All that is under way has been for long, and other clients ask. */
@@ -265,11 +200,11 @@ static uint32_t die_everywhere(enum stage_id id)
 		dead = id;
 		die_at = k;
 		bring(id, k);
-		died = step_until(id, k);
+		died = lives_step_until(id, k);
 		if (died) {
-			in_recovery = open_until(id, in_recovery) ? in_recovery + 1 : 1;
+			in_recovery = lives_open_until(id, in_recovery) ? in_recovery + 1 : 1;
 			if (in_recovery > 1)
-				must_open(id);
+				lives_open(id);
 		}
 		hurry();
 		settle_all();
@@ -344,9 +279,10 @@ static void set_up(char **more, uint32_t n_sessions)
 	poll_fd = handed_range("ask", "poll", &n);
 	for (int i = 0; i < N_CLIENTS + HURRIED; i++)
 		talk_come(&clients[i]);
+	lives = (struct lives){ has_work, never_ends, arguments, n_arguments, 0, 0 };
 	trap_set_up();
 	for (enum stage_id id = 0; id < N_STAGES; id++)
-		must_open(id);
+		lives_open(id);
 }
 
 /* In a process of its own: a trap holds one segment. Returns 1 if something was wrong. */
@@ -359,8 +295,8 @@ static int run_mode(char **more)
 		points += die_everywhere(id);
 	printf("%s %s: %llu stores, %llu deaths in steps, %llu in recovery, %u clients, %llu requests, %llu replies, "
 	       "%llu violations\n",
-	       violations ? "FAIL" : "ok  ", modes[mode], (unsigned long long)points, (unsigned long long)deaths,
-	       (unsigned long long)recovery_deaths, talk.n_ids, (unsigned long long)talk.asked_pkts,
+	       violations ? "FAIL" : "ok  ", modes[mode], (unsigned long long)points, (unsigned long long)lives.deaths,
+	       (unsigned long long)lives.recovery_deaths, talk.n_ids, (unsigned long long)talk.asked_pkts,
 	       (unsigned long long)talk.answered_pkts, (unsigned long long)violations);
 	fflush(stdout);
 	return violations > 0;

@@ -2,18 +2,11 @@
 # t_answers.sh - build/load on a class with replies: its sinks answer, and each answer is looked for at the source that had asked.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
-work=$(mktemp -d)
-ONTIME_RUN_DIR=$work/run
-ONTIME_BUILD=${ONTIME_BUILD:-build}
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_BUILD ONTIME_HISTOGRAMS
+# shellcheck source=tests/harness/instance.sh
+. tests/harness/instance.sh
+own_instance answers
 build=$ONTIME_BUILD
-instance=answers$$
-port=$((10000 + $$ % 1000 * 10)) # the ports are this run's own
-conf=$work/both.conf
-trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
+port=$listen
 
 cat >"$conf" <<END
 [pipeline]

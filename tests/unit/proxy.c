@@ -1,33 +1,15 @@
 /* proxy.c - headers of the PROXY protocol: as its text has them, there and back, and whatever else may come. */
 #include "proxy.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "addresses.h"
 #include "random.h"
 #include "suites.h"
 
 #define ROUNDS 1000000 /* headers made up; ONTIME_PROXY_ROUNDS: another number */
 #define MOST_BYTES 400
-
-static struct sockaddr_in6 v4(const char *address, uint16_t port)
-{
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
-	struct sockaddr_in6 both = { 0 };
-
-	CU_ASSERT_EQUAL(inet_pton(AF_INET, address, &v4.sin_addr), 1);
-	memcpy(&both, &v4, sizeof(v4));
-	return both;
-}
-
-static struct sockaddr_in6 v6(const char *address, uint16_t port)
-{
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-
-	CU_ASSERT_EQUAL(inet_pton(AF_INET6, address, &v6.sin6_addr), 1);
-	return v6;
-}
 
 static void a_header_is_as_the_protocol_has_it(void)
 {

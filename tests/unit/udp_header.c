@@ -1,32 +1,14 @@
 /* udp_header.c - IP and UDP headers: as their texts have them, and with a sum that a receiver accepts. */
 #include "udp_header.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
+#include "addresses.h"
 #include "random.h"
 #include "suites.h"
 
 #define MOST_BYTES 1500
 #define ROUNDS 20000
-
-static struct sockaddr_in6 v4(const char *address, uint16_t port)
-{
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
-	struct sockaddr_in6 both = { 0 };
-
-	CU_ASSERT_EQUAL(inet_pton(AF_INET, address, &v4.sin_addr), 1);
-	memcpy(&both, &v4, sizeof(v4));
-	return both;
-}
-
-static struct sockaddr_in6 v6(const char *address, uint16_t port)
-{
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-
-	CU_ASSERT_EQUAL(inet_pton(AF_INET6, address, &v6.sin6_addr), 1);
-	return v6;
-}
 
 /* As a receiver does it, a byte after the other: 0xffff if it is right. */
 static uint32_t sum_of(const uint8_t *bytes, uint32_t n, uint32_t sum)
