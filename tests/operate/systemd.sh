@@ -1,9 +1,31 @@
 # shellcheck shell=sh disable=SC2154,SC2034
-# systemd.sh - a systemd of a test's own, with the units installed. Sourced, with $home, $build and $work set.
+# systemd.sh - a systemd of a test's own, with the units installed. Sourced, from the top; $work is the test's directory, which goes with it.
 #
 # It is PID 1 of namespaces of its own. It knows the units of ontime, the journal, and empty targets that every unit depends on by
 # default. /run, /dev/shm, the bpffs and the network are its own; /etc and /usr/local are overlays that end with it: `make install` and
 # systemd-sysusers work in there as an operator's do. inside COMMAND runs a command there.
+
+# shellcheck source=tests/harness/check.sh
+. tests/harness/check.sh
+home=$PWD
+build=${ONTIME_BUILD:-build}
+case $build in /*) ;; *) build=$home/$build ;; esac
+work=$(mktemp -d)
+trap 'stop_systemd; rm -rf "$work"' EXIT INT TERM
+
+on_failure() {
+	tail -n 5 "$work/systemd.log"
+	[ -z "${init:-}" ] || inside journalctl --no-pager -o cat -n 20
+}
+
+check() { # NAME COMMAND...
+	check_here "$@"
+}
+
+skip() { # REASON NAME
+	skipped=$((skipped + 1))
+	printf 'skip %s: %s\n' "$2" "$1"
+}
 
 boot_script() {
 	cat <<-END

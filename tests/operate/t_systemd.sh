@@ -3,29 +3,8 @@
 # own, under load, kill -9, reload, restart and stop.
 set -eu
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/harness/check.sh
-. tests/harness/check.sh
 # shellcheck source=tests/operate/systemd.sh
 . tests/operate/systemd.sh
-home=$PWD
-build=${ONTIME_BUILD:-build}
-case $build in /*) ;; *) build=$home/$build ;; esac
-work=$(mktemp -d)
-trap 'stop_systemd; rm -rf "$work"' EXIT INT TERM
-
-on_failure() {
-	tail -n 5 "$work/systemd.log"
-	[ -z "${init:-}" ] || inside journalctl --no-pager -o cat -n 20
-}
-
-check() { # NAME COMMAND...
-	check_here "$@"
-}
-
-skip() { # REASON NAME
-	skipped=$((skipped + 1))
-	printf 'skip %s: %s\n' "$2" "$1"
-}
 
 ## What the units say
 
