@@ -8,8 +8,7 @@ cd "$(dirname "$0")/../.."
 own_namespaces "host names" "--net --mount" "$0" "$@"
 own_instance hosts
 at_end() {
-	# shellcheck disable=SC2086 # one, or none
-	kill ${silent:-} 2>/dev/null
+	! read -r silent 2>/dev/null <"$work/silent.pid" || kill "$silent"
 }
 ip link set lo up
 
@@ -122,7 +121,7 @@ unknown_changes_nothing() {
 slow_answer_holds_nothing_up() {
 	nobody_answers 30
 	nc -u -l -k 127.0.0.1 53 >"$work/asked" 2>&1 &
-	silent=$!
+	echo $! >"$work/silent.pid"
 	eventually grep -q ':0035 ' /proc/net/udp || return 1 # it listens
 	write_conf 800ms
 	hang_up

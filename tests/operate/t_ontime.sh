@@ -113,10 +113,9 @@ serves() {
 	[ -x "$ONTIME_BUILD/dash" ] || return 0
 	run/ontime dash -i "$instance" --listen=127.0.0.1:$((port + 9)) 2>/dev/null &
 	dash=$!
-	eventually curl -fsS "http://127.0.0.1:$((port + 9))/ready" || return 1
+	eventually curl -fsS "http://127.0.0.1:$((port + 9))/ready" && status=0 || status=1
 	kill "$dash"
-	wait "$dash"
-	dash=
+	wait "$dash" && [ "$status" = 0 ] && dash=
 }
 
 checks_and_simulates() {

@@ -40,7 +40,7 @@ listen_there() {
 	# shellcheck disable=SC2016  # socat sets them
 	printf '#!/bin/sh\necho "$SOCAT_PEERADDR:$SOCAT_PEERPORT" >>"%s"\n' "$work/came" >"$work/tell"
 	chmod +x "$work/tell"
-	there socat -u UDP-RECVFROM:6000,fork "EXEC:$work/tell" &
+	nsenter --net="/proc/$peer/ns/net" socat -u UDP-RECVFROM:6000,fork "EXEC:$work/tell" &
 	listener=$!
 }
 
