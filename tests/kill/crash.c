@@ -190,7 +190,7 @@ static void settle_all(void)
 static void bring(enum stage_id id, uint32_t round)
 {
 	for (uint32_t k = 0; k < BATCH_PKTS; k++)
-		for (uint32_t class = 0; class < config.n_classes; class ++)
+		for (uint32_t class = 0; class < config.n_classes; class++)
 			if ((round >> class & 1) == 0 && config.gro != GRO_ON)
 				send_one(class);
 			else if ((round >> class & 1) == 0 && k == 0)

@@ -1,5 +1,6 @@
 /*
- * lives.h - a stage works until it dies before a given store, and so does its successor; for a test that says what is left to do.
+ * lives.h - a stage works until it dies before a given store, and so does its successor; for a test that says what is
+ * left to do.
  *
  * Memory:  `lives` is the process's own, as trap is. The test fills in the upper part first.
  * Crash:   whoever dies is replaced by the test: lives_open_until() or lives_open().

@@ -1,4 +1,7 @@
-/* whole_calls.c - recvmmsg and sendmmsg, wrapped at link time: they write to the segment as a whole, as the kernel does when SIGKILL waits. */
+/*
+ * whole_calls.c - recvmmsg and sendmmsg, wrapped at link time: they write to the segment as a whole, as the kernel does
+ * when SIGKILL waits.
+ */
 #include <sys/socket.h>
 
 #include "trap.h"
