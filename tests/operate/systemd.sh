@@ -73,7 +73,7 @@ is_booted() {
 }
 
 inside() { # COMMAND...
-	nsenter -t "$init" -r -m -p -n -i -u --wdns="$home" timeout 60 env ONTIME_HISTOGRAMS=off ONTIME_BUILD="$build" "$@"
+	nsenter -t "$init" -r -m -p -n -i -u --wdns="$home" timeout 60 env PATH="/usr/local/sbin:/usr/local/bin:$PATH" ONTIME_HISTOGRAMS=off ONTIME_BUILD="$build" "$@"
 }
 
 stop_systemd() {
