@@ -115,10 +115,11 @@ row_beside()
 	# shellcheck disable=SC2086
 	aside "threads, thread sanitizer" 240 $fixed_addresses build/san-thread/tests/threads
 	for script in $unhurried; do
-		case $script in
-		t_aarch64 | t_kernels) with_network "$script" 1200 tests/*/"$script.sh" ;;
-		*) aside "$script" 900 tests/*/"$script.sh" ;;
-		esac
+		if [ "$script" = t_kernels ]; then
+			with_network "$script" 1200 tests/*/"$script.sh"
+		else
+			aside "$script" 900 tests/*/"$script.sh"
+		fi
 	done
 	aside sim 360 build/tests/sim
 	aside crash 360 build/tests/crash
@@ -173,8 +174,8 @@ if [ "${1-}" = quick ]; then
 	finish
 fi
 
-unhurried="t_coverage t_mutants t_mutants_sim t_aarch64 t_kernels"
-alone="t_busy"
+unhurried="t_coverage t_mutants t_mutants_sim t_kernels"
+alone="t_aarch64 t_busy" # they look at CPU time
 had=
 begin_row
 test_part unit 120 build/tests/unit
@@ -192,6 +193,6 @@ test_part churn 120 build/tests/churn
 end_row
 test_part "pipeline, $san" 420 build/san-address-undefined/tests/pipeline build/san-address-undefined
 for script in $alone; do
-	test_part "$script" 420 tests/*/"$script.sh"
+	test_part "$script" 600 tests/*/"$script.sh"
 done
 finish
