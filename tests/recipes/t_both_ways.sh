@@ -86,7 +86,7 @@ calls_are_made() { # 40 calls, none of which sends anything twice; and RTP with 
 	grep -A 3 'Successful call' "$work/sipp.said" | tail -n 4 | grep -q 'Failed call  *|  *0  *|  *0 ' && is_well 120
 }
 
-match_is_played() { # 200 inputs a second, each with its state
+match_is_played() { # 200 inputs a second, each with its state; the client's timer may end it between the last two
 	serve sockperf server -i 127.0.0.1 -p "$(port 2)"
 	launch match && eventually is_bound "$(port 2)" || return 1
 	sockperf ping-pong -i 127.0.0.1 -p "$(port 1)" -t 3 --mps 200 >"$work/sockperf" 2>&1 &
@@ -94,7 +94,8 @@ match_is_played() { # 200 inputs a second, each with its state
 	kill_each && wait "$client" || return 1
 	cat "$work/sockperf"
 	grep -q '# dropped messages = 0; # duplicated messages = 0; # out-of-order messages = 0' "$work/sockperf" &&
-		sed -n 's/.*\[Total Run\].* SentMessages=\([0-9]*\); ReceivedMessages=\([0-9]*\)/\1 \2/p' "$work/sockperf" | awk '{exit !($1 > 400 && $1 == $2)}'
+		sed -n 's/.*\[Total Run\].* SentMessages=\([0-9]*\); ReceivedMessages=\([0-9]*\)/\1 \2/p' "$work/sockperf" |
+			awk '{exit !($1 > 400 && $1 - $2 <= 1)}' && is_well 400
 }
 
 recipe() { # NAME WHAT COMMAND TOOL...
