@@ -180,7 +180,7 @@ upgrade_under_traffic() {
 	eventually came $((before + 100)) || return 1
 	# shellcheck disable=SC2046 # two files
 	dpkg -i $(packages_of "$newer" "$debs") || return 1
-	kill -INT "$source" || { echo "the traffic ended before the upgrade" && return 1; }
+	pkill -INT -x -P "$source" load || { echo "the traffic ended before the upgrade" && return 1; }
 	wait "$source" && cat "$work/load" && ! grep 'not delivered' "$work/load" && ontime stat --once | grep '^balanced'
 }
 
