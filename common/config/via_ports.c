@@ -2,7 +2,6 @@
 #include "via_ports.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "from.h"
 #include "reply.h"

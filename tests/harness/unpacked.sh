@@ -17,9 +17,9 @@ unpack() { # PROGRAM PACKAGE...: it is found by its name from now on, if it can 
 	fi
 	[ ! -x "$unpacked/usr/sbin/$1" ] || PATH=$PATH:$unpacked/usr/sbin
 	for directory in "$unpacked"/usr/lib/*-linux-gnu*; do
-		LD_LIBRARY_PATH=$directory
+		[ ! -d "$directory" ] || LD_LIBRARY_PATH=$directory${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 	done
-	export PATH LD_LIBRARY_PATH
+	export PATH ${LD_LIBRARY_PATH:+LD_LIBRARY_PATH}
 }
 
 rsyslogd_finds_its_modules() { # with these options, in $rsyslogd_options

@@ -7,7 +7,7 @@
 #include "log.h"
 #include "trap.h"
 
-#define MOST_STEPS 1000
+#define MOST_STEPS 200
 
 struct lives lives;
 
@@ -31,30 +31,28 @@ static void work(enum stage_id id)
 	}
 }
 
-int lives_step_until(enum stage_id id, uint32_t store)
+/* One life, which is the call of act(): 1 if it died before that store, and it is counted. */
+static int live(enum stage_id id, uint32_t store, void (*act)(enum stage_id id), uint64_t *deaths)
 {
 	if (sigsetjmp(trap.death, 1)) {
 		mortal_die(id);
-		lives.deaths++;
+		++*deaths;
 		return 1;
 	}
 	trap_arm(store);
-	work(id);
+	act(id);
 	trap_disarm();
 	return 0;
 }
 
+int lives_step_until(enum stage_id id, uint32_t store)
+{
+	return live(id, store, work, &lives.deaths);
+}
+
 int lives_open_until(enum stage_id id, uint32_t store)
 {
-	if (sigsetjmp(trap.death, 1)) {
-		mortal_die(id);
-		lives.recovery_deaths++;
-		return 1;
-	}
-	trap_arm(store);
-	lives_open(id);
-	trap_disarm();
-	return 0;
+	return live(id, store, lives_open, &lives.recovery_deaths);
 }
 
 void lives_work_before(enum stage_id id)

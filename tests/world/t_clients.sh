@@ -3,6 +3,7 @@
 # they talk. Each is skipped where its program is missing. In a network namespace of its own.
 set -eu
 cd "$(dirname "$0")/../.."
+PATH=$PATH:/usr/sbin
 # shellcheck source=tests/harness/instance.sh
 . tests/harness/instance.sh
 # shellcheck source=tests/harness/unpacked.sh
@@ -11,7 +12,6 @@ unpack rsyslogd rsyslog libestr0 libfastjson4
 unpack chronyd chrony
 own_namespaces "clients and servers" --net "$0" "$@"
 own_instance clients
-PATH=$PATH:/usr/sbin
 ip link set lo up
 
 at_end() {
