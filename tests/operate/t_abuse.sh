@@ -103,13 +103,15 @@ fresh() {
 	run/launch.sh -c "$conf" >"$work/launched" || { cat "$work/launched"; return 1; }
 }
 
-launch_during_a_stop() { # while it drains at 1 Mbit/s: the launch waits, then starts; what was accepted before is sent first
-	sed 's/^rate = .*/rate = 1Mbit/' "$work/good.conf" >"$conf" && run/reload.sh -i "$instance" || return 1
-	slow_load
-	eventually has_received_all && cp "$work/good.conf" "$conf" || return 1
+launch_during_a_stop() { # while it has packets to send: the launch waits, then starts; what was accepted before is sent first
+	held_load || return 1
 	run/stop.sh -i "$instance" >"$work/stop" 2>&1 &
 	stop=$!
-	eventually is_being_stopped && run/launch.sh -c "$conf" >"$work/launched" 2>&1 && wait "$stop" && cat "$work/stop" "$work/launched" &&
+	eventually is_being_stopped || return 1
+	run/launch.sh -c "$conf" >"$work/launched" 2>&1 &
+	launch=$!
+	sleep 0.5
+	kill -CONT "$held" && wait "$launch" && wait "$stop" && cat "$work/stop" "$work/launched" &&
 		[ "$(cat "$work/stop")" = "ontime: instance '$instance' is stopped" ] && grep -qx "ontime: instance '$instance' is running" "$work/launched" && ready && load_is_whole
 }
 
@@ -117,10 +119,13 @@ received() {
 	"$ONTIME_BUILD/stat" -i "$instance" --json | jq '[.classes[].received] | add'
 }
 
-slow_load() { # 800 packets, which take 3.4 s at 1 Mbit/s
+held_load() { # 800 packets, received, which an egress that is frozen keeps until it is told to go on
 	was=$(received)
-	"$ONTIME_BUILD/load" -c "$work/good.conf" --rate 4000 --seconds 0.2 --size 500-500 --drain 8 >"$work/load" 2>&1 &
+	held=$(live_pid_of egress)
+	kill -STOP "$held" || return 1
+	"$ONTIME_BUILD/load" -c "$work/good.conf" --rate 4000 --seconds 0.2 --size 500-500 --drain 20 >"$work/load" 2>&1 &
 	load=$!
+	eventually has_received_all
 }
 
 has_received_all() {
@@ -132,20 +137,17 @@ is_being_stopped() {
 }
 
 changes_during_a_stop() { # are refused in one line
-	sed 's/^rate = .*/rate = 1Mbit/' "$work/good.conf" >"$conf" && run/reload.sh -i "$instance" || return 1
-	slow_load
-	eventually has_received_all || return 1
+	held_load || return 1
 	run/stop.sh -i "$instance" >"$work/stop" 2>&1 &
+	stop=$!
 	eventually is_being_stopped && fails_with 1 'no reload: the instance is being stopped' run/reload.sh -i "$instance" &&
-		fails_with 1 'no restart: the instance is being stopped' run/restart.sh edf -i "$instance" && wait $! && load_is_whole && nothing_is_left
+		fails_with 1 'no restart: the instance is being stopped' run/restart.sh edf -i "$instance" && kill -CONT "$held" && wait "$stop" && load_is_whole && nothing_is_left
 }
 
 launch_after_half_a_stop() { # whose supervisor and holder were killed: that is gone on with, then it is launched
-	sed 's/^rate = .*/rate = 1Mbit/' "$work/good.conf" >"$conf" && run/launch.sh -c "$conf" >"$work/launched" || return 1
-	slow_load
-	eventually has_received_all || return 1
+	run/launch.sh -c "$conf" >"$work/launched" && held_load || return 1
 	"$ONTIME_BUILD/hold" --ask stop -i "$instance" >"$work/stop" 2>&1 &
-	eventually is_being_stopped && orphan "$instance" && cp "$work/good.conf" "$conf" && run/launch.sh -c "$conf" >"$work/launched" 2>&1 && status=0 || status=1
+	eventually is_being_stopped && orphan "$instance" && kill -CONT "$held" && run/launch.sh -c "$conf" >"$work/launched" 2>&1 && status=0 || status=1
 	cat "$work/stop" "$work/launched"
 	[ "$(sed -n 1,2p "$work/launched")" = "ontime: instance '$instance' is stopped
 ontime: instance '$instance' is running" ] && ready && load_is_whole && run/stop.sh -i "$instance" && return "$status"
