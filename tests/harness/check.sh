@@ -49,6 +49,16 @@ eventually() { # COMMAND...: within 10 seconds
 	done
 }
 
+is_gone() { # PID: and its sockets with it
+	! [ -e "/proc/$1" ] || grep -q '^State:	Z' "/proc/$1/status" 2>/dev/null || ! [ -e "/proc/$1" ]
+}
+
+end_process() { # PID: is told to end, and is gone then, whose child it may be
+	kill "$1" 2>/dev/null || return 0
+	wait "$1" 2>/dev/null || true
+	eventually is_gone "$1"
+}
+
 say() { # TEXT [PORT]: one datagram to this machine; from a file, since nc -w0 gives up on a pipe that has nothing yet
 	printf '%s' "$1" >"$work/datagram" && nc -u -w0 127.0.0.1 "${2:-$listen}" <"$work/datagram"
 }

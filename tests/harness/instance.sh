@@ -77,8 +77,7 @@ begin() { # COMMAND...: a server or a client, until end_all or the end of itself
 end_all() {
 	[ -e "$work/pids" ] || return 0
 	while read -r pid; do
-		kill "$pid" 2>/dev/null || true
-		wait "$pid" 2>/dev/null || true
+		end_process "$pid" || true
 	done <"$work/pids"
 	rm -f "$work/pids"
 }

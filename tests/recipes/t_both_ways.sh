@@ -20,7 +20,7 @@ port() { # of the recipe, in their order
 }
 
 end_server() {
-	[ -z "$server" ] || kill "$server" 2>/dev/null || true
+	[ -z "$server" ] || end_process "$server"
 	server=
 }
 

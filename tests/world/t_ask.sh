@@ -12,8 +12,7 @@ trap '[ -z "$server" ] || kill $server 2>/dev/null || true; rm -rf "$work"' EXIT
 ip link set lo up
 
 serve() { # OPTION...: sets $server; another one before it ends
-	[ -z "$server" ] || kill "$server" 2>/dev/null || true
-	[ -z "$server" ] || wait "$server" || true
+	[ -z "$server" ] || end_process "$server"
 	: >"$work/echo"
 	"$build/tests/echo" "${at:-127.0.0.1}:8888" "$@" >"$work/echo" &
 	server=$!

@@ -25,8 +25,7 @@ at_end() {
 }
 
 end_server() {
-	[ -z "${server:-}" ] || kill "$server" 2>/dev/null || true
-	[ -z "${server:-}" ] || wait "$server" 2>/dev/null || true
+	[ -z "${server:-}" ] || end_process "$server"
 	server=
 }
 

@@ -34,7 +34,7 @@ relay() { # SEND LISTEN...: a fresh instance
 }
 
 serve() { # OPTION...: the destination, instead of the one before
-	[ -z "$server" ] || kill "$server"
+	[ -z "$server" ] || end_process "$server"
 	: >"$work/server"
 	"$ONTIME_BUILD/tests/echo" 127.0.0.1:8888 "$@" >"$work/server" 2>&1 </dev/null &
 	server=$!

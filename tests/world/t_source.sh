@@ -27,7 +27,7 @@ at_end() {
 
 end_servers() {
 	for pid in $served; do
-		kill "$pid" 2>/dev/null || true
+		end_process "$pid"
 	done
 	served=
 }
@@ -68,7 +68,12 @@ build_world() {
 		at_client ip addr add "10.1.0.$i/24" dev vc && at_client ip addr add "fd01::$(printf %x "$i")/64" dev vc nodad
 	done
 	at_server ip addr add 10.2.0.2/24 dev vs && at_server ip addr add fd02::2/64 dev vs nodad
+	eventually are_addresses_in_use || return 1
 	at_server ip route add default via 10.2.0.1 && at_server ip -6 route add default via fd02::1
+}
+
+are_addresses_in_use() { # those of a link too: while they are tentative, nobody is asked for a neighbour of another's address
+	[ -z "$(ip -6 addr show tentative)$(at_client ip -6 addr show tentative)$(at_server ip -6 addr show tentative)" ]
 }
 
 write_config() { # SOURCE [REPLIES]: with replies
