@@ -20,7 +20,10 @@ uint32_t reply_sessions(const struct config *c, uint32_t class);
 /* reply_has_one_socket - does one socket serve all sessions of such a class? */
 bool reply_has_one_socket(const struct class_config *c);
 
-/* reply_sockets - how many sockets these have: one each, or one that serves all. */
+/*
+ * reply_sockets - how many sockets these have: one each, or one that serves all; with `via` and more than one session a
+ * second one, which what is no answer comes to (hold/strays.h).
+ */
 uint32_t reply_sockets(const struct config *c, uint32_t class);
 
 #endif

@@ -14,7 +14,7 @@ uint32_t via_ports_sockets(const struct config *c, uint32_t class)
 
 	if (k->n_from || shown_has_port(k)) /* its port is fixed, and counted as such */
 		return 0;
-	return reply_sockets(c, class);
+	return k->via.bits ? reply_sessions(c, class) > 0 : reply_sockets(c, class);
 }
 
 /* Ports that the instance has for good: that it listens on, or sends from. */

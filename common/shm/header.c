@@ -37,8 +37,8 @@ static int class_is_sane(const struct class_entry *e, const struct header *h, ui
 	       range_is_inside(e->results_offset, sizeof(struct result) * e->slots, size) &&
 	       range_is_inside(e->departures_offset, sizeof(struct departure) * e->slots, size) &&
 	       range_is_inside(e->payload_offset, (uint64_t)e->stride_bytes * e->slots, size) &&
-	       e->n_sessions <= MAX_SESSIONS &&
-	       (e->n_session_sockets == e->n_sessions || (e->n_session_sockets == 1 && e->n_sessions)) &&
+	       e->n_sessions <= MAX_SESSIONS && e->n_session_sockets <= e->n_sessions &&
+	       (e->n_session_sockets == e->n_sessions || e->n_session_sockets == 1 || e->n_session_sockets == 2) &&
 	       e->forth <= h->n_classes &&
 	       range_is_inside(e->sessions_offset, sizeof(struct session) * e->n_sessions, size) &&
 	       (e->origins_offset == 0 || range_is_inside(e->origins_offset, sizeof(struct origin) * e->slots, size));

@@ -36,7 +36,7 @@
 #include "histogram.h"
 #include "proxy.h"
 
-#define LAYOUT_VERSION 4
+#define LAYOUT_VERSION 5
 #define LAYOUT_MAGIC 0x656d69746e6f0001ULL /* "\1\0ontime" in memory, little-endian */
 #define LINE 64 /* bytes two writers must keep apart */
 #define MAX_SOCKETS (MAX_FLOWS + MAX_CLASSES * MAX_DESTS)
@@ -239,6 +239,8 @@ struct stage_block {
 	_Atomic uint64_t
 		remade_sockets; /* times a socket was bound or connected again because an address or route changed */
 	_Atomic uint64_t cpu_ns; /* CPU time used by the stage's thread, as of 25 ms ago while it is busy */
+	/* Of edf: its workers, those at work now, and those that have died. */
+	_Atomic uint64_t workers, workers_busy, workers_died;
 	_Atomic uint64_t config_serial; /* of the configuration that the stage goes by; 0: not known */
 	/* Writer of these three: the supervisor, rarely, so they may share the line. */
 	_Atomic uint64_t wanted_serial; /* of the configuration that is in force: raised when that becomes another */
@@ -296,7 +298,7 @@ struct class_entry {
 	uint64_t lane_offset, arrivals_offset, results_offset, departures_offset, payload_offset;
 	uint64_t sessions_offset, origins_offset; /* origins: 0 in a class that needs none */
 	uint32_t n_sessions; /* 0: a class without replies */
-	uint32_t n_session_sockets; /* as many, or 1 that serves all of them (via) */
+	uint32_t n_session_sockets; /* as many, or 1 or 2 for all of them (config/reply.h) */
 	uint32_t spare;
 	uint32_t forth; /* of a way back: 1 + the number of the class whose replies it carries; else 0 */
 };

@@ -287,6 +287,20 @@ int segment_attach(struct segment *seg, const struct config *c, char why[WHY_BYT
 	return segment_attach_handed(seg, -1, c, why);
 }
 
+/* Does each class have the room that its config makes stages use? */
+static int has_room(const struct segment *seg, const struct config *c, char why[WHY_BYTES])
+{
+	for (uint32_t i = 0; i < seg->n_classes; i++)
+		if (c->classes[i].source != SOURCE_OWN && !seg->views[i].origins) {
+			snprintf(why, WHY_BYTES,
+				 "segment %s: class %s: no room for the senders of its datagrams, which `source` asks "
+				 "for: run/stop.sh, then run/launch.sh",
+				 seg->name, c->classes[i].name);
+			return -EPROTO;
+		}
+	return 0;
+}
+
 int segment_attach_handed(struct segment *seg, int fd, const struct config *c, char why[WHY_BYTES])
 {
 	int err = open_and_map(seg, c->instance, 1, fd, why);
@@ -300,6 +314,7 @@ int segment_attach_handed(struct segment *seg, int fd, const struct config *c, c
 			 seg->name, c->file[0] ? c->file : "the defaults");
 		err = -EPROTO;
 	}
+	err = err ? err : has_room(seg, c, why);
 	err = err ? err : segment_lanes_are_sane(seg, why);
 	if (err)
 		segment_close(seg);

@@ -14,6 +14,7 @@
 #include "stage/answers.h"
 #include "stage/session_port.h"
 #include "stage/stage.h"
+#include "strays.h"
 
 #ifndef IP_LOCAL_PORT_RANGE
 #define IP_LOCAL_PORT_RANGE 51 /* since Linux 6.3 */
@@ -124,6 +125,25 @@ static int set_up(const struct config *c, uint32_t class, int fd, const struct s
 	return forth->via.bits ? bind_for_all(fd, forth->dests[0].at.ss_family, ports) : 0;
 }
 
+/* `fd` is the one that serves all sessions. Where there can be no such rule, the second one stays unbound. */
+static int open_for_strays(const struct class_config *forth, int fd)
+{
+	int family = forth->dests[0].at.ss_family, second = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, 0), err;
+
+	if (second < 0)
+		return -errno;
+	err = strays_bind(second, fd, forth);
+	if (!err)
+		return second;
+	log_warn("class %s: tell answers from what else comes to the port of `via`: %s: strangers can fill its queue",
+		 forth->name, log_text_of(-err));
+	close(second); /* it may share the port by now */
+	second = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	if (second < 0)
+		return -errno;
+	return second;
+}
+
 /* As a start before has left it; else neither bound nor connected: ingress connects it for each sender. Or -errno. */
 static int open_one(const struct config *c, uint32_t class, uint32_t k, const struct lane_view *v, struct kept *kept)
 {
@@ -164,7 +184,8 @@ static int open_class(struct sockets *s, const struct config *c, const struct se
 	for (uint32_t k = 0; k < seg->header.classes[class].n_session_sockets; k++) {
 		struct epoll_event event = { .events = EPOLLIN, .data.u32 = k };
 		socklen_t len = sizeof(v->sessions[k].cookie);
-		int fd = open_one(c, class, k, v, kept);
+		int fd = k && c->classes[class].via.bits ? open_for_strays(&c->classes[class], s->fds[s->n - 1])
+							 : open_one(c, class, k, v, kept);
 
 		if (fd < 0)
 			return refuse(c, class, fd);

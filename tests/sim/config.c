@@ -116,6 +116,16 @@ static void draw_pipeline(uint32_t payload_bytes)
 	line("heartbeat = %ums\nspin = %uus", 20 + below(181), below(4) ? 0 : below(60));
 }
 
+/* By the stage itself, in slices or not, or by processes. */
+static void draw_work(void)
+{
+	line("work = simulate");
+	if (below(2))
+		line("workers = %u", 2 + below(7));
+	else
+		line("slice = %s", choose("off", "50us"));
+}
+
 void config_draw(struct sim_setup *setup, uint64_t seed)
 {
 	uint32_t payload_bytes, n_classes, simulates;
@@ -139,7 +149,7 @@ void config_draw(struct sim_setup *setup, uint64_t seed)
 	draw_pipeline(payload_bytes);
 	draw_rate(setup, payload_bytes);
 	if (simulates)
-		line("work = simulate\nslice = %s", choose("off", "50us"));
+		draw_work();
 	for (uint32_t class = 0; class < n_classes; class++)
 		draw_class(class, payload_bytes, 300);
 }
@@ -162,7 +172,7 @@ void config_small(struct sim_setup *setup, uint64_t seed)
 	if (below(2)) /* so low that a successor finds the bucket full */
 		line("rate = %uMbit\nburst = 4KiB", 1 + below(8));
 	if (below(4) == 0)
-		line("work = simulate\nslice = %s", choose("off", "50us"));
+		draw_work();
 	for (uint32_t class = 0; class < n_classes; class++)
 		draw_class(class, 1536, 6);
 }
@@ -289,7 +299,7 @@ static void name_sockets(const struct config *c)
 		if (reply_sessions(c, class))
 			len += (size_t)snprintf(names + len, sizeof(names) - len, ":%s.poll.0:%s.via.0*%u",
 						c->classes[class].name, c->classes[class].name,
-						c->classes[class].via.bits ? 1 : reply_sessions(c, class));
+						reply_sockets(c, class));
 	setenv("LISTEN_FDNAMES", names, 1);
 }
 

@@ -157,7 +157,7 @@ without_replies() { # what is answered is read, counted, and goes nowhere
 }
 
 all_are_unexpected() {
-	[ "$(account '.classes[0].unexpected_reply')" = "$(count all sent)" ]
+	are_unexpected "$(count all sent)"
 }
 
 many_at_once() { # a session each, from their first datagram on
@@ -183,6 +183,19 @@ resident() { # of the stages, KiB of their own: not the slots, which are in the 
 	done | awk '{s += $1} END {print s}'
 }
 
+strangers() { # none gets into the queue of the one socket of all sessions, however little room it has and whoever reads it
+	relay "$with_replies" "via = 127.64.0.0/10" "sessions = 100" "$back" && serve && ask all --clients 20 --rate 1000 --seconds 0.5 || return 1
+	its_port=$(ss -uanH | awk '$4 ~ /^0\.0\.0\.0:/ { sub(".*:", "", $4); print $4; exit }')
+	reader=$(live_pid_of ingress)
+	kill -STOP "$reader" && "$ONTIME_BUILD/tests/flood" "127.64.0.1:$its_port" --senders 40000 --rate 100000 && kill -CONT "$reader" &&
+		ask again --clients 20 --rate 1000 --seconds 0.5 && eventually are_unexpected 40000 &&
+		[ "$(account '[.classes[].dropped.kernel] | add')" = 0 ] && is_balanced
+}
+
+are_unexpected() { # HOW MANY
+	[ "$(account '.classes[0].unexpected_reply')" = "$1" ]
+}
+
 [ -z "${1-}" ] || { check_here "$1" "$1" && verdict sessions && exit; } # one alone, by its function's name
 check_here "a sender that finds no session free is counted, and the open sessions go on" full_table
 check_here "one address takes no more sessions than it may" full_source
@@ -196,4 +209,5 @@ check_here "likewise by IPv6" any_ipv6_address
 check_here "without replies an answer is counted, and nothing comes back" without_replies
 check_here "4,096 senders at once are answered, each itself" many_at_once
 check_here "a flood of new senders takes no session from the old ones, and no memory" flood_of_senders
+check_here "with via, what is no answer gets into no queue" strangers
 verdict sessions
