@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hand_out.h"
 #include "log.h"
 
 #define RING_PKTS 192 /* as in ingress: while there is more to do, egress is woken once per this many packets */
@@ -46,7 +47,8 @@ static uint32_t look(struct edf_loop *l, uint64_t now)
 
 	for (uint32_t class = 0; class < l->stage.config.n_classes; class++) {
 		uint64_t limit = l->stage.config.classes[class].edf_to_egress_pkts;
-		uint64_t behind = lane_distance_pkts(l->word[class], lane_sent(l->stage.seg.views[class].lane));
+		uint64_t behind = lane_distance_pkts(l->word[class], lane_sent(l->stage.seg.views[class].lane)) +
+				  l->pending[class] + l->out[class];
 
 		stage_check_counts(&l->stage, class, behind);
 		note_arrivals(l, class, now);
@@ -202,7 +204,11 @@ static uint32_t serve(struct edf_loop *l, uint64_t now)
 
 static int has_input(void *arg)
 {
-	return look(arg, now_ns()) > 0;
+	struct edf_loop *l = arg;
+
+	if (l->workers.n == 0)
+		return look(l, now_ns()) > 0;
+	return workers_have_news(&l->workers) || (workers_idle(&l->workers) >= 0 && look(l, now_ns()) > 0);
 }
 
 static int anything_waits(const struct edf_loop *l)
@@ -222,11 +228,29 @@ static void park(struct edf_loop *l)
 	if (how == PARKED && stage_spin(s, has_input, l))
 		return;
 	bell_announce(&s->self->parked, how);
-	if (look(l, now_ns()) == 0 && (how == PARKED_FOR_SPACE || !anything_waits(l))) {
+	if (!has_input(l) && (how == PARKED_FOR_SPACE || !anything_waits(l))) {
 		s->parks++;
 		stage_sleep(s, how, s->config.heartbeat_ms * NS_PER_MS);
 	}
 	bell_awake(&s->self->parked);
+}
+
+/* What workers have done goes on; what waits is given to those that have nothing to do. Returns packets moved. */
+static uint32_t share(struct edf_loop *l, uint64_t now)
+{
+	uint32_t moved = hand_out_collect(l, now);
+
+	look(l, now);
+	moved += hand_out(l, now);
+	commit_all(l, now);
+	return moved;
+}
+
+static uint32_t act(struct edf_loop *l, uint64_t now)
+{
+	if (l->workers.n)
+		return share(l, now);
+	return look(l, now) > 0 ? serve(l, now) : 0;
 }
 
 static void step(struct stage *s)
@@ -234,7 +258,7 @@ static void step(struct stage *s)
 	struct edf_loop *l = loop_of(s);
 	uint64_t now = now_ns();
 
-	if (look(l, now) > 0 && serve(l, now) > 0) {
+	if (act(l, now) > 0) {
 		stage_beat(&l->stage, now, 1);
 		return;
 	}
@@ -249,7 +273,7 @@ static int is_drained(struct stage *s)
 	struct edf_loop *l = loop_of(s);
 
 	look(l, now_ns());
-	return !anything_waits(l);
+	return !anything_waits(l) && !hand_out_waits(l);
 }
 
 /* Memory for the plan: an entry per slot. 0, or the exit status after one line. */
@@ -277,7 +301,9 @@ static void reload(struct stage *s)
 
 	plan_reload(&l->plan, &l->stage.config);
 	work_slice(&l->work, l->stage.config.slice_ns, let_others_go_first, l);
-	memcpy(l->told, l->word, sizeof(l->told)); /* budgets may have changed: tell it again of all that wait */
+	/* budgets may have changed: tell it again of all that wait */
+	for (uint32_t class = 0; class < s->config.n_classes; class++)
+		l->told[class] = lane_next_word(l->word[class], l->pending[class] + l->out[class]);
 }
 
 static int open_loop(struct stage *s)
@@ -293,8 +319,12 @@ static int open_loop(struct stage *s)
 	}
 	memcpy(l->told, l->word, sizeof(l->told));
 	status = open_plan(l);
+	if (!status && s->config.workers > 1 && s->config.work != WORK_NONE)
+		return hand_out_open(l);
+	/* relaxed: for observers, of a predecessor with workers */
+	atomic_store_explicit(&s->self->workers, 0, memory_order_relaxed);
 	if (!status)
-		status = work_open(&l->work, s);
+		status = work_open(&l->work, s, &s->seg.shared->edf_journal);
 	if (!status)
 		work_slice(&l->work, s->config.slice_ns, let_others_go_first, l);
 	return status;
@@ -304,6 +334,7 @@ static void close_loop(struct stage *s)
 {
 	struct edf_loop *l = loop_of(s);
 
+	hand_out_close(l);
 	work_close(&l->work);
 	for (uint32_t class = 0; class < MAX_CLASSES; class++)
 		free(l->plan.classes[class].entries);

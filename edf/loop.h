@@ -14,12 +14,19 @@
 #include "plan.h"
 #include "stage/run.h"
 #include "work.h"
+#include "workers.h"
 
 struct edf_loop {
 	struct stage stage;
 	struct work work;
 	uint64_t word[MAX_CLASSES]; /* own commit words */
 	uint32_t pending[MAX_CLASSES]; /* finished, not committed yet */
+	/* With workers, behind the pending ones: given to one, or finished while one before it is not. */
+	uint32_t out[MAX_CLASSES];
+	struct workers workers; /* n = 0: the stage works by itself */
+	uint8_t *finished[MAX_CLASSES]; /* with workers: 1 for each slot of those that are; hand_out.c */
+	struct task again[MOST_WORKERS]; /* whose workers have died: they go first */
+	uint32_t n_again;
 	struct edf_tally tally[MAX_CLASSES];
 	struct plan plan;
 	uint64_t told[MAX_CLASSES]; /* of ingress's commit words: what the plan knows of */

@@ -1,12 +1,13 @@
 /*
  * plugin.h - the work done per packet by a shared object: `work = plugin:FILE.so`.
  *
- * Rules:   the object exports `const struct ontime_plugin ontime_plugin`. One thread calls it. It reads `in`, writes
+ * Rules:   the object exports `const struct ontime_plugin ontime_plugin`. One thread calls it; with `workers = N` one
+ *          of each of N processes, each of which has opened it. It reads `in`, writes
  *          `out`; they never overlap, so redoing a packet after a crash is always safe: work() must give the same
  *          answer again and keep no count of calls that matters.
  * Crash:   a plugin that crashes, calls exit() or the like, or is aborted because it hangs, takes the edf stage with
- *          it; the successor works on the same packet again. A packet that does that three times in a row is dropped,
- *          counted `poison`.
+ *          it, or its worker; the successor works on the same packet again. A packet that does that three times in a
+ *          row is dropped, counted `poison`.
  * Start:   open() may take a minute; then the stage is ended and started again. The file must belong to root or to the
  *          user the stages run as, and nobody else may write to it. It is loaded by descriptor, so $ORIGIN in it means
  *          nothing.

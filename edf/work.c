@@ -88,12 +88,12 @@ static int open_plugin(struct work *w, const char *file)
 	return err ? EXIT_TEMPORARY : 0;
 }
 
-int work_open(struct work *w, struct stage *s)
+int work_open(struct work *w, const struct stage *s, struct edf_journal *journal)
 {
 	memset(w, 0, sizeof(*w));
 	w->kind = s->config.work;
 	w->n_classes = s->config.n_classes;
-	w->journal = &s->seg.shared->edf_journal;
+	w->journal = journal;
 	ending_recall(w->journal, w->kind == WORK_PLUGIN ? getenv(STANDBY_LAST_END) : NULL);
 	return w->kind == WORK_PLUGIN ? open_plugin(w, s->config.plugin) : 0;
 }

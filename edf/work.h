@@ -36,8 +36,8 @@ struct work {
 	uint32_t n_classes, depth; /* depth: packets at work now, each but the last one interrupted */
 };
 
-/* work_open - 0, or the exit status, after one line. */
-int work_open(struct work *w, struct stage *s);
+/* work_open - 0, or the exit status, after one line. journal: the segment's, or a worker's own (workers.h). */
+int work_open(struct work *w, const struct stage *s, struct edf_journal *journal);
 void work_close(struct work *w);
 
 /* work_simulated_ns - how long `simulate` takes for a payload. */

@@ -79,6 +79,8 @@ struct config {
 	enum evict evict; /* guarded: which packet is dropped from a queue too long in time */
 	enum work_kind work;
 	char plugin[PATH_BYTES]; /* with WORK_PLUGIN: the shared object */
+	/* packets that are worked on at one time: 1, by the stage itself, or by that many processes */
+	uint32_t workers;
 	uint64_t slice_ns; /* how often work checks whether a higher class must go first; 0: never */
 	enum full full;
 	enum late late;

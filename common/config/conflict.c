@@ -374,6 +374,8 @@ void conflict_find(const struct config *c, const char *top, conflict_tell *tell,
 	/* An idle stage beats once per heartbeat; two must fit, or it looks hung when it is asleep. */
 	if (c->hung_ms < 2 * c->heartbeat_ms)
 		conflict(&s, PIPELINE, "hung", "less than twice the heartbeat");
+	if (c->workers > 1 && c->slice_ns)
+		conflict(&s, PIPELINE, "workers", "work in a process is not interrupted; remove it, or slice");
 	if (top)
 		plugin(&s, top);
 	for (uint32_t i = 0; i < c->n_classes; i++) {

@@ -100,7 +100,21 @@ static void print_time(const char *format, uint64_t ns)
 	printf(format, text);
 }
 
-static void print_classes(const struct config *c, const struct feasible_class *classes, const struct feasible *f)
+/* The classes as one worker has them (feasible_share()). */
+struct as_one {
+	struct feasible_class classes[MAX_CLASSES];
+	uint64_t sooner_ns; /* the deadlines there */
+};
+
+static uint64_t response_of(const struct config *c, const struct as_one *s, uint32_t class)
+{
+	uint64_t response_ns = feasible_response_ns(s->classes, c->n_classes, class);
+
+	return response_ns == NO_BOUND ? NO_BOUND : response_ns + s->sooner_ns;
+}
+
+static void print_classes(const struct config *c, const struct feasible_class *classes, const struct as_one *s,
+			  const struct feasible *f)
 {
 	printf("%-12s %10s %7s %13s %15s %8s %20s\n", "class", "pkts/s", "burst", "service (us)", "deadline (us)",
 	       "load %", "worst response (us)");
@@ -109,7 +123,7 @@ static void print_classes(const struct config *c, const struct feasible_class *c
 		uint64_t response_ns = NO_BOUND;
 
 		if (f->verdict != VERDICT_OVERLOAD && k->period_ns && k->service_ns && k->deadline_ns != NO_BOUND)
-			response_ns = feasible_response_ns(classes, c->n_classes, i);
+			response_ns = response_of(c, s, i);
 		printf("%-12s %10.0f %7u", c->classes[i].name, k->period_ns ? 1e9 / (double)k->period_ns : 0.0,
 		       k->burst_pkts);
 		print_time(" %13s", k->service_ns);
@@ -120,17 +134,19 @@ static void print_classes(const struct config *c, const struct feasible_class *c
 }
 
 /* What would make it fit, one change at a time. */
-static void print_advice(const struct config *c, const struct feasible_class *classes, const struct feasible *f)
+static void print_advice(const struct config *c, const struct as_one *s, const struct feasible *f)
 {
+	const struct feasible_class *classes = s->classes;
 	uint32_t class = f->tightest_class;
 	uint64_t response_ns = NO_BOUND, period_ns;
 
 	if (f->verdict == VERDICT_MISSES) {
-		response_ns = feasible_response_ns(classes, c->n_classes, class);
+		response_ns = response_of(c, s, class);
 		if (response_ns != NO_BOUND)
 			printf("  it fits with: %s.budget of %.1f us and more\n", c->classes[class].name,
 			       (double)(response_ns + c->classes[class].margin_ns) / 1e3);
-		if (f->blocker < c->n_classes && classes[f->blocker].service_ns > (uint64_t)-f->slack_ns)
+		if (c->workers == 1 && f->blocker < c->n_classes &&
+		    classes[f->blocker].service_ns > (uint64_t)-f->slack_ns)
 			printf("  less blocking by %s, whose packet of %.1f us cannot be interrupted, helps: %.1f us "
 			       "and less\n",
 			       c->classes[f->blocker].name, (double)classes[f->blocker].service_ns / 1e3,
@@ -216,29 +232,37 @@ static int decide_plain(const struct config *c, struct feasible_class *classes, 
 
 static int decide(const struct config *c, struct feasible_class *classes, const struct cost *cost, int counterexample)
 {
+	static struct as_one shared;
 	struct feasible f;
 	uint32_t said = 0;
 
 	if (relay_is_plain(c, classes))
 		return decide_plain(c, classes, cost, counterexample);
+	if (counterexample && c->workers > 1) {
+		log_error("the worst arrivals are known for one worker, and the config has workers = %u: simulate it",
+			  c->workers);
+		return EXIT_USAGE;
+	}
+	memcpy(shared.classes, classes, sizeof(shared.classes));
+	shared.sooner_ns = feasible_share(shared.classes, c->n_classes, c->workers);
 	for (uint32_t i = 0; i < c->n_classes; i++)
 		said += classes[i].period_ns && classes[i].service_ns && classes[i].deadline_ns != NO_BOUND;
-	feasible_check(classes, c->n_classes, &f);
+	feasible_check(shared.classes, c->n_classes, &f);
 	if (counterexample)
 		return decide_counterexample(c, classes, &f);
-	print_classes(c, classes, &f);
+	print_classes(c, classes, &shared, &f);
 	if (said == 0) {
 		puts("the config is right; no rates and service times of classes with a deadline are known: give "
 		     "expected_pps "
 		     "and expected_service, or --measure while packets are worked on");
 		return 0;
 	}
-	printf("load %.2f %%; ", (double)f.load_ppm / 1e4);
+	printf("load %.2f %%%s; ", (double)f.load_ppm / 1e4, c->workers > 1 ? " of what all workers can do" : "");
 	if (f.verdict == VERDICT_FITS && f.points == 0) {
 		puts("it fits: every deadline is longer than the longest busy period");
 		return 0;
 	}
-	if (f.verdict != VERDICT_OVERLOAD)
+	if (f.verdict != VERDICT_OVERLOAD && c->workers == 1)
 		printf("tightest: a packet of %s due %.1f us after the worst moment, with %.1f us of work before "
 		       "(slack %.1f us); ",
 		       c->classes[f.tightest_class].name, (double)f.tightest_ns / 1e3, (double)f.demand_ns / 1e3,
@@ -247,10 +271,12 @@ static int decide(const struct config *c, struct feasible_class *classes, const 
 		puts("it fits");
 		return 0;
 	}
-	puts(f.verdict == VERDICT_OVERLOAD ? "it does not fit: there is more work than time"
-	     : f.verdict == VERDICT_MISSES ? "it does not fit"
-					   : "not shown to fit: the load is too close to 100 %");
-	print_advice(c, classes, &f);
+	puts(f.verdict == VERDICT_OVERLOAD		      ? "it does not fit: there is more work than time"
+	     : f.verdict == VERDICT_MISSES && c->workers == 1 ? "it does not fit"
+	     : f.verdict == VERDICT_MISSES
+		     ? "not shown to fit, as several workers go; build/simulate shows what happens"
+		     : "not shown to fit: the load is too close to 100 %");
+	print_advice(c, &shared, &f);
 	return EXIT_INFEASIBLE;
 }
 

@@ -112,6 +112,24 @@ void feasible_check(const struct feasible_class *c, uint32_t n, struct feasible 
 		out->verdict = VERDICT_MISSES;
 }
 
+uint64_t feasible_share(struct feasible_class *c, uint32_t n, uint32_t n_workers)
+{
+	uint64_t longest_ns = 0, sooner_ns;
+
+	if (n_workers <= 1)
+		return 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (counts(&c[i]) && c[i].service_ns > longest_ns)
+			longest_ns = c[i].service_ns;
+	sooner_ns = 2 * longest_ns - longest_ns / n_workers;
+	for (uint32_t i = 0; i < n; i++) {
+		c[i].service_ns = (c[i].service_ns + n_workers - 1) / n_workers;
+		if (c[i].deadline_ns != NO_BOUND)
+			c[i].deadline_ns = c[i].deadline_ns > sooner_ns ? c[i].deadline_ns - sooner_ns : 1;
+	}
+	return sooner_ns;
+}
+
 static int fits(const struct feasible_class *c, uint32_t n)
 {
 	struct feasible f;

@@ -32,6 +32,7 @@ struct stage_view {
 	uint32_t sched_policy; /* SCHED_FIFO, ... */
 	uint64_t parks, rings, rescued_pkts;
 	uint64_t failed_calls, remade_sockets; /* layout.h */
+	uint64_t workers, workers_busy, workers_died; /* likewise */
 	uint64_t failing_ns; /* for how long a system call has failed each time; 0: none does */
 	uint32_t failing_errno; /* valid while failing_ns is not 0 */
 };

@@ -20,8 +20,8 @@ struct simulation {
 	uint32_t room_pkts[MAX_CLASSES]; /* behind edf: egress is instant */
 	struct plan plan;
 	/* several workers */
-	struct packet *at_work[MODEL_MOST_WORKERS]; /* NULL: the worker is free */
-	uint64_t free_at_ns[MODEL_MOST_WORKERS];
+	struct packet *at_work[MOST_WORKERS]; /* NULL: the worker is free */
+	uint64_t free_at_ns[MOST_WORKERS];
 	uint64_t left_at_ns[MAX_CLASSES]; /* when the newest packet that was given out goes on, as far as is known */
 };
 

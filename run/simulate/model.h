@@ -31,12 +31,10 @@ static inline uint64_t model_deadline_ns(const struct config *c, const struct pa
 	return budget_ns == BUDGET_NONE ? NO_DEADLINE : p->arrival_ns + budget_ns;
 }
 
-#define MODEL_MOST_WORKERS 64
-
 /* What the config does not say. */
 struct model_setting {
 	uint64_t overhead_ns; /* time the stage, or a worker, needs between two packets */
-	uint32_t n_workers; /* 1 to MODEL_MOST_WORKERS */
+	uint32_t n_workers; /* 1 to MOST_WORKERS */
 };
 
 /*

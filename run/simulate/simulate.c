@@ -173,7 +173,7 @@ int main(int argc, char **argv)
 {
 	static struct outcome outcomes[MAX_CLASSES];
 	static struct config c;
-	struct options o = { .n_workers = 1 };
+	struct options o = { 0 };
 	struct trace t = { 0 };
 	struct command_line line;
 	int status;
@@ -182,10 +182,10 @@ int main(int argc, char **argv)
 	status = parse(&o, &line, argc, argv);
 	if (status >= 0)
 		return status;
-	o.setting.n_workers = (uint32_t)o.n_workers;
 	status = load(&c, &o, &line);
 	if (status)
 		return status;
+	o.setting.n_workers = o.n_workers ? (uint32_t)o.n_workers : c.workers;
 	for (uint32_t i = 0; i < c.n_classes && !o.margins; i++)
 		c.classes[i].margin_ns = 0;
 	status = trace_read(&t, o.file, &c);

@@ -117,6 +117,17 @@ int __wrap_nanosleep(const struct timespec *t, struct timespec *left)
 	return 0;
 }
 
+/* A worker of edf that is done rings it. */
+static int sleep_on(const _Atomic uint32_t *word, uint64_t until_ns)
+{
+	uint64_t news_ns = sim_stage() == STAGE_EDF ? workers_news_ns() : UINT64_MAX;
+
+	if (news_ns > until_ns)
+		return sim_sleep(word, until_ns);
+	sim_sleep(word, news_ns);
+	return 1;
+}
+
 static int futex_wait(const _Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns)
 {
 	uint64_t began_at_ns = sim_now_ns();
@@ -126,7 +137,7 @@ static int futex_wait(const _Atomic uint32_t *word, uint32_t value, uint64_t tim
 		return -EAGAIN;
 	if (sim_happens(FAULT_CALL, 20))
 		return -EINTR;
-	woken = sim_sleep(word, began_at_ns + timeout_ns);
+	woken = sleep_on(word, began_at_ns + timeout_ns);
 	if (timeout_ns == sim.config.heartbeat_ms * NS_PER_MS) /* shorter: it waits for something else */
 		check_slept((enum stage_id)sim_stage(), began_at_ns);
 	return woken ? 0 : -ETIMEDOUT;

@@ -218,6 +218,8 @@ void check_slept(enum stage_id id, uint64_t since_ns)
 	check_lanes();
 	if (sim.result.deaths > 0 || sim_stalled_until_ns() > since_ns || now - since_ns < WAKE_NS)
 		return;
+	if (id == STAGE_EDF && workers_are_busy())
+		return;
 	for (uint32_t class = 0; class < sim.config.n_classes; class++)
 		if (ledgers[class].servable_since_ns[id] < now - WAKE_NS &&
 		    (id != STAGE_INGRESS || input_has_waited(class, now - WAKE_NS)))

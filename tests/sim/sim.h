@@ -10,6 +10,7 @@
  *   replies.c  sessions' sockets, answers, and the way back    ends.c     addresses and headers beside a payload
  *   ledger.c  every packet exactly once, in order              lanes.c    the lanes and the account against the ledger
  *   bounds.c  shares and rate on the way out
+ *   workers.c  processes that edf has work on packets
  *   config.c  what is simulated, from a seed                   sweep.c    death before each store there is
  *
  * Memory:  one world per process at a time, in `sim`, since a wrapped system call gets no argument. The segment is
@@ -22,6 +23,7 @@
 #ifndef ONTIME_SIM_H
 #define ONTIME_SIM_H
 
+#include <stdbool.h>
 #include <sys/epoll.h>
 
 #include "clock.h"
@@ -221,6 +223,10 @@ int replies_are_over(void);
 void replies_note_refusal(uint32_t class); /* a read of an input of that class was told of one */
 uint64_t replies_refusals(uint32_t class); /* ICMP errors that their sockets told of */
 void replies_filter(int fd, int refuses); /* a filter that takes nothing stands before the socket, or no more */
+
+/* workers.c: those of edf, if it has any. */
+uint64_t workers_news_ns(void); /* when the next one is done, or there again; UINT64_MAX: none is at work */
+bool workers_are_busy(void); /* there are some, and none has nothing to do */
 
 /* ends.c: what stands beside a payload. */
 struct cmsghdr *ends_find(const struct msghdr *m, int level, int type);

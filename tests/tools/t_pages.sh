@@ -92,6 +92,7 @@ payload_bytes 1400B
 policy edf
 evict largest
 work simulate
+workers 2
 slice 50us
 full drop
 late drop

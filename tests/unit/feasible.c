@@ -14,6 +14,7 @@
 #define MS 1000000ULL
 #define MOST_PKTS 20000u
 #define N_CONFIGS 1500
+#define MOST_DRAWN_WORKERS 8
 #define N_RANDOM 3 /* arrival patterns per config that fits */
 
 static uint64_t random_state;
@@ -112,6 +113,44 @@ static uint32_t serve(const struct feasible_class *c, uint32_t n)
 	}
 }
 
+/* Likewise by several workers. Nothing goes on before all that came before it in its class. */
+static uint32_t serve_by(const struct feasible_class *c, uint32_t n, uint32_t n_workers)
+{
+	uint64_t free_ns[MOST_DRAWN_WORKERS] = { 0 }, gone_ns[MAX_CLASSES] = { 0 };
+	uint32_t late = 0;
+
+	for (;;) {
+		uint64_t now = NO_BOUND, best_ns = NO_BOUND, soonest_ns = NO_BOUND, done_ns;
+		uint32_t worker = 0;
+		int best = -1;
+
+		for (uint32_t k = 1; k < n_workers; k++)
+			worker = free_ns[k] < free_ns[worker] ? k : worker;
+		for (uint32_t i = 0; i < n; i++)
+			if (arrivals[i].next < arrivals[i].n && arrivals[i].at_ns[arrivals[i].next] < soonest_ns)
+				soonest_ns = arrivals[i].at_ns[arrivals[i].next];
+		if (soonest_ns == NO_BOUND)
+			return late;
+		now = free_ns[worker] > soonest_ns ? free_ns[worker] : soonest_ns;
+		for (uint32_t i = 0; i < n; i++) {
+			const struct arrivals *a = &arrivals[i];
+			uint64_t deadline_ns;
+
+			if (a->next == a->n || a->at_ns[a->next] > now)
+				continue;
+			deadline_ns = c[i].deadline_ns == NO_BOUND ? NO_BOUND : a->at_ns[a->next] + c[i].deadline_ns;
+			if (best >= 0 && deadline_ns >= best_ns)
+				continue;
+			best = (int)i;
+			best_ns = deadline_ns;
+		}
+		done_ns = free_ns[worker] = now + c[best].service_ns;
+		gone_ns[best] = done_ns > gone_ns[best] ? done_ns : gone_ns[best];
+		arrivals[best].next++;
+		late += gone_ns[best] > best_ns;
+	}
+}
+
 static uint32_t make_classes(struct feasible_class *c)
 {
 	uint32_t n = 1 + (uint32_t)random_below(5);
@@ -159,6 +198,40 @@ static void no_config_that_fits_misses_and_most_that_do_not_are_seen_to(void)
 	CU_ASSERT_EQUAL(wrong, 0);
 	CU_ASSERT(fit > 300 && missing > 300);
 	CU_ASSERT(confirmed * 100 > missing * 90);
+}
+
+static void what_fits_as_shared_fits_with_so_many_workers(void)
+{
+	uint32_t fit = 0, wrong = 0;
+
+	random_state = 0x9e3779b97f4a7c15;
+	for (int k = 0; k < N_CONFIGS; k++) {
+		uint32_t n_workers = 2 + (uint32_t)random_below(MOST_DRAWN_WORKERS - 1);
+		struct feasible_class c[MAX_CLASSES], shared[MAX_CLASSES];
+		uint32_t n = make_classes(c);
+		struct feasible f;
+
+		for (uint32_t i = 0; i < n; i++)
+			c[i].service_ns *= n_workers; /* the load of one, times so many */
+		memcpy(shared, c, sizeof(shared));
+		feasible_share(shared, n, n_workers);
+		feasible_check(shared, n, &f);
+		if (f.verdict != VERDICT_FITS)
+			continue;
+		fit++;
+		for (uint32_t blocker = 0; blocker <= n; blocker++) {
+			arrive_at_worst(c, n, blocker, 100 * MS);
+			wrong += serve_by(c, n, n_workers) > 0;
+		}
+		for (int r = 0; r < N_RANDOM; r++) {
+			arrive_at_random(c, n, 100 * MS);
+			wrong += serve_by(c, n, n_workers) > 0;
+		}
+	}
+	printf("      %u of %d are shown to fit with 2 to %d workers, none of them missed\n", fit, N_CONFIGS,
+	       MOST_DRAWN_WORKERS);
+	CU_ASSERT_EQUAL(wrong, 0);
+	CU_ASSERT(fit > 50);
 }
 
 static void a_case_by_hand_is_tight_to_the_nanosecond(void)
@@ -262,6 +335,7 @@ static void the_bounds_are_where_the_verdict_turns(void)
 }
 
 SUITE(feasible, TEST(no_config_that_fits_misses_and_most_that_do_not_are_seen_to),
-      TEST(a_case_by_hand_is_tight_to_the_nanosecond), TEST(a_class_without_a_deadline_only_blocks),
-      TEST(more_work_than_time_never_fits), TEST(a_load_of_one_is_left_open_unless_a_miss_is_found),
-      TEST(a_class_without_work_counts_for_nothing), TEST(the_bounds_are_where_the_verdict_turns))
+      TEST(what_fits_as_shared_fits_with_so_many_workers), TEST(a_case_by_hand_is_tight_to_the_nanosecond),
+      TEST(a_class_without_a_deadline_only_blocks), TEST(more_work_than_time_never_fits),
+      TEST(a_load_of_one_is_left_open_unless_a_miss_is_found), TEST(a_class_without_work_counts_for_nothing),
+      TEST(the_bounds_are_where_the_verdict_turns))

@@ -74,7 +74,7 @@ static void simulated_work_takes_its_time_and_mostly_sleeps(void)
 	uint64_t began_ns, began_cpu_ns, took_ns;
 
 	open_stage(WORK_SIMULATE, "");
-	CU_ASSERT_EQUAL_FATAL(work_open(&w, &stage), 0);
+	CU_ASSERT_EQUAL_FATAL(work_open(&w, &stage, &stage.seg.shared->edf_journal), 0);
 	began_ns = now_ns();
 	began_cpu_ns = cpu_ns();
 	for (int i = 0; i < N_PKTS; i++) {
@@ -97,7 +97,7 @@ static void no_work_changes_nothing(void)
 	struct result r;
 
 	open_stage(WORK_NONE, "");
-	CU_ASSERT_EQUAL_FATAL(work_open(&w, &stage), 0);
+	CU_ASSERT_EQUAL_FATAL(work_open(&w, &stage, &stage.seg.shared->edf_journal), 0);
 	r = work_on(&w, "abc");
 	CU_ASSERT_EQUAL(r.drop, DROP_NONE);
 	CU_ASSERT_EQUAL(r.len_bytes, 3);
@@ -114,7 +114,7 @@ static void a_plugin_works_on_a_copy_and_again_gives_the_same(void)
 
 	find_plugin(path);
 	open_stage(WORK_PLUGIN, path);
-	CU_ASSERT_EQUAL_FATAL(work_open(&w, &stage), 0);
+	CU_ASSERT_EQUAL_FATAL(work_open(&w, &stage, &stage.seg.shared->edf_journal), 0);
 	for (int again = 0; again < 2; again++) {
 		const uint8_t *in = lane_payload(&stage.seg.views[0], 0);
 
@@ -186,7 +186,7 @@ static void slice_work(enum work_kind kind, const char *plugin, const char *text
 
 	open_stage(kind, plugin);
 	packet.out_room_bytes = stage.config.payload_bytes;
-	CU_ASSERT_EQUAL_FATAL(work_open(&w, &stage), 0);
+	CU_ASSERT_EQUAL_FATAL(work_open(&w, &stage, &stage.seg.shared->edf_journal), 0);
 	work_slice(&w, SLICE_NS, take_others, &slices);
 	memcpy(lane_payload(&stage.seg.views[0], 0), text, strlen(text));
 	slices = worked_before_ns = 0;
@@ -219,7 +219,7 @@ static int status_of(const char *file)
 	int status;
 
 	open_stage(WORK_PLUGIN, file);
-	status = work_open(&w, &stage);
+	status = work_open(&w, &stage, &stage.seg.shared->edf_journal);
 	work_close(&w);
 	segment_close(&stage.seg);
 	return status;

@@ -1,0 +1,194 @@
+/* hand_out.c - packets to workers, and back into their order. */
+#include "hand_out.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+static uint64_t count_of(uint64_t word)
+{
+	return word >> COUNT_SHIFT;
+}
+
+/* It goes on now: counted once. */
+static void count(struct edf_loop *l, uint32_t class, uint32_t index)
+{
+	const struct lane_view *v = &l->stage.seg.views[class];
+	const struct result *r = &v->results[index];
+	struct edf_tally *t = &l->tally[class];
+
+	if (v->arrivals[index].drop != DROP_NONE)
+		return; /* counted by ingress */
+	t->work_ns += r->done_at_ns - r->started_at_ns;
+	if (r->drop != DROP_NONE) {
+		t->dropped_pkts[r->drop - FIRST_EDF_DROP]++;
+		return;
+	}
+	t->worked_pkts++;
+	t->worked_bytes += r->len_bytes;
+}
+
+/* A packet that is out is finished; it, and those behind that were, may be pending now. */
+static void finish(struct edf_loop *l, uint32_t class, uint32_t index, const struct result *result)
+{
+	const struct lane_view *v = &l->stage.seg.views[class];
+
+	v->results[index] = *result;
+	l->finished[class][index] = 1;
+	for (; l->out[class]; l->out[class]--, l->pending[class]++) {
+		uint32_t next = lane_index(v, l->word[class], l->pending[class]);
+
+		if (!l->finished[class][next])
+			return;
+		l->finished[class][next] = 0;
+		count(l, class, next);
+	}
+}
+
+/* The head of a class leaves the plan. */
+static struct task take_head(struct edf_loop *l, uint32_t class, uint64_t now)
+{
+	struct task t = { .class = class,
+			  .count = count_of(l->word[class]) + l->pending[class] + l->out[class],
+			  .deadline_ns = l->plan.queues[class].deadline_ns,
+			  .given_at_ns = now };
+
+	plan_take(&l->plan, class);
+	l->out[class]++;
+	l->room_pkts[class] -= l->room_pkts[class] > 0;
+	return t;
+}
+
+static uint32_t index_of(const struct edf_loop *l, const struct task *t)
+{
+	return (uint32_t)t->count & l->stage.seg.views[t->class].mask;
+}
+
+static void drop(struct edf_loop *l, struct edf_choice choice, uint64_t now)
+{
+	struct task t = take_head(l, (uint32_t)choice.class, now);
+	uint32_t index = index_of(l, &t);
+	uint8_t before = l->stage.seg.views[t.class].arrivals[index].drop;
+	struct result r = { .started_at_ns = now, .done_at_ns = now };
+
+	r.drop = before != DROP_NONE ? before : (uint8_t)choice.drop;
+	finish(l, t.class, index, &r);
+}
+
+static void give_head(struct edf_loop *l, uint32_t class, int worker, uint64_t now)
+{
+	const struct lane_view *v = &l->stage.seg.views[class];
+	struct task t;
+	uint32_t index;
+
+	plan_start(&l->plan, class);
+	t = take_head(l, class, now);
+	index = index_of(l, &t);
+	stage_check_length(&l->stage, class, v->arrivals[index].len_bytes + lane_skip_bytes(v, index));
+	workers_give(&l->workers, worker, &t);
+}
+
+/* One that has cost workers their lives: again, or not any more. */
+static uint32_t try_again(struct edf_loop *l, int worker, uint64_t now)
+{
+	struct task t = l->again[0];
+
+	memmove(l->again, l->again + 1, --l->n_again * sizeof(t));
+	t.given_at_ns = now;
+	workers_give(&l->workers, worker, &t);
+	return 1;
+}
+
+uint32_t hand_out(struct edf_loop *l, uint64_t now)
+{
+	uint32_t moved = 0;
+	int worker;
+
+	while (moved < BATCH && (worker = workers_idle(&l->workers)) >= 0) {
+		struct edf_choice choice;
+
+		if (l->n_again) {
+			moved += try_again(l, worker, now);
+			continue;
+		}
+		choice = plan_choose(&l->plan, now, l->room_pkts);
+		if (choice.class < 0)
+			break;
+		if (choice.drop != DROP_NONE) /* what ingress has dropped comes so, too */
+			drop(l, choice, now);
+		else
+			give_head(l, (uint32_t)choice.class, worker, now);
+		moved++;
+	}
+	return moved;
+}
+
+static void take_back(struct edf_loop *l, const struct task_end *end)
+{
+	const struct task *t = &end->task;
+	struct result r = end->result;
+
+	if (end->is_done && (r.len_bytes > l->stage.config.payload_bytes || r.drop != DROP_NONE))
+		r.drop = DROP_POISON; /* whatever a plugin has written to */
+	if (end->is_done) {
+		plan_learn(&l->plan, t->class, r.done_at_ns,
+			   l->stage.seg.views[t->class].arrivals[index_of(l, t)].len_bytes,
+			   r.done_at_ns - t->given_at_ns);
+		finish(l, t->class, index_of(l, t), &r);
+	} else if (t->crashes >= CRASHES_UNTIL_POISON) {
+		r = (struct result){ .started_at_ns = t->given_at_ns,
+				     .done_at_ns = t->given_at_ns,
+				     .drop = DROP_POISON };
+		finish(l, t->class, index_of(l, t), &r);
+	} else {
+		l->again[l->n_again++] = *t; /* no more than there are workers: none is given another before these */
+	}
+}
+
+uint32_t hand_out_collect(struct edf_loop *l, uint64_t now)
+{
+	struct task_end end;
+	uint32_t n = 0;
+
+	for (; workers_next(&l->workers, now, &end); n++)
+		take_back(l, &end);
+	return n;
+}
+
+int hand_out_waits(const struct edf_loop *l)
+{
+	uint32_t out = 0;
+
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class++)
+		out += l->out[class];
+	return out > 0;
+}
+
+int hand_out_open(struct edf_loop *l)
+{
+	struct stage *s = &l->stage;
+
+	l->work.kind = s->config.work; /* the workers do it */
+	for (uint32_t class = 0; class < s->config.n_classes; class++) {
+		l->finished[class] = calloc(s->seg.views[class].slots, 1);
+		if (l->finished[class])
+			continue;
+		log_error("allocate a byte for each of %u slots of class %s: %s", s->seg.views[class].slots,
+			  s->config.classes[class].name, log_text_of(ENOMEM));
+		return EXIT_TEMPORARY;
+	}
+	plan_set_workers(&l->plan, s->config.workers);
+	return workers_open(&l->workers, s);
+}
+
+void hand_out_close(struct edf_loop *l)
+{
+	workers_close(&l->workers);
+	for (uint32_t class = 0; class < MAX_CLASSES; class++) {
+		free(l->finished[class]);
+		l->finished[class] = NULL;
+	}
+}
