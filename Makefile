@@ -40,7 +40,7 @@ folders = $(patsubst $(1)/%/,%,$(wildcard $(1)/*/))
 with_program = $(foreach d,$(filter-out $(2),$(call folders,$(1))),$(if $(wildcard $(1)/$(d)/$(d).c),$(d)))
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 STAGES := ingress edf egress
-SOCKETS := run/hold/sockets.c run/hold/session_sockets.c run/hold/strays.c run/hold/hand_on.c run/hold/kept.c run/hold/kept_sessions.c run/hold/bundle.c
+SOCKETS := run/hold/sockets.c run/hold/session_sockets.c run/hold/unexpected.c run/hold/hand_on.c run/hold/kept.c run/hold/kept_sessions.c run/hold/bundle.c
 STAGE_PARTS := $(filter-out %/main.c,$(wildcard $(STAGES:%=%/*.c)))
 RUN_PROGRAMS := $(call with_program,run)
 TEST_LIBRARIES := harness mortal plugins
@@ -82,7 +82,7 @@ PARTS_replies := $(PARTS_crash)
 LIBS_sim := $(call wrap,mmap munmap mlock2 shm_open shm_unlink fcntl clock_gettime clock_nanosleep nanosleep \
 	syscall recvmmsg sendmmsg recvmsg recv poll socket bind connect getsockname getpeername \
 	setsockopt getsockopt close epoll_create1 epoll_ctl epoll_wait read write softnet_is_starvable \
-	workers_open workers_close workers_idle workers_give workers_next workers_have_news)
+	workers_open workers_close workers_idle workers_give workers_next workers_have_news workers_due_ns)
 PARTS_sim := $(MORTAL) $(STAGE_PARTS)
 LIBS_threads := $(call wrap,mmap munmap)
 PARTS_threads := $(STAGE_PARTS) $(SOCKETS) $(SINK)

@@ -41,10 +41,11 @@ static int is_the_plugins(void)
 
 static void die_instead(const char *of)
 {
-	log_error("the plugin called %s: the stage dies and is started again; a packet that does this %d times in a "
-		  "row is "
-		  "dropped as `poison`",
-		  of, CRASHES_UNTIL_POISON);
+	log_error(
+		"the plugin called %s: the process dies and another is started; a packet that does this %d times in a "
+		"row is "
+		"dropped as `poison`",
+		of, CRASHES_UNTIL_POISON);
 	note(journal);
 	atomic_store_explicit(&in_hand, 0, memory_order_relaxed);
 	signal(SIGABRT, SIG_DFL);

@@ -31,6 +31,33 @@ static void count(struct edf_loop *l, uint32_t class, uint32_t index)
 	t->worked_bytes += r->len_bytes;
 }
 
+/* What is finished, with nothing before it that is not, is pending: no more than one commit tells probes of. */
+static uint32_t join(struct edf_loop *l, uint32_t class)
+{
+	uint32_t n = 0;
+
+	for (; l->out[class] && l->pending[class] < BATCH; n++) {
+		uint32_t next = lane_index(&l->stage.seg.views[class], l->word[class], l->pending[class]);
+
+		if (!l->finished[class][next])
+			break;
+		l->finished[class][next] = 0;
+		count(l, class, next);
+		l->out[class]--;
+		l->pending[class]++;
+	}
+	return n;
+}
+
+uint32_t hand_out_join(struct edf_loop *l)
+{
+	uint32_t n = 0;
+
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class++)
+		n += join(l, class);
+	return n;
+}
+
 /* A packet that is out is finished; it, and those behind that were, may be pending now. */
 static void finish(struct edf_loop *l, uint32_t class, uint32_t index, const struct result *result)
 {
@@ -38,14 +65,7 @@ static void finish(struct edf_loop *l, uint32_t class, uint32_t index, const str
 
 	v->results[index] = *result;
 	l->finished[class][index] = 1;
-	for (; l->out[class]; l->out[class]--, l->pending[class]++) {
-		uint32_t next = lane_index(v, l->word[class], l->pending[class]);
-
-		if (!l->finished[class][next])
-			return;
-		l->finished[class][next] = 0;
-		count(l, class, next);
-	}
+	join(l, class);
 }
 
 /* The head of a class leaves the plan. */
@@ -94,9 +114,17 @@ static void give_head(struct edf_loop *l, uint32_t class, int worker, uint64_t n
 /* One that has cost workers their lives: again, or not any more. */
 static uint32_t try_again(struct edf_loop *l, int worker, uint64_t now)
 {
+	const struct plan *p = &l->plan;
 	struct task t = l->again[0];
+	uint32_t bytes = l->stage.seg.views[t.class].arrivals[index_of(l, &t)].len_bytes;
 
 	memmove(l->again, l->again + 1, --l->n_again * sizeof(t));
+	if ((p->rules.late == LATE_DROP || p->rules.policy == POLICY_EDF_DROP) &&
+	    edf_is_hopeless(&p->rules, &p->queues[t.class], now, t.deadline_ns, plan_predict_ns(p, t.class, bytes))) {
+		finish(l, t.class, index_of(l, &t),
+		       &(struct result){ .started_at_ns = now, .done_at_ns = now, .drop = DROP_LATE });
+		return 1;
+	}
 	t.given_at_ns = now;
 	workers_give(&l->workers, worker, &t);
 	return 1;
@@ -126,7 +154,7 @@ uint32_t hand_out(struct edf_loop *l, uint64_t now)
 	return moved;
 }
 
-static void take_back(struct edf_loop *l, const struct task_end *end)
+static void take_back(struct edf_loop *l, const struct task_end *end, uint64_t now)
 {
 	const struct task *t = &end->task;
 	struct result r = end->result;
@@ -134,8 +162,7 @@ static void take_back(struct edf_loop *l, const struct task_end *end)
 	if (end->is_done && (r.len_bytes > l->stage.config.payload_bytes || r.drop != DROP_NONE))
 		r.drop = DROP_POISON; /* whatever a plugin has written to */
 	if (end->is_done) {
-		plan_learn(&l->plan, t->class, r.done_at_ns,
-			   l->stage.seg.views[t->class].arrivals[index_of(l, t)].len_bytes,
+		plan_learn(&l->plan, t->class, now, l->stage.seg.views[t->class].arrivals[index_of(l, t)].len_bytes,
 			   r.done_at_ns - t->given_at_ns);
 		finish(l, t->class, index_of(l, t), &r);
 	} else if (t->crashes >= CRASHES_UNTIL_POISON) {
@@ -154,7 +181,7 @@ uint32_t hand_out_collect(struct edf_loop *l, uint64_t now)
 	uint32_t n = 0;
 
 	for (; workers_next(&l->workers, now, &end); n++)
-		take_back(l, &end);
+		take_back(l, &end, now);
 	return n;
 }
 

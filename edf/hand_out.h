@@ -25,6 +25,9 @@ uint32_t hand_out_collect(struct edf_loop *l, uint64_t now);
 /* hand_out - as long as a worker has nothing to do, and the plan a packet for it, or one to drop. Returns how many. */
 uint32_t hand_out(struct edf_loop *l, uint64_t now);
 
+/* hand_out_join - after a commit: what was too much for it is pending. Returns how many. */
+uint32_t hand_out_join(struct edf_loop *l);
+
 /* hand_out_waits - is any packet out? */
 int hand_out_waits(const struct edf_loop *l);
 

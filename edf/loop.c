@@ -208,7 +208,8 @@ static int has_input(void *arg)
 
 	if (l->workers.n == 0)
 		return look(l, now_ns()) > 0;
-	return workers_have_news(&l->workers) || (workers_idle(&l->workers) >= 0 && look(l, now_ns()) > 0);
+	return workers_have_news(&l->workers) ||
+	       (workers_idle(&l->workers) >= 0 && (l->n_again || look(l, now_ns()) > 0));
 }
 
 static int anything_waits(const struct edf_loop *l)
@@ -218,6 +219,19 @@ static int anything_waits(const struct edf_loop *l)
 	for (uint32_t class = 0; class < l->stage.config.n_classes; class++)
 		waiting += plan_waiting_pkts(&l->plan, class);
 	return waiting > 0;
+}
+
+static uint64_t longest_park_ns(const struct edf_loop *l)
+{
+	uint64_t heartbeat_ns = l->stage.config.heartbeat_ms * NS_PER_MS, now, due_ns;
+
+	if (l->workers.n == 0)
+		return heartbeat_ns;
+	due_ns = workers_due_ns(&l->workers);
+	now = now_ns();
+	if (due_ns > now + heartbeat_ns)
+		return heartbeat_ns;
+	return due_ns > now + NS_PER_MS ? due_ns - now : NS_PER_MS;
 }
 
 static void park(struct edf_loop *l)
@@ -230,7 +244,7 @@ static void park(struct edf_loop *l)
 	bell_announce(&s->self->parked, how);
 	if (!has_input(l) && (how == PARKED_FOR_SPACE || !anything_waits(l))) {
 		s->parks++;
-		stage_sleep(s, how, s->config.heartbeat_ms * NS_PER_MS);
+		stage_sleep(s, how, longest_park_ns(l));
 	}
 	bell_awake(&s->self->parked);
 }
@@ -242,7 +256,9 @@ static uint32_t share(struct edf_loop *l, uint64_t now)
 
 	look(l, now);
 	moved += hand_out(l, now);
-	commit_all(l, now);
+	do
+		commit_all(l, now);
+	while (hand_out_join(l));
 	return moved;
 }
 
@@ -263,7 +279,7 @@ static void step(struct stage *s)
 		return;
 	}
 	ring_neighbours(s);
-	stage_beat(&l->stage, now, 0);
+	stage_beat(&l->stage, now, hand_out_waits(l));
 	park(l);
 }
 
@@ -319,7 +335,7 @@ static int open_loop(struct stage *s)
 	}
 	memcpy(l->told, l->word, sizeof(l->told));
 	status = open_plan(l);
-	if (!status && s->config.workers > 1 && s->config.work != WORK_NONE)
+	if (!status && config_workers(&s->config) > 1)
 		return hand_out_open(l);
 	/* relaxed: for observers, of a predecessor with workers */
 	atomic_store_explicit(&s->self->workers, 0, memory_order_relaxed);

@@ -2,7 +2,7 @@
  * plugin.h - the work done per packet by a shared object: `work = plugin:FILE.so`.
  *
  * Rules:   the object exports `const struct ontime_plugin ontime_plugin`. One thread calls it; with `workers = N` one
- *          of each of N processes, each of which has opened it. It reads `in`, writes
+ *          thread in each of N processes, each of which has opened it. It reads `in`, writes
  *          `out`; they never overlap, so redoing a packet after a crash is always safe: work() must give the same
  *          answer again and keep no count of calls that matters.
  * Crash:   a plugin that crashes, calls exit() or the like, or is aborted because it hangs, takes the edf stage with

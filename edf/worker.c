@@ -8,6 +8,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "log.h"
+
 #define WORKER_PARK_NS NS_PER_S
 
 /* What a supervisor lets its children have: edf itself may be pinned. */
@@ -32,7 +34,7 @@ static void become_worker(uint32_t k, pid_t edf, pid_t supervisor)
 	for (size_t i = 0; i < sizeof(edfs) / sizeof(edfs[0]); i++)
 		signal(edfs[i], SIG_IGN);
 	signal(SIGXCPU, SIG_DFL);
-	snprintf(name, sizeof(name), "edf-worker-%u", k);
+	snprintf(name, sizeof(name), WORKER_NAME "%u", k);
 	prctl(PR_SET_NAME, name, 0, 0, 0);
 	unpin(supervisor);
 }
@@ -52,7 +54,7 @@ static void work_on(struct work *work, const struct stage *s, struct worker_box 
 	};
 
 	box->result = (struct result){ .started_at_ns = now_ns() };
-	work_guard(work, t->class, t->count << COUNT_SHIFT);
+	work_guard(work, t->class, (t->count + 1) << COUNT_SHIFT); /* as when it is passed on: never 0 */
 	work_do(work, v, index, &packet, &box->result, box->result.started_at_ns);
 	work_guard(work, t->class, 0);
 	box->result.done_at_ns = now_ns();
@@ -93,6 +95,10 @@ void worker_live(const struct stage *s, struct worker_box *box, uint32_t k, pid_
 		    !atomic_load_explicit(&box->is_asked_to_end, memory_order_relaxed))
 			bell_sleep(&box->parked, PARKED, WORKER_PARK_NS);
 		bell_awake(&box->parked);
+		/* a plugin may have changed who it is: then the kernel does not end it with edf */
+		if (getppid() != edf)
+			_exit(0);
+		log_reopen();
 	}
 	work_close(&work);
 	_exit(0);

@@ -16,6 +16,7 @@
 #define FIRST_PAUSE_NS (10 * NS_PER_MS)
 #define LONGEST_PAUSE_NS NS_PER_S
 #define LOOK_NS (20 * NS_PER_MS)
+#define DOUBT_NS (500 * NS_PER_MS) /* from a suspicion to the end: all of us may have been frozen */
 #define SAY_NS NS_PER_S
 #define CLOSE_NS (50 * NS_PER_MS) /* for a plugin to close in peace */
 #define CLOSE_LOOK_NS (200 * NS_PER_US)
@@ -48,9 +49,10 @@ static void start(struct workers *w, uint32_t k, uint64_t now)
 	}
 	if (one->pid > 0)
 		return;
-	if (now >= w->say_at_ns)
+	if (now >= w->say_at_ns) {
 		log_warn("start worker %u: %s: it is tried again; the others go on", k, log_text_of(errno));
-	w->say_at_ns = now + SAY_NS;
+		w->say_at_ns = now + SAY_NS;
+	}
 	one->pid = 0;
 	one->since_ns = now + LONGEST_PAUSE_NS;
 }
@@ -72,7 +74,7 @@ static bool is_done(const struct workers *w, uint32_t k)
 int workers_idle(const struct workers *w)
 {
 	for (uint32_t k = 0; k < w->n; k++)
-		if (!w->all[k].has_task && is_ready(w, k))
+		if (!w->all[k].has_task && !w->all[k].is_ended && is_ready(w, k))
 			return (int)k;
 	return -1;
 }
@@ -119,6 +121,7 @@ static bool take_done(struct workers *w, struct task_end *end)
 		*end = (struct task_end){ .task = one->task, .is_done = true, .result = w->boxes[k].result };
 		one->has_task = false;
 		one->pause_ns = 0;
+		w->cannot_open = false;
 		tell_busy(w, -1);
 		return true;
 	}
@@ -164,6 +167,9 @@ static bool bury(struct workers *w, uint32_t k, int status, uint64_t now, struct
 		*end = (struct task_end){ .task = one->task };
 		end->task.crashes = is_crash(one, status) ? one->task.crashes + 1 : 0;
 	}
+	w->cannot_open = !is_ready(w, k);
+	if (w->cannot_open)
+		one->pause_ns = LONGEST_PAUSE_NS;
 	one->pid = 0;
 	one->has_task = false;
 	one->since_ns = now + one->pause_ns;
@@ -199,26 +205,83 @@ static bool take_dead(struct workers *w, uint64_t now, struct task_end *end)
 	return false;
 }
 
+/* For how long it has had what it has. */
+static uint64_t taken_ns(const struct workers *w, uint32_t k, uint64_t now)
+{
+	const struct worker *one = &w->all[k];
+	uint64_t since_ns = one->has_task ? one->task.given_at_ns : one->since_ns;
+
+	return (one->has_task || !is_ready(w, k)) && now > since_ns ? now - since_ns : 0;
+}
+
+/* Was the CPU that it was ready for others', for most of the time since it was suspected? */
+static bool is_starved(struct worker *one, uint64_t now)
+{
+	struct waits before = one->waits;
+	uint64_t doubt_ns = now - one->suspected_at_ns;
+
+	return waits_read((uint32_t)one->pid, &one->waits) == 0 &&
+	       waits_between(&before, &one->waits, doubt_ns) > doubt_ns / 2;
+}
+
+static void end_hung(struct workers *w, uint32_t k, uint64_t now)
+{
+	struct worker *one = &w->all[k];
+	uint64_t most_ns = one->has_task ? w->stage->config.hung_ms * NS_PER_MS : OPENING_MOST_NS;
+
+	if (one->is_ended)
+		return;
+	if (taken_ns(w, k, now) <= most_ns) {
+		one->suspected_at_ns = 0;
+	} else if (!one->suspected_at_ns) {
+		one->suspected_at_ns = now;
+		waits_read((uint32_t)one->pid, &one->waits);
+	} else if (now >= one->suspected_at_ns + DOUBT_NS) {
+		if (is_starved(one, now)) {
+			one->suspected_at_ns = now;
+			return;
+		}
+		one->is_ended = true;
+		kill(one->pid, SIGKILL); /* edf has not reaped it: the pid is its own */
+	}
+}
+
+/* Where a plugin cannot be opened they try one by one, so that one line a second says so. */
+static bool may_start(struct workers *w)
+{
+	bool is_any_opening = false;
+
+	for (uint32_t k = 0; k < w->n; k++)
+		is_any_opening |= w->all[k].pid && !is_ready(w, k);
+	return !w->cannot_open || !is_any_opening;
+}
+
 static void look_after(struct workers *w, uint64_t now)
 {
+	uint64_t n_running = 0;
+
 	if (now < w->look_at_ns)
 		return;
 	w->look_at_ns = now + LOOK_NS;
 	for (uint32_t k = 0; k < w->n; k++) {
-		struct worker *one = &w->all[k];
-		uint64_t most_ns = one->has_task ? w->stage->config.hung_ms * NS_PER_MS : OPENING_MOST_NS;
-		uint64_t since_ns = one->has_task ? one->task.given_at_ns : one->since_ns;
-
-		if (!one->pid && now >= one->since_ns) {
+		if (w->all[k].pid)
+			end_hung(w, k, now);
+		else if (now >= w->all[k].since_ns && may_start(w))
 			start(w, k, now);
-		} else if (!one->pid || now <= since_ns + most_ns || (!one->has_task && is_ready(w, k))) {
-			one->looks_hung = 0;
-		} else if (++one->looks_hung ==
-			   2) { /* when all of us were frozen for a while, the first look deceives */
-			one->is_ended = true;
-			kill(one->pid, SIGKILL); /* edf has not reaped it: the pid is its own */
-		}
+		n_running += w->all[k].pid > 0;
 	}
+	/* relaxed: for observers */
+	atomic_store_explicit(&w->stage->self->workers, n_running, memory_order_relaxed);
+}
+
+uint64_t workers_due_ns(const struct workers *w)
+{
+	uint64_t due_ns = UINT64_MAX;
+
+	for (uint32_t k = 0; k < w->n; k++)
+		if (!w->all[k].pid && w->all[k].since_ns < due_ns)
+			due_ns = w->all[k].since_ns;
+	return due_ns;
 }
 
 bool workers_next(struct workers *w, uint64_t now, struct task_end *end)
@@ -246,8 +309,9 @@ static int await_first(struct workers *w)
 			w->all[k].pid = 0;
 			return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_CONFIG ? EXIT_CONFIG : EXIT_TEMPORARY;
 		}
-		if (asked_to_stop())
-			return EXIT_TEMPORARY;
+		if (asked_to_stop()) /* that is the next thing to be looked at */
+			return 0;
+		look_after(w, now_ns());
 		bell_awake(bell);
 		nanosleep(&pause, NULL);
 	}
@@ -264,6 +328,7 @@ int workers_open(struct workers *w, struct stage *s)
 {
 	struct sigaction act = { .sa_handler = on_child, .sa_flags = SA_RESTART | SA_NOCLDSTOP };
 	size_t bytes = s->config.workers * sizeof(*w->boxes);
+	sigset_t child;
 	int status;
 
 	memset(w, 0, sizeof(*w));
@@ -278,6 +343,9 @@ int workers_open(struct workers *w, struct stage *s)
 	w->n = s->config.workers;
 	own_bell = &s->self->parked;
 	sigaction(SIGCHLD, &act, NULL);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_UNBLOCK, &child, NULL);
 	for (uint32_t k = 0; k < w->n; k++)
 		start(w, k, now_ns());
 	tell(s, w->n);

@@ -7,7 +7,8 @@
  *          reads the slot, writes to the slot's second half and to its box, and says that it is done. Workers are
  *          ordinary processes, on any CPU that the supervisor may use: work that takes long, at real time and on all
  *          CPUs, would leave others nothing. Each has the plugin opened for itself; edf does not load it.
- *          One that has had a packet for `hung` is ended, and so is one that opens its plugin for a minute.
+ *          One that has had a packet for `hung`, and the CPU for it, is ended, and so is one that opens its plugin for
+ *          a minute.
  * Order:   edf                       worker
  *            task
  *            given (release) ------>  given (acquire)
@@ -27,6 +28,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "stage/waits.h"
 #include "work.h"
 
 struct task {
@@ -44,7 +46,8 @@ struct worker {
 	uint64_t since_ns; /* since when it runs; while it does not: when it is started again */
 	uint64_t pause_ns; /* before the next start; doubles while none gets anything done */
 	bool has_task, is_ended; /* is_ended: by edf, since it hung */
-	uint8_t looks_hung; /* looks in a row at which it did */
+	uint64_t suspected_at_ns; /* since then it seems to hang; 0: it does not */
+	struct waits waits; /* as of then */
 	struct task task;
 };
 
@@ -55,6 +58,7 @@ struct workers {
 	struct worker all[MOST_WORKERS];
 	uint64_t look_at_ns; /* when those that hang, or are to be started, are looked for next */
 	uint64_t say_at_ns; /* what has become of one is not said before */
+	bool cannot_open; /* the last one that opened its plugin died of that: they try one by one */
 };
 
 /* What became of a task. */
@@ -78,6 +82,9 @@ void workers_give(struct workers *w, int k, const struct task *task);
 
 /* workers_next - a task that has ended; false: there is none. Looks after the workers as well. */
 bool workers_next(struct workers *w, uint64_t now, struct task_end *end);
+
+/* workers_due_ns - when one is to be started again; UINT64_MAX: all run. */
+uint64_t workers_due_ns(const struct workers *w);
 
 /* workers_have_news - would workers_next() find a task? Cheap: asked before each sleep. */
 bool workers_have_news(const struct workers *w);

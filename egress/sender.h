@@ -26,7 +26,8 @@ struct sender {
 		struct output *outputs; /* one for each of these; NULL on a way back, and with `via` */
 		const struct class_config *via; /* the class, if one socket serves all its sessions; else NULL */
 		struct output all; /* that one */
-		int strays_fd; /* the socket that what is no answer to `all` comes to; -1: there is none */
+		/* beside `all`: takes what no destination has sent (hold/unexpected.h); -1: there is none */
+		int unexpected_fd;
 		struct output *peers; /* one for each session, where one socket serves many: sender_peer(); else NULL */
 		uint64_t known_until_ns; /* what is known of these is of no use any more */
 	} ways[MAX_CLASSES];

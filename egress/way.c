@@ -164,7 +164,7 @@ static int open_sessions(struct sender *s, uint32_t class)
 		w->via = &s->stage->config.classes[class];
 		output_take(&w->all, w->via, &w->via->dests[0], w->first_fd, (int)s->stage->config.gso);
 		w->all.is_peerless = 1;
-		w->strays_fd = n > 1 ? w->first_fd + 1 : -1;
+		w->unexpected_fd = n > 1 ? w->first_fd + 1 : -1;
 		s->all_outputs[s->n_outputs++] = &w->all;
 		return make_peers(s, class);
 	}
@@ -227,12 +227,12 @@ void way_forget(struct sender *s)
  * The socket of an output whose drops are answers that nobody asked for, or -1; *at: where they are counted. With `via`
  * the sockets of the destinations send nothing.
  */
-static int refusing_fd(const struct sender *s, const struct output *o, uint32_t *at)
+static int counted_fd(const struct sender *s, const struct output *o, uint32_t *at)
 {
 	for (uint32_t class = 0; class < s->stage->config.n_classes; class++)
 		if (o == &s->ways[class].all) {
 			*at = class * MAX_DESTS;
-			return s->ways[class].strays_fd;
+			return s->ways[class].unexpected_fd;
 		}
 	*at = (uint32_t)(o - &s->outputs[0][0]);
 	return o->is_peerless || s->ways[*at / MAX_DESTS].via ? -1 : o->fd;
@@ -241,7 +241,7 @@ static int refusing_fd(const struct sender *s, const struct output *o, uint32_t 
 void way_look(struct sender *s, uint32_t i)
 {
 	uint32_t at, drops, more;
-	int fd = refusing_fd(s, s->all_outputs[i], &at);
+	int fd = counted_fd(s, s->all_outputs[i], &at);
 	_Atomic uint64_t *word;
 	uint64_t was;
 

@@ -58,7 +58,9 @@ static int open_sockets(struct ingress_loop *l)
 			l->receiver.fd[flow] = l->receiver.back[of]->has_one_socket ? l->receiver.back[of]->first_fd
 										    : l->receiver.back[of]->poll_fd;
 		event.data.u32 = flow;
-		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->receiver.fd[flow], &event) < 0)
+		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->receiver.fd[flow], &event) < 0 ||
+		    (l->receiver.back[of] && l->receiver.back[of]->second_fd >= 0 &&
+		     epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->receiver.back[of]->second_fd, &event) < 0))
 			return refuse_socket(l, flow, errno);
 	}
 	event.data.u32 = SPACE_FLOW;

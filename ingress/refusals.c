@@ -33,5 +33,10 @@ int refusals_explain(struct receiver *r, uint32_t class, int fd, int err)
 
 void refusals_take(struct receiver *r, const struct ingress *in, int flow)
 {
-	refusals_note(r, in->class_of[flow], icmp_take_all(r->fd[flow]));
+	const struct sessions *x = r->back[in->class_of[flow]];
+	uint32_t n = icmp_take_all(r->fd[flow]);
+
+	if (x && x->second_fd >= 0)
+		n += icmp_take_all(x->second_fd);
+	refusals_note(r, in->class_of[flow], n);
 }

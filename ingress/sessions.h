@@ -36,6 +36,8 @@ struct sessions {
 	struct session *all;
 	uint32_t n;
 	int first_fd, poll_fd; /* the socket of session k is first_fd + k */
+	/* with `via`: beside the one that serves all, for ICMP errors alone (hold/unexpected.h); or -1 */
+	int second_fd;
 	int has_one_socket; /* it serves all: addresses of ours tell them apart (via), or their senders' own */
 	const struct via *via; /* or NULL */
 	int is_by_sender; /* a sender has one session, whichever address it wrote to (config/shown.h) */

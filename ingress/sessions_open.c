@@ -99,9 +99,11 @@ static int find_sockets(struct sessions *x)
 
 	x->first_fd = handed_range(class, "via", &n);
 	x->poll_fd = handed_socket(class, "poll", 0);
+	x->second_fd = x->via && x->first_fd >= 0 && n > 1 ? x->first_fd + 1 : -1;
 	if (x->first_fd >= 0 && x->poll_fd >= 0 && n == x->stage->seg.header.classes[x->forth].n_session_sockets)
 		return 0;
-	log_error("no %u sockets '%s.via' were handed on (LISTEN_FDS): start with run/launch.sh", x->n, class);
+	log_error("no %u sockets '%s.via' were handed on (LISTEN_FDS): start with run/launch.sh",
+		  x->stage->seg.header.classes[x->forth].n_session_sockets, class);
 	return EXIT_CONFIG;
 }
 

@@ -7,7 +7,8 @@
 #
 # Root acts as the user whose instance it is, and stops one that a unit has by systemctl. Instances of another build, or in a container with
 # files of its own, are left alone.
-# Exit status: 0 done, or nothing runs; 1 one could not be restarted or stopped, which its own line says; 2 usage.
+# Exit status: 0 done, or nothing runs; 1 one could not be restarted or stopped, which its own line says; 2 usage; 3 one runs with
+# another layout of the shared memory, and takes a stop and a start.
 set -eu
 here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 # shellcheck source=run/supervise/lib.sh
@@ -100,7 +101,10 @@ if [ "${2:-}" = dash ]; then
 fi
 found=$(instances)
 while read -r user group unit directory; do
-	[ -z "$directory" ] || act "$user" "$group" "$unit" "$directory" || status=1
+	[ -z "$directory" ] || act "$user" "$group" "$unit" "$directory" || case $? in
+	3) [ "$status" != 0 ] || status=3 ;;
+	*) status=1 ;;
+	esac
 done <<END
 $found
 END

@@ -153,18 +153,26 @@ decide() {
 # The same trace through the real pipeline and through the simulation, with the same config: run/stress.conf, but guarded.
 schedule() {
 	echo "% on time of offered: simulated, by the pipeline's own account, and at the sink (with its and the source's delays)"
-	printf '%-14s %-8s %10s %10s %10s\n' workload class simulated pipeline sink
+	printf '%-14s %-8s %10s %10s %10s %10s\n' workload class simulated '+10us each' pipeline sink
 	sed 's/^instance = .*/instance = bench/; s/^policy = .*/policy = guarded/; s/127\.0\.0\.1:8/127.0.0.1:28/; s/127\.0\.0\.1:9/127.0.0.1:29/' \
 		run/stress.conf >"$work/stress.conf"
 	for trace in poisson-0.8 poisson-2 poisson-5; do
 		gzip -dc "tests/workloads/$trace.csv.gz" >"$work/trace.csv"
-		"$build/simulate" --margins -c "$work/stress.conf" "$work/trace.csv" | awk 'NR > 1 {print $1, $4}' | sort >"$work/simulated"
+		for overhead in 0us 10us; do
+			"$build/simulate" --margins --overhead "$overhead" -c "$work/stress.conf" "$work/trace.csv" | awk 'NR > 1 {print $1, $4}' | sort >"$work/simulated.$overhead"
+		done
 		run/launch.sh -c "$work/stress.conf" >/dev/null
 		"$build/load" -c "$work/stress.conf" --trace "$work/trace.csv" | awk 'NF == 0 {exit} NR > 1 {print $1, $2, $NF}' | sort >"$work/sink"
 		"$build/stat" -i bench --json | jq -r '.classes[] | [.class, .sent - .sent_late] | join(" ")' | sort >"$work/account"
 		run/stop.sh -i bench >/dev/null
-		join "$work/simulated" "$work/sink" | join - "$work/account" |
-			awk -v trace="$trace" '{printf "%-14s %-8s %10.2f %10.2f %10.2f\n", trace, $1, $2, 100 * $5 / $3, $4}'
+		join "$work/simulated.0us" "$work/simulated.10us" | join - "$work/sink" | join - "$work/account" |
+			awk -v trace="$trace" '{printf "%-14s %-8s %10.2f %10.2f %10.2f %10.2f\n", trace, $1, $2, $3, 100 * $6 / $4, $5}'
+	done
+}
+
+all_pids() { # of what runs from this tree: stages, stand-bys, supervisor, holder
+	for process in /proc/[0-9]*; do
+		case $(readlink "$process/exe" 2>/dev/null) in "$PWD/$build"/*) echo "${process#/proc/}" ;; esac
 	done
 }
 
@@ -172,7 +180,7 @@ idle() {
 	run/launch.sh -c "$conf" >/dev/null
 	sleep 1
 	# shellcheck disable=SC2046
-	set -- $(stage_pids) "$(cat "$ONTIME_RUN_DIR"/bench/supervisor.pid)"
+	set -- $(all_pids)
 	before=$(cpu_ns_of "$@")
 	sleep 10
 	after=$(cpu_ns_of "$@")

@@ -143,6 +143,12 @@ void config_log_hosts(const struct config *c, const struct hosts *hosts);
  */
 uint32_t config_slots_pkts(const struct class_config *class);
 
+/* config_workers - how many packets are worked on at one time: without work it is the stage alone. */
+static inline uint32_t config_workers(const struct config *c)
+{
+	return c->work == WORK_NONE ? 1 : c->workers;
+}
+
 /*
  * config_digest - 64-bit digest of what cannot change while an instance lives: instance, payload_bytes,
  * work, class names, addresses and lane sizes. Stages refuse a segment made from another digest, and those of another

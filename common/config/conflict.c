@@ -233,9 +233,10 @@ static void via(const struct search *s, uint32_t i)
 {
 	const struct class_config *class = &s->c->classes[i];
 
-	if (class->via.bits && !class->replies[0])
-		conflict(s, (int)i, "via", "class %s has no replies to tell apart; add `replies`, or remove this",
-			 class->name);
+	if (class->via.bits && (!class->replies[0] || class->sessions == 1))
+		conflict(s, (int)i, "via", "class %s has no %s to tell apart; %s, or remove this", class->name,
+			 class->replies[0] ? "sessions" : "replies",
+			 class->replies[0] ? "raise `sessions`" : "add `replies`");
 	if (class->via.bits && class->sessions > via_addresses(&class->via) / 4)
 		conflict(s, (int)i, "via",
 			 "%" PRIu32 " sessions need four addresses each; use a shorter prefix, or fewer",
@@ -319,8 +320,7 @@ static void loop(const struct search *s, const struct address *own, uint32_t n_o
 			 c->classes[l.next].name, address_format(&c->classes[l.class].dests[l.dest], text), l.text);
 }
 
-/* A relative one counts from top. */
-static void plugin(const struct search *s, const char *top)
+static void plugin(const struct search *s, const char *top) /* a relative one counts from there */
 {
 	struct stat status = { 0 };
 	int err = 0, dir, fd;

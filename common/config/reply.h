@@ -22,7 +22,7 @@ bool reply_has_one_socket(const struct class_config *c);
 
 /*
  * reply_sockets - how many sockets these have: one each, or one that serves all; with `via` and more than one session a
- * second one, which what is no answer comes to (hold/strays.h).
+ * second one beside it (hold/unexpected.h).
  */
 uint32_t reply_sockets(const struct config *c, uint32_t class);
 

@@ -28,7 +28,8 @@ struct account {
 	int64_t unbalanced_pkts; /* received - sent - dropped - held: 0 unless something is broken */
 	uint64_t send_errno[SEND_ERRNOS], send_errno_pkts[SEND_ERRNOS];
 	uint64_t refused_events; /* ICMP errors that told of earlier datagrams */
-	uint64_t unexpected_reply_pkts; /* came back though no reply is asked for, or for a session that had ended */
+	/* came back though no reply is asked for, for a session that had ended, or not from a destination (via) */
+	uint64_t unexpected_reply_pkts;
 	uint64_t sessions_open, sessions; /* of a class with replies: senders that have one, and how many may */
 	uint64_t send_waits; /* times the kernel had no room to send */
 	uint64_t late_span_pkts[N_SPANS]; /* packets sent late, by the span that ate most */

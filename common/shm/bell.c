@@ -23,8 +23,10 @@ int bell_sleep(_Atomic uint32_t *parked, uint32_t how, uint64_t timeout_ns)
 
 	if (syscall(SYS_futex, parked, FUTEX_WAIT, how, &t, NULL, 0) == 0 || errno == ETIMEDOUT)
 		return 0;
-	/* Rung before it slept: then the word says so too. relaxed: that it was rung is all that is asked */
-	if (errno == EAGAIN && atomic_load_explicit(parked, memory_order_relaxed) != how)
+	/*
+	 * Rung before it slept, or by a signal's handler: then the word says so too. relaxed: that is all that is asked
+	 */
+	if ((errno == EAGAIN || errno == EINTR) && atomic_load_explicit(parked, memory_order_relaxed) != how)
 		return 0;
 	return -errno;
 }

@@ -199,7 +199,7 @@ struct session {
 	uint64_t freed_at_ns; /* 0: it was never used */
 	uint64_t drops_seen; /* by its socket, as of the last commit about it */
 	_Atomic uint32_t forth_pkts, back_pkts; /* about: outside the account */
-	uint64_t cookie; /* SO_COOKIE of its socket; writer: hold */
+	uint64_t cookie; /* SO_COOKIE of the k-th socket of the class; 0: there is none; writer: hold */
 	uint64_t first_forth; /* count of the lane behind its first packet */
 };
 

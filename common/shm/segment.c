@@ -291,10 +291,10 @@ int segment_attach(struct segment *seg, const struct config *c, char why[WHY_BYT
 static int has_room(const struct segment *seg, const struct config *c, char why[WHY_BYTES])
 {
 	for (uint32_t i = 0; i < seg->n_classes; i++)
-		if (c->classes[i].source != SOURCE_OWN && !seg->views[i].origins) {
+		if (proxied_needs_origin(&c->classes[i]) && !seg->views[i].origins) {
 			snprintf(why, WHY_BYTES,
-				 "segment %s: class %s: no room for the senders of its datagrams, which `source` asks "
-				 "for: run/stop.sh, then run/launch.sh",
+				 "segment %s: class %s: no room for the senders of its datagrams, which `source` or "
+				 "`accept_proxy` asks for: run/stop.sh, then run/launch.sh",
 				 seg->name, c->classes[i].name);
 			return -EPROTO;
 		}

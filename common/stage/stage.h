@@ -27,6 +27,7 @@
 #define EXIT_CONFIG 2
 #define EXIT_LAYOUT 3
 #define MAX_ARGUMENTS 64
+#define WORKER_NAME "edf-worker-" /* and a number: what ps calls a worker of edf */
 
 struct stage {
 	enum stage_id id;

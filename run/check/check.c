@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cost.h"
 #include "feasible.h"
@@ -145,7 +146,7 @@ static void print_advice(const struct config *c, const struct as_one *s, const s
 		if (response_ns != NO_BOUND)
 			printf("  it fits with: %s.budget of %.1f us and more\n", c->classes[class].name,
 			       (double)(response_ns + c->classes[class].margin_ns) / 1e3);
-		if (c->workers == 1 && f->blocker < c->n_classes &&
+		if (config_workers(c) == 1 && f->blocker < c->n_classes &&
 		    classes[f->blocker].service_ns > (uint64_t)-f->slack_ns)
 			printf("  less blocking by %s, whose packet of %.1f us cannot be interrupted, helps: %.1f us "
 			       "and less\n",
@@ -238,13 +239,13 @@ static int decide(const struct config *c, struct feasible_class *classes, const 
 
 	if (relay_is_plain(c, classes))
 		return decide_plain(c, classes, cost, counterexample);
-	if (counterexample && c->workers > 1) {
+	if (counterexample && config_workers(c) > 1) {
 		log_error("the worst arrivals are known for one worker, and the config has workers = %u: simulate it",
-			  c->workers);
+			  config_workers(c));
 		return EXIT_USAGE;
 	}
 	memcpy(shared.classes, classes, sizeof(shared.classes));
-	shared.sooner_ns = feasible_share(shared.classes, c->n_classes, c->workers);
+	shared.sooner_ns = feasible_share(shared.classes, c->n_classes, config_workers(c));
 	for (uint32_t i = 0; i < c->n_classes; i++)
 		said += classes[i].period_ns && classes[i].service_ns && classes[i].deadline_ns != NO_BOUND;
 	feasible_check(shared.classes, c->n_classes, &f);
@@ -257,12 +258,16 @@ static int decide(const struct config *c, struct feasible_class *classes, const 
 		     "and expected_service, or --measure while packets are worked on");
 		return 0;
 	}
-	printf("load %.2f %%%s; ", (double)f.load_ppm / 1e4, c->workers > 1 ? " of what all workers can do" : "");
+	if (config_workers(c) > sysconf(_SC_NPROCESSORS_ONLN))
+		printf("note: this supposes a CPU for each of %u workers, and %ld are here\n", config_workers(c),
+		       sysconf(_SC_NPROCESSORS_ONLN));
+	printf("load %.2f %%%s; ", (double)f.load_ppm / 1e4,
+	       config_workers(c) > 1 ? " of what all workers can do" : "");
 	if (f.verdict == VERDICT_FITS && f.points == 0) {
 		puts("it fits: every deadline is longer than the longest busy period");
 		return 0;
 	}
-	if (f.verdict != VERDICT_OVERLOAD && c->workers == 1)
+	if (f.verdict != VERDICT_OVERLOAD && config_workers(c) == 1)
 		printf("tightest: a packet of %s due %.1f us after the worst moment, with %.1f us of work before "
 		       "(slack %.1f us); ",
 		       c->classes[f.tightest_class].name, (double)f.tightest_ns / 1e3, (double)f.demand_ns / 1e3,
@@ -271,8 +276,8 @@ static int decide(const struct config *c, struct feasible_class *classes, const 
 		puts("it fits");
 		return 0;
 	}
-	puts(f.verdict == VERDICT_OVERLOAD		      ? "it does not fit: there is more work than time"
-	     : f.verdict == VERDICT_MISSES && c->workers == 1 ? "it does not fit"
+	puts(f.verdict == VERDICT_OVERLOAD			     ? "it does not fit: there is more work than time"
+	     : f.verdict == VERDICT_MISSES && config_workers(c) == 1 ? "it does not fit"
 	     : f.verdict == VERDICT_MISSES
 		     ? "not shown to fit, as several workers go; build/simulate shows what happens"
 		     : "not shown to fit: the load is too close to 100 %");

@@ -53,7 +53,7 @@ struct feasible {
  * are sooner by what is returned. What fits then fits with so many workers; what does not may.
  *     From the last moment at which no packet with a deadline of d or sooner waits, all workers work, but for the
  *     longest packet that each has begun, on such packets only: the one of that deadline begins after at most
- *     h / n_workers + max C, and takes its C. Sooner by (2 - 1 / n_workers) * max C covers both.
+ *     (h - C) / n_workers + max C, and takes its C. Sooner by (2 - 1 / n_workers) * max C covers both.
  */
 uint64_t feasible_share(struct feasible_class *c, uint32_t n, uint32_t n_workers);
 

@@ -13,6 +13,7 @@
 
 #include "shm/find.h"
 #include "shm/lock.h"
+#include "stage/stage.h"
 
 pid_t process_holds(const struct segment *seg, int who)
 {
@@ -173,7 +174,10 @@ static void look_at(void *arg, pid_t pid)
 {
 	struct standbys *b = arg;
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), is_other = pidfd >= 0 && segment_has_user(b->instance, pid);
+	char called[PROCESS_NAME_BYTES];
 
+	process_name(pid, called); /* edf's workers have no lock that tells a pid either */
+	is_other &= strncmp(called, WORKER_NAME, sizeof(WORKER_NAME) - 1) != 0;
 	for (int who = 0; who < WHO_ANY; who++)
 		is_other &= process_holds(b->seg, who) != pid;
 	if (is_other)

@@ -14,7 +14,7 @@
 #include "stage/answers.h"
 #include "stage/session_port.h"
 #include "stage/stage.h"
-#include "strays.h"
+#include "unexpected.h"
 
 #ifndef IP_LOCAL_PORT_RANGE
 #define IP_LOCAL_PORT_RANGE 51 /* since Linux 6.3 */
@@ -126,16 +126,19 @@ static int set_up(const struct config *c, uint32_t class, int fd, const struct s
 }
 
 /* `fd` is the one that serves all sessions. Where there can be no such rule, the second one stays unbound. */
-static int open_for_strays(const struct class_config *forth, int fd)
+static int open_second(const struct config *c, const struct class_config *forth, int fd)
 {
 	int family = forth->dests[0].at.ss_family, second = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, 0), err;
 
 	if (second < 0)
 		return -errno;
-	err = strays_bind(second, fd, forth);
+	sockets_may_send(second, family); /* it is told of ICMP errors, too */
+	set(second, SOL_SOCKET, SO_RCVBUF, (int)c->socket_buffer_bytes);
+	set(second, SOL_SOCKET, SO_RCVBUFFORCE, (int)c->socket_buffer_bytes);
+	err = unexpected_bind(second, fd, forth);
 	if (!err)
 		return second;
-	log_warn("class %s: tell answers from what else comes to the port of `via`: %s: strangers can fill its queue",
+	log_warn("class %s: tell answers from what else comes to the port of `via`: %s: the latter is counted `kernel`",
 		 forth->name, log_text_of(-err));
 	close(second); /* it may share the port by now */
 	second = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
@@ -184,7 +187,7 @@ static int open_class(struct sockets *s, const struct config *c, const struct se
 	for (uint32_t k = 0; k < seg->header.classes[class].n_session_sockets; k++) {
 		struct epoll_event event = { .events = EPOLLIN, .data.u32 = k };
 		socklen_t len = sizeof(v->sessions[k].cookie);
-		int fd = k && c->classes[class].via.bits ? open_for_strays(&c->classes[class], s->fds[s->n - 1])
+		int fd = k && c->classes[class].via.bits ? open_second(c, &c->classes[class], s->fds[s->n - 1])
 							 : open_one(c, class, k, v, kept);
 
 		if (fd < 0)

@@ -71,6 +71,8 @@ int sessions_look(const struct lane_view *v, uint64_t now, struct session_list *
 
 		if (!copy(&v->sessions[k], k, now, to))
 			continue;
+		if (v->sessions[v->n_sessions - 1].cookie == 0) /* the first socket serves all */
+			to->cookie = v->sessions[0].cookie;
 		list->n++;
 		list->n_open += to->is_open != 0;
 		list->n_closing += to->is_open == 0;
@@ -115,8 +117,11 @@ static void note_port(const struct by_cookie *sorted, const struct inet_diag_msg
 	struct session_view **found =
 		bsearch(&key, sorted->all, sorted->n, sizeof(struct session_view *), compare_cookies);
 
-	if (found)
-		(*found)->port = ntohs(m->id.idiag_sport);
+	for (struct session_view **at = found; at && at >= sorted->all && compare_cookies(at, &key) == 0; at--)
+		(*at)->port = ntohs(m->id.idiag_sport);
+	for (struct session_view **at = found; at && at < sorted->all + sorted->n && compare_cookies(at, &key) == 0;
+	     at++)
+		(*at)->port = ntohs(m->id.idiag_sport);
 }
 
 /* 1: there is more to come; 0: that was all; or -errno. */

@@ -9,6 +9,7 @@
 struct line {
 	uint32_t *waiting; /* indices into the trace, in order of arrival */
 	size_t first, queued, last;
+	size_t passed; /* what came before it has gone on: with workers it may be less than first */
 };
 
 struct simulation {
@@ -31,7 +32,7 @@ static void fill_lane(struct simulation *s, uint32_t class, uint64_t now)
 	struct line *l = &s->lines[class];
 	uint32_t limit = s->config->classes[class].ingress_to_edf_pkts;
 
-	while (l->queued < l->last && l->queued - l->first < limit) {
+	while (l->queued < l->last && l->queued - l->passed < limit) {
 		struct packet *p = &s->trace->packets[l->waiting[l->queued++]];
 
 		plan_arrive(&s->plan, class, now, model_deadline_ns(s->config, p), p->bytes, 0);
@@ -48,7 +49,7 @@ static void let_arrive(struct simulation *s, uint64_t now)
 		struct line *l = &s->lines[p->class];
 
 		if (s->config->full == FULL_DROP &&
-		    l->last - l->first >= s->config->classes[p->class].ingress_to_edf_pkts)
+		    l->last - l->passed >= s->config->classes[p->class].ingress_to_edf_pkts)
 			p->drop = DROP_INGRESS_FULL;
 		else
 			l->waiting[l->last++] = (uint32_t)s->next;
@@ -98,12 +99,30 @@ static uint64_t carry_out(struct simulation *s, struct edf_choice choice, uint64
 		now += s->setting.overhead_ns;
 	}
 	plan_take(&s->plan, class);
-	l->first++;
+	l->passed = ++l->first;
 	fill_lane(s, class, now);
 	return now;
 }
 
-/* A free worker gets the head of a class, or it is dropped. It leaves the lane at once: the plan knows what waits. */
+static int is_at_work(const struct simulation *s, const struct packet *p)
+{
+	for (uint32_t i = 0; i < s->setting.n_workers; i++)
+		if (s->at_work[i] == p)
+			return 1;
+	return 0;
+}
+
+/* What is done goes on, in order; then its places in the lane are free. */
+static void pass(struct simulation *s, uint32_t class, uint64_t now)
+{
+	struct line *l = &s->lines[class];
+
+	while (l->passed < l->first && !is_at_work(s, &s->trace->packets[l->waiting[l->passed]]))
+		l->passed++;
+	fill_lane(s, class, now);
+}
+
+/* A free worker gets the head of a class, or it is dropped. */
 static void give(struct simulation *s, struct edf_choice choice, uint32_t worker, uint64_t now)
 {
 	uint32_t class = (uint32_t)choice.class;
@@ -123,7 +142,7 @@ static void give(struct simulation *s, struct edf_choice choice, uint32_t worker
 	}
 	plan_take(&s->plan, class);
 	l->first++;
-	fill_lane(s, class, now);
+	pass(s, class, now);
 }
 
 static uint32_t free_worker(const struct simulation *s)
@@ -155,6 +174,7 @@ static void let_finish(struct simulation *s, uint64_t now)
 			continue;
 		plan_learn(&s->plan, p->class, now, p->bytes, p->service_ns);
 		s->at_work[i] = NULL;
+		pass(s, p->class, now);
 	}
 }
 

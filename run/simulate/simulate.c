@@ -185,7 +185,7 @@ int main(int argc, char **argv)
 	status = load(&c, &o, &line);
 	if (status)
 		return status;
-	o.setting.n_workers = o.n_workers ? (uint32_t)o.n_workers : c.workers;
+	o.setting.n_workers = o.n_workers ? (uint32_t)o.n_workers : config_workers(&c);
 	for (uint32_t i = 0; i < c.n_classes && !o.margins; i++)
 		c.classes[i].margin_ns = 0;
 	status = trace_read(&t, o.file, &c);

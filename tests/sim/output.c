@@ -30,7 +30,7 @@ struct output {
 	uint32_t local; /* the address it was connected from */
 	uint64_t full_until_ns, gone_until_ns, unconnected_until_ns;
 	uint64_t no_room_since_ns; /* no datagram has left since, and one could not for want of room; 0: one has */
-	uint64_t astray_since_ns; /* the first datagram that its local address stopped */
+	uint64_t astray_since_ns, astray_at_ns; /* the first datagram that its local address stopped, and the last */
 	int full_errno, pending_errno, is_unconnected;
 	int tos; /* the socket's own */
 	uint32_t n_errors; /* in the error queue */
@@ -122,8 +122,9 @@ static int refuse(struct output *o, const struct msghdr *m, uint64_t now)
 	if (o->is_unconnected)
 		return EDESTADDRREQ;
 	if (o->local < local_valid) {
-		if (o->astray_since_ns == 0)
+		if (o->astray_since_ns == 0 || now > o->astray_at_ns + ASTRAY_NS) /* it is mended with this one */
 			o->astray_since_ns = now;
+		o->astray_at_ns = now;
 		if (now > o->astray_since_ns + ASTRAY_NS)
 			sim_complain("class %u: it still sends from an address that is gone", o->class);
 		return ENETUNREACH;

@@ -20,6 +20,7 @@ int __wrap_workers_idle(const struct workers *w);
 void __wrap_workers_give(struct workers *w, int k, const struct task *task);
 bool __wrap_workers_next(struct workers *w, uint64_t now, struct task_end *end);
 bool __wrap_workers_have_news(const struct workers *w);
+uint64_t __wrap_workers_due_ns(const struct workers *w);
 /* clang-format on */
 
 static struct {
@@ -92,6 +93,16 @@ bool __wrap_workers_have_news(const struct workers *w)
 		if (all[k].has_task && all[k].at_ns <= sim_read_ns())
 			return true;
 	return false;
+}
+
+uint64_t __wrap_workers_due_ns(const struct workers *w)
+{
+	uint64_t due_ns = UINT64_MAX;
+
+	for (uint32_t k = 0; k < w->n; k++)
+		if (!all[k].has_task && all[k].at_ns > sim_read_ns() && all[k].at_ns < due_ns)
+			due_ns = all[k].at_ns;
+	return due_ns;
 }
 
 uint64_t workers_news_ns(void)

@@ -234,6 +234,22 @@ static void what_fits_as_shared_fits_with_so_many_workers(void)
 	CU_ASSERT(fit > 50);
 }
 
+static void classes_are_shared_as_one_worker_has_them(void)
+{
+	struct feasible_class c[] = { { 400 * US, 2 * MS, 5 * MS, 1 },
+				      { 300 * US, 1 * MS, NO_BOUND, 1 },
+				      { 100 * US, 1 * MS, 600 * US, 1 },
+				      { 9 * MS, 0, 1 * MS, 1 } }; /* none come: it is nobody's longest */
+
+	CU_ASSERT_EQUAL(feasible_share(c, 4, 1), 0);
+	CU_ASSERT_EQUAL(c[0].service_ns, 400 * US);
+	CU_ASSERT_EQUAL(feasible_share(c, 4, 4), 700 * US);
+	CU_ASSERT_EQUAL(c[0].service_ns, 100 * US);
+	CU_ASSERT_EQUAL(c[0].deadline_ns, 4300 * US);
+	CU_ASSERT_EQUAL(c[1].deadline_ns, NO_BOUND);
+	CU_ASSERT_EQUAL(c[2].deadline_ns, 1); /* never in time, as far as can be shown */
+}
+
 static void a_case_by_hand_is_tight_to_the_nanosecond(void)
 {
 	/* high: 400 us every 2 ms; a packet of low, 300 us, may have begun */
@@ -335,7 +351,7 @@ static void the_bounds_are_where_the_verdict_turns(void)
 }
 
 SUITE(feasible, TEST(no_config_that_fits_misses_and_most_that_do_not_are_seen_to),
-      TEST(what_fits_as_shared_fits_with_so_many_workers), TEST(a_case_by_hand_is_tight_to_the_nanosecond),
-      TEST(a_class_without_a_deadline_only_blocks), TEST(more_work_than_time_never_fits),
-      TEST(a_load_of_one_is_left_open_unless_a_miss_is_found), TEST(a_class_without_work_counts_for_nothing),
-      TEST(the_bounds_are_where_the_verdict_turns))
+      TEST(what_fits_as_shared_fits_with_so_many_workers), TEST(classes_are_shared_as_one_worker_has_them),
+      TEST(a_case_by_hand_is_tight_to_the_nanosecond), TEST(a_class_without_a_deadline_only_blocks),
+      TEST(more_work_than_time_never_fits), TEST(a_load_of_one_is_left_open_unless_a_miss_is_found),
+      TEST(a_class_without_work_counts_for_nothing), TEST(the_bounds_are_where_the_verdict_turns))

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "config/table.h"
-#include "hold/strays.h"
+#include "hold/unexpected.h"
 #include "loads.h"
 #include "socket_drops.h"
 #include "suites.h"
@@ -123,7 +123,7 @@ static void open_both(struct class_config *c, const struct sockaddr_storage *des
 		c->dests[i] = (struct address){ .at = dests[i], .len = sizeof(dests[i]) };
 	fd[0] = bound(c->via.is_v6 ? "::" : "0.0.0.0", 0, &at);
 	fd[1] = socket(dests[0].ss_family, SOCK_DGRAM, 0);
-	CU_ASSERT_EQUAL_FATAL(strays_bind(fd[1], fd[0], c), 0);
+	CU_ASSERT_EQUAL_FATAL(unexpected_bind(fd[1], fd[0], c), 0);
 }
 
 /* Is what `from` sends to the port of fd[0] taken as an answer? Or -1: it comes to neither. */
@@ -152,6 +152,7 @@ static int is_answer(int from, const char *host, const int fd[2])
 
 static void what_is_no_answer_comes_to_another_socket(void)
 {
+	/* strangers: of a destination's address, by another port, and of another address */
 	static const struct {
 		const char *dests[2], *strangers[2], *host;
 	} worlds[] = { { { "127.0.0.1", "127.0.0.2" }, { "127.0.0.1", "127.0.0.3" }, "127.64.0.9" },
@@ -163,13 +164,16 @@ static void what_is_no_answer_comes_to_another_socket(void)
 		for (int has_options = 0; has_options < (w == 0 ? 2 : 1); has_options++) {
 			struct sockaddr_storage dests[2], at;
 			struct class_config c;
-			int from[4], fd[2];
+			int from[4], fd[2], on = 1;
 
 			for (int i = 0; i < 2; i++) {
 				from[i] = bound(worlds[w].dests[i], has_options, &dests[i]);
 				from[2 + i] = bound(worlds[w].strangers[i], has_options, &at);
 			}
 			open_both(&c, dests, fd);
+			setsockopt(from[2], SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
+			if (w == 0) /* which comes to both */
+				CU_ASSERT_EQUAL(is_answer(from[2], "127.255.255.255", fd), 0);
 			for (int i = 0; i < 4; i++) {
 				CU_ASSERT_EQUAL(is_answer(from[i], worlds[w].host, fd), i < 2);
 				close(from[i]);

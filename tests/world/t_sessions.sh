@@ -192,6 +192,16 @@ strangers() { # none gets into the queue of the one socket of all sessions, howe
 		[ "$(account '[.classes[].dropped.kernel] | add')" = 0 ] && is_balanced
 }
 
+refusals() { # by ICMP: of each session, whichever of the two sockets the kernel tells of it
+	relay "$with_replies" "via = 127.64.0.0/10" "sessions = 200" "sessions_per_source = 200" "$back" || return 1
+	ask all --clients 100 --rate 100 --seconds 1 --from 127.1.0.0/100 --losses --timeout 100
+	eventually is_refused "$(count all sent)" && is_balanced
+}
+
+is_refused() { # HOW MANY
+	[ "$(account '[.classes[].refused_events] | add')" = "$1" ]
+}
+
 are_unexpected() { # HOW MANY
 	[ "$(account '.classes[0].unexpected_reply')" = "$1" ]
 }
@@ -210,4 +220,5 @@ check_here "without replies an answer is counted, and nothing comes back" withou
 check_here "4,096 senders at once are answered, each itself" many_at_once
 check_here "a flood of new senders takes no session from the old ones, and no memory" flood_of_senders
 check_here "with via, what is no answer gets into no queue" strangers
+check_here "with via, what a destination refuses is counted for each session" refusals
 verdict sessions
