@@ -85,10 +85,13 @@ static void open_port(struct asker *a, uint32_t i)
 {
 	struct client *c = &a->clients[i];
 	struct epoll_event event = { .events = EPOLLIN, .data.u32 = i };
+	int buffer_bytes = 4 << 20; /* all that a server kept back may come at once */
 	struct sockaddr_storage at;
 
 	local_address(a, i, &at);
 	c->fd = socket(at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes));
+	setsockopt(c->fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof(buffer_bytes));
 	if (c->fd < 0 || bind(c->fd, (const struct sockaddr *)&at, a->from.len) < 0 ||
 	    epoll_ctl(a->epoll_fd, EPOLL_CTL_ADD, c->fd, &event) < 0) {
 		log_error("client %u: %s", i, strerror(errno));
