@@ -68,6 +68,7 @@ static void ring_edf(const struct stage *s)
 void worker_live(const struct stage *s, struct worker_box *box, uint32_t k, pid_t edf, pid_t supervisor)
 {
 	struct work work;
+	uint64_t reopen_at_ns = 0;
 	uint32_t done = 0;
 	int status;
 
@@ -98,7 +99,10 @@ void worker_live(const struct stage *s, struct worker_box *box, uint32_t k, pid_
 		/* a plugin may have changed who it is: then the kernel does not end it with edf */
 		if (getppid() != edf)
 			_exit(0);
-		log_reopen();
+		if (now_ns() >= reopen_at_ns) {
+			log_reopen();
+			reopen_at_ns = now_ns() + WORKER_PARK_NS;
+		}
 	}
 	work_close(&work);
 	_exit(0);

@@ -111,20 +111,25 @@ bool workers_have_news(const struct workers *w)
 	return atomic_load_explicit(&child_ended, memory_order_relaxed);
 }
 
+static bool take_result(struct workers *w, uint32_t k, struct task_end *end)
+{
+	struct worker *one = &w->all[k];
+
+	if (!one->has_task || !is_done(w, k))
+		return false;
+	*end = (struct task_end){ .task = one->task, .is_done = true, .result = w->boxes[k].result };
+	one->has_task = false;
+	one->pause_ns = 0;
+	w->cannot_open = false;
+	tell_busy(w, -1);
+	return true;
+}
+
 static bool take_done(struct workers *w, struct task_end *end)
 {
-	for (uint32_t k = 0; k < w->n; k++) {
-		struct worker *one = &w->all[k];
-
-		if (!one->has_task || !is_done(w, k))
-			continue;
-		*end = (struct task_end){ .task = one->task, .is_done = true, .result = w->boxes[k].result };
-		one->has_task = false;
-		one->pause_ns = 0;
-		w->cannot_open = false;
-		tell_busy(w, -1);
-		return true;
-	}
+	for (uint32_t k = 0; k < w->n; k++)
+		if (take_result(w, k, end))
+			return true;
 	return false;
 }
 
@@ -185,21 +190,15 @@ static bool take_dead(struct workers *w, uint64_t now, struct task_end *end)
 	if (!atomic_exchange_explicit(&child_ended, 0, memory_order_relaxed))
 		return false;
 	for (uint32_t k = 0; k < w->n; k++) {
+		bool has_ended;
 		int status;
 
 		if (!w->all[k].pid || waitpid(w->all[k].pid, &status, WNOHANG) != w->all[k].pid)
 			continue;
 		atomic_store_explicit(&child_ended, 1, memory_order_relaxed); /* others may have, too */
-		if (w->all[k].has_task && is_done(w, k)) { /* it died when it had said so */
-			*end = (struct task_end){ .task = w->all[k].task,
-						  .is_done = true,
-						  .result = w->boxes[k].result };
-			w->all[k].has_task = false;
-			tell_busy(w, -1);
-			bury(w, k, status, now, NULL);
-			return true;
-		}
-		if (bury(w, k, status, now, end))
+		has_ended = take_result(w, k, end); /* it died when it had said so */
+		has_ended |= bury(w, k, status, now, end);
+		if (has_ended)
 			return true;
 	}
 	return false;

@@ -19,14 +19,14 @@ conf=$work/bench.conf
 sed 's/^instance = .*/instance = bench/; s/^policy = .*/policy = edf/; s/127\.0\.0\.1:8/127.0.0.1:28/; s/127\.0\.0\.1:9/127.0.0.1:29/' run/ontime.conf >"$conf"
 trap 'end_busy; run/stop.sh -i bench >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
 make -s all tests
+# shellcheck source=tests/harness/check.sh
+. tests/harness/check.sh
+# shellcheck source=tests/bench/part.sh
+. tests/bench/part.sh
 # shellcheck source=tests/bench/busy.sh
 . tests/bench/busy.sh
 # shellcheck source=tests/bench/probes.sh
 . tests/bench/probes.sh
-
-median() { # of the numbers on standard input
-	sort -n | awk '{v[NR] = $1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'
-}
 
 stage_pids() {
 	build/hold --stages -i bench | awk '{print $2}'
@@ -170,17 +170,11 @@ schedule() {
 	done
 }
 
-all_pids() { # of what runs from this tree: stages, stand-bys, supervisor, holder
-	for process in /proc/[0-9]*; do
-		case $(readlink "$process/exe" 2>/dev/null) in "$PWD/$build"/*) echo "${process#/proc/}" ;; esac
-	done
-}
-
 idle() {
 	run/launch.sh -c "$conf" >/dev/null
 	sleep 1
 	# shellcheck disable=SC2046
-	set -- $(all_pids)
+	set -- $(processes_of "$ONTIME_RUN_DIR/bench")
 	before=$(cpu_ns_of "$@")
 	sleep 10
 	after=$(cpu_ns_of "$@")

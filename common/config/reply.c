@@ -37,7 +37,7 @@ uint32_t reply_sockets(const struct config *c, uint32_t class)
 {
 	uint32_t n = reply_sessions(c, class);
 
-	if (n > 1 && c->classes[class].via.bits)
+	if (n && c->classes[class].via.bits)
 		return 2;
 	return n && reply_has_one_socket(&c->classes[class]) ? 1 : n;
 }

@@ -21,8 +21,8 @@ uint32_t reply_sessions(const struct config *c, uint32_t class);
 bool reply_has_one_socket(const struct class_config *c);
 
 /*
- * reply_sockets - how many sockets these have: one each, or one that serves all; with `via` and more than one session a
- * second one beside it (hold/unexpected.h).
+ * reply_sockets - how many sockets these have: one each, or one that serves all; with `via` a second one beside it
+ * (hold/unexpected.h).
  */
 uint32_t reply_sockets(const struct config *c, uint32_t class);
 

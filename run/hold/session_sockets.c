@@ -62,6 +62,12 @@ static void set(int fd, int level, int option, int value)
 	setsockopt(fd, level, option, &value, sizeof(value));
 }
 
+static void set_buffer(int fd, const struct config *c)
+{
+	set(fd, SOL_SOCKET, SO_RCVBUF, (int)c->socket_buffer_bytes);
+	set(fd, SOL_SOCKET, SO_RCVBUFFORCE, (int)c->socket_buffer_bytes);
+}
+
 /* One socket for all sessions: on a port that is the kernel's choice and does not rest, for any of the addresses. */
 static int bind_for_all(int fd, int family, const struct session_ports *ports)
 {
@@ -108,8 +114,7 @@ static int set_up(const struct config *c, uint32_t class, int fd, const struct s
 
 	set(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
 	set(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
-	set(fd, SOL_SOCKET, SO_RCVBUF, (int)c->socket_buffer_bytes);
-	set(fd, SOL_SOCKET, SO_RCVBUFFORCE, (int)c->socket_buffer_bytes);
+	set_buffer(fd, c);
 	if (back->dscp == DSCP_KEEP || back->ecn != ECN_OFF)
 		set(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, 1);
 	sockets_may_send(fd, forth->dests[0].at.ss_family);
@@ -133,8 +138,7 @@ static int open_second(const struct config *c, const struct class_config *forth,
 	if (second < 0)
 		return -errno;
 	sockets_may_send(second, family); /* it is told of ICMP errors, too */
-	set(second, SOL_SOCKET, SO_RCVBUF, (int)c->socket_buffer_bytes);
-	set(second, SOL_SOCKET, SO_RCVBUFFORCE, (int)c->socket_buffer_bytes);
+	set_buffer(second, c);
 	err = unexpected_bind(second, fd, forth);
 	if (!err)
 		return second;

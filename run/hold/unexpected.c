@@ -1,8 +1,8 @@
 /* unexpected.c - a second socket for datagrams that are not from a destination. */
 #include "unexpected.h"
 
-#include <assert.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,6 +16,7 @@
 #define IP6_HEADER_BYTES 40
 #define V4_STEPS 5 /* for one destination */
 #define V6_STEPS 14
+#define MOST_STEPS (MAX_DESTS * V6_STEPS + 2) /* of a program */
 
 #ifndef IP_MULTICAST_ALL
 #define IP_MULTICAST_ALL 49
@@ -23,8 +24,6 @@
 #ifndef IPV6_MULTICAST_ALL
 #define IPV6_MULTICAST_ALL 29
 #endif
-
-static_assert(UNEXPECTED_MOST_STEPS >= MAX_DESTS * V6_STEPS + 2, "all destinations fit");
 
 struct writer {
 	struct sock_filter *program;
@@ -77,7 +76,8 @@ static void compile_v6(struct writer *w, const struct address *a)
 	put(w, BPF_RET | BPF_K, w->answer);
 }
 
-uint32_t unexpected_compile(const struct class_config *c, uint32_t answer, uint32_t other, struct sock_filter *program)
+/* The program: `answer` for what a destination of that class has sent, else `other`; how long it is. */
+static uint32_t compile(const struct class_config *c, uint32_t answer, uint32_t other, struct sock_filter *program)
 {
 	struct writer w = { .program = program, .answer = answer };
 
@@ -97,10 +97,10 @@ static int set(int fd, int level, int option, int value)
 /* How: SO_ATTACH_FILTER or SO_ATTACH_REUSEPORT_CBPF. */
 static int attach(int fd, int how, const struct class_config *c, uint32_t answer, uint32_t other)
 {
-	struct sock_filter steps[UNEXPECTED_MOST_STEPS];
+	struct sock_filter steps[MOST_STEPS];
 	struct sock_fprog program = { .filter = steps };
 
-	program.len = (unsigned short)unexpected_compile(c, answer, other, steps);
+	program.len = (unsigned short)compile(c, answer, other, steps);
 	return setsockopt(fd, SOL_SOCKET, how, &program, sizeof(program)) < 0 ? -errno : 0;
 }
 

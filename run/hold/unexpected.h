@@ -16,16 +16,7 @@
 #ifndef ONTIME_HOLD_UNEXPECTED_H
 #define ONTIME_HOLD_UNEXPECTED_H
 
-#include <linux/filter.h>
-
 #include "config/config.h"
-
-#define UNEXPECTED_MOST_STEPS (MAX_DESTS * 14 + 2) /* instructions */
-
-/*
- * unexpected_compile - the program: `answer` for what a destination of that class has sent, else `other`; its length.
- */
-uint32_t unexpected_compile(const struct class_config *c, uint32_t answer, uint32_t other, struct sock_filter *program);
 
 /* unexpected_bind - the second socket, where `fd` is the first, bound already. 0 or -errno: then `fd` is alone. */
 int unexpected_bind(int second, int fd, const struct class_config *c);

@@ -117,11 +117,10 @@ static void note_port(const struct by_cookie *sorted, const struct inet_diag_msg
 	struct session_view **found =
 		bsearch(&key, sorted->all, sorted->n, sizeof(struct session_view *), compare_cookies);
 
-	for (struct session_view **at = found; at && at >= sorted->all && compare_cookies(at, &key) == 0; at--)
-		(*at)->port = ntohs(m->id.idiag_sport);
-	for (struct session_view **at = found; at && at < sorted->all + sorted->n && compare_cookies(at, &key) == 0;
-	     at++)
-		(*at)->port = ntohs(m->id.idiag_sport);
+	while (found && found > sorted->all && compare_cookies(found - 1, &key) == 0)
+		found--;
+	for (; found && found < sorted->all + sorted->n && compare_cookies(found, &key) == 0; found++)
+		(*found)->port = ntohs(m->id.idiag_sport);
 }
 
 /* 1: there is more to come; 0: that was all; or -errno. */

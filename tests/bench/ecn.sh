@@ -4,11 +4,9 @@ set -eu
 cd "$(dirname "$0")/../.."
 rounds=${ROUNDS:-3}
 seconds=${SECONDS_EACH:-5}
-work=$(mktemp -d)
-instance=benchecn
-ONTIME_RUN_DIR=$work/run
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_HISTOGRAMS
+# shellcheck source=tests/bench/part.sh
+. tests/bench/part.sh
+own_part benchecn
 trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
 make -s all tests
 pps=1168 # 1000 bytes of payload are 1028 on the wire, of which 8 Mbit/s are 973 a second

@@ -12,11 +12,9 @@ flood=${FLOOD:-390000}
 seconds=${SECONDS_EACH:-2}
 most_others=${OTHERS:-5}
 tries=${TRIES:-3}
-work=$(mktemp -d)
-instance=benchport
-ONTIME_RUN_DIR=$work/run
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_HISTOGRAMS
+# shellcheck source=tests/bench/part.sh
+. tests/bench/part.sh
+own_part benchport
 cpu=$(taskset -cp $$ | sed 's/.*[^0-9]//')
 away=$(taskset -cp $$ | sed 's/.*: //; s/[^0-9].*//')
 trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
@@ -57,10 +55,6 @@ stop() {
 		kill -TERM "$relay" 2>/dev/null || true
 		wait "$relay" 2>/dev/null || true
 	fi
-}
-
-median() { # of the numbers on standard input
-	sort -n | awk '{v[NR] = $1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'
 }
 
 scheduled() { # PID...: the ns that each was on a CPU and ready for one, and the seconds since boot, a line

@@ -11,11 +11,9 @@ rounds=${ROUNDS:-3}
 seconds=${SECONDS_EACH:-2}
 rates=${RATES:-${RATE:-5000} closed}
 clients=${CLIENTS:-1 100 1000 4096}
-work=$(mktemp -d)
-instance=benchreplies
-ONTIME_RUN_DIR=$work/run
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_HISTOGRAMS
+# shellcheck source=tests/bench/part.sh
+. tests/bench/part.sh
+own_part benchreplies
 cpu=$(taskset -cp $$ | sed 's/.*[^0-9]//')
 away=$(taskset -cp $$ | sed 's/.*: //; s/[^0-9].*//')
 ahead=$([ "$away" = "$cpu" ] || ! chrt -f 30 true 2>/dev/null || echo chrt -f 30)
@@ -93,10 +91,6 @@ one() { # RELAY CLIENTS NAME: a line "p50 p99 max lost CPU-us-a-round-trip answe
 	sed 's/,//g' "$work/asked" | awk -v ns=$(($(cpu_ns) - before)) -v seconds="$seconds" \
 		'{print $(NF - 4), $(NF - 2), $NF, $6, ns / 1e3 / ($4 ? $4 : 1), $4 / seconds}' >>"$work/$3"
 	stop "$1"
-}
-
-median() { # of the numbers on standard input
-	sort -n | awk '{v[NR] = $1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'
 }
 
 rows() { # WHAT

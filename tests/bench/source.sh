@@ -4,11 +4,9 @@ set -eu
 cd "$(dirname "$0")/../.."
 rounds=${ROUNDS:-3}
 packets=${PACKETS:-100000}
-work=$(mktemp -d)
-instance=benchsource
-ONTIME_RUN_DIR=$work/run
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_HISTOGRAMS
+# shellcheck source=tests/bench/part.sh
+. tests/bench/part.sh
+own_part benchsource
 sink=
 trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; [ -z "$sink" ] || kill "$sink"; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM

@@ -4,17 +4,11 @@
 set -eu
 cd "$(dirname "$0")/../.."
 rounds=${ROUNDS:-5}
-work=$(mktemp -d)
-instance=benchworkers
-ONTIME_RUN_DIR=$work/run
-ONTIME_HISTOGRAMS=off
-export ONTIME_RUN_DIR ONTIME_HISTOGRAMS
+# shellcheck source=tests/bench/part.sh
+. tests/bench/part.sh
+own_part benchworkers
 trap 'run/stop.sh -i "$instance" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT INT TERM
 make -s all tests
-
-median() { # of the numbers on standard input
-	sort -n | awk '{v[NR] = $1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'
-}
 
 sent() {
 	build/stat -i "$instance" --json | jq '"\(.at_ns) \([.classes[].sent] | add)"' -r

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "edf/loop.h"
+#include "loops.h"
 #include "suites.h"
 
 #define BYTES 100
@@ -73,7 +74,6 @@ static const struct ontime_plugin interrupting = { .abi = ONTIME_PLUGIN_ABI,
 static void set_up_config(struct config *c, uint32_t n_classes)
 {
 	config_defaults(c);
-	snprintf(c->instance, sizeof(c->instance), "unit-edf-%d", getpid());
 	for (uint32_t i = 1; i < n_classes; i++)
 		c->classes[i] = c->classes[0];
 	for (uint32_t i = 0; i < n_classes; i++)
@@ -85,21 +85,12 @@ static void set_up_config(struct config *c, uint32_t n_classes)
 static void open_loop(uint32_t n_classes)
 {
 	struct stage *s = &loop.stage;
-	char why[WHY_BYTES];
 
 	memset(&loop, 0, sizeof(loop));
 	memset(received, 0, sizeof(received));
 	depth = deepest = n_worked = seen = 0;
 	set_up_config(&s->config, n_classes);
-	CU_ASSERT_EQUAL_FATAL(segment_create(&s->seg, &s->config, NULL, 0, why), 0);
-	segment_remove(s->config.instance);
-	s->id = STAGE_EDF;
-	s->blocks = s->place.blocks = s->seg.shared->stages;
-	s->place.n_cpus = 1;
-	s->self = &s->blocks[STAGE_EDF];
-	s->space_fd = -1;
-	probe_init(&s->probes, &s->seg, STAGE_EDF);
-	CU_ASSERT_EQUAL_FATAL(edf_ops.open(s), 0);
+	begin_loop(s, &edf_ops);
 	s->config.work = WORK_PLUGIN; /* one of this file */
 	s->config.slice_ns = 1;
 	loop.work.kind = WORK_PLUGIN;

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "egress/loop.h"
+#include "loops.h"
 #include "suites.h"
 
 #define LIMIT_PKTS 256 /* of the queue to egress; a step sends a batch of 64 */
@@ -21,7 +22,6 @@ static void open_loop(void)
 	struct stage *s = &loop.stage;
 	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(at);
-	char why[WHY_BYTES];
 
 	memset(&loop, 0, sizeof(loop));
 	sink = socket(AF_INET, SOCK_DGRAM, 0);
@@ -31,16 +31,7 @@ static void open_loop(void)
 	s->config.n_classes = 1;
 	s->config.classes[0].edf_to_egress_pkts = s->config.classes[0].ingress_to_edf_pkts = LIMIT_PKTS;
 	memcpy(&s->config.classes[0].dests[0].at, &at, sizeof(at));
-	snprintf(s->config.instance, sizeof(s->config.instance), "unit-egress-%d", getpid());
-	CU_ASSERT_EQUAL_FATAL(segment_create(&s->seg, &s->config, NULL, 0, why), 0);
-	segment_remove(s->config.instance);
-	s->id = STAGE_EGRESS;
-	s->blocks = s->place.blocks = s->seg.shared->stages;
-	s->place.n_cpus = 1;
-	s->self = &s->blocks[STAGE_EGRESS];
-	s->space_fd = -1;
-	probe_init(&s->probes, &s->seg, STAGE_EGRESS);
-	CU_ASSERT_EQUAL_FATAL(egress_ops.open(s), 0);
+	begin_loop(s, &egress_ops);
 }
 
 static void close_loop(void)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "edf/loop.h"
+#include "loops.h"
 #include "suites.h"
 
 #define PATIENCE_NS (20 * NS_PER_S)
@@ -15,26 +16,16 @@ static uint64_t received; /* ingress's commit word, of class 0 */
 static void open_loop(uint32_t n_workers)
 {
 	struct stage *s = &loop.stage;
-	char why[WHY_BYTES];
 
 	memset(&loop, 0, sizeof(loop));
 	received = 0;
 	config_defaults(&s->config);
-	snprintf(s->config.instance, sizeof(s->config.instance), "unit-workers-%d", getpid());
 	s->config.work = WORK_SIMULATE;
 	s->config.workers = n_workers;
 	s->config.policy = POLICY_EDF;
 	s->config.heartbeat_ms = 10;
 	s->config.hung_ms = 150;
-	CU_ASSERT_EQUAL_FATAL(segment_create(&s->seg, &s->config, NULL, 0, why), 0);
-	segment_remove(s->config.instance);
-	s->id = STAGE_EDF;
-	s->blocks = s->place.blocks = s->seg.shared->stages;
-	s->place.n_cpus = 1;
-	s->self = &s->blocks[STAGE_EDF];
-	s->space_fd = -1;
-	probe_init(&s->probes, &s->seg, STAGE_EDF);
-	CU_ASSERT_EQUAL_FATAL(edf_ops.open(s), 0);
+	begin_loop(s, &edf_ops);
 }
 
 static void close_loop(void)
