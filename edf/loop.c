@@ -40,6 +40,22 @@ static void note_arrivals(struct edf_loop *l, uint32_t class, uint64_t now)
 	l->told[class] = received;
 }
 
+/*
+ * A margin of auto is what egress measures, but half of the budget at most: else nothing might be sent, and measured.
+ */
+static void measure_margin(struct edf_loop *l, uint32_t class)
+{
+	const struct class_config *c = &l->stage.config.classes[class];
+	uint64_t after_ns;
+
+	if (c->margin_ns != MARGIN_AUTO)
+		return;
+	/* relaxed: an estimate that stands alone */
+	after_ns = atomic_load_explicit(&l->stage.seg.views[class].lane->after_ns, memory_order_relaxed);
+	if (after_ns != 0 && c->budget_ns != BUDGET_NONE)
+		plan_set_margin(&l->plan, class, after_ns < c->budget_ns / 2 ? after_ns : c->budget_ns / 2);
+}
+
 /* Look at all counts. Returns the number of packets waiting in classes that have room behind them. */
 static uint32_t look(struct edf_loop *l, uint64_t now)
 {
@@ -51,6 +67,7 @@ static uint32_t look(struct edf_loop *l, uint64_t now)
 				  l->pending[class] + l->out[class];
 
 		stage_check_counts(&l->stage, class, behind);
+		measure_margin(l, class);
 		note_arrivals(l, class, now);
 		l->room_pkts[class] = (uint32_t)(behind < limit ? limit - behind : 0);
 		if (l->room_pkts[class] || l->stage.config.full == FULL_DROP)

@@ -61,7 +61,7 @@ static void configure(struct plan *p, const struct config *c)
 		class->sizes = 0;
 		class->tokens_ns = 0; /* credit is earned */
 		p->queues[i] = (struct edf_queue){ .budget_ns = c->classes[i].budget_ns,
-						   .margin_ns = c->classes[i].margin_ns };
+						   .margin_ns = config_margin_ns(&c->classes[i]) };
 		load_head(p, i);
 	}
 }
@@ -82,6 +82,11 @@ void plan_set_workers(struct plan *p, uint32_t n)
 	p->n_workers = n;
 	for (uint32_t i = 0; i < MAX_CLASSES; i++)
 		p->classes[i].n_workers = n;
+}
+
+void plan_set_margin(struct plan *p, uint32_t class, uint64_t margin_ns)
+{
+	p->queues[class].margin_ns = margin_ns;
 }
 
 void plan_reload(struct plan *p, const struct config *c)

@@ -102,6 +102,11 @@ void plan_init(struct plan *p, const struct config *c, struct plan_entry *const 
 void plan_set_workers(struct plan *p, uint32_t n);
 
 /*
+ * plan_set_margin - what a packet of the class needs after edf, from now on. What was given up before stays so.
+ */
+void plan_set_margin(struct plan *p, uint32_t class, uint64_t margin_ns);
+
+/*
  * plan_reload - another config of the same classes: nothing waits any more, the caller tells of it again. Models stay.
  */
 void plan_reload(struct plan *p, const struct config *c);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "after.h"
 #include "log.h"
 #include "mutant.h"
 
@@ -22,11 +23,34 @@ static void apply_updates(struct settled *s, uint32_t class)
 	}
 }
 
+/* What a predecessor had measured, if it can be true; else what a margin of auto begins with. */
+static uint64_t load_after(const struct settled *s, uint32_t class)
+{
+	/* relaxed: an estimate that stands alone */
+	uint64_t known_ns = atomic_load_explicit(&s->stage->seg.views[class].lane->after_ns, memory_order_relaxed);
+
+	if (known_ns < AFTER_LEAST_NS || known_ns > AFTER_MOST_NS)
+		known_ns = MARGIN_START_NS;
+	return known_ns << AFTER_SHIFT;
+}
+
+/* edf looks at it each time it looks around: so it is stored when it has changed by a sixteenth. */
+static void tell_after(const struct settled *s, uint32_t class)
+{
+	_Atomic uint64_t *told = &s->stage->seg.views[class].lane->after_ns;
+	/* relaxed: an estimate that stands alone */
+	uint64_t was_ns = atomic_load_explicit(told, memory_order_relaxed), is_ns = s->after[class] >> AFTER_SHIFT;
+
+	if ((was_ns > is_ns ? was_ns - is_ns : is_ns - was_ns) > was_ns / 16)
+		atomic_store_explicit(told, is_ns, memory_order_relaxed);
+}
+
 void settle_load(struct settled *s, uint32_t class)
 {
 	struct lane *l = s->stage->seg.views[class].lane;
 
 	lane_read_bank(&l->sent, l->egress[0], &s->tally[class], TALLY_WORDS(s->tally[class]), &s->sent[class]);
+	s->after[class] = load_after(s, class);
 	if (!mutant_is("no-updates"))
 		apply_updates(s, class);
 	for (uint32_t b = 0; b < HISTOGRAM_BUCKETS; b++) /* relaxed: this process is the only writer now */
@@ -60,6 +84,7 @@ static void count_sent(struct settled *s, uint32_t class, uint32_t index, uint64
 	uint64_t span_ns[N_SPANS];
 	enum span worst = measure_spans(a, &v->results[index], &v->departures[index], sent_at_ns, span_ns);
 
+	s->after[class] = after_learn(s->after[class], span_ns[SPAN_EGRESS_WAIT] + span_ns[SPAN_EGRESS_SEND]);
 	t->sent_pkts++;
 	t->sent_bytes += v->results[index].len_bytes;
 	t->marked_pkts += v->departures[index].marked == 1;
@@ -121,5 +146,6 @@ void settle(struct settled *s, uint32_t class, uint32_t n, uint64_t sent_at_ns)
 		probe_commit(&s->stage->probes, class, s->sent[class], n, sent_at_ns);
 	s->sent[class] = lane_release(v->lane, s->sent[class], n, t);
 	apply_updates(s, class);
+	tell_after(s, class);
 	s->unrung_classes |= (uint32_t)(n > 0) << class;
 }

@@ -18,6 +18,7 @@ struct settled {
 	uint64_t sent[MAX_CLASSES]; /* the commit word of each lane, as egress stored it last */
 	struct egress_tally tally[MAX_CLASSES];
 	uint64_t latency[MAX_CLASSES][HISTOGRAM_BUCKETS]; /* the lane's histogram gets absolute values from this copy */
+	uint64_t after[MAX_CLASSES]; /* estimates of after.h */
 	/* bit per class: slots of it were released since the neighbours were last rung for room */
 	uint32_t unrung_classes;
 };

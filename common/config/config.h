@@ -36,7 +36,7 @@
 struct class_config {
 	char name[CLASS_NAME_BYTES]; /* [a-z0-9_-]+, unique */
 	uint64_t budget_ns; /* BUDGET_NONE: no deadline; else 10us .. 1h */
-	uint64_t margin_ns; /* guarded: what a packet needs after edf */
+	uint64_t margin_ns; /* guarded: what a packet needs after edf; MARGIN_AUTO: as measured */
 	uint32_t share_percent; /* guarded: of the service time, guaranteed; 0: none */
 	uint32_t n_listen, n_dests;
 	struct address listen[MAX_LISTEN];
@@ -142,6 +142,18 @@ void config_log_hosts(const struct config *c, const struct hosts *hosts);
  * and one batch to spare.
  */
 uint32_t config_slots_pkts(const struct class_config *class);
+
+/*
+ * config_margin_ns - what a packet of the class needs after edf; where that is measured: what it begins with, and what
+ * a forecast goes by.
+ */
+static inline uint64_t config_margin_ns(const struct class_config *class)
+{
+	if (class->margin_ns != MARGIN_AUTO)
+		return class->margin_ns;
+	return class->budget_ns == BUDGET_NONE || MARGIN_START_NS < class->budget_ns / 2 ? MARGIN_START_NS
+											 : class->budget_ns / 2;
+}
 
 /* config_workers - how many packets are worked on at one time: without work it is the stage alone. */
 static inline uint32_t config_workers(const struct config *c)

@@ -164,16 +164,16 @@ static void match(const struct search *s, uint32_t i)
 /* guarded drops what is not done by deadline less margin, so nothing would get through. */
 static void margin(const struct search *s, uint32_t i)
 {
-	const struct class_config *class = &s->c->classes[i];
+	const struct class_config *one = &s->c->classes[i];
 	char budget[VALUE_BYTES];
 
-	if (s->c->policy != POLICY_GUARDED || class->budget_ns == BUDGET_NONE || class->margin_ns < class->budget_ns)
+	if (s->c->policy != POLICY_GUARDED || one->budget_ns == BUDGET_NONE || config_margin_ns(one) < one->budget_ns)
 		return;
-	value_format(&options[option_find(SCOPE_CLASS, "budget")], class, budget);
+	value_format(&options[option_find(SCOPE_CLASS, "budget")], one, budget);
 	conflict(s, (int)i, "margin",
 		 "not below the budget of class %s, %.32s: guarded would drop its every packet; lower the margin, "
 		 "or use another policy",
-		 class->name, budget);
+		 one->name, budget);
 }
 
 /* While a packet is worked on whole, edf cannot beat. */

@@ -19,6 +19,8 @@
 #define INSTANCE_NAME_BYTES 32
 #define PATH_BYTES 256
 
+#define MARGIN_AUTO UINT64_MAX /* margin = auto: measured, from MARGIN_START_NS on */
+#define MARGIN_START_NS 50000
 #define BUDGET_NONE 0 /* budget = none: the class has no deadline */
 
 enum policy { POLICY_EDF, POLICY_EDF_DROP, POLICY_GUARDED, N_POLICIES };

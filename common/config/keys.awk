@@ -61,7 +61,7 @@ function range_of(row,    kind, words, n, i, text, step) {
 			text = text (i > 1 ? "|" : "") words[i]
 		return text
 	}
-	text = field(row, "zero")
+	text = field(row, "word")
 	return (text == "" ? "" : text "|") quantity(kind, number(field(row, "min")), step ? step : 1) ".." \
 		quantity(kind, number(field(row, "max")), step ? step : 1)
 }

@@ -62,8 +62,8 @@ static int refuse_text(const struct option *o, const char *text, char *reason)
 		return refuse_quantity(o, reason, "a negative number");
 	if (digits > 0 && text[digits] == '.')
 		return refuse_quantity(o, reason, "no digits behind the point");
-	if (o->zero)
-		snprintf(what, sizeof(what), "neither a number nor \"%s\"", o->zero);
+	if (o->word)
+		snprintf(what, sizeof(what), "neither a number nor \"%s\"", o->word);
 	return refuse_quantity(o, reason, what);
 }
 
@@ -123,16 +123,15 @@ static int parse_quantity(const struct option *o, const char *text, uint64_t *ou
 
 static int parse_number(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
 {
-	uint64_t value = 0;
+	bool is_word = o->word && strcmp(text, o->word) == 0;
+	uint64_t value = o->word_value;
 	uint32_t narrow;
-	int err = 0;
+	int err = is_word ? 0 : parse_quantity(o, text, &value, reason);
 
 	(void)hosts;
-	if (!o->zero || strcmp(text, o->zero) != 0)
-		err = parse_quantity(o, text, &value, reason);
 	if (err)
 		return err;
-	value /= step_of(o);
+	value /= is_word ? 1 : step_of(o);
 	narrow = (uint32_t)value;
 	assert(o->bytes == sizeof(value) || (o->bytes == sizeof(narrow) && narrow == value));
 	memcpy((char *)base + o->offset, o->bytes == sizeof(value) ? (void *)&value : (void *)&narrow, o->bytes);
@@ -150,8 +149,8 @@ static void format_number(const struct option *o, const void *base, char *text)
 		memcpy(&narrow, (const char *)base + o->offset, sizeof(narrow));
 		value = narrow;
 	}
-	if (value == 0 && o->zero)
-		snprintf(text, VALUE_BYTES, "%s", o->zero);
+	if (o->word && value == o->word_value)
+		snprintf(text, VALUE_BYTES, "%s", o->word);
 	else
 		format_quantity(o, value * step_of(o), text);
 }
@@ -160,7 +159,7 @@ static void print_number_range(const struct option *o, char *text)
 {
 	char min[STAGE_BYTES], max[STAGE_BYTES];
 
-	snprintf(text, VALUE_BYTES, "%s%s%s..%s", o->zero ? o->zero : "", o->zero ? "|" : "",
+	snprintf(text, VALUE_BYTES, "%s%s%s..%s", o->word ? o->word : "", o->word ? "|" : "",
 		 format_quantity(o, o->min, min), format_quantity(o, o->max, max));
 }
 

@@ -37,7 +37,8 @@ struct option {
 	const char *standard; /* default, as text; NULL: must be given */
 	uint64_t min, max; /* in the unit of the kind */
 	uint64_t step; /* what 1 in the field means in the unit of the kind: 1000 for a field in us; 0 is 1 */
-	const char *zero; /* the word that means 0 in a number */
+	const char *word; /* what may stand there instead of a number, and the number that it means */
+	uint64_t word_value;
 	const char *const *words; /* the choices, ended by NULL; their index is what is stored */
 	const char *accepts; /* for a table, where neither limits nor words tell it */
 	enum change change;

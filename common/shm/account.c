@@ -97,6 +97,7 @@ static void read_lane(const struct lane_view *v, struct account *a)
 	a->budget_ns = atomic_load_explicit(&l->budget_ns, memory_order_relaxed);
 	a->to_edf_limit_pkts = atomic_load_explicit(&l->ingress_to_edf_pkts, memory_order_relaxed);
 	a->to_egress_limit_pkts = atomic_load_explicit(&l->edf_to_egress_pkts, memory_order_relaxed);
+	a->after_ns = atomic_load_explicit(&l->after_ns, memory_order_relaxed);
 	a->slots = v->slots;
 	a->sessions = v->n_sessions;
 	a->sessions_open = count_open(v);

@@ -35,6 +35,7 @@ struct account {
 	uint64_t late_span_pkts[N_SPANS]; /* packets sent late, by the span that ate most */
 	uint64_t span_sum_ns[N_SPANS]; /* of all packets sent: where their time went */
 	uint64_t latency_sum_ns, latency_max_ns;
+	uint64_t after_ns; /* what packets need after edf now, as egress measures it; 0: not known */
 	uint64_t work_ns;
 	uint64_t train_pkts; /* of those received: came in trains (UDP_GRO) */
 	uint64_t latency[HISTOGRAM_BUCKETS]; /* arrived -> sent */

@@ -61,6 +61,8 @@ static const struct counter counters[] = {
 	  UNIT_PACKETS, .by = BY_SPAN, AT(late_span_pkts), IN_EGRESS(late_span_pkts) },
 	{ "span_ns", "ontime_span_seconds", NULL, "Time the sent datagrams spent, by part of their path.", KIND_COUNT,
 	  UNIT_NS, .by = BY_SPAN, AT(span_sum_ns), IN_EGRESS(span_sum_ns) },
+	{ "after_ns", "ontime_after_edf_seconds", NULL,
+	  "Time that datagrams need after edf now, as measured: a margin of auto.", KIND_NOW, UNIT_NS, AT(after_ns) },
 	{ NULL, "ontime_latency_max_seconds", NULL, "Longest time from arrival to sending since launch.", KIND_NOW,
 	  UNIT_NS, AT(latency_max_ns), IN_EGRESS(latency_max_ns) },
 };

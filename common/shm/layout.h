@@ -165,6 +165,7 @@ struct lane {
 	/* The limits of the class, for observers; writer: egress, at its start and after a reload. */
 	alignas(LINE) _Atomic uint64_t budget_ns; /* BUDGET_NONE: no deadline */
 	_Atomic uint32_t ingress_to_edf_pkts, edf_to_egress_pkts;
+	_Atomic uint64_t after_ns; /* what its packets need after edf (after.h); 0: not known; writer: egress */
 	/*
 	 * Datagrams that came back though nobody asked for replies: bits 63..32 of each word, per destination; bits
 	 * 31..0: what the socket had counted then. One store, so that neither drifts. Writer: egress.

@@ -45,13 +45,14 @@ static void take_from_config(const struct config *c, struct feasible_class *clas
 {
 	for (uint32_t i = 0; i < c->n_classes; i++) {
 		const struct class_config *from = &c->classes[i];
+		uint64_t margin_ns = config_margin_ns(from);
 
 		classes[i] = (struct feasible_class){
 			.service_ns = from->expected_service_ns,
 			.period_ns = from->expected_pps ? NS_PER_S / from->expected_pps : 0,
-			.deadline_ns = from->budget_ns == BUDGET_NONE	   ? NO_BOUND
-				       : from->budget_ns > from->margin_ns ? from->budget_ns - from->margin_ns
-									   : 1,
+			.deadline_ns = from->budget_ns == BUDGET_NONE ? NO_BOUND
+				       : from->budget_ns > margin_ns  ? from->budget_ns - margin_ns
+								      : 1,
 			.burst_pkts = from->expected_burst_pkts,
 		};
 	}
@@ -145,7 +146,7 @@ static void print_advice(const struct config *c, const struct as_one *s, const s
 		response_ns = response_of(c, s, class);
 		if (response_ns != NO_BOUND)
 			printf("  it fits with: %s.budget of %.1f us and more\n", c->classes[class].name,
-			       (double)(response_ns + c->classes[class].margin_ns) / 1e3);
+			       (double)(response_ns + config_margin_ns(&c->classes[class])) / 1e3);
 		if (config_workers(c) == 1 && f->blocker < c->n_classes &&
 		    classes[f->blocker].service_ns > (uint64_t)-f->slack_ns)
 			printf("  less blocking by %s, whose packet of %.1f us cannot be interrupted, helps: %.1f us "

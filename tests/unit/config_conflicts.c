@@ -280,11 +280,10 @@ static void a_margin_leaves_some_of_the_budget(void)
 	refused(CLASS_TEXT "budget = 1ms\nmargin = 1ms\n", "FILE:5: margin = \"1ms\": not below the budget of class a, "
 							   "1ms: guarded would drop its every packet; lower "
 							   "the margin, or use another policy");
-	argument_refused(
-		"--high.budget=50us",
-		"defaults: [class high] margin = \"50us\" (the default): not below the budget of class high, 50us: "
-		"guarded would drop its every packet; lower the margin, or use another policy");
-	CU_ASSERT_EQUAL(argument_accepted("--high.budget=51us").classes[0].budget_ns, 51000);
+	refused(CLASS_TEXT "budget = 50us\nmargin = 50us\n",
+		"FILE:5: margin = \"50us\": not below the budget of class a, 50us: guarded would drop its every "
+		"packet; lower the margin, or use another policy");
+	CU_ASSERT_EQUAL(accepted(CLASS_TEXT "budget = 51us\nmargin = 50us\n").classes[0].budget_ns, 51000);
 	CU_ASSERT_EQUAL(argument_accepted("--besteffort.margin=1s").classes[3].margin_ns, 1000000000);
 	CU_ASSERT_EQUAL(accepted("[pipeline]\npolicy = edf-drop\n" CLASS_TEXT "budget = 10us\n").classes[0].budget_ns,
 			10000);

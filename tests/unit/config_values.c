@@ -234,6 +234,9 @@ static void what_goes_from_a_long_queue_is_the_newest_or_the_largest(void)
 	CU_ASSERT_EQUAL(argument_accepted("--policy=guarded").evict, EVICT_NEWEST);
 	CU_ASSERT_EQUAL(argument_accepted("--evict=largest").evict, EVICT_LARGEST);
 	CU_ASSERT_EQUAL(argument_accepted("--low.margin=1ms").classes[2].margin_ns, 1000000);
+	CU_ASSERT_EQUAL(argument_accepted("--low.margin=auto").classes[2].margin_ns, MARGIN_AUTO);
+	argument_refused("--low.margin=automatic", "command line: --low.margin=\"automatic\": neither a number nor "
+						   "\"auto\"; use ns, us, ms or s, from 0ns to 1s (for example 1ms)");
 }
 
 SUITE(config_values, TEST(a_point_and_a_blank_are_accepted_where_the_value_is_exact),

@@ -167,5 +167,28 @@ static void work_that_is_interrupted_without_end_ends_the_stage(void)
 	close_loop();
 }
 
-SUITE(edf_loop, TEST(work_is_interrupted_as_deep_as_there_are_classes_and_no_deeper),
+static uint64_t margin_after_a_step_ns(uint64_t after_ns, uint64_t budget_ns, uint64_t margin_ns)
+{
+	loop.stage.config.classes[0].budget_ns = budget_ns;
+	loop.stage.config.classes[0].margin_ns = margin_ns;
+	atomic_store_explicit(&loop.stage.seg.views[0].lane->after_ns, after_ns, memory_order_relaxed);
+	edf_ops.reload(&loop.stage);
+	edf_ops.step(&loop.stage);
+	return loop.plan.queues[0].margin_ns;
+}
+
+static void a_margin_of_auto_is_what_egress_measures_up_to_half_of_the_budget(void)
+{
+	open_loop(2);
+	CU_ASSERT_EQUAL(margin_after_a_step_ns(0, NS_PER_MS, MARGIN_AUTO), MARGIN_START_NS); /* not measured yet */
+	CU_ASSERT_EQUAL(margin_after_a_step_ns(0, 60000, MARGIN_AUTO), 30000);
+	CU_ASSERT_EQUAL(margin_after_a_step_ns(8000, NS_PER_MS, MARGIN_AUTO), 8000);
+	CU_ASSERT_EQUAL(margin_after_a_step_ns(UINT64_MAX, NS_PER_MS, MARGIN_AUTO), NS_PER_MS / 2);
+	CU_ASSERT_EQUAL(margin_after_a_step_ns(8000, NS_PER_MS, 0), 0); /* one that is given stays */
+	CU_ASSERT_EQUAL(margin_after_a_step_ns(8000, BUDGET_NONE, MARGIN_AUTO), MARGIN_START_NS);
+	close_loop();
+}
+
+SUITE(edf_loop, TEST(a_margin_of_auto_is_what_egress_measures_up_to_half_of_the_budget),
+      TEST(work_is_interrupted_as_deep_as_there_are_classes_and_no_deeper),
       TEST(work_that_is_interrupted_without_end_ends_the_stage))

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "egress/after.h"
 #include "egress/settle.h"
 #include "suites.h"
 
@@ -184,7 +185,62 @@ static void counting_says_how_many_slots_to_ring_for_and_rings_for_none(void)
 	segment_close(&stage.seg);
 }
 
-SUITE(settle, TEST(a_late_packet_is_blamed_on_its_longest_span), TEST(the_spans_of_what_was_sent_add_up_to_its_latency),
-      TEST(a_packet_just_in_time_is_not_late), TEST(each_slot_is_counted_once_under_its_own_name),
-      TEST(more_errnos_than_places_share_the_last), TEST(counting_says_how_many_slots_to_ring_for_and_rings_for_none),
+static void after(uint64_t wait_ns, uint64_t send_ns, int n)
+{
+	uint64_t spans[N_SPANS] = { MS, MS, MS, MS, wait_ns, send_ns };
+
+	while (n--)
+		settle(&settled, 0, 1, put_packet(lane_index(&stage.seg.views[0], settled.sent[0], 0), spans));
+}
+
+static uint64_t told_ns(void)
+{
+	return atomic_load_explicit(&stage.seg.views[0].lane->after_ns, memory_order_relaxed);
+}
+
+static void half_of_the_packets_need_less_after_edf_than_is_told(void)
+{
+	open_settled();
+	CU_ASSERT_EQUAL(settled.after[0], MARGIN_START_NS << AFTER_SHIFT);
+	after(150000, 50000, 1500);
+	CU_ASSERT(told_ns() > 180000 && told_ns() < 205000);
+	for (int i = 0; i < 6000; i++) { /* one in three is slow */
+		after(5000, 3000, 2);
+		after(900000, 3000, 1);
+	}
+	CU_ASSERT(told_ns() > 7500 && told_ns() < 9000);
+	for (int i = 0; i < 6000; i++) { /* two in three */
+		after(5000, 3000, 1);
+		after(900000, 3000, 2);
+	}
+	CU_ASSERT(told_ns() > 840000 && told_ns() < 960000);
+	segment_close(&stage.seg);
+}
+
+static void the_time_after_edf_is_within_bounds_and_is_handed_on(void)
+{
+	uint64_t learned;
+
+	open_settled();
+	after(0, 0, 6000);
+	CU_ASSERT_EQUAL(settled.after[0], AFTER_LEAST_NS << AFTER_SHIFT);
+	CU_ASSERT(told_ns() >= AFTER_LEAST_NS);
+	after(10 * NS_PER_S, 0, 16000);
+	CU_ASSERT_EQUAL(settled.after[0], AFTER_MOST_NS << AFTER_SHIFT);
+	after(60000, 0, 10000);
+	learned = told_ns();
+	settled.after[0] = 0;
+	settle_load(&settled, 0);
+	CU_ASSERT_EQUAL(settled.after[0], learned << AFTER_SHIFT);
+	atomic_store_explicit(&stage.seg.views[0].lane->after_ns, UINT64_MAX, memory_order_relaxed); /* damaged */
+	settle_load(&settled, 0);
+	CU_ASSERT_EQUAL(settled.after[0], MARGIN_START_NS << AFTER_SHIFT);
+	segment_close(&stage.seg);
+}
+
+SUITE(settle, TEST(half_of_the_packets_need_less_after_edf_than_is_told),
+      TEST(the_time_after_edf_is_within_bounds_and_is_handed_on), TEST(a_late_packet_is_blamed_on_its_longest_span),
+      TEST(the_spans_of_what_was_sent_add_up_to_its_latency), TEST(a_packet_just_in_time_is_not_late),
+      TEST(each_slot_is_counted_once_under_its_own_name), TEST(more_errnos_than_places_share_the_last),
+      TEST(counting_says_how_many_slots_to_ring_for_and_rings_for_none),
       TEST(the_histogram_outlives_a_death_between_commit_and_update))
