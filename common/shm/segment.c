@@ -14,6 +14,10 @@
 #include "name.h"
 
 #define PAGE 4096u
+#define HUGE_PAGE (2u << 20) /* where pages have 4 KiB */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1; later headers than those of Debian 12 have it */
+#endif
 
 static uint64_t round_up(uint64_t n, uint64_t to)
 {
@@ -55,7 +59,7 @@ static uint64_t plan(struct header *h, const struct config *c)
 	h->ports_offset = n_sessions ? at : 0;
 	at = round_up(at + (n_sessions ? sizeof(struct session_ports) : 0), PAGE);
 	h->scratch_offset = c->gro == GRO_OFF ? 0 : at;
-	return at + (h->scratch_offset ? sizeof(struct scratch) : 0);
+	return round_up(at + (h->scratch_offset ? sizeof(struct scratch) : 0), HUGE_PAGE);
 }
 
 static void make_views(struct segment *seg)
@@ -86,9 +90,25 @@ static void make_views(struct segment *seg)
 	}
 }
 
+/*
+ * Where there is room at a multiple of HUGE_PAGE, which huge pages need: left alone, the kernel chooses any page. NULL:
+ * it may do so.
+ */
+static void *aligned_place(const struct segment *seg)
+{
+	size_t room_bytes = seg->size_bytes + HUGE_PAGE;
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS wants */
+	char *room = mmap(NULL, room_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (room == MAP_FAILED)
+		return NULL;
+	munmap(room, room_bytes);
+	return room + -(uintptr_t)room % HUGE_PAGE;
+}
+
 static int map(struct segment *seg, int prot)
 {
-	void *at = mmap(NULL, seg->size_bytes, prot, MAP_SHARED, seg->fd, 0);
+	void *at = mmap(aligned_place(seg), seg->size_bytes, prot, MAP_SHARED, seg->fd, 0);
 
 	if (at == MAP_FAILED)
 		return -errno;
@@ -348,6 +368,12 @@ void segment_touch(void *at, size_t bytes)
 		/* relaxed: changes nothing, but must be a write */
 		atomic_fetch_or_explicit(byte, 0, memory_order_relaxed);
 	}
+}
+
+void segment_populate(const struct segment *seg)
+{
+	madvise(seg->shared, seg->size_bytes, MADV_COLLAPSE); /* refused: pages stay as small as they are */
+	segment_touch(seg->shared, seg->size_bytes);
 }
 
 void segment_close(struct segment *seg)

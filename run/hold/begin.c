@@ -125,7 +125,7 @@ int begin_new(const struct hold_options *o, const struct config *c, struct kept 
 		log_error("%s", why);
 		return EXIT_TEMPORARY;
 	}
-	segment_touch(seg.shared, seg.size_bytes); /* prefault once, so that no stage waits for zeroed pages */
+	segment_populate(&seg);
 	status = hand_on(&sockets, c, &seg, o, kept);
 	if (!status)
 		status = run_command(o, &sockets, &seg, kept);
@@ -156,7 +156,7 @@ int begin_segment(const struct config *c)
 		log_error("%s", why);
 		return EXIT_TEMPORARY;
 	}
-	segment_touch(seg.shared, seg.size_bytes);
+	segment_populate(&seg);
 	return 0;
 }
 

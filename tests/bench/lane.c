@@ -151,7 +151,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	segment_remove(c.instance);
-	segment_touch(seg.shared, seg.size_bytes);
+	segment_populate(&seg);
 	printf("hand-over, batch %u, in turns:         %6.2f ns per packet and hop\n", batch_pkts, measure_awake_ns());
 	print_sleeping("three threads, one CPU:", 0);
 	print_sleeping("three threads, two CPUs:", 1);

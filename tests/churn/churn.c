@@ -135,7 +135,7 @@ static void set_up(void)
 	}
 	traffic.to = &config.classes[FORTH].listen[0];
 	seg.fd = harness_move_fd(seg.fd);
-	segment_touch(seg.shared, seg.size_bytes);
+	segment_populate(&seg);
 	if (sockets_hand_on(&sockets))
 		exit(1);
 }

@@ -188,7 +188,7 @@ static int set_up(struct storm *s)
 		s->flows[i].in_fd[0] = harness_move_fd(s->flows[i].in_fd[0]);
 	}
 	s->seg.fd = harness_move_fd(s->seg.fd);
-	segment_touch(s->seg.shared, s->seg.size_bytes);
+	segment_populate(&s->seg);
 	return sockets_hand_on(k);
 }
 
