@@ -321,6 +321,30 @@ static int has_room(const struct segment *seg, const struct config *c, char why[
 	return 0;
 }
 
+/* What the stages go by in their config is what the segment was made for, whatever its digest says. */
+static int is_as_planned(const struct segment *seg, const struct config *c, char why[WHY_BYTES])
+{
+	const struct header *h = &seg->header;
+	struct header planned = { 0 };
+	int same;
+
+	plan(&planned, c);
+	same = h->n_classes == planned.n_classes && h->payload_bytes == planned.payload_bytes &&
+	       h->second_offset == planned.second_offset;
+	for (uint32_t i = 0; same && i < h->n_classes; i++) {
+		const struct class_entry *a = &h->classes[i], *b = &planned.classes[i];
+
+		same = strcmp(a->name, b->name) == 0 && a->slots == b->slots && a->n_sessions == b->n_sessions &&
+		       a->n_session_sockets == b->n_session_sockets && a->forth == b->forth;
+	}
+	if (!same)
+		snprintf(why, WHY_BYTES,
+			 "attach segment %s: it is damaged: its classes are not those of the config it says it is of: "
+			 "run/stop.sh, then run/launch.sh",
+			 seg->name);
+	return same ? 0 : -EPROTO;
+}
+
 int segment_attach_handed(struct segment *seg, int fd, const struct config *c, char why[WHY_BYTES])
 {
 	int err = open_and_map(seg, c->instance, 1, fd, why);
@@ -334,6 +358,7 @@ int segment_attach_handed(struct segment *seg, int fd, const struct config *c, c
 			 seg->name, c->file[0] ? c->file : "the defaults");
 		err = -EPROTO;
 	}
+	err = err ? err : is_as_planned(seg, c, why);
 	err = err ? err : has_room(seg, c, why);
 	err = err ? err : segment_lanes_are_sane(seg, why);
 	if (err)

@@ -298,6 +298,34 @@ static void another_config_is_refused(void)
 	drop(&made, &c);
 }
 
+/* Its checksum is no secret: a stage would go by views that are not there, or lengths that do not fit. */
+static void one_that_contradicts_its_config_is_refused(void)
+{
+	struct segment made, seen;
+	struct header *h;
+	struct config c;
+
+	create(&made, &c);
+	h = &made.shared->header;
+	for (int i = 0; i < 5; i++) {
+		struct header good;
+
+		memcpy(&good, h, sizeof(good));
+		h->n_classes -= i == 0;
+		h->payload_bytes -= i == 1 ? 64 : 0;
+		h->classes[1].slots /= i == 2 ? 2 : 1;
+		h->classes[0].forth = i == 3;
+		h->classes[2].name[0] = i == 4 ? 'x' : h->classes[2].name[0];
+		h->checksum = header_checksum(h);
+		CU_ASSERT_EQUAL(segment_attach(&seen, &c, why), -EPROTO);
+		CU_ASSERT_PTR_NOT_NULL(strstr(why, "not those of the config"));
+		memcpy(h, &good, sizeof(good));
+	}
+	CU_ASSERT_EQUAL(segment_attach(&seen, &c, why), 0);
+	segment_close(&seen);
+	drop(&made, &c);
+}
+
 static void counts_out_of_order_are_refused(void)
 {
 	struct segment made, seen;
@@ -338,53 +366,12 @@ static void an_observer_can_change_nothing(void)
 	drop(&made, &c);
 }
 
-/* Of the mapping that begins at `at`: how much of it is mapped by huge pages, in KiB; -1: the kernel does not say. */
-static long huge_kib(const void *at)
-{
-	char line[256], first[32];
-	FILE *smaps = fopen("/proc/self/smaps", "r");
-	int is_ours = 0;
-	long kib = -1;
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(smaps);
-	snprintf(first, sizeof(first), "%lx-", (unsigned long)(uintptr_t)at);
-	while (kib < 0 && fgets(line, sizeof(line), smaps)) {
-		is_ours |= strncmp(line, first, strlen(first)) == 0;
-		if (is_ours && sscanf(line, "ShmemPmdMapped: %ld", &kib) != 1)
-			kib = -1;
-	}
-	fclose(smaps);
-	return kib;
-}
-
-static void all_of_it_lies_in_huge_pages_where_the_kernel_can(void)
-{
-	struct segment made, seen;
-	struct config c;
-
-	create(&made, &c);
-	segment_populate(&made);
-	CU_ASSERT_EQUAL_FATAL(segment_attach(&seen, &c, why), 0);
-	segment_touch(seen.shared, seen.size_bytes);
-	CU_ASSERT_EQUAL((uintptr_t)made.shared % (2u << 20), 0);
-	CU_ASSERT_EQUAL((uintptr_t)seen.shared % (2u << 20), 0);
-	if (madvise(made.shared, made.size_bytes, 25 /* MADV_COLLAPSE */) < 0) {
-		segment_close(&seen);
-		drop(&made, &c);
-		SKIP("the kernel makes no huge pages of shared memory (Linux 6.1 with transparent huge pages does)");
-	}
-	CU_ASSERT_EQUAL(huge_kib(made.shared), (long)(made.size_bytes / 1024));
-	CU_ASSERT_EQUAL(huge_kib(seen.shared), (long)(seen.size_bytes / 1024));
-	segment_close(&seen);
-	drop(&made, &c);
-}
-
-SUITE(segment, TEST(all_of_it_lies_in_huge_pages_where_the_kernel_can), TEST(a_stage_finds_what_was_created),
-      TEST(lanes_do_not_overlap_and_no_stride_is_a_power_of_two), TEST(a_second_one_of_the_same_instance_is_refused),
-      TEST(none_at_all_is_named), TEST(every_changed_byte_of_the_header_is_noticed),
-      TEST(sessions_that_cannot_be_are_no_sessions), TEST(too_many_sessions_of_all_classes_together_are_none),
-      TEST(one_of_another_build_is_told_from_a_damaged_one), TEST(one_that_others_may_write_to_is_refused),
-      TEST(one_of_another_user_is_observed_by_root_and_by_nobody_else), TEST(an_observer_bears_what_the_owner_does),
-      TEST(one_with_a_second_name_is_refused), TEST(a_pipe_of_its_name_is_not_waited_for),
-      TEST(one_that_is_too_short_is_refused), TEST(another_config_is_refused), TEST(counts_out_of_order_are_refused),
-      TEST(an_observer_can_change_nothing))
+SUITE(segment, TEST(a_stage_finds_what_was_created), TEST(lanes_do_not_overlap_and_no_stride_is_a_power_of_two),
+      TEST(a_second_one_of_the_same_instance_is_refused), TEST(none_at_all_is_named),
+      TEST(every_changed_byte_of_the_header_is_noticed), TEST(sessions_that_cannot_be_are_no_sessions),
+      TEST(too_many_sessions_of_all_classes_together_are_none), TEST(one_of_another_build_is_told_from_a_damaged_one),
+      TEST(one_that_others_may_write_to_is_refused), TEST(one_of_another_user_is_observed_by_root_and_by_nobody_else),
+      TEST(an_observer_bears_what_the_owner_does), TEST(one_with_a_second_name_is_refused),
+      TEST(a_pipe_of_its_name_is_not_waited_for), TEST(one_that_is_too_short_is_refused),
+      TEST(another_config_is_refused), TEST(one_that_contradicts_its_config_is_refused),
+      TEST(counts_out_of_order_are_refused), TEST(an_observer_can_change_nothing))
