@@ -18,11 +18,11 @@
 __attribute__((used)) static const char version[] = MARK ONTIME_VERSION;
 
 void command_open(struct command_line *l, const struct command *command, int argc, char **argv, void *const *places,
-		  int (*is_key)(const char *name))
+		  size_t (*key_changes)(const char *name))
 {
 	*l = (struct command_line){ .command = command,
 				    .places = places,
-				    .is_key = is_key,
+				    .key_changes = key_changes,
 				    .argc = 1,
 				    .argv = argv,
 				    .at = 1,
@@ -157,12 +157,14 @@ static int take_key(struct command_line *l, const char *name, char *word, int ha
 	return keep_setting(l, both);
 }
 
-static int is_like_own(const struct command *c, const char *name)
+/* More than any key of the config? */
+static int is_like_own(const struct command_line *l, const char *name)
 {
-	size_t least = NEAREST_NONE;
+	size_t least = l->key_changes(name) + 1; /* as like as a key: then it is */
 
-	for (int i = 0; i < c->n_options; i++)
-		if (nearest_is_better(name, c->options[i].name, &least))
+	least = least < NEAREST_NONE ? least : NEAREST_NONE;
+	for (int i = 0; i < l->command->n_options; i++)
+		if (nearest_is_better(name, l->command->options[i].name, &least))
 			return 1;
 	return 0;
 }
@@ -188,9 +190,9 @@ static int take_long(struct command_line *l, char *word)
 	for (int i = 0; i < l->command->n_options; i++)
 		if (strcmp(name, l->command->options[i].name) == 0)
 			return take_option(l, i, shown, attached);
-	if (l->is_key && l->is_key(name))
+	if (l->key_changes && l->key_changes(name) == 0)
 		return take_key(l, name, word, attached != NULL);
-	if (l->is_key && attached && !is_like_own(l->command, name))
+	if (l->key_changes && attached && !is_like_own(l, name))
 		return keep_setting(l, word); /* the config says what is wrong with it, and what was meant */
 	return refuse_name(l, shown, name);
 }

@@ -14,6 +14,8 @@
 #ifndef ONTIME_COMMAND_H
 #define ONTIME_COMMAND_H
 
+#include <stddef.h>
+
 enum command_kind {
 	COMMAND_FLAG, /* an int becomes 1 */
 	COMMAND_TEXT, /* a const char * */
@@ -52,7 +54,8 @@ enum {
 struct command_line {
 	const struct command *command;
 	void *const *places; /* by index: where the value of an option goes; NULL: command_next() returns the option */
-	int (*is_key)(const char *name); /* of the config; NULL: the program takes none */
+	/* changes that make a key of the config of it, 0: it is one; NULL: the program takes none */
+	size_t (*key_changes)(const char *name);
 	const char *value;
 	int argc; /* of the words below */
 	char **argv; /* the program's name, and the keys of the config as --KEY=VALUE */
@@ -63,7 +66,7 @@ struct command_line {
 
 /* command_open - begin; argv stays in use. */
 void command_open(struct command_line *l, const struct command *command, int argc, char **argv, void *const *places,
-		  int (*is_key)(const char *name));
+		  size_t (*key_changes)(const char *name));
 
 /* command_next - take words until one is the caller's to act on. */
 int command_next(struct command_line *l);

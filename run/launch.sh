@@ -33,6 +33,8 @@ if [ -z "$service" ] && unit=$(unit_of "$instance"); then
 fi
 "$build/hold" --stages -i "$instance" >/dev/null 2>&1 || check_config "$@"
 [ -n "$instance" ] || instance=$("$build/hold" --name -c "$config" "$@")
+in=
+[ "$instance" = default ] || in=" -i $instance"
 
 stages() { # how many of them are in the state that matches $1
 	"$build/hold" --stages -i "$instance" 2>/dev/null | grep -c "$1" || true
@@ -66,7 +68,7 @@ if [ "$status" = 0 ]; then
 	while supervisor=$("$build/hold" --supervisor -i "$instance"); do
 		tries=$((tries - 1))
 		[ "$tries" -gt 0 ] ||
-			die 1 "instance '$instance' is running already (supervisor $supervisor): $(typed stop) stops it, $(typed status) shows it"
+			die 1 "instance '$instance' is running already (supervisor $supervisor): $(typed stop)$in stops it, $(typed status)$in shows it"
 		sleep 0.05
 	done
 	mode=--adopt
@@ -182,14 +184,12 @@ with_overrides=$("$build/check" --print -i "$instance" 2>/dev/null || true) # wh
 ! printf '%s\n' "$with_overrides" | grep -q '^source = proxy' || one_way="$one_way; with source = proxy a header names the true one"
 ! printf '%s\n' "$with_overrides" | grep -Eq '^source = (address|transparent)' || one_way="$one_way; with source = address or transparent it sees the true one"
 served=$(printf '%s\n' "$with_overrides" | awk '/^\[/ {section = $1} section == "[dash]" && $1 == "listen" {print $3}') # the supervisor has started it
-in=
-[ "$instance" = default ] || in=" -i $instance"
 dash="$(typed dash)$in                 http://127.0.0.1:9999/: the same in a browser, over time"
-[ -z "$served" ] || dash="http://$served/                    the same in a browser, over time: it is there already"
+[ -z "$served" ] || dash="http://$served/                    the same in a browser, over time; the supervisor has it served"
 {
 	printf '%s\n' "$classes" "  $one_way" "$histograms" ${scheduling:+"$scheduling"}
 	# an address or a route that may come, and what a host name became
-	[ -n "$mode" ] || sed -n 's/^[^ ]* [a-z ]*hold: \(.* yet: .*\)/ontime: \1/p; s/^[^ ]* [a-z ]*hold: \([^ ]*\]: .* -> .*\)/ontime: \1/p' "$log"
+	[ -n "$mode" ] || sed -n 's/^[^ ]* [a-z ]*dash: \(serve on .*\)/ontime: dash: \1/p; s/^[^ ]* [a-z ]*hold: \(.* yet: .*\)/ontime: \1/p; s/^[^ ]* [a-z ]*hold: \([^ ]*\]: .* -> .*\)/ontime: \1/p' "$log"
 	printf '%s\n' "$classes" | awk 'function at(a, port) {
 			port = a
 			sub(/.*:/, "", port)
@@ -197,7 +197,7 @@ dash="$(typed dash)$in                 http://127.0.0.1:9999/: the same in a bro
 			gsub(/[][]/, "", a)
 			return a " " port
 		}
-		/->/ && !n++ {for (i = 2; $i !~ /->$/; i++); print "try:  nc -u -l " at($(i + 1)) " &  echo hello | nc -u -w1 " at($2)}'
+		/->/ && !n++ {for (i = 2; $i !~ /->$/; i++); print "try:  nc -d -u -l " at($(i + 1)) " &  echo hello | nc -u -w1 " at($2)}'
 	[ -n "$installed" ] || [ "$(pwd -P)" = "$(realpath "$ontime")" ] || printf '  in %s:\n' "$ontime"
 	cat <<END
       $(typed stat)$in                 live: what came, went, was late or dropped, and why (--once: a table)

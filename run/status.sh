@@ -28,6 +28,7 @@ if await_supervisor && supervisor=$("$build/hold" --supervisor -i "$instance"); 
 	say "instance '$instance', supervisor $supervisor, under $(unit_of "$instance" || typed launch)"
 elif ! printf '%s\n' "$found" | grep -q ' 1$'; then
 	say "instance '$instance', all of it was killed: $(typed launch) removes what is left, and starts it anew"
+	supervisor=
 	status=1
 else
 	say "instance '$instance', NO supervisor: $(typed launch) starts one, which adopts the stages"

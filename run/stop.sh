@@ -33,6 +33,7 @@ if unit=$(unit_of "$instance"); then
 fi
 lock_instances
 dir=$run_root/$instance
+lost=0
 finish() { # MESSAGE
 	unpin
 	"$build/hold" --remove --force -i "$instance" || exit 1 # ends all that has the segment open, whatever its layout
@@ -41,12 +42,12 @@ finish() { # MESSAGE
 	[ "$(ls -A "$run_root")" != .lock ] || rm -f "$run_root/.lock" # who waits for it looks again
 	rmdir "$run_root" 2>/dev/null || true
 	say "$1"
-	exit 0
+	exit "$lost"
 }
 
 found=$("$build/hold" --stages --own -i "$instance" 2>&1) || case $found in
 *"nothing of it is touched"*) die 1 "${found#hold: }" ;;
-*"not running"*) [ -d "$dir" ] || finish "instance '$instance' is not running" ;;
+*"not running"*) [ -d "$dir" ] || finish "${found#hold: }" ;;
 esac
 await_supervisor || true # what a stand-by would start after this, in the place of one that was killed, stops in order
 mark_drained || true
@@ -54,6 +55,7 @@ said=$("$build/hold" --ask stop --where "$dir" -i "$instance" 2>&1) && status=0 
 case $status:$said in
 0:*)
 	[ -z "$said" ] || say "${said#ontime: }"
+	case $said in *"and gone: "*) lost=3 ;; esac
 	finish "instance '$instance' is stopped"
 	;;
 *"another user"* | *"another pid namespace"*) die 1 "${said#ontime: }" ;;
@@ -74,7 +76,8 @@ while [ "$(held)" != 0 ] && [ "$tries" -gt 0 ]; do
 	tries=$((tries - 1))
 done
 left=$(held)
-[ "$left" = 0 ] || say "$left packets could not be sent within 5 s and are gone"
+[ "$left" = 0 ] || lost=3
+[ "$left" = 0 ] || say "not sent within 5 s, and gone: $left, all classes together"
 end edf TERM
 end egress TERM
 finish "instance '$instance' is stopped"

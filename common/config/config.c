@@ -14,6 +14,7 @@
 #include "conflict.h"
 #include "loading.h"
 #include "log.h"
+#include "nearest.h"
 #include "reply.h"
 
 #define KEY_BYTES 48 /* longer words cannot be a class and a key */
@@ -168,6 +169,18 @@ static int section_named(const struct loading *l, const char *name)
 	return strcmp(name, "dash") == 0 ? DASH_SECTION : -1;
 }
 
+static void refuse_class(struct loading *l, const char *where, const char *name)
+{
+	const char *best = NULL;
+	size_t least = NEAREST_NONE;
+
+	for (uint32_t i = 0; i < l->c.n_classes; i++)
+		if (nearest_is_better(name, l->c.classes[i].name, &least))
+			best = l->c.classes[i].name;
+	refuse(l, -EINVAL, "%s: no class is called \"%s\"%s%s%s", where, name, best ? "; did you mean " : "",
+	       best ? best : "", best ? "?" : "");
+}
+
 /* load_argument - `--KEY=VALUE`, `--CLASS.KEY=VALUE` or `--dash.KEY=VALUE`; a later one wins over an earlier one. */
 static void load_argument(struct loading *l, const char *argument)
 {
@@ -198,7 +211,7 @@ static void load_argument(struct loading *l, const char *argument)
 		section = section_named(l, key);
 	}
 	if (section < 0) {
-		refuse(l, -EINVAL, "%s: no class is called \"%s\"", where, key);
+		refuse_class(l, where, key);
 		return;
 	}
 	l->section = section;

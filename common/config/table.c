@@ -182,13 +182,19 @@ const char *option_nearest(enum scope scope, const char *key)
 	return best;
 }
 
-int option_is_key(const char *name)
+size_t option_changes(const char *name)
 {
-	const char *dot = strchr(name, '.');
+	const char *dot = strchr(name, '.'), *key = dot ? dot + 1 : name;
+	size_t least = NEAREST_NONE;
 
-	if (!dot)
-		return option_find(SCOPE_PIPELINE, name) >= 0;
-	return option_find(SCOPE_CLASS, dot + 1) >= 0 || option_find(SCOPE_DASH, dot + 1) >= 0;
+	for (int i = 0; i < n_options; i++) {
+		if ((options[i].scope == SCOPE_PIPELINE) == (dot != NULL))
+			continue;
+		if (strcmp(options[i].key, key) == 0)
+			return 0;
+		nearest_is_better(key, options[i].key, &least);
+	}
+	return least;
 }
 
 int class_find(const struct config *c, const char *name)

@@ -21,8 +21,11 @@ int option_find(enum scope scope, const char *key);
 /* option_nearest - the key of this scope most like the given one, or NULL if none is. */
 const char *option_nearest(enum scope scope, const char *key);
 
-/* option_is_key - KEY, CLASS.KEY or dash.KEY with a key of the table, whatever the class. */
-int option_is_key(const char *name);
+/*
+ * option_changes - how many letters make KEY, CLASS.KEY or dash.KEY of it, with a key of the table, whatever the class.
+ * 0: it is one; NEAREST_NONE: it is like none.
+ */
+size_t option_changes(const char *name);
 
 /* class_find - the index of the class called `name`, or -1. */
 int class_find(const struct config *c, const char *name);

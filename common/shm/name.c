@@ -105,8 +105,7 @@ int name_explain_missing(struct segment *seg, const char *instance, int err, cha
 		return -EPROTO;
 	}
 	if (err == -ENOENT) {
-		snprintf(why, WHY_BYTES, "attach segment %s: instance '%s' is not running; run/launch.sh starts it",
-			 seg->name, instance);
+		snprintf(why, WHY_BYTES, "instance '%s' is not running; run/launch.sh starts it", instance);
 		instances_say(why, WHY_BYTES);
 	} else {
 		snprintf(why, WHY_BYTES, "attach segment %s: %s", seg->name, log_text_of(-err));

@@ -21,7 +21,7 @@ int arguments_parse(struct stage *s, int argc, char **argv)
 	}
 	mine.name = stage_name(s->id);
 	memcpy(s->argv, argv, (size_t)argc * sizeof(*argv)); /* its own words: the parser moves them */
-	command_open(&line, &mine, argc, s->argv, places, option_is_key);
+	command_open(&line, &mine, argc, s->argv, places, option_changes);
 	while ((option = command_next(&line)) >= 0) {
 		if (option == OPTION_OPTIONS) {
 			config_print_options(stdout);

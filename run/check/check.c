@@ -252,6 +252,7 @@ static int decide(const struct config *c, struct feasible_class *classes, const 
 	feasible_check(shared.classes, c->n_classes, &f);
 	if (counterexample)
 		return decide_counterexample(c, classes, &f);
+	printf("of %s:\n", c->file[0] ? c->file : "the defaults");
 	print_classes(c, classes, &shared, &f);
 	if (said == 0) {
 		puts("the config is right; no rates and service times of classes with a deadline are known: give "
@@ -298,7 +299,7 @@ static int parse(struct options *o, int argc, char **argv)
 	struct command_line line;
 	int status;
 
-	command_open(&line, &command, argc, argv, places, option_is_key);
+	command_open(&line, &command, argc, argv, places, option_changes);
 	status = command_read(&line, NULL);
 	if (o->file && o->instance) { /* of the words they were given in one is free */
 		snprintf(name, sizeof(name), "--instance=%s", o->instance);

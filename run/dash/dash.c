@@ -4,6 +4,7 @@
  *
  * Rules:   one thread: look, serve, sleep. Maps the segment read-only. The instance may come, go and come again.
  */
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -129,16 +130,40 @@ static int settle_options(struct dash_options *o, struct server *s)
 	return 0;
 }
 
-static int start(const struct dash_options *o, struct server *s)
+/*
+ * The socket that it serves on. Where a supervisor keeps it, which would only start another, what stands in the way may
+ * pass: it says so once, and tries again. 0, or -errno; -EINTR: it is to stop.
+ */
+static int listen_on(const struct dash_options *o, const char *text, const sigset_t *stops, int *fd)
 {
-	char text[ADDRESS_BYTES];
-	int fd, err = server_listen(&o->listen, &fd);
+	const struct timespec pause = { .tv_sec = 1 };
+	int err = server_listen(&o->listen, fd);
 
-	address_format(&o->listen, text);
-	if (err) {
+	if (err && !getenv(SUPERVISED_VARIABLE)) {
 		log_error("serve on %s: %s; --listen ADDRESS:PORT takes another", text, log_text_of(-err));
 		return err;
 	}
+	if (err)
+		log_error(
+			"serve on %s: %s: it is tried again each second; another `listen` in [dash] needs a new launch",
+			text, log_text_of(-err));
+	while (err) {
+		if (sigtimedwait(stops, NULL, &pause) > 0)
+			return -EINTR;
+		err = server_listen(&o->listen, fd);
+	}
+	return 0;
+}
+
+static int start(const struct dash_options *o, const sigset_t *stops, struct server *s)
+{
+	char text[ADDRESS_BYTES];
+	int fd, err;
+
+	address_format(&o->listen, text);
+	err = listen_on(o, text, stops, &fd);
+	if (err)
+		return err;
 	err = sites_open(&s->sites, o->instance);
 	if (!err)
 		err = server_start(s, fd, is_loopback(&o->listen));
@@ -219,8 +244,9 @@ int main(int argc, char **argv)
 	done = settle_options(&options, &server);
 	if (done)
 		return done;
-	if (start(&options, &server))
-		return EXIT_CANNOT;
+	done = start(&options, &stops, &server);
+	if (done)
+		return done == -EINTR ? 0 : EXIT_CANNOT;
 	serve(&server, options.interval_ns, &asleep);
 	server_stop(&server);
 	return 0;

@@ -58,7 +58,7 @@ int options_parse(struct hold_options *o, int argc, char **argv)
 
 	memset(o, 0, sizeof(*o));
 	o->mode = "";
-	command_open(&line, &command, argc, argv, places, option_is_key);
+	command_open(&line, &command, argc, argv, places, option_changes);
 	while ((option = command_next(&line)) >= 0 || option == COMMAND_OPERAND) {
 		if (option >= 0 && is_mode(option))
 			o->mode = command_options[option].name;

@@ -111,7 +111,7 @@ static int parse(struct options *o, struct command_line *line, int argc, char **
 	};
 	int status;
 
-	command_open(line, &command, argc, argv, places, option_is_key);
+	command_open(line, &command, argc, argv, places, option_changes);
 	status = command_read(line, &o->file);
 	if (status >= 0)
 		return status;

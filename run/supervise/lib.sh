@@ -165,11 +165,12 @@ keep_log() { # of a run that is over: INSTANCE.log has it behind those before it
 		[ ! -f "$file" ] || mv -fT "$file" "$kept${file#"$dir/log"}" 2>/dev/null || true
 	done
 	[ -f "$dir/log" ] && [ ! -L "$dir/log" ] || return 0
-	if [ -f "$kept" ] && cat "$kept" "$dir/log" 2>/dev/null | tail -c 4000000 2>/dev/null >"$kept.new"; then
-		mv -fT "$kept.new" "$kept" 2>/dev/null || true
-	else # nothing to put it behind, or no room
-		rm -f "$kept.new"
+	if [ ! -f "$kept" ] || [ -L "$kept" ]; then
 		mv -fT "$dir/log" "$kept" 2>/dev/null || true
+	elif cat "$dir/log" 2>/dev/null >>"$kept"; then
+		(umask 077 && [ "$(stat -c %s "$kept")" -gt 4000000 ] && tail -c 4000000 "$kept" >"$kept.new" && mv -fT "$kept.new" "$kept") 2>/dev/null || rm -f "$kept.new"
+	elif mv -fT "$dir/log" "$kept.unkept" 2>/dev/null; then # what was there before is worth more than the room
+		say "$kept: no room for the log of this run behind those before it: it is in $kept.unkept"
 	fi
 }
 

@@ -251,6 +251,11 @@ static enum reload_verdict read_and_judge(struct reload *r, struct config *confi
 		close(fd);
 	if (!text)
 		return err == EMFILE || err == ENFILE || err == ENOMEM ? RELOAD_FAILED : RELOAD_REFUSED;
+	if (bytes == 0) { /* an editor on a full disk: it is not the defaults that are wanted */
+		free(text);
+		log_error("reload %s: it is empty: nothing was changed", r->reads);
+		return RELOAD_REFUSED;
+	}
 	fd = keep(r, text, bytes);
 	free(text);
 	if (fd < 0)

@@ -359,7 +359,7 @@ void requests_tend(struct supervisor *s, uint64_t now)
 
 void requests_end(struct supervisor *s)
 {
-	char how[128];
+	char how[512];
 
 	stop_describe(s, how, sizeof(how));
 	for (int i = 0; i < N_CLIENTS && s->stopping.step == STOP_DONE; i++) {

@@ -15,16 +15,20 @@
 
 #define DETACH_MS 3000
 
+static uint64_t class_held_pkts(const struct segment *seg, uint32_t class)
+{
+	const struct lane *l = seg->views[class].lane;
+	uint64_t sent = lane_sent(l);
+
+	return lane_distance_pkts(lane_received(l), sent);
+}
+
 static uint64_t held_pkts(const struct segment *seg)
 {
 	uint64_t held = 0;
 
-	for (uint32_t class = 0; class < seg->n_classes; class++) {
-		const struct lane *l = seg->views[class].lane;
-		uint64_t sent = lane_sent(l);
-
-		held += lane_distance_pkts(lane_received(l), sent);
-	}
+	for (uint32_t class = 0; class < seg->n_classes; class++)
+		held += class_held_pkts(seg, class);
 	return held;
 }
 
@@ -71,6 +75,8 @@ static int is_over(struct supervisor *s, uint64_t now)
 
 	if (!l) {
 		s->stopping.left_pkts = held_pkts(&s->seg);
+		s->stopping.down = (uint32_t)(s->lives[STAGE_EDF].state != LIFE_RUNS) << STAGE_EDF |
+				   (uint32_t)(s->lives[STAGE_EGRESS].state != LIFE_RUNS) << STAGE_EGRESS;
 		return s->stopping.left_pkts == 0 || is_late;
 	}
 	life_ask_to_finish(l, &s->seg);
@@ -90,11 +96,24 @@ int stop_tend(struct supervisor *s, uint64_t now)
 
 void stop_describe(const struct supervisor *s, char *text, size_t bytes)
 {
-	if (s->stopping.left_pkts)
-		snprintf(text, bytes, "%llu packets could not be sent within %d s and are gone",
-			 (unsigned long long)s->stopping.left_pkts, (int)(STOP_DRAIN_NS / NS_PER_S));
-	else
+	size_t len;
+
+	if (s->stopping.left_pkts == 0) {
 		snprintf(text, bytes, "all that was accepted has been sent");
+		return;
+	}
+	len = (size_t)snprintf(text, bytes, "not sent within %d s, and gone:", (int)(STOP_DRAIN_NS / NS_PER_S));
+	for (uint32_t class = 0; class < s->seg.n_classes && len < bytes; class++) {
+		uint64_t n = class_held_pkts(&s->seg, class);
+
+		if (n)
+			len += (size_t)snprintf(text + len, bytes - len, " %llu of class %s,", (unsigned long long)n,
+						s->config.classes[class].name);
+	}
+	len = len < bytes ? len - 1 : len; /* the last comma */
+	for (int id = 0; id < N_STAGES && len < bytes; id++)
+		if (s->stopping.down >> id & 1)
+			len += (size_t)snprintf(text + len, bytes - len, "; %s did not run", stage_name(id));
 }
 
 /* The pins of the histograms. */
@@ -131,7 +150,7 @@ static void remove_segment(const struct supervisor *s)
 
 void stop_remove(struct supervisor *s)
 {
-	char how[128];
+	char how[512];
 
 	unpin(s);
 	remove_segment(s);

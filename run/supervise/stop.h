@@ -26,6 +26,7 @@ struct stopping {
 	enum stop_step step;
 	uint64_t due_ns; /* the end of this step's time */
 	uint64_t left_pkts; /* in the lanes, when their time was over */
+	uint32_t down; /* bit per stage that did not run then, and would have sent them */
 };
 
 struct supervisor;

@@ -256,7 +256,7 @@ int main(int argc, char **argv)
 
 	log_set_service_name("supervise");
 	is_renewed = renew_arrive(argv);
-	command_open(&line, &command, argc, argv, places, option_is_key);
+	command_open(&line, &command, argc, argv, places, option_changes);
 	status = command_read(&line, NULL);
 	if (status >= 0)
 		return status;

@@ -93,6 +93,8 @@ reload_is_refused() {
 	lines_are 3 "ontime: payload_bytes: 1536B -> 1400B (needs a relaunch)
 ontime: medium.budget: 11ms -> 10ms
 ontime: reload $conf: some changes need a relaunch: nothing was changed" run/reload.sh -i "$instance" || return 1
+	: >"$conf"
+	fails_with 2 "reload $conf: it is empty: nothing was changed" run/reload.sh -i "$instance" || return 1
 	mv "$conf" "$work/away"
 	fails_with 2 "reload $conf: No such file or directory: nothing was changed" run/reload.sh -i "$instance" || return 1
 	fails_with 2 'not an option' run/reload.sh "$instance" && budget_is 11000000 && cp "$work/good.conf" "$conf" && run/reload.sh -i "$instance"
@@ -191,7 +193,7 @@ stops_in_order() { # on a signal to the supervisor: what was accepted is sent fi
 	load=$!
 	eventually has_received_all && was=$(pid_of supervisor) && kill -TERM "$was" && eventually is_being_stopped || return 1
 	[ -z "$1" ] || kill -9 "$was"
-	eventually nothing_is_left && [ -e "$dir/log" ] && load_is_whole && ! grep 'could not be sent' "$dir/log" && grep 'stopped: all that' "$dir/log"
+	eventually nothing_is_left && [ -e "$dir/log" ] && load_is_whole && ! grep 'and gone: ' "$dir/log" && grep 'stopped: all that' "$dir/log"
 	cp "$work/good.conf" "$conf"
 }
 

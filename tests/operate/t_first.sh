@@ -147,18 +147,28 @@ advice_after_everything_was_killed() { # is the same from status and launch, and
 }
 
 says_killed() {
-	run/status.sh -i root 2>&1 | grep -q "all of it was killed: run/launch.sh removes what is left, and starts it anew"
+	run/status.sh -i root >"$work/killed" 2>&1 && status=0 || status=$?
+	[ "$status" = 1 ] && grep -q "all of it was killed: run/launch.sh removes what is left, and starts it anew" "$work/killed" &&
+		! grep -q 'status.sh' "$work/killed"
 }
 
 # What README.md says to type, as one block: each line of it succeeds. A person is slower than nc; a script on a busy machine is not.
 
 the_tour() {
 	awk '/^## Five minutes/ {found = 1} found && /^```$/ {exit} found && block {print}
-		/nc -u -l/ && block {print "until ss -Hlun \"sport = :9080\" | grep -q .; do sleep 0.05; done"} found && /^```sh$/ {block = 1}' README.md >"$work/tour"
+		/nc -d -u -l/ && block {print "until ss -Hlun \"sport = :9080\" | grep -q .; do sleep 0.05; done"} found && /^```sh$/ {block = 1}' README.md >"$work/tour"
 	grep -q 'run/stop.sh' "$work/tour" && timeout 60 sh -e "$work/tour" >"$work/out" 2>&1 </dev/null && status=0 || status=$?
 	cat "$work/out"
 	[ "$status" = 0 ] && grep -qx hello "$work/out" && grep -qx again "$work/out" && grep -q '^balanced' "$work/out" &&
 		grep -q 'http://127.0.0.1:9999/ shows' "$work/out"
+}
+
+the_tour_typed() { # on a terminal a job in the background must not read what is typed
+	{ cat "$work/tour" && echo exit; } | TERM=dumb timeout 120 script -qec 'bash --norc --noprofile -i' /dev/null >"$work/out" 2>&1 || true
+	tr -d '\r' <"$work/out" >"$work/shown"
+	cat "$work/shown"
+	grep -qx hello "$work/shown" && grep -qx again "$work/shown" && ! grep -q 'Stopped' "$work/shown" &&
+		! grep -q 'already in use' "$work/shown" && grep -q "instance 'default' is stopped" "$work/shown"
 }
 
 # Histograms.
@@ -321,6 +331,11 @@ if [ "$sudo" ]; then
 fi
 run/stop.sh -i root >/dev/null 2>&1 || true
 check "the tour of README.md works as it is written" the_tour
+if command -v script >/dev/null; then
+	check "and typed on a terminal" the_tour_typed
+else
+	skip "the tour on a terminal: script is not installed"
+fi
 if ! grep -q 'histograms are attached' "$work/launched"; then
 	skip "histograms of users: there are none for root here"
 elif [ "$sudo" ]; then

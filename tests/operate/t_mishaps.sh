@@ -169,7 +169,7 @@ stop_drains_through_a_dead_stage() { # whose supervisor died too, and whose hold
 	kill -9 "$(build/hold --supervisor -i "$instance")" "$(live_pid_of edf)"
 	build/load -c "$conf" --rate 2000 --seconds 0.2 --drain 0 >/dev/null 2>&1 || true
 	[ "$(build/hold --held -i "$instance")" -gt 0 ] && run/stop.sh -i "$instance" >"$work/out" && nothing_is_left || return 1
-	! grep 'could not be sent' "$work/out" && run/launch.sh -c "$conf"
+	! grep 'and gone: ' "$work/out" && run/launch.sh -c "$conf"
 }
 
 overrides_count() { # what the launch says is of what runs, and not of the file alone

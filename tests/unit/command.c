@@ -39,9 +39,9 @@ static struct {
 	char said[TEXT_BYTES];
 } asked;
 
-static int is_key(const char *name)
+static size_t key_changes(const char *name)
 {
-	return strcmp(name, "policy") == 0 || strcmp(name, "high.budget") == 0;
+	return strcmp(name, "policy") == 0 || strcmp(name, "high.budget") == 0 ? 0 : nearest_distance(name, "policy");
 }
 
 /* The words of a line, split at blanks. */
@@ -87,7 +87,7 @@ static int read_words(const char *text, const char **operand)
 	memset(&asked, 0, sizeof(asked));
 	n = split(text);
 	dup2(fd, STDERR_FILENO);
-	command_open(&asked.line, &tested, n, asked.argv, places, is_key);
+	command_open(&asked.line, &tested, n, asked.argv, places, key_changes);
 	status = command_read(&asked.line, operand);
 	dup2(was, STDERR_FILENO);
 	bytes = pread(fd, asked.said, sizeof(asked.said) - 1, 0);
@@ -142,6 +142,7 @@ static void an_unknown_option_is_refused_with_the_nearest_name(void)
 {
 	CU_ASSERT(refuses("--raet 5", "--raet: unknown option; did you mean --rate?"));
 	CU_ASSERT(refuses("--raet=5", "--raet: unknown option; did you mean --rate?"));
+	CU_ASSERT(accepts("--polcy=edf")); /* nearer to a key than to an option: the config says so */
 	CU_ASSERT(refuses("--frobnicate", "--frobnicate: unknown option; see tested --help"));
 	CU_ASSERT(refuses("-x", "-x: unknown option"));
 }

@@ -259,7 +259,8 @@ static void an_argument_that_is_no_option_is_refused(void)
 	argument_refused("", "command line: \"\": not an option; use --KEY=VALUE or --CLASS.KEY=VALUE");
 	argument_refused("--policy", "command line: --policy: a value is missing; use --policy=VALUE");
 	argument_refused("--policy=x", "command line: --policy=\"x\": unknown choice; use edf, edf-drop or guarded");
-	argument_refused("--hihg.budget=1ms", "command line: --hihg.budget=\"1ms\": no class is called \"hihg\"");
+	argument_refused("--hihg.budget=1ms",
+			 "command line: --hihg.budget=\"1ms\": no class is called \"hihg\"; did you mean high?");
 	argument_refused("--budget=1ms", "command line: --budget=\"1ms\": a key of a class, not of [pipeline]");
 	argument_refused("--high.policy=edf",
 			 "command line: --high.policy=\"edf\": a key of [pipeline], not of a class");

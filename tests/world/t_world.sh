@@ -41,8 +41,8 @@ launch() { # LINE...: classes of the config
 }
 
 stop() {
-	run/stop.sh -i "$instance" >"$work/stopped" 2>&1
-	grep -v 'could not be sent' "$work/stopped"
+	run/stop.sh -i "$instance" >"$work/stopped" 2>&1 || [ $? = 3 ] || return 1 # 3: what had no way out is lost
+	grep -v 'and gone: ' "$work/stopped"
 }
 
 sink_at() { # ADDRESS...: count what comes there, from now on
