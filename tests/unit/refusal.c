@@ -1,4 +1,5 @@
 /* refusal.c - what follows when a super-datagram is refused. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -47,5 +48,81 @@ static void the_way_to_one_sender_says_nothing_of_the_others(void)
 	}
 }
 
+static struct sockaddr_in6 sender_at(uint8_t last_byte)
+{
+	return (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_addr = { { { 0xfd, [15] = last_byte } } } };
+}
+
+/* Where destinations see who sent a datagram. Returns whether the next ones of a sender may go as a run. */
+static int goes_in_runs(const struct output *o, const struct sockaddr_in6 *from)
+{
+	return NOW >= o->gso_again_at_ns && !seen_is_in_doubt(&sender, from, NOW);
+}
+
+static void the_address_of_one_sender_says_nothing_of_the_others(void)
+{
+	struct output o = { .fd = -1, .has_way = 1, .gso_below_bytes = UINT32_MAX, .mend_at_ns = NOW + 1 };
+	struct sockaddr_in6 bad = sender_at(1), good = sender_at(2);
+	struct batch b = { .to = &o, .common = &o, .n_msgs = 1, .n_pkts = 2, .pkts = { 2 }, .first_sender = &bad };
+
+	memset(&sender, 0, sizeof(sender));
+	config_defaults(&stage.config);
+	sender.stage = sender.settled.stage = &stage;
+	CU_ASSERT(goes_in_runs(&o, &bad));
+	refusal_handle(&sender, &b, EINVAL, NOW);
+	CU_ASSERT(!goes_in_runs(&o, &bad));
+	CU_ASSERT(goes_in_runs(&o, &good));
+	b.first_sender = &good; /* and what is taken of others does not clear it */
+	refusal_end(&sender, &b, 1, NOW);
+	CU_ASSERT(!goes_in_runs(&o, &bad));
+	CU_ASSERT(goes_in_runs(&o, &good));
+	CU_ASSERT_EQUAL(o.gso_below_bytes, UINT32_MAX);
+}
+
+static void a_run_is_at_fault_if_its_first_packet_is_taken_alone(void)
+{
+	struct output o = { .fd = -1, .has_way = 1, .gso_below_bytes = UINT32_MAX };
+	struct sockaddr_in6 from = sender_at(1), other = sender_at(2);
+	struct batch b = { .to = &o, .common = &o, .n_msgs = 1, .n_pkts = 2, .pkts = { 2 }, .first_sender = &from };
+
+	memset(&sender, 0, sizeof(sender));
+	config_defaults(&stage.config);
+	sender.stage = sender.settled.stage = &stage;
+	refusal_handle(&sender, &b, EIO, NOW);
+	b.pkts[0] = 1;
+	refusal_end(&sender, &b, 1, NOW);
+	CU_ASSERT(!goes_in_runs(&o, &other));
+	CU_ASSERT(!seen_is_in_doubt(&sender, &from, NOW));
+}
+
+/* One sender on two links is two. */
+static void senders_are_told_apart_by_link_too(void)
+{
+	struct sockaddr_in6 one = { .sin6_family = AF_INET6, .sin6_addr = { { { 0xfe, 0x80 } } }, .sin6_scope_id = 2 };
+	struct sockaddr_in6 other = one;
+
+	CU_ASSERT(seen_is_same(&one, &other));
+	other.sin6_scope_id = 3;
+	CU_ASSERT(!seen_is_same(&one, &other));
+	CU_ASSERT_EQUAL(seen_scope(&other), 3);
+}
+
+/* Ingress, which reads a session's socket, may have taken the error meanwhile, and counted it. */
+static void an_error_that_is_not_in_the_queue_is_counted_where_nobody_else_reads_it(void)
+{
+	for (uint32_t session = 0; session < 2; session++) {
+		struct output o = { .fd = -1, .has_way = 1, .session_number = session };
+		struct batch b = { .to = &o, .common = &o, .n_msgs = 1, .n_pkts = 1, .pkts = { 1 } };
+
+		memset(&sender, 0, sizeof(sender));
+		sender.stage = sender.settled.stage = &stage;
+		refusal_handle(&sender, &b, ECONNREFUSED, NOW);
+		CU_ASSERT_EQUAL(sender.settled.tally[0].refused_events, session ? 0 : 1);
+	}
+}
+
 SUITE(refusal, TEST(what_is_longer_than_the_way_takes_goes_singly_from_then_on),
-      TEST(the_way_to_one_sender_says_nothing_of_the_others))
+      TEST(the_way_to_one_sender_says_nothing_of_the_others),
+      TEST(the_address_of_one_sender_says_nothing_of_the_others),
+      TEST(a_run_is_at_fault_if_its_first_packet_is_taken_alone), TEST(senders_are_told_apart_by_link_too),
+      TEST(an_error_that_is_not_in_the_queue_is_counted_where_nobody_else_reads_it))
