@@ -269,7 +269,7 @@ static uint16_t free_port(void)
 /* The kernel binds a socket before it connects it, and a stranger may hit the port in between. */
 static void meet_stranger(struct reply_socket *v)
 {
-	if (sim_stage() != STAGE_INGRESS || v->refuses || v->last - v->first == RING || !sim_happens(FAULT_WAY, 8))
+	if (sim_stage() != STAGE_INGRESS || v->refuses || v->last - v->first == RING || !sim_happens(FAULT_CALL, 8))
 		return;
 	v->ring[v->last++ % RING] = (struct reply){ .d = { .len_bytes = sim_below(&sim.random, 100) } };
 }
