@@ -112,6 +112,23 @@ static int may_try_again(struct sender *s, const struct batch *b, struct output 
 }
 
 /*
+ * What runs meet on the way of one session they would meet on those of all others to that destination: they learn it
+ * from its own output, and it is logged once. Where a session's socket is bound to its sender's address, it may be
+ * that.
+ */
+static void learn_limit(struct sender *s, const struct batch *b, struct output *peer, int err)
+{
+	uint32_t below_bytes = err == EMSGSIZE || err == EINVAL ? b->first_len_bytes : 0;
+
+	peer->gso_below_bytes = below_bytes;
+	if (peer->seen || (b->common != peer && b->common->gso_below_bytes <= below_bytes))
+		return;
+	b->common->gso_below_bytes = below_bytes;
+	log_info("class %s: UDP_SEGMENT of %u bytes refused: %s: sending those singly",
+		 s->stage->config.classes[b->class].name, b->first_len_bytes, strerror(err));
+}
+
+/*
  * If the packet at the head was part of a super-datagram, the next try goes without. That lasts where the errno may be
  * about the super-datagram itself; a missing route and its like are over soon, and so is what is known of one sender of
  * many, or of a sender whose address is shown. Returns 1 if there is a next try.
@@ -129,9 +146,7 @@ static int give_up_gso(struct sender *s, const struct batch *b, struct output *p
 		peer->gso_again_at_ns = now + GSO_PAUSE_NS;
 		return 1;
 	}
-	peer->gso_below_bytes = err == EMSGSIZE || err == EINVAL ? b->first_len_bytes : 0;
-	log_info("class %s: UDP_SEGMENT of %u bytes refused: %s: sending those singly",
-		 s->stage->config.classes[b->class].name, b->first_len_bytes, strerror(err));
+	learn_limit(s, b, peer, err);
 	return 1;
 }
 
