@@ -81,7 +81,7 @@ PARTS_crash := $(wildcard tests/mortal/*.c) $(STAGE_PARTS) $(SOCKETS)
 LIBS_replies := $(call wrap,mmap munmap recvmmsg sendmmsg epoll_wait clock_gettime)
 PARTS_replies := $(PARTS_crash)
 LIBS_sim := $(call wrap,mmap munmap mlock2 shm_open shm_unlink fcntl clock_gettime clock_nanosleep nanosleep \
-	syscall recvmmsg sendmmsg recvmsg recv poll socket bind connect getsockname getpeername \
+	syscall recvmmsg sendmmsg recvmsg poll socket bind connect getsockname getpeername \
 	setsockopt getsockopt close epoll_create1 epoll_ctl epoll_wait read write softnet_is_starvable \
 	workers_open workers_close workers_idle workers_give workers_next workers_have_news workers_due_ns)
 PARTS_sim := $(MORTAL) $(STAGE_PARTS)

@@ -153,7 +153,7 @@ static void say_sender(struct batch *b, struct egress_journal *j, const struct s
 	uint8_t address[16];
 
 	seen_address(sender, address);
-	say_source(b, j, sender->sin6_family == AF_INET, address, 0);
+	say_source(b, j, sender->sin6_family == AF_INET, address, seen_scope(sender));
 }
 
 /* The packet in a slot as vectors, and the header before it, if it has one. Returns how many. */
@@ -191,6 +191,8 @@ static void begin_message(struct batch *b, const struct sender *s, uint32_t n_ve
 	b->control_bytes = 0;
 	b->session = b->sessions[b->n_msgs - 1] = session;
 	b->sender = sender;
+	if (b->n_msgs == 1)
+		b->first_sender = sender;
 	if (b->is_raw)
 		return;
 	if (sender)
@@ -203,11 +205,14 @@ static void begin_message(struct batch *b, const struct sender *s, uint32_t n_ve
 		say_tos(b, j);
 }
 
-static uint32_t gso_below(const struct batch *b, const struct sender *s, const struct session *session, uint64_t now)
+static uint32_t gso_below(const struct batch *b, const struct sender *s, const struct session *session,
+			  const struct sockaddr_in6 *sender, uint64_t now)
 {
 	const struct output *peer = sender_known_peer(s, b->class, session, now);
 
-	return b->is_raw || now < (peer ? peer : b->to)->gso_again_at_ns ? 0 : b->to->gso_below_bytes;
+	if (b->is_raw || now < (peer ? peer : b->to)->gso_again_at_ns || seen_is_in_doubt(s, sender, now))
+		return 0;
+	return b->to->gso_below_bytes;
 }
 
 static void add_packet(struct batch *b, struct sender *s, uint32_t index, uint64_t now)
@@ -227,7 +232,7 @@ static void add_packet(struct batch *b, struct sender *s, uint32_t index, uint64
 		extend_run(b, s->journal, n_vectors, len_bytes);
 	} else {
 		begin_message(b, s, n_vectors, len_bytes, tos, session, sender);
-		b->gso_below_bytes = gso_below(b, s, session, now);
+		b->gso_below_bytes = gso_below(b, s, session, sender, now);
 	}
 	b->pkts[b->n_msgs - 1]++;
 	b->n_pkts++;

@@ -37,6 +37,7 @@ struct batch {
 	uint16_t released[BATCH]; /* slots released once message i is sent; as in the journal */
 	uint8_t pkts[BATCH]; /* packets of message i */
 	const struct session *sessions[BATCH]; /* of message i; unset in a class that has none to do with */
+	const struct sockaddr_in6 *first_sender; /* as `sender`, of the first message */
 	struct sockaddr_in6 names[BATCH]; /* on the way back, and with `via`: who message i is for */
 	uint8_t headers[BATCH][UDP_HEADER_MOST_BYTES]; /* of packet i, where is_raw */
 };

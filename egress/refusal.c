@@ -74,6 +74,12 @@ static int wait_for_room(struct sender *s, const struct batch *b, struct output 
 	return 1;
 }
 
+/* Does ingress read the socket too? */
+static int is_read(const struct output *o)
+{
+	return o->is_peerless || o->session_number;
+}
+
 /*
  * Returns 1 if the packet at the head is to be tried again, now or at retry_at_ns; else *err is what to drop it under.
  */
@@ -90,12 +96,12 @@ static int may_try_again(struct sender *s, const struct batch *b, struct output 
 	if (icmp && icmp_is_told(*err))
 		return 1;
 	/*
-	 * An ICMP error too, but the queue had no room for it, or ingress has emptied it meanwhile. If it comes again
-	 * and again, it is about this datagram. Where one socket serves many, more of them come that are about others;
-	 * a super-datagram is tried in pieces first.
+	 * An ICMP error too, but the queue had no room for it, or ingress has emptied it meanwhile and counted it. If
+	 * it comes again and again, it is about this datagram. Where one socket serves many, more of them come that are
+	 * about others; a super-datagram is tried in pieces first.
 	 */
 	if (icmp_is_told(*err) && peer->refusals++ < (has_doubts ? MOST_DOUBTS : MOST_REFUSALS)) {
-		s->settled.tally[b->class].refused_events += !icmp_may_be_own(*err);
+		s->settled.tally[b->class].refused_events += !icmp_may_be_own(*err) && !is_read(b->to);
 		return 1;
 	}
 	if (*err == EAGAIN || *err == ENOBUFS || *err == ENOMEM || *err == EINTR)
@@ -106,22 +112,41 @@ static int may_try_again(struct sender *s, const struct batch *b, struct output 
 }
 
 /*
+ * What runs meet on the way of one session they would meet on those of all others to that destination: they learn it
+ * from its own output, and it is logged once. Where a session's socket is bound to its sender's address, it may be
+ * that.
+ */
+static void learn_limit(struct sender *s, const struct batch *b, struct output *peer, int err)
+{
+	uint32_t below_bytes = err == EMSGSIZE || err == EINVAL ? b->first_len_bytes : 0;
+
+	peer->gso_below_bytes = below_bytes;
+	if (peer->seen || (b->common != peer && b->common->gso_below_bytes <= below_bytes))
+		return;
+	b->common->gso_below_bytes = below_bytes;
+	log_info("class %s: UDP_SEGMENT of %u bytes refused: %s: sending those singly",
+		 s->stage->config.classes[b->class].name, b->first_len_bytes, strerror(err));
+}
+
+/*
  * If the packet at the head was part of a super-datagram, the next try goes without. That lasts where the errno may be
  * about the super-datagram itself; a missing route and its like are over soon, and so is what is known of one sender of
- * many. Returns 1 if there is a next try.
+ * many, or of a sender whose address is shown. Returns 1 if there is a next try.
  */
 static int give_up_gso(struct sender *s, const struct batch *b, struct output *peer, int err, uint64_t now)
 {
 	if (b->pkts[0] < 2)
 		return 0;
-	if (peer->is_peerless || b->sender ||
+	if (b->first_sender) {
+		seen_doubt(s, b->first_sender, now + GSO_PAUSE_NS);
+		return 1;
+	}
+	if (peer->is_peerless ||
 	    (err != EMSGSIZE && err != EINVAL && err != EIO && err != EOPNOTSUPP && err != ENOPROTOOPT)) {
 		peer->gso_again_at_ns = now + GSO_PAUSE_NS;
 		return 1;
 	}
-	peer->gso_below_bytes = err == EMSGSIZE || err == EINVAL ? b->first_len_bytes : 0;
-	log_info("class %s: UDP_SEGMENT of %u bytes refused: %s: sending those singly",
-		 s->stage->config.classes[b->class].name, b->first_len_bytes, strerror(err));
+	learn_limit(s, b, peer, err);
 	return 1;
 }
 
@@ -133,6 +158,30 @@ static void drop_head(struct sender *s, const struct batch *b, struct output *pe
 	d->drop = DROP_SEND_ERROR;
 	output_dropped(peer);
 	settle(&s->settled, b->class, 1, now);
+}
+
+/* A sender in doubt has had a datagram taken: it was its run that was refused, and those of others would be too. */
+static void end_doubt(struct sender *s, const struct batch *b, uint64_t now)
+{
+	if (!seen_is_in_doubt(s, b->first_sender, now))
+		return;
+	seen_trust(s, b->first_sender);
+	b->to->gso_again_at_ns = now + GSO_PAUSE_NS;
+}
+
+void refusal_end(struct sender *s, const struct batch *b, uint32_t n_msgs, uint64_t now)
+{
+	output_taken(b->to);
+	end_doubt(s, b, now);
+	if (s->ways[b->class].n_sessions == 0)
+		return;
+	output_taken(b->common);
+	for (uint32_t i = 0; i < n_msgs && now < s->ways[b->class].known_until_ns; i++) {
+		struct output *peer = sender_known_peer(s, b->class, b->sessions[i], now);
+
+		if (peer)
+			output_taken(peer);
+	}
 }
 
 void refusal_handle(struct sender *s, const struct batch *b, int err, uint64_t now)

@@ -53,21 +53,6 @@ int send_is_idle(const struct sender *s)
 	return waiting == 0;
 }
 
-/* The first n messages were taken: whatever has been refused to these senders, or on that way, is over. */
-static void note_taken(struct sender *s, const struct batch *b, uint32_t n, uint64_t now)
-{
-	output_taken(b->to);
-	if (s->ways[b->class].n_sessions == 0)
-		return;
-	output_taken(b->common);
-	for (uint32_t i = 0; i < n && now < s->ways[b->class].known_until_ns; i++) {
-		struct output *peer = sender_known_peer(s, b->class, b->sessions[i], now);
-
-		if (peer)
-			output_taken(peer);
-	}
-}
-
 uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint64_t now)
 {
 	struct batch b;
@@ -83,7 +68,7 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 	if (n > 0) {
 		bytes = batch_wire_bytes(&b, j, (uint32_t)n);
 		settle(&s->settled, class, b.released[n - 1], now_ns());
-		note_taken(s, &b, (uint32_t)n, now);
+		refusal_end(s, &b, (uint32_t)n, now);
 	}
 	journal_close(&j->word);
 	if (n < 0)

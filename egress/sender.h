@@ -11,6 +11,7 @@
 #include "settle.h"
 #include "unread.h"
 
+#define DOUBTS 64 /* senders in doubt that are told apart */
 #define LONGEST_SCAN 512 /* slots judged at once, dropped ones included; must fit egress_journal.released[] */
 
 struct sender {
@@ -31,6 +32,12 @@ struct sender {
 		struct output *peers; /* one for each session, where one socket serves many: sender_peer(); else NULL */
 		uint64_t known_until_ns; /* what is known of these is of no use any more */
 	} ways[MAX_CLASSES];
+	/* Senders of which a run was refused, each at a place that follows from its address; sender_seen.h. */
+	struct doubt {
+		struct sockaddr_in6 sender; /* or a sockaddr_in */
+		uint64_t until_ns;
+	} doubts[DOUBTS];
+	uint64_t in_doubt_until_ns; /* the last of them */
 	uint64_t retry_at_ns[MAX_CLASSES]; /* the kernel had no room: the class is not tried before this */
 	uint32_t n_outputs, next_output;
 	struct output *all_outputs[MAX_CLASSES * (MAX_DESTS + 1)];

@@ -25,7 +25,45 @@ int seen_is_same(const struct sockaddr_in6 *a, const struct sockaddr_in6 *b)
 		return a == b;
 	seen_address(a, its[0]);
 	seen_address(b, its[1]);
-	return a->sin6_family == b->sin6_family && memcmp(its[0], its[1], sizeof(its[0])) == 0;
+	return a->sin6_family == b->sin6_family && seen_scope(a) == seen_scope(b) &&
+	       memcmp(its[0], its[1], sizeof(its[0])) == 0;
+}
+
+uint32_t seen_scope(const struct sockaddr_in6 *sender)
+{
+	return sender->sin6_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&sender->sin6_addr) ? sender->sin6_scope_id : 0;
+}
+
+static uint32_t place_of(const struct sockaddr_in6 *sender)
+{
+	uint32_t hash = 0x811c9dc5u;
+	uint8_t address[16];
+
+	seen_address(sender, address);
+	for (size_t i = 0; i < sizeof(address); i++)
+		hash = (hash ^ address[i]) * 0x01000193u;
+	return (hash >> 16 ^ hash) % DOUBTS;
+}
+
+void seen_doubt(struct sender *s, const struct sockaddr_in6 *sender, uint64_t until_ns)
+{
+	s->doubts[place_of(sender)] = (struct doubt){ *sender, until_ns };
+	s->in_doubt_until_ns = until_ns;
+}
+
+void seen_trust(struct sender *s, const struct sockaddr_in6 *sender)
+{
+	s->doubts[place_of(sender)].until_ns = 0;
+}
+
+int seen_is_in_doubt(const struct sender *s, const struct sockaddr_in6 *sender, uint64_t now)
+{
+	const struct doubt *d;
+
+	if (!sender || now >= s->in_doubt_until_ns)
+		return 0;
+	d = &s->doubts[place_of(sender)];
+	return now < d->until_ns && seen_is_same(&d->sender, sender);
 }
 
 void seen_address(const struct sockaddr_in6 *sender, uint8_t address[16])

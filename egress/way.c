@@ -39,12 +39,16 @@ static struct output *session_output(struct sender *s, uint32_t class, uint32_t 
 	const struct class_config *c = &s->stage->config.classes[class];
 	const struct session *session = sender_session(s, class, index);
 	uint32_t k = (uint32_t)(session - w->sessions);
+	const struct output *common;
 	struct output *o = &w->outputs[k];
 
 	if (o->session_number == session->number && o->fd > 0)
 		return o;
 	output_take(o, c, &c->dests[below(session->destination, c->n_dests)], w->first_fd + (int)k,
 		    (int)s->stage->config.gso);
+	common = sender_common(s, class, index);
+	if (o->gso_below_bytes > common->gso_below_bytes)
+		o->gso_below_bytes = common->gso_below_bytes;
 	o->session_number = session->number;
 	o->seen = shown_is_sender(c) ? &session->client : NULL;
 	output_accept_replies(o);

@@ -296,6 +296,7 @@ int receive_init(struct receiver *r, struct stage *s, const struct ingress *in)
 	memset(r, 0, sizeof(*r));
 	r->stage = s;
 	open_batches(r);
+	sessions_count_stray(s);
 	status = open_ways_back(r, s);
 	if (status)
 		return status;

@@ -22,12 +22,9 @@ void refusals_note(struct receiver *r, uint32_t class, uint32_t n)
 /* The call has taken the failure out of the socket, but not the error out of its queue. */
 int refusals_explain(struct receiver *r, uint32_t class, int fd, int err)
 {
-	uint32_t n;
-
 	if (!icmp_is_told(err) || !is_sent_by(r, class))
 		return 0;
-	n = icmp_take(fd);
-	refusals_note(r, class, n ? n : 1);
+	refusals_note(r, class, icmp_take(fd));
 	return 1;
 }
 

@@ -13,7 +13,8 @@
 void refusals_note(struct receiver *r, uint32_t class, uint32_t n);
 
 /*
- * refusals_explain - a read failed with err. Returns 1 if that is about a datagram that left earlier, which is counted.
+ * refusals_explain - a read failed with err. Returns 1 if that is about a datagram that left earlier; such errors are
+ * taken out of the socket, and counted.
  */
 int refusals_explain(struct receiver *r, uint32_t class, int fd, int err);
 

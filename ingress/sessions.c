@@ -1,7 +1,6 @@
 /* sessions.c - sessions are made, used, ended and freed. */
 #include "sessions.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <string.h>
 
@@ -16,7 +15,6 @@
 #define FREE_NS NS_PER_MS /* between two of these */
 #define IDLE_ENDS 16 /* sessions ended in one call */
 #define CLOSING_NS (10 * NS_PER_MS) /* between two looks at what could not be freed yet */
-#define MOST_ERRORS 16 /* taken out of a socket in a row: one is stored, and more may come as fast */
 #define MOST_ROUNDS 4 /* of sockets with nothing but errors: the caller is told of them again */
 #define WAITED_NS (10 * NS_PER_MS) /* of a datagram in the lane: less is not looked at */
 
@@ -42,25 +40,6 @@ static int has_input(int fd)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
-}
-
-/* What lies in the socket of a session that is nobody's is for nobody; an error stands before the datagrams. */
-static void drop_strays(struct sessions *x, int fd)
-{
-	struct lane *lane = x->stage->seg.views[x->forth].lane;
-	uint64_t n = 0;
-	char byte;
-
-	for (int errors = 0; errors < MOST_ERRORS;) {
-		if (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_TRUNC) >= 0)
-			n++;
-		else if (errno == EAGAIN)
-			break;
-		else
-			errors++;
-	}
-	if (n) /* relaxed: for observers */
-		atomic_fetch_add_explicit(&lane->stray_pkts, n, memory_order_relaxed);
 }
 
 /* All datagrams of an address go to the same destination. */
@@ -104,17 +83,25 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 		sessions_connect(x, (uint32_t)k, now);
 	/* The kernel binds a socket before it connects it, and by then nothing has left that could be answered. */
 	if (!x->has_one_socket && !mutant_is("no-drain"))
-		drop_strays(x, x->first_fd + k);
+		sessions_drop_strays(x, (uint32_t)k);
 	x->drained_at_ns[k] = now;
 	set_state(s, SESSION_OPEN);
 	session_index_open(&x->index, (uint32_t)k, key, 0, now);
 	return k;
 }
 
-/* The address of a session's first datagram, where its replies leave from. */
-static int is_written_to(const struct session *s, const struct sender_address *from)
+static uint32_t link_of(const struct sockaddr_in6 *a)
 {
-	return s->listen == from->listen && memcmp(s->local, from->local, sizeof(s->local)) == 0;
+	return a->sin6_family == AF_INET6 ? a->sin6_scope_id : 0;
+}
+
+/*
+ * By the way of a session's first datagram: to the same address, where its replies leave from, and from the same link.
+ */
+static int is_same_way(const struct session *s, const struct sender_address *from)
+{
+	return s->listen == from->listen && memcmp(s->local, from->local, sizeof(s->local)) == 0 &&
+	       link_of(&s->client) == link_of(from->from);
 }
 
 int sessions_find(struct sessions *x, const struct sender_address *from, uint64_t count, uint64_t now)
@@ -124,7 +111,7 @@ int sessions_find(struct sessions *x, const struct sender_address *from, uint64_
 
 	if (k < 0)
 		return make(x, &key, from, count, now);
-	return !x->is_by_sender || is_written_to(&x->all[k], from) ? k : -1;
+	return !x->is_by_sender || is_same_way(&x->all[k], from) ? k : -1;
 }
 
 static int is_same_peer(const struct address *a, const struct sockaddr_in6 *from)
@@ -208,7 +195,7 @@ static int is_somebodys(struct sessions *x, uint32_t k)
 	if (sessions_state(&x->all[k]) != SESSION_FREE)
 		return 1;
 	sessions_give_up_port(x, k);
-	drop_strays(x, x->first_fd + (int)k);
+	sessions_drop_strays(x, k);
 	return 0;
 }
 

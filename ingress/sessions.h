@@ -13,11 +13,12 @@
  *          may still be under way to it. The segment remembers, since that is as likely when ingress has died.
  *          Sockets that have more than one batch are read in turn.
  *          With `source = transparent` a destination sees a sender and no address of ours, so that what it answers
- *          could be for either of two addresses that the sender wrote to: the second is refused while the first has a
- *          session.
+ *          could be for either of two addresses that the sender wrote to, or for either of two senders that have one
+ *          address on two links: the second is refused while the first has a session.
  * Crash:   a session is made for a datagram whose sender stands in the journal: a successor finds it, or makes it
  *          again. State is stored last. Where the newest packet of a session lies is stored before the packet is
  *          published: too far only means that it is freed later.
+ *          A datagram that is dropped because it is nobody's is counted once: it is taken by a call with a journal.
  */
 #ifndef ONTIME_INGRESS_SESSIONS_H
 #define ONTIME_INGRESS_SESSIONS_H
@@ -73,6 +74,12 @@ void sessions_connect(struct sessions *x, uint32_t k, uint64_t now);
 
 /* sessions_give_up - a session's port is given up, and rests from now on. */
 void sessions_give_up(struct sessions *x, uint32_t k, uint64_t now);
+
+/* sessions_drop_strays - what lies in the socket of session k, which is nobody's, is for nobody. */
+void sessions_drop_strays(struct sessions *x, uint32_t k);
+
+/* sessions_count_stray - the last one that a predecessor took, if it died before it counted it. Before all else. */
+void sessions_count_stray(struct stage *s);
 
 static inline uint32_t sessions_state(const struct session *s)
 {

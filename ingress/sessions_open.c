@@ -28,8 +28,11 @@ struct session_key sessions_key(const struct sessions *x, const struct sender_ad
 		return key;
 	}
 	memcpy(key.address, &from->from->sin6_addr, sizeof(key.address));
-	/* A link-local sender is on the same link as the address that it wrote to. */
-	key.scope = from->from->sin6_scope_id ? from->from->sin6_scope_id : x->is_by_sender ? 0 : from->local_scope;
+	/*
+	 * A link-local sender is on the same link as the address that it wrote to. A destination does not see the link.
+	 */
+	if (!x->is_by_sender)
+		key.scope = from->from->sin6_scope_id ? from->from->sin6_scope_id : from->local_scope;
 	return key;
 }
 

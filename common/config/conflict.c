@@ -13,23 +13,16 @@
 #include "clock.h"
 #include "cycle.h"
 #include "from.h"
-#include "port.h"
 #include "proxied.h"
 #include "reply.h"
+#include "search.h"
 #include "table.h"
 #include "via_ports.h"
 
 #define PIPELINE (-1)
 #define MAX_OWN 256 /* addresses of this machine that are looked at */
 
-struct search {
-	const struct config *c;
-	conflict_tell *tell;
-	void *arg;
-};
-
-__attribute__((format(printf, 4, 5))) static void conflict(const struct search *s, int class, const char *key,
-							   const char *format, ...)
+void conflict_say(const struct search *s, int class, const char *key, const char *format, ...)
 {
 	char reason[REASON_BYTES];
 	va_list args;
@@ -44,44 +37,8 @@ __attribute__((format(printf, 4, 5))) static void conflict(const struct search *
 static void quantum(const struct search *s, int class, const char *key, uint32_t bytes)
 {
 	if (bytes < s->c->payload_bytes)
-		conflict(s, class, key, "less than payload_bytes, %" PRIu32 "B: the longest datagram must fit",
-			 s->c->payload_bytes);
-}
-
-/* Is an address of class i taken by an address before it? Two classes may share one if the upper one has a rule. */
-static void listens(const struct search *s, uint32_t i)
-{
-	char text[ADDRESS_BYTES];
-
-	for (uint32_t flow = 0; flow < s->c->classes[i].n_listen; flow++)
-		for (uint32_t other = 0; other < i * MAX_LISTEN + flow; other++) {
-			const struct class_config *class = &s->c->classes[other / MAX_LISTEN];
-			const struct address *mine = &s->c->classes[i].listen[flow];
-			const struct address *its = &class->listen[other % MAX_LISTEN];
-			bool share = other / MAX_LISTEN != i && address_is_same(mine, its);
-
-			if (other % MAX_LISTEN >= class->n_listen || !address_overlap(mine, its) ||
-			    (share && class->match.n > 0))
-				continue;
-			conflict(s, (int)i, "listen", "class %s listens on %s already%s", class->name,
-				 address_format(its, text),
-				 share ? "; to share it, that class needs `match` (for example match = dscp ef)" : "");
-			return;
-		}
-}
-
-/* 255.255.255.255 is one; others look like any host's, and are refused by the kernel. */
-static void broadcast(const struct search *s, uint32_t i)
-{
-	const struct class_config *class = &s->c->classes[i];
-	static const char reason[] = "a broadcast address; that is asked for by broadcast = on";
-
-	for (uint32_t k = 0; k < class->n_listen && !class->broadcast; k++)
-		if (address_traits(&class->listen[k]) & ADDRESS_IS_BROADCAST)
-			conflict(s, (int)i, "listen", "%s", reason);
-	for (uint32_t k = 0; k < class->n_dests && !class->broadcast; k++)
-		if (address_traits(&class->dests[k]) & ADDRESS_IS_BROADCAST)
-			conflict(s, (int)i, "send", "%s", reason);
+		conflict_say(s, class, key, "less than payload_bytes, %" PRIu32 "B: the longest datagram must fit",
+			     s->c->payload_bytes);
 }
 
 static void marks(const struct search *s, uint32_t i)
@@ -89,76 +46,8 @@ static void marks(const struct search *s, uint32_t i)
 	const struct class_config *class = &s->c->classes[i];
 
 	if (class->ecn == ECN_MARK && class->budget_ns == BUDGET_NONE)
-		conflict(s, (int)i, "ecn", "class %s has no budget to mark by; give it one, or use keep", class->name);
-}
-
-static bool has_group(const struct class_config *class)
-{
-	for (uint32_t k = 0; k < class->n_listen; k++)
-		if (group_is(&class->listen[k]))
-			return true;
-	return false;
-}
-
-static bool has_source_for(const struct class_config *class, const struct address *a)
-{
-	for (uint32_t k = 0; k < class->group_sources.n; k++)
-		if (class->group_sources.at[k].ss_family == a->at.ss_family)
-			return true;
-	return false;
-}
-
-static bool has_link_local(const struct class_config *class)
-{
-	struct sockaddr_in6 v6;
-
-	for (uint32_t k = 0; k < class->n_listen; k++) {
-		memcpy(&v6, &class->listen[k].at, sizeof(v6));
-		if (v6.sin6_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr))
-			return true;
-	}
-	return false;
-}
-
-static void groups(const struct search *s, uint32_t i)
-{
-	const struct class_config *class = &s->c->classes[i];
-	char text[ADDRESS_BYTES];
-
-	if (class->group_sources.n > 0 && !has_group(class))
-		conflict(s, (int)i, "group_sources", "class %s listens on no multicast group", class->name);
-	for (uint32_t k = 0; k<class->n_listen &&class->group_sources.n> 0; k++)
-		if (group_is(&class->listen[k]) && !has_source_for(class, &class->listen[k]))
-			conflict(s, (int)i, "group_sources", "none is of the family of %s",
-				 address_format(&class->listen[k], text));
-	if (class->match.n > 0 && has_link_local(class))
-		conflict(s, (int)i, "match",
-			 "class %s listens on a link-local address; rules do not outlive its interface", class->name);
-	if (class->match.n > 0 && has_group(class))
-		conflict(s, (int)i, "match",
-			 "class %s listens on a multicast group, of which each socket gets each datagram; rules do not "
-			 "hold there",
-			 class->name);
-}
-
-/* A class with a rule leaves datagrams to a class below it, on each of its addresses. */
-static void match(const struct search *s, uint32_t i)
-{
-	const struct class_config *class = &s->c->classes[i];
-	char text[ADDRESS_BYTES];
-	struct port port;
-
-	for (uint32_t flow = 0; class->match.n > 0 && flow < class->n_listen; flow++) {
-		port_of(s->c, &class->listen[flow], &port);
-		if (port.members[0].class != i)
-			continue;
-		conflict(s, (int)i, "match",
-			 "no class below %s listens on %s: what the rule does not name would belong to nobody; add a "
-			 "class "
-			 "without match there",
-			 class->name, address_format(&class->listen[flow], text));
-		return;
-	}
+		conflict_say(s, (int)i, "ecn", "class %s has no budget to mark by; give it one, or use keep",
+			     class->name);
 }
 
 /* guarded drops what is not done by deadline less margin, so nothing would get through. */
@@ -170,10 +59,10 @@ static void margin(const struct search *s, uint32_t i)
 	if (s->c->policy != POLICY_GUARDED || one->budget_ns == BUDGET_NONE || config_margin_ns(one) < one->budget_ns)
 		return;
 	value_format(&options[option_find(SCOPE_CLASS, "budget")], one, budget);
-	conflict(s, (int)i, "margin",
-		 "not below the budget of class %s, %.32s: guarded would drop its every packet; lower the margin, "
-		 "or use another policy",
-		 one->name, budget);
+	conflict_say(s, (int)i, "margin",
+		     "not below the budget of class %s, %.32s: guarded would drop its every packet; lower the margin, "
+		     "or use another policy",
+		     one->name, budget);
 }
 
 /* While a packet is worked on whole, edf cannot beat. */
@@ -182,9 +71,9 @@ static void service(const struct search *s, uint32_t i)
 	const struct config *c = s->c;
 
 	if (c->work != WORK_NONE && c->slice_ns == 0 && c->classes[i].expected_service_ns >= c->hung_ms * NS_PER_MS)
-		conflict(s, (int)i, "expected_service",
-			 "not below hung, %" PRIu32 "ms: edf would be ended in the middle of a packet; raise hung",
-			 c->hung_ms);
+		conflict_say(s, (int)i, "expected_service",
+			     "not below hung, %" PRIu32 "ms: edf would be ended in the middle of a packet; raise hung",
+			     c->hung_ms);
 }
 
 static const char *why_no_way_back(const struct search *s, uint32_t i)
@@ -210,22 +99,23 @@ static void replies(const struct search *s, uint32_t i)
 	char text[ADDRESS_BYTES];
 
 	if (why)
-		conflict(s, (int)i, "replies", "%s", why);
+		conflict_say(s, (int)i, "replies", "%s", why);
 	for (uint32_t k = 0; k < class->n_dests && class->replies[0]; k++)
 		if (group_is(&class->dests[k]) || (address_traits(&class->dests[k]) & ADDRESS_IS_BROADCAST))
-			conflict(s, (int)i, "replies",
-				 "class %s sends to %s, which is no single destination that answers", class->name,
-				 address_format(&class->dests[k], text));
+			conflict_say(s, (int)i, "replies",
+				     "class %s sends to %s, which is no single destination that answers", class->name,
+				     address_format(&class->dests[k], text));
 	for (uint32_t k = 1; k < class->n_dests && class->replies[0]; k++)
 		if (class->dests[k].at.ss_family != class->dests[0].at.ss_family) {
-			conflict(s, (int)i, "replies",
-				 "class %s sends by IPv4 and by IPv6; a session has one socket, which is of one family",
-				 class->name);
+			conflict_say(
+				s, (int)i, "replies",
+				"class %s sends by IPv4 and by IPv6; a session has one socket, which is of one family",
+				class->name);
 			break;
 		}
-	if (class->replies[0] && has_group(class))
-		conflict(s, (int)i, "replies", "class %s listens on a multicast group, from which no reply can be sent",
-			 class->name);
+	if (class->replies[0] && conflict_has_group(class))
+		conflict_say(s, (int)i, "replies",
+			     "class %s listens on a multicast group, from which no reply can be sent", class->name);
 }
 
 /* An address must not come round while a reply to the sender before may still be on its way. */
@@ -234,16 +124,16 @@ static void via(const struct search *s, uint32_t i)
 	const struct class_config *class = &s->c->classes[i];
 
 	if (class->via.bits && (!class->replies[0] || class->sessions == 1))
-		conflict(s, (int)i, "via", "class %s has no %s to tell apart; %s, or remove this", class->name,
-			 class->replies[0] ? "sessions" : "replies",
-			 class->replies[0] ? "raise `sessions`" : "add `replies`");
+		conflict_say(s, (int)i, "via", "class %s has no %s to tell apart; %s, or remove this", class->name,
+			     class->replies[0] ? "sessions" : "replies",
+			     class->replies[0] ? "raise `sessions`" : "add `replies`");
 	if (class->via.bits && class->sessions > via_addresses(&class->via) / 4)
-		conflict(s, (int)i, "via",
-			 "%" PRIu32 " sessions need four addresses each; use a shorter prefix, or fewer",
-			 class->sessions);
+		conflict_say(s, (int)i, "via",
+			     "%" PRIu32 " sessions need four addresses each; use a shorter prefix, or fewer",
+			     class->sessions);
 	for (uint32_t k = 0; k < class->n_dests && class->via.bits; k++)
 		if ((class->dests[k].at.ss_family == AF_INET6) != class->via.is_v6)
-			conflict(s, (int)i, "via", "not of the family of what class %s sends to", class->name);
+			conflict_say(s, (int)i, "via", "not of the family of what class %s sends to", class->name);
 }
 
 static void way_back(const struct search *s, uint32_t i)
@@ -253,12 +143,12 @@ static void way_back(const struct search *s, uint32_t i)
 	const char *key = class->n_listen ? "listen" : "send";
 
 	if (forth >= 0 && (class->n_listen || class->n_dests))
-		conflict(s, (int)i, key,
-			 "the replies of class %s go back as this class, so it has no addresses of its own",
-			 s->c->classes[forth].name);
+		conflict_say(s, (int)i, key,
+			     "the replies of class %s go back as this class, so it has no addresses of its own",
+			     s->c->classes[forth].name);
 	if (forth >= 0 && class->match.n > 0)
-		conflict(s, (int)i, "match", "the replies of class %s go back as this class, all of them",
-			 s->c->classes[forth].name);
+		conflict_say(s, (int)i, "match", "the replies of class %s go back as this class, all of them",
+			     s->c->classes[forth].name);
 }
 
 static void sender(const struct search *s, uint32_t i)
@@ -268,7 +158,7 @@ static void sender(const struct search *s, uint32_t i)
 
 	why = why ? why : proxied_conflict(s->c, i, &key, reason);
 	if (why)
-		conflict(s, (int)i, key, "%s", why);
+		conflict_say(s, (int)i, key, "%s", why);
 }
 
 /* No two sockets have the same port. */
@@ -278,7 +168,7 @@ static void via_ports(const struct search *s, uint32_t i)
 	const char *why = via_ports_conflict(s->c, i, reason);
 
 	if (why)
-		conflict(s, (int)i, "via_ports", "%s", why);
+		conflict_say(s, (int)i, "via_ports", "%s", why);
 }
 
 static void sessions(const struct search *s)
@@ -288,7 +178,7 @@ static void sessions(const struct search *s)
 	for (uint32_t i = 0; i < s->c->n_classes; i++) {
 		sum += reply_sessions(s->c, i);
 		if (sum > MAX_SESSIONS) {
-			conflict(s, (int)i, "sessions", "more than %d for all classes together", MAX_SESSIONS);
+			conflict_say(s, (int)i, "sessions", "more than %d for all classes together", MAX_SESSIONS);
 			return;
 		}
 	}
@@ -302,7 +192,7 @@ static void shares(const struct search *s)
 	for (uint32_t i = 0; i < s->c->n_classes; i++) {
 		sum += s->c->classes[i].share_percent;
 		if (sum > 100) {
-			conflict(s, (int)i, "share", "the shares of all classes exceed 100%%");
+			conflict_say(s, (int)i, "share", "the shares of all classes exceed 100%%");
 			return;
 		}
 	}
@@ -315,9 +205,10 @@ static void loop(const struct search *s, const struct address *own, uint32_t n_o
 	char text[ADDRESS_BYTES];
 
 	if (loop_find(c, own, n_own, &l))
-		conflict(s, (int)l.class, "send",
-			 "class %s listens there (%s): each datagram would go round for ever, %s; send it elsewhere",
-			 c->classes[l.next].name, address_format(&c->classes[l.class].dests[l.dest], text), l.text);
+		conflict_say(
+			s, (int)l.class, "send",
+			"class %s listens there (%s): each datagram would go round for ever, %s; send it elsewhere",
+			c->classes[l.next].name, address_format(&c->classes[l.class].dests[l.dest], text), l.text);
 }
 
 static void plugin(const struct search *s, const char *top) /* a relative one counts from there */
@@ -336,11 +227,11 @@ static void plugin(const struct search *s, const char *top) /* a relative one co
 	if (dir >= 0)
 		close(dir);
 	if (err)
-		conflict(s, PIPELINE, "work", "the plugin cannot be opened: %s; build it, or correct the path%s",
-			 strerror(err),
-			 s->c->plugin[0] == '/' ? "" : " (it counts from the directory that run and build lie in)");
+		conflict_say(s, PIPELINE, "work", "the plugin cannot be opened: %s; build it, or correct the path%s",
+			     strerror(err),
+			     s->c->plugin[0] == '/' ? "" : " (it counts from the directory that run and build lie in)");
 	else if (!S_ISREG(status.st_mode))
-		conflict(s, PIPELINE, "work", "the plugin is no regular file");
+		conflict_say(s, PIPELINE, "work", "the plugin is no regular file");
 }
 
 /* This machine's addresses; when they cannot be read, none: then nothing is said of them. */
@@ -373,16 +264,13 @@ void conflict_find(const struct config *c, const char *top, conflict_tell *tell,
 	quantum(&s, PIPELINE, "burst", c->burst_bytes);
 	/* An idle stage beats once per heartbeat; two must fit, or it looks hung when it is asleep. */
 	if (c->hung_ms < 2 * c->heartbeat_ms)
-		conflict(&s, PIPELINE, "hung", "less than twice the heartbeat");
+		conflict_say(&s, PIPELINE, "hung", "less than twice the heartbeat");
 	if (c->workers > 1 && c->slice_ns)
-		conflict(&s, PIPELINE, "workers", "work in a process is not interrupted; remove it, or slice");
+		conflict_say(&s, PIPELINE, "workers", "work in a process is not interrupted; remove it, or slice");
 	if (top)
 		plugin(&s, top);
 	for (uint32_t i = 0; i < c->n_classes; i++) {
-		listens(&s, i);
-		match(&s, i);
-		broadcast(&s, i);
-		groups(&s, i);
+		conflict_find_addresses(&s, i);
 		marks(&s, i);
 		replies(&s, i);
 		via(&s, i);

@@ -60,8 +60,8 @@ static_assert(sizeof(struct class_entry) == 96 && sizeof(struct header) == 3160,
 static_assert(sizeof(struct stage_block) == 256, CHANGED);
 static_assert(offsetof(struct stage_block, pid) == LINE, "ringers must not share the stage's line");
 static_assert(sizeof(struct ingress_journal) == 17728 && sizeof(struct egress_journal) == 11968, CHANGED);
-static_assert(sizeof(struct edf_journal) == 64, CHANGED);
-static_assert(sizeof(struct shared) == 51456, CHANGED);
+static_assert(sizeof(struct edf_journal) == 64 && sizeof(struct stray_journal) == 128, CHANGED);
+static_assert(sizeof(struct shared) == 51584, CHANGED);
 
 /* Twins: sizes of others that must cover what lies here. */
 static_assert(MAX_SESSIONS < UINT16_MAX, "an arrival holds the number of its session");

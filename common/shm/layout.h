@@ -36,7 +36,7 @@
 #include "histogram.h"
 #include "proxy.h"
 
-#define LAYOUT_VERSION 5
+#define LAYOUT_VERSION 7
 #define LAYOUT_MAGIC 0x656d69746e6f0001ULL /* "\1\0ontime" in memory, little-endian */
 #define LINE 64 /* bytes two writers must keep apart */
 #define MAX_SOCKETS (MAX_FLOWS + MAX_CLASSES * MAX_DESTS)
@@ -273,6 +273,15 @@ struct scratch {
 	uint8_t message[BATCH + ASIDE_MESSAGES][TRAIN_BYTES];
 };
 
+/*
+ * Likewise of the call that takes a datagram out of the socket of a session that is nobody's; the word's count is
+ * lane.stray_pkts.
+ */
+struct stray_journal {
+	alignas(LINE) _Atomic uint64_t word;
+	alignas(LINE) struct mmsghdr msg;
+};
+
 /* The results of sendmmsg, for the successor. Writers: egress, and the kernel on its behalf. */
 struct egress_journal {
 	alignas(LINE) _Atomic uint64_t word;
@@ -330,6 +339,7 @@ struct shared {
 	alignas(LINE) struct ingress_journal ingress_journal;
 	/* For calls while a train in the first one waits for room in its lane. */
 	alignas(LINE) struct ingress_journal ingress_journal_aside;
+	alignas(LINE) struct stray_journal stray_journal;
 	alignas(LINE) struct edf_journal edf_journal;
 	alignas(LINE) struct egress_journal egress_journal;
 };

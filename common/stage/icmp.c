@@ -63,9 +63,9 @@ uint32_t icmp_take_all(int fd)
 {
 	uint32_t n = icmp_take(fd);
 	socklen_t len = sizeof(int);
-	int err = 0;
+	int err;
 
-	if (n == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0)
-		n = icmp_is_told(err) ? 1 : 0;
+	if (n == 0)
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
 	return n;
 }

@@ -6,6 +6,9 @@
  *          An error is kept in a queue, and fails the next call on the socket, a send or a receive, whoever makes it
  *          and whatever datagram it is about. While the queue has one, epoll tells of the socket each time, so whoever
  *          is told empties it.
+ *          Ingress and egress share the sockets of sessions, and those that replies leave by. There one may find the
+ *          queue empty because the other has taken the error, and counted it. So both count what they take out of the
+ *          queue, and nothing else: an error is counted once, or not at all if the queue had no room for it.
  * Source:  ip(7) IP_RECVERR, ipv6(7) IPV6_RECVERR; Linux's own tables
  *          of what errno each ICMP message becomes.
  */
@@ -29,7 +32,10 @@ int icmp_may_be_own(int err);
  */
 uint32_t icmp_take(int fd);
 
-/* icmp_take_all - likewise, and the failure of the next call too where the queue had no room for its error. */
+/*
+ * icmp_take_all - likewise, and where the queue had no room for an error the failure of the next call too, which is not
+ * counted.
+ */
 uint32_t icmp_take_all(int fd);
 
 #endif

@@ -40,6 +40,9 @@ static void print_here(const struct config *c, const struct class_config *k, con
 	printf(" lookup " TABLE "\n  %s route replace local default dev lo table " TABLE "\n", ip_of(server));
 	if (!shown_has_port(k))
 		return;
+	/* what is for an address of a link is routed by interfaces of that link alone */
+	if (!v4 && way->interface[0])
+		printf("  ip -6 route replace local fe80::/10 dev %s table " TABLE "\n", way->interface);
 	printf("  nft add table inet ontime-%s\n", c->instance);
 	printf("  nft add chain inet ontime-%s answers '{ type filter hook prerouting priority mangle; }'\n",
 	       c->instance);

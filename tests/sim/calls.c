@@ -30,8 +30,6 @@ long __wrap_syscall(long number, ...);
 int __wrap_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout);
 int __wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
 ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags);
-ssize_t __real_recv(int fd, void *to, size_t bytes, int flags);
-ssize_t __wrap_recv(int fd, void *to, size_t bytes, int flags);
 int __real_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 int __real_socket(int family, int type, int protocol);
@@ -177,7 +175,11 @@ int __wrap_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, str
 	(void)timeout;
 	check_lanes();
 	trap_begin_call();
-	got = replies_has(fd) ? replies_receive(fd, msgs, n) : input_receive((uint32_t)(fd - SIM_INPUT_FD), msgs, n);
+	if (replies_has(fd) && msgs->msg_hdr.msg_iovlen == 0)
+		got = replies_take(fd, msgs);
+	else
+		got = replies_has(fd) ? replies_receive(fd, msgs, n)
+				      : input_receive((uint32_t)(fd - SIM_INPUT_FD), msgs, n);
 	trap_end_call();
 	return answer(got, CALL_NS + (got > 0 ? (uint64_t)got * RECEIVE_NS : 0));
 }
@@ -198,11 +200,6 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags)
 {
 	(void)flags;
 	return answer(output_take_error(fd, m), CALL_NS);
-}
-
-ssize_t __wrap_recv(int fd, void *to, size_t bytes, int flags)
-{
-	return replies_has(fd) ? answer(replies_take(fd), CALL_NS) : __real_recv(fd, to, bytes, flags);
 }
 
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms)

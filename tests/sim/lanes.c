@@ -216,6 +216,8 @@ static void check_account(uint32_t class, const struct ledger *l)
 	must_equal("held", class, a.held_pkts, 0);
 	must_equal("received", class, a.received_pkts, l->read_pkts + input_told_drops(class));
 	must_equal("sent, by the histogram", class, histogram, l->left_pkts);
+	must_equal("strays", class, atomic_load_explicit(&lane_of(class)->stray_pkts, memory_order_relaxed),
+		   replies_strays(class));
 	if (a.refused_events > output_refusals(class))
 		sim_complain("class %u: more ICMP errors are counted than came", class);
 	for (int i = 0; i < SEND_ERRNOS; i++)

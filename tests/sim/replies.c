@@ -2,11 +2,11 @@
  * replies.c - the sockets of sessions, a destination that answers, and the way back.
  *
  * Rules:   as in the kernel a connect chooses a port at random, also when it fails then, and AF_UNSPEC gives it up;
- *          what comes to a port that no connected socket has is nobody's. With `via` one socket takes what comes to any
- *          address of the prefix, whoever has it. With `from` the port stays: it takes whatever comes, but while a
- *          filter stands before it; the destination answers sooner than a session ends then. A request is answered by
- *          none, one or two replies, soon or when its session may have ended. The ledger knows by the request's token
- *          which client it is of.
+ *          what comes to a port that no connected socket has is nobody's, unless it comes while the socket is being
+ *          connected. With `via` one socket takes what comes to any address of the prefix, whoever has it. With `from`
+ *          the port stays: it takes whatever comes, but while a filter stands before it; the destination answers
+ *          sooner than a session ends then. A request is answered by none, one or two replies, soon or when its session
+ *          may have ended. The ledger knows by the request's token which client it is of.
  */
 #include <errno.h>
 #include <poll.h>
@@ -14,10 +14,9 @@
 #include <sys/socket.h>
 
 #include "config/reply.h"
-#include "sim.h"
+#include "replies.h"
 
 #define MOST_SESSIONS 64
-#define RING 1024
 #define PENDING 65536
 #define TOKENS 65536
 #define TOKEN_STEP 0x9e3779b97f4a7c15ULL
@@ -30,20 +29,6 @@
 #define FIXED_NS (20 * (uint32_t)NS_PER_MS) /* to a port that stays */
 #define LOCAL 1 /* the address that output.c gives a socket */
 
-struct reply {
-	struct sim_datagram d;
-	uint32_t local; /* with `via`: the address that it is sent to */
-};
-
-struct reply_socket {
-	int is_connected, refuses; /* refuses: a filter takes nothing */
-	uint32_t n_headers; /* since it was connected */
-	uint16_t port; /* 0: none */
-	uint64_t first, last; /* waiting: first <= n < last */
-	uint64_t drained_at_ns;
-	struct reply ring[RING];
-};
-
 struct pending {
 	uint64_t due_ns;
 	uint16_t port;
@@ -52,18 +37,20 @@ struct pending {
 
 static struct reply_socket vias[MOST_SESSIONS];
 static struct pending pending[PENDING];
-static uint32_t n_vias, n_pending, forth, back;
-static uint64_t n_replies, n_refusals, n_back_refusals; /* of requests; of replies */
+static uint32_t n_vias, n_pending;
+uint32_t forth, back;
+static uint64_t n_strays, n_replies, n_refusals, n_back_refusals; /* of requests; of replies */
 static uint64_t seen_ns; /* the sockets have been looked at as of then */
 static uint8_t source_of[TOKENS]; /* who sent the n-th request, modulo TOKENS */
 static struct epoll_event polled;
-static int first_fd, has_via, has_fixed;
+static int first_fd, has_fixed;
+int has_via;
 
 void replies_open(int fd)
 {
 	first_fd = fd;
 	n_vias = n_pending = 0;
-	n_refusals = n_back_refusals = 0;
+	n_refusals = n_back_refusals = n_strays = 0;
 	seen_ns = 0;
 	n_replies = FIRST_REPLY;
 	polled = (struct epoll_event){ 0 };
@@ -94,7 +81,7 @@ int replies_poll_fd(void)
 	return n_vias ? first_fd : -1;
 }
 
-static struct reply_socket *find(int fd)
+struct reply_socket *replies_find(int fd)
 {
 	uint32_t k = (uint32_t)(fd - first_fd - 1);
 
@@ -103,13 +90,18 @@ static struct reply_socket *find(int fd)
 
 int replies_has(int fd)
 {
-	return find(fd) != NULL;
+	return replies_find(fd) != NULL;
 }
 
 void replies_note_request(uint32_t class, const struct sim_datagram *d)
 {
 	if (n_vias && class == forth)
 		source_of[d->token * TOKEN_INVERSE % TOKENS] = d->source;
+}
+
+uint32_t replies_source(uint64_t token)
+{
+	return source_of[token * TOKEN_INVERSE % TOKENS];
 }
 
 static int takes(const struct reply_socket *v, uint16_t port)
@@ -137,8 +129,7 @@ static void catch_up(uint64_t now)
 	}
 }
 
-/* local: with `via`, the address that the request came from. */
-static void answer(uint16_t port, uint32_t local, const struct iovec *request, uint64_t now)
+void replies_answer(uint16_t port, uint32_t local, const struct iovec *request, uint64_t now)
 {
 	uint32_t n = sim_below(&sim.random, 8), late_ns = has_fixed ? FIXED_NS : LATE_NS;
 	uint64_t token, due_ns;
@@ -156,7 +147,7 @@ static void answer(uint16_t port, uint32_t local, const struct iovec *request, u
 				      .arrived_at_ns = due_ns,
 				      .stamp_ns = due_ns + (input_real_ns() - sim_now_ns()),
 				      .len_bytes = (uint32_t)request->iov_len,
-				      .source = source_of[token * TOKEN_INVERSE % TOKENS] },
+				      .source = (uint8_t)replies_source(token) },
 			       .local = local },
 		};
 	}
@@ -207,7 +198,7 @@ int replies_wait(struct epoll_event *events, int most)
 
 int replies_receive(int fd, struct mmsghdr *msgs, uint32_t n)
 {
-	struct reply_socket *v = find(fd);
+	struct reply_socket *v = replies_find(fd);
 	uint32_t i;
 
 	catch_up(sim_now_ns());
@@ -230,22 +221,28 @@ int replies_receive(int fd, struct mmsghdr *msgs, uint32_t n)
 	return i ? (int)i : -EAGAIN;
 }
 
-/* One that nobody counts: it is for nobody. */
-int replies_take(int fd)
+/* One that is for nobody. */
+int replies_take(int fd, struct mmsghdr *m)
 {
-	struct reply_socket *v = find(fd);
+	struct reply_socket *v = replies_find(fd);
 
 	catch_up(sim_now_ns());
 	if (!is_ready(v))
 		return -EAGAIN;
-	v->first++;
+	m->msg_len = v->ring[v->first++ % RING].d.len_bytes;
+	n_strays++;
 	return 1;
+}
+
+uint64_t replies_strays(uint32_t class)
+{
+	return n_vias && class == forth ? n_strays : 0;
 }
 
 int replies_poll(struct pollfd *p)
 {
 	catch_up(sim_now_ns());
-	p->revents = is_ready(find(p->fd)) ? POLLIN : 0;
+	p->revents = is_ready(replies_find(p->fd)) ? POLLIN : 0;
 	return p->revents != 0;
 }
 
@@ -269,9 +266,17 @@ static uint16_t free_port(void)
 	}
 }
 
+/* The kernel binds a socket before it connects it, and a stranger may hit the port in between. */
+static void meet_stranger(struct reply_socket *v)
+{
+	if (sim_stage() != STAGE_INGRESS || v->refuses || v->last - v->first == RING || !sim_happens(FAULT_CALL, 8))
+		return;
+	v->ring[v->last++ % RING] = (struct reply){ .d = { .len_bytes = sim_below(&sim.random, 100) } };
+}
+
 int replies_connect(int fd, int dissolves)
 {
-	struct reply_socket *v = find(fd);
+	struct reply_socket *v = replies_find(fd);
 
 	catch_up(sim_now_ns());
 	v->is_connected = 0;
@@ -282,6 +287,7 @@ int replies_connect(int fd, int dissolves)
 	}
 	if (v->port == 0)
 		v->port = free_port();
+	meet_stranger(v);
 	if (sim_happens(FAULT_SEND, 50))
 		return -ENETUNREACH;
 	v->is_connected = 1;
@@ -290,7 +296,7 @@ int replies_connect(int fd, int dissolves)
 
 int replies_end(int fd, int peer, struct sockaddr *at, socklen_t *len)
 {
-	const struct reply_socket *v = find(fd);
+	const struct reply_socket *v = replies_find(fd);
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(v->port), .sin_addr = { LOCAL } };
 	const struct address *to = &sim.config.classes[forth].dests[0];
 
@@ -301,84 +307,6 @@ int replies_end(int fd, int peer, struct sockaddr *at, socklen_t *len)
 	*len = peer ? to->len : sizeof(v4);
 	memcpy(at, peer ? (const void *)&to->at : &v4, *len);
 	return 0;
-}
-
-/* 0, or what sendmsg() would say. */
-static int refuse(const struct reply_socket *v, const struct msghdr *m)
-{
-	static const int no_room[] = { EAGAIN, ENOBUFS, ENOMEM };
-
-	if (v && !v->is_connected && !has_via)
-		return EDESTADDRREQ;
-	if (sim_happens(FAULT_ROOM, 500))
-		return no_room[sim_below(&sim.random, 3)];
-	if (ends_segment_bytes(m) && sim_happens(FAULT_SEND, 300))
-		return sim_below(&sim.random, 2) ? EMSGSIZE : EIO;
-	return ends_segment_bytes(m) == 0 && sim_happens(FAULT_SEND, 500) ? EPERM : 0;
-}
-
-/* Of a session's first datagram alone, or of each one: the header before it. */
-static uint32_t take_header(struct reply_socket *v, const struct iovec *part, size_t n_parts)
-{
-	uint32_t bytes = ends_header_bytes(forth, part, n_parts);
-	uint64_t token;
-
-	if (bytes == 0 || n_parts < 2)
-		return 0;
-	memcpy(&token, part[1].iov_base, sizeof(token));
-	ends_check_header(forth, part, source_of[token * TOKEN_INVERSE % TOKENS]);
-	if (++v->n_headers > 1 && !has_via && sim.config.classes[forth].proxy_header == PROXY_FIRST)
-		sim_complain("a session has a second header");
-	return bytes;
-}
-
-/* A datagram of a message: its header, if it has one, and its payload. Returns how many parts that is. */
-static size_t send_packet(struct reply_socket *v, const struct msghdr *m, size_t i, uint32_t dest, uint64_t now)
-{
-	const struct iovec *part = &m->msg_iov[i];
-	uint32_t header_bytes = v ? take_header(v, part, m->msg_iovlen - i) : 0;
-	uint32_t size = ends_segment_bytes(m), n_parts = header_bytes ? 2 : 1;
-	const struct iovec *payload = &part[n_parts - 1];
-	size_t bytes = header_bytes + payload->iov_len;
-
-	if (size && (bytes > size || (bytes < size && i + n_parts < m->msg_iovlen)))
-		sim_complain("a super-datagram is cut every %u bytes, but a part has %zu", size, bytes);
-	if (size == 0 && n_parts < m->msg_iovlen)
-		sim_complain("replies or requests were joined into one");
-	check_left(&(const struct check_left){ v ? forth : back, dest, payload, header_bytes, 0 }, now);
-	if (v)
-		answer(v->port, ends_local(m), payload, now);
-	return n_parts;
-}
-
-static uint32_t send_message(struct reply_socket *v, const struct msghdr *m, uint64_t now)
-{
-	uint32_t dest = v ? 0 : ends_client(m);
-
-	if (dest >= MAX_DESTS)
-		sim_complain("a reply to nobody");
-	if (v && has_via && (ends_local(m) == 0 || !ends_leads_to(m, &sim.config.classes[forth].dests[0])))
-		sim_complain("a request of a session without an address, or to another destination");
-	for (size_t i = 0; i < m->msg_iovlen;)
-		i += send_packet(v, m, i, dest % MAX_DESTS, now);
-	return ends_bytes(m);
-}
-
-int replies_send(int fd, struct mmsghdr *msgs, uint32_t n)
-{
-	struct reply_socket *v = find(fd);
-	uint64_t now = sim_now_ns();
-
-	for (uint32_t i = 0; i < n; i++) {
-		int err = refuse(v, &msgs[i].msg_hdr);
-
-		if (err) {
-			check_refused(v ? forth : back);
-			return i ? (int)i : -err;
-		}
-		msgs[i].msg_len = send_message(v, &msgs[i].msg_hdr, now);
-	}
-	return (int)n;
 }
 
 int replies_are_over(void)

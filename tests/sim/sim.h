@@ -7,7 +7,8 @@
  *   calls.c   the system calls, wrapped at link time
  *   message.c  what the kernel writes about a datagram
  *   input.c   traffic, and the sockets it arrives at          output.c   the sockets out, and what goes wrong there
- *   replies.c  sessions' sockets, answers, and the way back    ends.c     addresses and headers beside a payload
+ *   replies.c  sessions' sockets, and answers          requests.c  what leaves by them, and by the way back
+ *   ends.c     addresses and headers beside a payload
  *   ledger.c  every packet exactly once, in order              lanes.c    the lanes and the account against the ledger
  *   bounds.c  shares and rate on the way out
  *   workers.c  processes that edf has work on packets
@@ -213,7 +214,8 @@ int replies_collect(struct epoll_event *event);
 uint64_t replies_next_ns(void);
 int replies_wait(struct epoll_event *events, int most);
 int replies_receive(int fd, struct mmsghdr *msgs, uint32_t n);
-int replies_take(int fd);
+int replies_take(int fd, struct mmsghdr *m);
+uint64_t replies_strays(uint32_t class); /* of that class, taken so */
 int replies_poll(struct pollfd *p);
 void replies_forget(void);
 int replies_connect(int fd, int dissolves);

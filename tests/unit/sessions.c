@@ -6,7 +6,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ingress/refusals.h"
 #include "session_world.h"
+#include "shm/journal.h"
+#include "stage/icmp.h"
 
 #define SENDERS 400
 #define APART_NS (3 * NS_PER_S) /* a port rests for a minute */
@@ -187,9 +190,96 @@ static void one_address_has_so_many_sessions_and_another_one_others(void)
 	close_world();
 }
 
+/* What a process does that dies at the end of the call, or behind the count. */
+static void take_and_die(int is_counted)
+{
+	struct stray_journal *j = &stage.seg.shared->stray_journal;
+	struct lane *lane = stage.seg.views[0].lane;
+
+	j->msg.msg_hdr = (struct msghdr){ 0 };
+	journal_open(&j->word, &j->msg, 0, 1, strays() << COUNT_SHIFT);
+	CU_ASSERT_EQUAL(recvmmsg(fd_of(0), &j->msg, 1, MSG_DONTWAIT | MSG_TRUNC, NULL), 1);
+	atomic_fetch_add_explicit(&lane->stray_pkts, (uint64_t)is_counted, memory_order_relaxed);
+}
+
+static void what_a_process_dropped_is_counted_once_wherever_it_dies(void)
+{
+	open_world(1, "any");
+	leave_half_made(0);
+	say_to(fd_of(0), 3);
+	take_and_die(0);
+	sessions_count_stray(&stage);
+	sessions_count_stray(&stage);
+	CU_ASSERT_EQUAL(strays(), 1);
+	take_and_die(1);
+	sessions_count_stray(&stage);
+	CU_ASSERT_EQUAL(strays(), 2);
+	CU_ASSERT_EQUAL(find(1, NS_PER_S), 0);
+	CU_ASSERT_EQUAL(strays(), 3);
+	sessions_count_stray(&stage);
+	CU_ASSERT_EQUAL(strays(), 3);
+	close_world();
+}
+
+/* Egress and ingress have one socket: a read is told of an error that egress takes out of the queue first. */
+static void an_icmp_error_that_egress_has_counted_is_not_counted_again(void)
+{
+	static struct receiver receiver;
+	char byte;
+
+	open_world(1, "any");
+	stage.blocks = stage.seg.shared->stages;
+	stage.self = &stage.blocks[STAGE_INGRESS];
+	memset(&receiver, 0, sizeof(receiver));
+	receiver.stage = &stage;
+	receiver.back[1] = &sessions;
+	CU_ASSERT_EQUAL(find(1, NS_PER_S), 0);
+	icmp_ask(fd_of(0), AF_INET, 1);
+	close(server_fd);
+	CU_ASSERT_EQUAL(send(fd_of(0), "x", 1, 0), 1);
+	CU_ASSERT_EQUAL(recv(fd_of(0), &byte, 1, MSG_DONTWAIT), -1);
+	CU_ASSERT_EQUAL(errno, ECONNREFUSED);
+	CU_ASSERT_EQUAL(icmp_take(fd_of(0)), 1);
+	CU_ASSERT_EQUAL(refusals_explain(&receiver, 1, fd_of(0), ECONNREFUSED), 1);
+	CU_ASSERT_EQUAL(receiver.tally[0].refused_events, 0);
+	CU_ASSERT_EQUAL(send(fd_of(0), "x", 1, 0), 1);
+	CU_ASSERT_EQUAL(recv(fd_of(0), &byte, 1, MSG_DONTWAIT), -1);
+	CU_ASSERT_EQUAL(refusals_explain(&receiver, 1, fd_of(0), ECONNREFUSED), 1);
+	CU_ASSERT_EQUAL(receiver.tally[0].refused_events, 1);
+	server_fd = -1;
+	close_world();
+}
+
+/* A destination sees the address of a sender, and not the link that this is of. */
+static void a_link_local_sender_that_is_shown_is_answered_and_its_twin_on_another_link_refused(void)
+{
+	static const uint8_t local[16];
+	struct sockaddr_in6 at = { .sin6_family = AF_INET6,
+				   .sin6_addr = { { { 0xfe, 0x80, [15] = 7 } } },
+				   .sin6_port = 9 };
+	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_addr = { { { 0xfd, [15] = 1 } } }, .sin6_port = 5 };
+	const struct sender_address from = { &at, local, 0, 0, 0 };
+
+	open_world(2, "any");
+	memcpy(&stage.config.classes[0].dests[0].at, &to, sizeof(to));
+	sessions.is_by_sender = sessions.has_one_socket = 1;
+	at.sin6_scope_id = 2;
+	CU_ASSERT_EQUAL(sessions_find(&sessions, &from, 1, NS_PER_S), 0);
+	CU_ASSERT_EQUAL(sessions_find_back(&sessions, at.sin6_addr.s6_addr, at.sin6_port, &to), 0);
+	at.sin6_scope_id = 3;
+	CU_ASSERT_EQUAL(sessions_find(&sessions, &from, 1, NS_PER_S), -1);
+	at.sin6_scope_id = 2;
+	CU_ASSERT_EQUAL(sessions_find(&sessions, &from, 1, NS_PER_S), 0);
+	sessions.has_one_socket = 0;
+	close_world();
+}
+
 SUITE(sessions, TEST(what_lay_in_the_socket_is_not_the_next_senders),
       TEST(an_error_in_the_socket_does_not_hide_what_lies_behind_it),
       TEST(what_comes_to_a_free_session_wakes_nobody_twice),
       TEST(without_a_way_a_session_has_no_port_that_strangers_could_write_to),
       TEST(sockets_with_more_than_a_batch_are_read_in_turn), TEST(all_sockets_read_to_their_end_have_no_more),
-      TEST(a_port_that_was_given_up_rests), TEST(one_address_has_so_many_sessions_and_another_one_others))
+      TEST(a_port_that_was_given_up_rests), TEST(one_address_has_so_many_sessions_and_another_one_others),
+      TEST(what_a_process_dropped_is_counted_once_wherever_it_dies),
+      TEST(an_icmp_error_that_egress_has_counted_is_not_counted_again),
+      TEST(a_link_local_sender_that_is_shown_is_answered_and_its_twin_on_another_link_refused))

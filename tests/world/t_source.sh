@@ -177,6 +177,50 @@ second_address_is_refused() {
 	eventually drops_are no_session 1
 }
 
+# Its address is of its link, which a server on another link does not see.
+link_local_client_is_answered() {
+	launch transparent replies && serve echo "" || return 1
+	rules >"$work/rules"
+	sh -u "$work/rules" 2>"$work/said.rules" || return 1
+	its=$(at_client ip -6 -o addr show dev vc scope link | sed -n 's/.*inet6 \(fe80[^/]*\).*/\1/p')
+	ours=$(ip -6 -o addr show dev va scope link | sed -n 's/.*inet6 \(fe80[^/]*\).*/\1/p')
+	at_server ip -6 neigh replace "$its" lladdr "$(ip -br link show vb | awk '{print $3}')" dev vs nud permanent || return 1
+	at_client "$ONTIME_BUILD/tests/ask" "[$ours%vc]:5000" --clients 10 --rate 500 --seconds 1 --timeout 8000 --from "$its%vc" && eventually is_still
+}
+
+calls_left() { # messages that left here, super-datagrams as one
+	awk '$1 == "Udp:" && $2 ~ /^[0-9]/ {print $5}' /proc/net/snmp
+}
+
+waits_for_egress() { # N
+	[ "$(account '.classes[0].waiting_egress')" = "$1" ]
+}
+
+# A front that is believed says that a group (224.0.0.1) has sent, from which the kernel sends nothing.
+refused_four() {
+	printf '\015\012\015\012\000\015\012QUIT\012\041\022\000\014\340\000\000\001\012\001\000\001\165\060\023\210x' >"$work/datagram"
+	for _ in 1 2 3 4; do
+		at_client nc -u -w0 -s 10.1.0.79 10.1.0.1 5000 <"$work/datagram" || return 1
+	done
+}
+
+sender_that_is_refused_costs_others_no_run() {
+	launch address && run/stop.sh -i "$instance" || return 1
+	sed -i '/^listen = 10.1.0.1:5000/a accept_proxy = 10.1.0.79' "$conf"
+	run/launch.sh -c "$conf" >"$work/launched" 2>&1 && serve seen sink address || return 1
+	kill -STOP "$(live_pid_of egress)"
+	refused_four && at_client "$ONTIME_BUILD/tests/datagrams" send 10.1.0.1:5000 40 200 && eventually waits_for_egress 44 || return 1
+	before=$(calls_left)
+	kill -CONT "$(live_pid_of egress)"
+	eventually is_still_but_for 4 || return 1
+	echo "40 datagrams left by $(($(calls_left) - before)) calls"
+	[ "$(account '.classes[0].sent')" = 40 ] && [ $(($(calls_left) - before)) -le 8 ]
+}
+
+is_still_but_for() { # N that the kernel refused
+	[ "$(account ".balanced and .classes[0].held == 0 and .classes[0].send_errors.EINVAL == $1")" = true ]
+}
+
 drops_are() { # REASON N
 	[ "$(account ".classes[0].dropped.$1")" = "$2" ]
 }
@@ -297,6 +341,8 @@ for how in "address any" "transparent"; do
 		skipped=$((skipped + 1))
 	fi
 done
+check_here "source = address: a sender that the kernel refuses costs the others no run" sender_that_is_refused_costs_others_no_run
 check_here "source = transparent: a sender has one session, whichever address it wrote to" second_address_is_refused
+check_here "source = transparent: a client with a link-local address is answered, by a server on another link" link_local_client_is_answered
 check_here "source = transparent: what is longer than the link is counted by name" too_long_is_counted_by_name
 verdict source
