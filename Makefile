@@ -14,6 +14,7 @@
 #   run/NAME/NAME.c                  the program build/NAME; the rest of its folder is part of it, NAME.bpf.c its kernel side
 #   tests/NAME/NAME.c                the program build/tests/NAME, with the rest of its folder
 #   tests/FOLDER/FILE.c              where no file is named after the folder: the program build/tests/FILE
+#   tests/fuzz/TARGET.c              what libFuzzer calls; tests/fuzz/t_fuzz.sh builds it with clang, into build/fuzz
 #   edf/plugins/*.c tests/plugins/*.c   shared objects
 #   common/                          linked into every program; tests/harness/ into every test
 #   run/options/NAME.options         a program's options: what parses and explains them is generated into $(OBJ)/options, $(BUILD)/completion
@@ -43,7 +44,7 @@ STAGES := ingress edf egress
 SOCKETS := run/hold/sockets.c run/hold/session_sockets.c run/hold/unexpected.c run/hold/hand_on.c run/hold/kept.c run/hold/kept_sessions.c run/hold/bundle.c
 STAGE_PARTS := $(filter-out %/main.c,$(wildcard $(STAGES:%=%/*.c)))
 RUN_PROGRAMS := $(call with_program,run)
-TEST_LIBRARIES := harness mortal plugins
+TEST_LIBRARIES := harness mortal plugins fuzz
 TEST_FOLDERS := $(call with_program,tests,$(TEST_LIBRARIES))
 TEST_FILES := $(filter-out $(foreach d,$(TEST_LIBRARIES) $(TEST_FOLDERS),tests/$(d)/%),$(wildcard tests/*/*.c))
 TEST_PROGRAMS := $(TEST_FOLDERS) $(basename $(notdir $(TEST_FILES)))
@@ -95,6 +96,19 @@ PARTS_decide := edf/policy.c edf/plan.c edf/slack.c
 PARTS_gap := $(SINK)
 PARTS_voice := $(SINK)
 
+# The fuzz targets; to LIBS_ and PARTS_ each is fuzz_TARGET.
+FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/*.c)))
+$(foreach t,$(FUZZ_TARGETS),$(eval LIBS_fuzz_$(t) := -fsanitize=fuzzer))
+PARTS_fuzz_trace := run/traffic/trace.c
+PARTS_fuzz_packet := run/traffic/flow.c run/traffic/short.c run/traffic/sockets.c
+PARTS_fuzz_http := $(LOOK) $(filter-out %/dash.c,$(wildcard run/dash/*.c))
+LIBS_fuzz_http += -lmicrohttpd
+PARTS_fuzz_control := $(filter-out %/supervise.c,$(wildcard run/supervise/*.c)) $(PARTS_supervise)
+LIBS_fuzz_control += $(call wrap,life_restart life_try_again reload_now reload_publish renew_is_due renew_ask stop_begin process_signal)
+PARTS_fuzz_segment := $(LOOK)
+PARTS_fuzz_recovery := $(MORTAL) $(STAGE_PARTS) $(SOCKETS) $(wildcard tests/harness/*.c)
+LIBS_fuzz_recovery += $(call wrap,mmap munmap abort epoll_wait bell_sleep clock_gettime)
+
 # gcc says x86_64-linux-gnu, clang x86_64-pc-linux-gnu; bpf_tracing.h calls it x86, and AArch64 arm64.
 machine = $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 arch = $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(machine)))
@@ -132,11 +146,13 @@ silent = $(findstring s,$(firstword -$(MAKEFLAGS)))
 say = $(if $(V)$(silent),,@printf '  %-7s %s\n' $(1) $(2))
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests check quick unit bench lint format prebuilt deb install uninstall can-install clean help
+.PHONY: all tests check quick unit fuzz fuzzers bench lint format prebuilt deb install uninstall can-install clean help
 
 all: $(PROGRAMS) $(PLUGINS) $(BPF) $(COMPLETION) $(BUILT_PAGES) $(BUILD)/full.conf ## build everything an operator runs
 
 tests: all $(TEST_PROGRAMS:%=$(BUILD)/tests/%) $(TEST_PLUGINS) ## build the tests too
+
+fuzzers: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 
 check: ## run every test; installs nothing (run/deps.sh test does)
 	tests/run.sh --no-install
@@ -146,6 +162,9 @@ quick: ## run lint and the unit tests only
 
 unit: all $(BUILD)/tests/unit ## run the unit tests
 	$(BUILD)/tests/unit
+
+fuzz: ## fuzz one target, TARGET=config, or each, for SECONDS=60; what it found stays in build/fuzz/found
+	@tests/fuzz/t_fuzz.sh "$(or $(SECONDS),60)" $(TARGET)
 
 bench: tests ## measure every number in README.md
 	tests/bench.sh
@@ -221,6 +240,7 @@ endif
 endef
 $(foreach s,$(STAGES),$(eval $(call program,$(s),$(wildcard $(s)/*.c),$(s))))
 $(foreach p,$(RUN_PROGRAMS),$(eval $(call program,$(p),$(call run_files,$(p)),$(p))))
+$(foreach t,$(FUZZ_TARGETS),$(eval $(call program,fuzz/$(t),tests/fuzz/$(t).c,fuzz_$(t))))
 $(foreach p,$(TEST_PROGRAMS),$(eval $(call program,tests/$(p),$(call test_files,$(p)) $(wildcard tests/harness/*.c),$(p))))
 
 $(PLUGINS): $(BUILD)/plugins/%.so: $(OBJ)/edf/plugins/%.o

@@ -52,6 +52,16 @@ static void check(int64_t lost, uint64_t doubled, uint64_t reordered, uint64_t c
 	CU_ASSERT_EQUAL(flow.corrupt_pkts, corrupt);
 }
 
+/* Or one datagram could hold the sink up for as long as it likes. */
+static void a_sequence_far_ahead_is_not_counted_up_to(void)
+{
+	begin(0, 100);
+	come(0);
+	come(UINT64_MAX - 1);
+	come(UINT64_MAX);
+	CU_ASSERT_EQUAL(flow.received_pkts + flow.corrupt_pkts, 3);
+}
+
 static void a_whole_sequence_has_nothing_wrong(void)
 {
 	for (uint32_t largest = 0; largest < 100; largest++) {
@@ -335,10 +345,10 @@ static void a_time_that_is_not_known_any_more_is_the_relays(void)
 	CU_ASSERT_EQUAL(flow.relay_max_ns, 8000);
 }
 
-SUITE(load, TEST(a_whole_sequence_has_nothing_wrong), TEST(one_change_is_one_count),
-      TEST(a_change_of_the_order_of_nothing_but_short_ones_is_noticed), TEST(a_changed_byte_is_noticed_anywhere),
-      TEST(another_run_is_a_stray_and_another_class_a_change), TEST(order_is_told_per_source),
-      TEST(every_kind_of_arrivals_keeps_its_rate), TEST(a_burst_is_due_at_once),
+SUITE(load, TEST(a_sequence_far_ahead_is_not_counted_up_to), TEST(a_whole_sequence_has_nothing_wrong),
+      TEST(one_change_is_one_count), TEST(a_change_of_the_order_of_nothing_but_short_ones_is_noticed),
+      TEST(a_changed_byte_is_noticed_anywhere), TEST(another_run_is_a_stray_and_another_class_a_change),
+      TEST(order_is_told_per_source), TEST(every_kind_of_arrivals_keeps_its_rate), TEST(a_burst_is_due_at_once),
       TEST(what_has_reached_the_sink_is_not_lost_when_its_thread_gets_no_cpu),
       TEST(two_classes_with_one_destination_are_told_apart_by_the_header),
       TEST(an_answer_belongs_to_the_source_that_asked), TEST(the_relays_part_begins_with_the_send_call),
