@@ -44,7 +44,7 @@ STAGES := ingress edf egress
 SOCKETS := run/hold/sockets.c run/hold/session_sockets.c run/hold/unexpected.c run/hold/hand_on.c run/hold/kept.c run/hold/kept_sessions.c run/hold/bundle.c
 STAGE_PARTS := $(filter-out %/main.c,$(wildcard $(STAGES:%=%/*.c)))
 RUN_PROGRAMS := $(call with_program,run)
-TEST_LIBRARIES := harness mortal plugins fuzz
+TEST_LIBRARIES := harness mortal plugins fuzz models
 TEST_FOLDERS := $(call with_program,tests,$(TEST_LIBRARIES))
 TEST_FILES := $(filter-out $(foreach d,$(TEST_LIBRARIES) $(TEST_FOLDERS),tests/$(d)/%),$(wildcard tests/*/*.c))
 TEST_PROGRAMS := $(TEST_FOLDERS) $(basename $(notdir $(TEST_FILES)))
@@ -108,6 +108,8 @@ LIBS_fuzz_control += $(call wrap,life_restart life_try_again reload_now reload_p
 PARTS_fuzz_segment := $(LOOK)
 PARTS_fuzz_recovery := $(MORTAL) $(STAGE_PARTS) $(SOCKETS) $(wildcard tests/harness/*.c)
 LIBS_fuzz_recovery += $(call wrap,mmap munmap abort epoll_wait bell_sleep clock_gettime)
+
+LIBS_weak := $(call wrap,syscall)
 
 # gcc says x86_64-linux-gnu, clang x86_64-pc-linux-gnu; bpf_tracing.h calls it x86, and AArch64 arm64.
 machine = $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
@@ -241,6 +243,7 @@ endef
 $(foreach s,$(STAGES),$(eval $(call program,$(s),$(wildcard $(s)/*.c),$(s))))
 $(foreach p,$(RUN_PROGRAMS),$(eval $(call program,$(p),$(call run_files,$(p)),$(p))))
 $(foreach t,$(FUZZ_TARGETS),$(eval $(call program,fuzz/$(t),tests/fuzz/$(t).c,fuzz_$(t))))
+$(eval $(call program,weak,$(wildcard tests/models/*.c),weak))
 $(foreach p,$(TEST_PROGRAMS),$(eval $(call program,tests/$(p),$(call test_files,$(p)) $(wildcard tests/harness/*.c),$(p))))
 
 $(PLUGINS): $(BUILD)/plugins/%.so: $(OBJ)/edf/plugins/%.o

@@ -26,7 +26,7 @@ test)
 	optional="$optional bind9-dnsutils dnsmasq-base dnsdist sip-tester mosh iperf3 sockperf ntpsec-ntpdig ngtcp2-client ngtcp2-server nftables" # and those of t_clients.sh, t_source.sh and t_refused.sh
 	optional="$optional qemu-system-x86 busybox-static cpio kmod xz-utils" # and those under other kernels (tests/machine/kernel-vm.sh)
 	optional="$optional qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross" # and AArch64's
-	optional="$optional libclang-rt-dev" # libFuzzer, for tests/fuzz
+	optional="$optional libclang-rt-dev spin" # libFuzzer, for tests/fuzz; and for tests/models
 	optional="$optional build-essential debhelper dpkg-dev libbpf-dev lintian" # and those of the packages
 	;;
 deb) wanted="$build build-essential debhelper dpkg-dev libbpf-dev" optional= ;;
