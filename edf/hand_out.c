@@ -8,23 +8,26 @@
 
 #include "log.h"
 
+#define FINISHED 1 /* in `finished`: added to the reason it is counted under */
+#define DROP_BEFORE N_DROP_REASONS /* in place of a reason: an earlier stage has counted it */
+
 static uint64_t count_of(uint64_t word)
 {
 	return word >> COUNT_SHIFT;
 }
 
-/* It goes on now: counted once. */
+/* It goes on now: counted once. By what this process has noted of it; the result in its slot is for others. */
 static void count(struct edf_loop *l, uint32_t class, uint32_t index)
 {
-	const struct lane_view *v = &l->stage.seg.views[class];
-	const struct result *r = &v->results[index];
+	const struct result *r = &l->stage.seg.views[class].results[index];
 	struct edf_tally *t = &l->tally[class];
+	uint32_t drop = l->finished[class][index] - FINISHED;
 
-	if (v->arrivals[index].drop != DROP_NONE)
+	if (drop == DROP_BEFORE)
 		return; /* counted by ingress */
 	t->work_ns += r->done_at_ns - r->started_at_ns;
-	if (r->drop != DROP_NONE) {
-		t->dropped_pkts[r->drop - FIRST_EDF_DROP]++;
+	if (drop != DROP_NONE) {
+		t->dropped_pkts[drop - FIRST_EDF_DROP]++;
 		return;
 	}
 	t->worked_pkts++;
@@ -41,8 +44,8 @@ static uint32_t join(struct edf_loop *l, uint32_t class)
 
 		if (!l->finished[class][next])
 			break;
-		l->finished[class][next] = 0;
 		count(l, class, next);
+		l->finished[class][next] = 0;
 		l->out[class]--;
 		l->pending[class]++;
 	}
@@ -58,13 +61,13 @@ uint32_t hand_out_join(struct edf_loop *l)
 	return n;
 }
 
-/* A packet that is out is finished; it, and those behind that were, may be pending now. */
-static void finish(struct edf_loop *l, uint32_t class, uint32_t index, const struct result *result)
+/* A packet that is out is finished; it, and those behind that were, may be pending now. drop: whose count it is in. */
+static void finish(struct edf_loop *l, uint32_t class, uint32_t index, const struct result *result, uint32_t drop)
 {
 	const struct lane_view *v = &l->stage.seg.views[class];
 
 	v->results[index] = *result;
-	l->finished[class][index] = 1;
+	l->finished[class][index] = (uint8_t)(FINISHED + drop);
 	join(l, class);
 }
 
@@ -91,23 +94,20 @@ static void drop(struct edf_loop *l, struct edf_choice choice, uint64_t now)
 {
 	struct task t = take_head(l, (uint32_t)choice.class, now);
 	uint32_t index = index_of(l, &t);
-	uint8_t before = l->stage.seg.views[t.class].arrivals[index].drop;
+	uint8_t before = once(l->stage.seg.views[t.class].arrivals[index].drop);
 	struct result r = { .started_at_ns = now, .done_at_ns = now };
 
 	r.drop = before != DROP_NONE ? before : (uint8_t)choice.drop;
-	finish(l, t.class, index, &r);
+	finish(l, t.class, index, &r, before != DROP_NONE ? DROP_BEFORE : choice.drop);
 }
 
 static void give_head(struct edf_loop *l, uint32_t class, int worker, uint64_t now)
 {
-	const struct lane_view *v = &l->stage.seg.views[class];
 	struct task t;
-	uint32_t index;
 
 	plan_start(&l->plan, class);
 	t = take_head(l, class, now);
-	index = index_of(l, &t);
-	stage_check_length(&l->stage, class, v->arrivals[index].len_bytes + lane_skip_bytes(v, index));
+	work_packet(&l->stage, class, index_of(l, &t), t.deadline_ns); /* its worker asks once more */
 	workers_give(&l->workers, worker, &t);
 }
 
@@ -122,7 +122,7 @@ static uint32_t try_again(struct edf_loop *l, int worker, uint64_t now)
 	if ((p->rules.late == LATE_DROP || p->rules.policy == POLICY_EDF_DROP) &&
 	    edf_is_hopeless(&p->rules, &p->queues[t.class], now, t.deadline_ns, plan_predict_ns(p, t.class, bytes))) {
 		finish(l, t.class, index_of(l, &t),
-		       &(struct result){ .started_at_ns = now, .done_at_ns = now, .drop = DROP_LATE });
+		       &(struct result){ .started_at_ns = now, .done_at_ns = now, .drop = DROP_LATE }, DROP_LATE);
 		return 1;
 	}
 	t.given_at_ns = now;
@@ -154,6 +154,15 @@ uint32_t hand_out(struct edf_loop *l, uint64_t now)
 	return moved;
 }
 
+/* As its worker says, but no longer than one may have it. */
+static uint64_t took_ns(const struct edf_loop *l, const struct task *t, const struct result *r)
+{
+	uint64_t ns = r->done_at_ns > t->given_at_ns ? r->done_at_ns - t->given_at_ns : 0;
+	uint64_t most_ns = l->stage.config.hung_ms * NS_PER_MS;
+
+	return ns < most_ns ? ns : most_ns;
+}
+
 static void take_back(struct edf_loop *l, const struct task_end *end, uint64_t now)
 {
 	const struct task *t = &end->task;
@@ -163,13 +172,13 @@ static void take_back(struct edf_loop *l, const struct task_end *end, uint64_t n
 		r.drop = DROP_POISON; /* whatever a plugin has written to */
 	if (end->is_done) {
 		plan_learn(&l->plan, t->class, now, l->stage.seg.views[t->class].arrivals[index_of(l, t)].len_bytes,
-			   r.done_at_ns - t->given_at_ns);
-		finish(l, t->class, index_of(l, t), &r);
+			   took_ns(l, t, &r));
+		finish(l, t->class, index_of(l, t), &r, r.drop);
 	} else if (t->crashes >= CRASHES_UNTIL_POISON) {
 		r = (struct result){ .started_at_ns = t->given_at_ns,
 				     .done_at_ns = t->given_at_ns,
 				     .drop = DROP_POISON };
-		finish(l, t->class, index_of(l, t), &r);
+		finish(l, t->class, index_of(l, t), &r, DROP_POISON);
 	} else {
 		l->again[l->n_again++] = *t; /* no more than there are workers: none is given another before these */
 	}

@@ -147,17 +147,9 @@ static void work_on_head(struct edf_loop *l, uint32_t class, uint64_t now, struc
 {
 	const struct lane_view *v = &l->stage.seg.views[class];
 	uint32_t index = head_index(l, class);
-	const struct arrival *a = &v->arrivals[index];
-	struct ontime_packet packet = {
-		.in_bytes = a->len_bytes,
-		.out_room_bytes = l->stage.config.payload_bytes,
-		.class_rank = class,
-		.arrived_at_ns = a->arrived_at_ns,
-		.deadline_ns = l->plan.queues[class].deadline_ns,
-	};
+	struct ontime_packet packet = work_packet(&l->stage, class, index, l->plan.queues[class].deadline_ns);
 	uint64_t word = lane_next_word(l->word[class], l->pending[class] + 1), others_ns, took_ns;
 
-	stage_check_length(&l->stage, class, a->len_bytes + lane_skip_bytes(v, index));
 	if (work_is_poison(&l->work, class, word)) {
 		result->drop = DROP_POISON;
 		return;
@@ -172,7 +164,7 @@ static void work_on_head(struct edf_loop *l, uint32_t class, uint64_t now, struc
 		work_guard(&l->work, class, 0);
 	took_ns = result->done_at_ns - now - others_ns;
 	l->tally[class].work_ns += took_ns;
-	plan_learn(&l->plan, class, result->done_at_ns, a->len_bytes, took_ns);
+	plan_learn(&l->plan, class, result->done_at_ns, packet.in_bytes, took_ns);
 }
 
 /* Serve or drop the head of a class; it counts once it is committed. */
@@ -182,9 +174,10 @@ static void finish_head(struct edf_loop *l, struct edf_choice choice, uint64_t n
 	uint32_t index = head_index(l, class);
 	const struct lane_view *v = &l->stage.seg.views[class];
 	struct result result = { .started_at_ns = now, .done_at_ns = now, .drop = (uint8_t)choice.drop };
+	uint8_t before = once(v->arrivals[index].drop);
 
-	if (v->arrivals[index].drop != DROP_NONE) {
-		result.drop = v->arrivals[index].drop; /* counted by ingress */
+	if (before != DROP_NONE) {
+		result.drop = before; /* counted by ingress */
 	} else {
 		if (choice.drop == DROP_NONE)
 			work_on_head(l, class, now, &result);

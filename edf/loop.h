@@ -24,7 +24,8 @@ struct edf_loop {
 	/* With workers, behind the pending ones: given to one, or finished while one before it is not. */
 	uint32_t out[MAX_CLASSES];
 	struct workers workers; /* n = 0: the stage works by itself */
-	uint8_t *finished[MAX_CLASSES]; /* with workers: 1 for each slot of those that are; hand_out.c */
+	/* with workers, for each slot: 0, or that it is, and why it was dropped; hand_out.c */
+	uint8_t *finished[MAX_CLASSES];
 	struct task again[MOST_WORKERS]; /* whose workers have died: they go first */
 	uint32_t n_again;
 	struct edf_tally tally[MAX_CLASSES];

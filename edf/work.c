@@ -180,7 +180,6 @@ static uint64_t run_plugin(const struct work *w, const struct lane_view *v, uint
 
 	if (w->slice_ns)
 		run.slice_until_ns = started_at_ns + w->slice_ns;
-	packet->in = lane_payload(v, index) + lane_skip_bytes(v, index);
 	packet->out = lane_payload(v, index) + v->second_offset;
 	packet->out_bytes = 0;
 	packet->checkpoint = checkpoint;
@@ -192,6 +191,24 @@ static uint64_t run_plugin(const struct work *w, const struct lane_view *v, uint
 	result->len_bytes = packet->out_bytes;
 	result->second = 1;
 	return run.others_ns;
+}
+
+struct ontime_packet work_packet(const struct stage *s, uint32_t class, uint32_t index, uint64_t deadline_ns)
+{
+	const struct lane_view *v = &s->seg.views[class];
+	const struct arrival *a = &v->arrivals[index];
+	uint32_t skip_bytes = lane_skip_bytes(v, index);
+	struct ontime_packet packet = {
+		.in = lane_payload(v, index) + skip_bytes,
+		.in_bytes = once(a->len_bytes),
+		.out_room_bytes = s->config.payload_bytes,
+		.class_rank = class,
+		.arrived_at_ns = a->arrived_at_ns,
+		.deadline_ns = deadline_ns,
+	};
+
+	stage_check_length(s, class, (uint64_t)packet.in_bytes + skip_bytes);
+	return packet;
 }
 
 uint64_t work_do(struct work *w, const struct lane_view *v, uint32_t index, struct ontime_packet *packet,

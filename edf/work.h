@@ -50,6 +50,11 @@ uint64_t work_simulated_ns(uint32_t bytes);
 void work_slice(struct work *w, uint64_t slice_ns, uint64_t (*between)(void *arg, uint64_t worked_ns), void *arg);
 
 /*
+ * work_packet - what the work is done on: the packet in a slot, which is checked against that (stage/damage.h).
+ */
+struct ontime_packet work_packet(const struct stage *s, uint32_t class, uint32_t index, uint64_t deadline_ns);
+
+/*
  * work_do - work on one packet from started_at_ns on. Fills the result's len_bytes, second and drop.
  * Returns how long it was interrupted.
  */

@@ -44,14 +44,7 @@ static void work_on(struct work *work, const struct stage *s, struct worker_box 
 	const struct task *t = &box->task;
 	const struct lane_view *v = &s->seg.views[t->class];
 	uint32_t index = (uint32_t)t->count & v->mask;
-	const struct arrival *a = &v->arrivals[index];
-	struct ontime_packet packet = {
-		.in_bytes = a->len_bytes,
-		.out_room_bytes = s->config.payload_bytes,
-		.class_rank = t->class,
-		.arrived_at_ns = a->arrived_at_ns,
-		.deadline_ns = t->deadline_ns,
-	};
+	struct ontime_packet packet = work_packet(s, t->class, index, t->deadline_ns);
 
 	box->result = (struct result){ .started_at_ns = now_ns() };
 	work_guard(work, t->class, (t->count + 1) << COUNT_SHIFT); /* as when it is passed on: never 0 */

@@ -101,12 +101,13 @@ static void say_source(struct batch *b, struct egress_journal *j, int is_v4, con
 		say(b, j, SOL_IPV6, IPV6_PKTINFO, &v6, sizeof(v6));
 }
 
-static void say_destination(struct batch *b, struct egress_journal *j, const struct sockaddr_in6 *to)
+static void say_destination(struct batch *b, struct egress_journal *j, const struct sockaddr_in6 *at)
 {
 	struct msghdr *m = &j->msgs[b->n_msgs - 1].msg_hdr;
+	struct sockaddr_in6 *to = &b->names[b->n_msgs - 1];
 
-	b->names[b->n_msgs - 1] = *to;
-	m->msg_name = &b->names[b->n_msgs - 1];
+	once_copy(to, at, sizeof(*to));
+	m->msg_name = to;
 	m->msg_namelen = to->sin6_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
 }
 
@@ -123,7 +124,8 @@ static void address_reply(struct batch *b, struct egress_journal *j)
 /* To the session's destination, from the session's address. */
 static void address_forth(struct batch *b, struct egress_journal *j, const struct way *w)
 {
-	uint32_t i = b->session->destination < w->via->n_dests ? b->session->destination : 0;
+	uint8_t of = once(b->session->destination);
+	uint32_t i = of < w->via->n_dests ? of : 0;
 	struct sockaddr_storage at;
 	struct sockaddr_in6 to;
 	uint8_t source[16];
@@ -156,23 +158,31 @@ static void say_sender(struct batch *b, struct egress_journal *j, const struct s
 	say_source(b, j, sender->sin6_family == AF_INET, address, seen_scope(sender));
 }
 
+/* What is to be sent of the packet in a slot: no more than lies there. */
+static struct iovec payload_of(const struct sender *s, uint32_t class, uint32_t index)
+{
+	const struct lane_view *v = &s->stage->seg.views[class];
+	uint32_t len_bytes = once(v->results[index].len_bytes);
+	uint32_t at_bytes = once(v->results[index].second) ? v->second_offset : lane_skip_bytes(v, index);
+
+	stage_check_length(s->stage, class, (uint64_t)len_bytes + (at_bytes == v->second_offset ? 0 : at_bytes));
+	return (struct iovec){ lane_payload(v, index) + at_bytes, len_bytes };
+}
+
 /* The packet in a slot as vectors, and the header before it, if it has one. Returns how many. */
-static uint32_t add_vectors(struct batch *b, struct sender *s, uint32_t index, uint32_t header_bytes, uint8_t tos)
+static uint32_t add_vectors(struct batch *b, struct sender *s, uint32_t index, uint32_t header_bytes, uint8_t tos,
+			    const struct iovec *payload)
 {
 	const struct lane_view *v = &s->stage->seg.views[b->class];
-	const struct result *r = &v->results[index];
 	struct iovec *at = &s->journal->vectors[b->n_vectors];
-	const struct iovec payload = {
-		lane_payload(v, index) + (r->second ? v->second_offset : lane_skip_bytes(v, index)), r->len_bytes
-	};
 	uint8_t *header = b->headers[b->n_pkts];
 
 	if (b->is_raw)
 		*at++ = (struct iovec){ header,
-					seen_header(s, b->to, seen_sender(s, b->class, index), tos, &payload, header) };
+					seen_header(s, b->to, seen_sender(s, b->class, index), tos, payload, header) };
 	else if (header_bytes)
 		*at++ = (struct iovec){ v->origins[index].header, header_bytes };
-	*at++ = payload;
+	*at++ = *payload;
 	return (uint32_t)(at - &s->journal->vectors[b->n_vectors]);
 }
 
@@ -184,6 +194,7 @@ static void begin_message(struct batch *b, const struct sender *s, uint32_t n_ve
 	if (b->n_msgs == 0)
 		b->first_len_bytes = len_bytes;
 	b->pkts[b->n_msgs] = 0;
+	b->bytes[b->n_msgs] = 0;
 	j->msgs[b->n_msgs++].msg_hdr = (struct msghdr){ .msg_iov = &j->vectors[b->n_vectors], .msg_iovlen = n_vectors };
 	b->run_len_bytes = b->run_total_bytes = len_bytes;
 	b->run_pkts = 1;
@@ -218,16 +229,16 @@ static uint32_t gso_below(const struct batch *b, const struct sender *s, const s
 static void add_packet(struct batch *b, struct sender *s, uint32_t index, uint64_t now)
 {
 	const struct lane_view *v = &s->stage->seg.views[b->class];
-	const struct result *r = &v->results[index];
-	uint32_t header_bytes = lane_header_bytes(v, index), len_bytes = header_bytes + r->len_bytes, n_vectors;
+	const struct iovec payload = payload_of(s, b->class, index);
+	uint32_t header_bytes = lane_header_bytes(v, index), n_vectors;
+	uint32_t len_bytes = header_bytes + (uint32_t)payload.iov_len;
 	uint8_t tos = decide_tos(s, b->class, index, now);
 	const struct way *w = &s->ways[b->class];
 	const struct session *session = w->forth || w->via ? sender_session(s, b->class, index) : NULL;
 	const struct sockaddr_in6 *sender = seen_sender(s, b->class, index);
 
-	stage_check_length(s->stage, b->class, r->len_bytes + (r->second ? 0 : lane_skip_bytes(v, index)));
 	v->departures[index].handed_at_ns = now;
-	n_vectors = add_vectors(b, s, index, header_bytes, tos);
+	n_vectors = add_vectors(b, s, index, header_bytes, tos, &payload);
 	if (joins_run(b, len_bytes, tos, session, sender)) {
 		extend_run(b, s->journal, n_vectors, len_bytes);
 	} else {
@@ -235,6 +246,7 @@ static void add_packet(struct batch *b, struct sender *s, uint32_t index, uint64
 		b->gso_below_bytes = gso_below(b, s, session, sender, now);
 	}
 	b->pkts[b->n_msgs - 1]++;
+	b->bytes[b->n_msgs - 1] += len_bytes + b->to->overhead_bytes;
 	b->n_pkts++;
 	b->n_vectors += n_vectors;
 	b->wire_bytes += len_bytes + b->to->overhead_bytes;
@@ -249,7 +261,7 @@ static void note_released(struct batch *b, struct egress_journal *j)
 static int fits(const struct batch *b, struct sender *s, uint32_t index, uint32_t most_bytes)
 {
 	const struct lane_view *v = &s->stage->seg.views[b->class];
-	uint32_t len_bytes = lane_header_bytes(v, index) + v->results[index].len_bytes;
+	uint32_t len_bytes = lane_header_bytes(v, index) + once(v->results[index].len_bytes);
 
 	return sender_output(s, b->class, index) == b->to &&
 	       b->wire_bytes + len_bytes + b->to->overhead_bytes <= most_bytes;
@@ -277,11 +289,11 @@ void batch_build(struct batch *b, struct sender *s, uint32_t class, uint32_t mos
 	}
 }
 
-uint32_t batch_wire_bytes(const struct batch *b, const struct egress_journal *j, uint32_t n_msgs)
+uint32_t batch_wire_bytes(const struct batch *b, uint32_t n_msgs)
 {
 	uint32_t bytes = 0;
 
 	for (uint32_t i = 0; i < n_msgs; i++)
-		bytes += j->msgs[i].msg_len + (b->is_raw ? 0 : b->pkts[i] * b->to->overhead_bytes);
+		bytes += b->bytes[i];
 	return bytes;
 }

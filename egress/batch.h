@@ -36,6 +36,7 @@ struct batch {
 	uint32_t first_len_bytes; /* length of the packets of the first message */
 	uint16_t released[BATCH]; /* slots released once message i is sent; as in the journal */
 	uint8_t pkts[BATCH]; /* packets of message i */
+	uint32_t bytes[BATCH]; /* of message i, with all headers that are ours, and those of IP and UDP */
 	const struct session *sessions[BATCH]; /* of message i; unset in a class that has none to do with */
 	const struct sockaddr_in6 *first_sender; /* as `sender`, of the first message */
 	struct sockaddr_in6 names[BATCH]; /* on the way back, and with `via`: who message i is for */
@@ -54,7 +55,7 @@ int batch_admits(struct sender *s, uint32_t class, uint32_t index, uint64_t now)
  */
 void batch_build(struct batch *b, struct sender *s, uint32_t class, uint32_t most_bytes, uint64_t now);
 
-/* batch_wire_bytes - what the first n messages were on the wire, by what the kernel noted. */
-uint32_t batch_wire_bytes(const struct batch *b, const struct egress_journal *j, uint32_t n_msgs);
+/* batch_wire_bytes - what the first n messages were on the wire. */
+uint32_t batch_wire_bytes(const struct batch *b, uint32_t n_msgs);
 
 #endif

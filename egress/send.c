@@ -41,7 +41,7 @@ uint32_t send_head_bytes(const struct sender *s, uint32_t class, uint64_t now)
 	if (now < s->retry_at_ns[class] || sender_waiting_pkts(s, class) == 0)
 		return 0;
 	index = sender_index(s, class, 0);
-	return lane_header_bytes(v, index) + v->results[index].len_bytes + sender_overhead_bytes(s, class, index);
+	return lane_header_bytes(v, index) + once(v->results[index].len_bytes) + sender_overhead_bytes(s, class, index);
 }
 
 int send_is_idle(const struct sender *s)
@@ -66,7 +66,7 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 	err = errno;
 	s->unread.sent_pkts += b.n_pkts;
 	if (n > 0) {
-		bytes = batch_wire_bytes(&b, j, (uint32_t)n);
+		bytes = batch_wire_bytes(&b, (uint32_t)n);
 		settle(&s->settled, class, b.released[n - 1], now_ns());
 		refusal_end(s, &b, (uint32_t)n, now);
 	}
@@ -123,9 +123,11 @@ static uint32_t wire_bytes_rescued(const struct sender *s, uint32_t n_msgs)
 	uint32_t bytes = 0;
 
 	for (uint32_t i = 0; i < n_msgs; i++) {
-		size_t n = s->journal->msgs[i].msg_hdr.msg_iovlen;
+		size_t n = once(s->journal->msgs[i].msg_hdr.msg_iovlen);
+		uint32_t len = once(s->journal->msgs[i].msg_len);
 
-		bytes += s->journal->msgs[i].msg_len + (n < BATCH ? (uint32_t)n : BATCH) * IPV6_UDP_BYTES;
+		/* a message has no more than that, whatever the segment says */
+		bytes += (len < UINT16_MAX ? len : UINT16_MAX) + (n < BATCH ? (uint32_t)n : BATCH) * IPV6_UDP_BYTES;
 	}
 	return bytes;
 }
@@ -133,7 +135,7 @@ static uint32_t wire_bytes_rescued(const struct sender *s, uint32_t n_msgs)
 /* How many slots the predecessor's call released. Whatever the journal holds, no more than wait can be. */
 static uint32_t released_pkts(const struct sender *s, uint32_t class, uint32_t done)
 {
-	uint32_t n = s->journal->released[done - 1], waiting = sender_waiting_pkts(s, class);
+	uint32_t n = once(s->journal->released[done - 1]), waiting = sender_waiting_pkts(s, class);
 
 	if (n <= waiting)
 		return n;

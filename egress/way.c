@@ -18,7 +18,7 @@
 const struct session *sender_session(const struct sender *s, uint32_t class, uint32_t index)
 {
 	const struct way *w = &s->ways[class];
-	uint16_t k = s->stage->seg.views[class].arrivals[index].source;
+	uint16_t k = once(s->stage->seg.views[class].arrivals[index].source);
 
 	if (k < w->n_sessions)
 		return &w->sessions[k];
@@ -44,7 +44,7 @@ static struct output *session_output(struct sender *s, uint32_t class, uint32_t 
 
 	if (o->session_number == session->number && o->fd > 0)
 		return o;
-	output_take(o, c, &c->dests[below(session->destination, c->n_dests)], w->first_fd + (int)k,
+	output_take(o, c, &c->dests[below(once(session->destination), c->n_dests)], w->first_fd + (int)k,
 		    (int)s->stage->config.gso);
 	common = sender_common(s, class, index);
 	if (o->gso_below_bytes > common->gso_below_bytes)
@@ -62,12 +62,13 @@ static uint32_t fixed_output(const struct sender *s, uint32_t class, uint32_t in
 	const struct way *w = &s->ways[class];
 
 	if (w->forth)
-		return below(sender_session(s, class, index)->listen, w->forth->n_listen);
+		return below(once(sender_session(s, class, index)->listen), w->forth->n_listen);
 	if (w->n_sessions && (w->outputs || w->via))
 		return 0;
 	if (w->n_sessions)
-		return below(sender_session(s, class, index)->destination, s->stage->config.classes[class].n_dests);
-	return s->stage->seg.views[class].arrivals[index].source % s->stage->config.classes[class].n_dests;
+		return below(once(sender_session(s, class, index)->destination),
+			     s->stage->config.classes[class].n_dests);
+	return once(s->stage->seg.views[class].arrivals[index].source) % s->stage->config.classes[class].n_dests;
 }
 
 struct output *sender_output(struct sender *s, uint32_t class, uint32_t index)
@@ -115,7 +116,7 @@ struct output *sender_common(struct sender *s, uint32_t class, uint32_t index)
 
 	if (w->forth)
 		return sender_output(s, class, index);
-	return &s->outputs[class][below(sender_session(s, class, index)->destination,
+	return &s->outputs[class][below(once(sender_session(s, class, index)->destination),
 					s->stage->config.classes[class].n_dests)];
 }
 

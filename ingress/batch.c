@@ -9,14 +9,9 @@ static uint32_t least(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-static uint32_t length_of(const struct batch *b, uint32_t i)
-{
-	return b->journal->msgs[i].msg_len;
-}
-
 static uint32_t pieces_of(const struct batch *b, uint32_t i)
 {
-	uint32_t len = length_of(b, i), bytes = b->piece_bytes[i];
+	uint32_t len = b->len_bytes[i], bytes = b->piece_bytes[i];
 
 	return bytes && len ? (len - 1) / bytes + 1 : 1;
 }
@@ -27,13 +22,16 @@ static uint32_t piece_bytes_of(const struct batch *b, uint32_t i)
 	struct beside beside = { 0 };
 
 	beside_read(b->journal, i, &beside);
-	return i < b->most_trains && length_of(b, i) <= TRAIN_BYTES ? beside.piece_bytes : 0;
+	return i < b->most_trains && b->len_bytes[i] <= TRAIN_BYTES ? beside.piece_bytes : 0;
 }
 
 void batch_begin(struct batch *b, uint32_t n, int is_plain)
 {
 	b->n_msgs = n;
 	b->n_pkts = n;
+	for (uint32_t i = 0; i < n; i++)
+		b->len_bytes[i] = once(b->journal->msgs[i].msg_len);
+	b->is_whole = once(b->journal->is_whole) != 0;
 	b->done_pkts = b->message = b->piece = 0;
 	memset(b->piece_bytes, 0, n * sizeof(b->piece_bytes[0]));
 	for (uint32_t i = 0; i < n && !is_plain; i++) {
@@ -44,7 +42,7 @@ void batch_begin(struct batch *b, uint32_t n, int is_plain)
 
 struct piece batch_next(struct batch *b)
 {
-	uint32_t i = b->message, bytes = b->piece_bytes[i], len = length_of(b, i);
+	uint32_t i = b->message, bytes = b->piece_bytes[i], len = b->len_bytes[i];
 	struct piece p = { .message = i, .len_bytes = len, .is_first = b->piece == 0, .is_train = bytes != 0 };
 
 	if (bytes) {
@@ -86,7 +84,7 @@ void batch_stage(struct batch *b, const struct lane_view *v, uint64_t word, uint
 		return;
 	for (uint32_t i = first; i < least(b->n_msgs, b->most_trains); i++)
 		memcpy(b->scratch[i], lane_payload(v, lane_index(v, word, i - b->done_pkts)),
-		       least(length_of(b, i), payload_bytes));
+		       least(b->len_bytes[i], payload_bytes));
 	/* ORDER staged: release; pairs with the acquire in staged_from(). The copies, then the word; then the slots. */
 	atomic_store_explicit(&b->journal->staged_from, first, memory_order_release);
 	atomic_signal_fence(memory_order_seq_cst);

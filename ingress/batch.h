@@ -33,7 +33,9 @@ struct batch {
 	uint32_t session;
 	uint32_t n_msgs, n_pkts, done_pkts; /* read; in them; published */
 	uint32_t message, piece; /* what comes next: of which message, and which datagram of it */
+	uint32_t len_bytes[BATCH]; /* of each message; as in the journal when the call had returned */
 	uint32_t piece_bytes[BATCH]; /* of each message; 0: it is one datagram */
+	int is_whole; /* one commit settles all of the call; as in the journal */
 	struct clocks clocks; /* as of the call */
 	int emptied; /* the call got all there were */
 };

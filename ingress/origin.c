@@ -28,9 +28,11 @@ static struct origin_ends ends_of(const struct address *listen, const struct bes
 /* By the header in front of it. Returns its length, or -1 if it makes no sense. */
 static int read_header(const uint8_t *datagram, uint32_t len, struct origin_ends *ends)
 {
+	uint8_t start[PROXY_MOST_BYTES];
 	struct proxy_header h;
 
-	if (proxy_read(datagram, len, &h) < 0)
+	once_copy(start, datagram, len < sizeof(start) ? len : sizeof(start)); /* others may change it meanwhile */
+	if (proxy_read(start, len, &h) < 0)
 		return -1;
 	if (h.has_ends)
 		*ends = (struct origin_ends){ h.from, h.to };
@@ -74,14 +76,14 @@ struct origin_ends origin_find(const struct receiver *r, const struct ingress *i
 	return ends;
 }
 
-void origin_write(const struct receiver *r, uint32_t class, uint32_t i, const struct origin_ends *ends)
+void origin_write(const struct receiver *r, uint32_t class, uint32_t i, uint32_t source, const struct origin_ends *ends)
 {
 	const struct lane_view *v = &r->stage->seg.views[class];
 	const struct class_config *c = &r->stage->config.classes[class];
 	uint32_t index = lane_index(v, r->word[class], i);
-	int asked_for = c->source == SOURCE_PROXY && (c->proxy_header == PROXY_EVERY || !r->forth[class] ||
-						      sessions_is_first(r->forth[class], v->arrivals[index].source,
-									(r->word[class] >> COUNT_SHIFT) + i + 1));
+	int asked_for = c->source == SOURCE_PROXY &&
+			(c->proxy_header == PROXY_EVERY || !r->forth[class] ||
+			 sessions_is_first(r->forth[class], source, (r->word[class] >> COUNT_SHIFT) + i + 1));
 
 	if (shown_is_sender(c)) {
 		v->origins[index].sender = ends->from;

@@ -32,7 +32,10 @@ struct origin_ends origin_find(const struct receiver *r, const struct ingress *i
 /* origin_hash - all datagrams of a sender have the same. */
 uint16_t origin_hash(const struct sockaddr_in6 *from);
 
-/* origin_write - the header or the sender's address that it leaves with; after its session is known. */
-void origin_write(const struct receiver *r, uint32_t class, uint32_t i, const struct origin_ends *ends);
+/*
+ * origin_write - the header or the sender's address that it leaves with; source: its session, which is known by then.
+ */
+void origin_write(const struct receiver *r, uint32_t class, uint32_t i, uint32_t source,
+		  const struct origin_ends *ends);
 
 #endif

@@ -77,25 +77,30 @@ static void note_arrival(struct receiver *r, const struct ingress *in, const str
 {
 	uint32_t class = b->class;
 	const struct lane_view *v = &r->stage->seg.views[class];
-	struct arrival *a = &v->arrivals[lane_index(v, r->word[class], i)];
-	const struct sockaddr_in6 *from = &b->journal->names[p->message];
 	int is_cut = b->journal->msgs[p->message].msg_hdr.msg_flags & MSG_TRUNC;
+	/* made apart: what lies in the slot may be changed by others */
+	struct arrival a = { .arrived_at_ns = clocks_monotonic(beside->stamp_ns, &b->clocks),
+			     .read_at_ns = b->clocks.read_at_ns,
+			     .len_bytes = p->len_bytes,
+			     .tos = beside->tos };
+	struct sockaddr_in6 from;
 	struct origin_ends ends;
 
-	a->arrived_at_ns = clocks_monotonic(beside->stamp_ns, &b->clocks);
-	a->read_at_ns = b->clocks.read_at_ns;
-	a->len_bytes = p->len_bytes;
-	a->drop = is_cut || p->len_bytes > r->stage->config.payload_bytes ? DROP_OVERSIZE : DROP_NONE;
-	a->tos = beside->tos;
+	once_copy(&from, &b->journal->names[p->message], sizeof(from));
+	a.drop = is_cut || p->len_bytes > r->stage->config.payload_bytes ? DROP_OVERSIZE : DROP_NONE;
 	if (v->origins)
-		ends = origin_find(r, in, b->flow, i, from, beside, a);
+		ends = origin_find(r, in, b->flow, i, &from, beside, &a);
 	if (!r->forth[class] && !r->back[class])
-		a->source =
-			r->stage->config.classes[class].n_dests > 1 ? origin_hash(v->origins ? &ends.from : from) : 0;
+		a.source =
+			r->stage->config.classes[class].n_dests > 1 ? origin_hash(v->origins ? &ends.from : &from) : 0;
 	else
-		note_session(r, in, b->flow, i, from, beside, a);
+		note_session(r, in, b->flow, i, &from, beside, &a);
 	if (v->origins)
-		origin_write(r, class, i, &ends);
+		origin_write(r, class, i, a.source, &ends);
+	v->arrivals[lane_index(v, r->word[class], i)] = a;
+	r->tally[class].oversize_pkts += a.drop == DROP_OVERSIZE;
+	r->tally[class].bad_proxy_pkts += a.drop == DROP_BAD_PROXY;
+	r->tally[class].no_session_pkts += a.drop == DROP_NO_SESSION;
 }
 
 /* Of builds that break rules (mutant.h): where the newest packets lie is stored when they are published already. */
@@ -119,7 +124,7 @@ static uint32_t fitting_pkts(const struct receiver *r, const struct batch *b)
 	uint32_t left_pkts = b->n_pkts - b->done_pkts, room_pkts;
 
 	/* With full = wait no more was read than fits; that a reload lowered the limit since must not drop it. */
-	if (!b->journal->is_whole && !batch_has_trains(b))
+	if (!b->is_whole && !batch_has_trains(b))
 		return left_pkts;
 	/* One look: between two the stages behind may make room, and the second would offer slots nobody filled. */
 	room_pkts = publish_most_pkts(r, b->class);
@@ -185,21 +190,15 @@ static void stamp_published(struct receiver *r, uint32_t class, uint32_t n)
 	const struct lane_view *v = &r->stage->seg.views[class];
 	uint64_t published_at_ns = now_ns();
 
-	for (uint32_t i = 0; i < n; i++) {
-		struct arrival *a = &v->arrivals[lane_index(v, r->word[class], i)];
-
-		a->published_at_ns = published_at_ns;
-		r->tally[class].oversize_pkts += a->drop == DROP_OVERSIZE;
-		r->tally[class].bad_proxy_pkts += a->drop == DROP_BAD_PROXY;
-		r->tally[class].no_session_pkts += a->drop == DROP_NO_SESSION;
-	}
+	for (uint32_t i = 0; i < n; i++)
+		v->arrivals[lane_index(v, r->word[class], i)].published_at_ns = published_at_ns;
 	if (n)
 		probe_commit(&r->stage->probes, class, r->word[class], n, published_at_ns);
 }
 
 uint32_t publish_batch(struct receiver *r, const struct ingress *in, struct batch *b, uint32_t *bytes)
 {
-	uint32_t class = b->class, fits = fitting_pkts(r, b), n = b->journal->is_whole ? b->n_pkts : fits;
+	uint32_t class = b->class, fits = fitting_pkts(r, b), n = b->is_whole ? b->n_pkts : fits;
 	struct beside beside = { 0 };
 	uint64_t word = r->word[class];
 
@@ -211,7 +210,7 @@ uint32_t publish_batch(struct receiver *r, const struct ingress *in, struct batc
 	if (b->done_pkts == 0)
 		batch_stage(b, &r->stage->seg.views[class], word, r->stage->config.payload_bytes);
 	*bytes = fill_slots(r, in, b, fits, &beside);
-	if (b->journal->is_whole)
+	if (b->is_whole)
 		*bytes += drop_rest(r, in, b, fits, &beside);
 	stamp_published(r, class, fits);
 	r->tally[class].read_pkts += n;

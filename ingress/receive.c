@@ -204,7 +204,7 @@ static int find_session(struct receiver *r, const struct ingress *in, struct bat
 {
 	const struct sessions *x = r->back[in->class_of[flow]];
 
-	b->session = r->session = (uint32_t)b->journal->session;
+	b->session = r->session = (uint32_t)once(b->journal->session);
 	return !x || r->session < x->n;
 }
 
@@ -213,7 +213,7 @@ static uint32_t published_pkts(const struct receiver *r, const struct batch *b, 
 {
 	uint64_t n = journal_passed(journal_word, r->word[b->class]);
 
-	if (b->journal->is_whole)
+	if (b->is_whole)
 		n = journal_is_open(journal_word, r->word[b->class]) ? 0 : UINT32_MAX;
 	return n < b->n_pkts ? (uint32_t)n : UINT32_MAX;
 }

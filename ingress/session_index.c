@@ -184,6 +184,8 @@ void session_index_open(struct session_index *x, uint32_t k, const struct sessio
 
 void session_index_touch(struct session_index *x, uint32_t k, int is_answered, uint64_t last_ns)
 {
+	if (x->places[k].source == NONE)
+		return;
 	x->places[k].last_ns = last_ns;
 	join_list(x, k, is_answered ? LIST_ANSWERED : LIST_UNANSWERED);
 }

@@ -46,7 +46,10 @@ uint32_t session_index_count(const struct session_index *x, const struct session
 void session_index_open(struct session_index *x, uint32_t k, const struct session_key *key, int is_answered,
 			uint64_t last_ns);
 
-/* session_index_touch - a datagram came at last_ns, or now is as good as that. */
+/*
+ * session_index_touch - a datagram came at last_ns, or now is as good as that; of one that is nobody's nothing is
+ * noted.
+ */
 void session_index_touch(struct session_index *x, uint32_t k, int is_answered, uint64_t last_ns);
 
 /* session_index_close - it is nobody's any more. */

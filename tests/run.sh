@@ -174,7 +174,7 @@ if [ "${1-}" = quick ]; then
 	finish
 fi
 
-unhurried="t_coverage t_fuzz t_models t_mutants t_mutants_sim t_kernels"
+unhurried="t_coverage t_fuzz t_models t_scramble t_mutants t_mutants_sim t_kernels"
 alone="t_aarch64 t_busy" # they look at CPU time
 had=
 begin_row

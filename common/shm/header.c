@@ -3,6 +3,9 @@
 
 #include <errno.h>
 
+#include "config/proxied.h"
+#include "config/reply.h"
+
 /* FNV-1a over the header behind the magic word, up to the checksum. */
 uint64_t header_checksum(const struct header *h)
 {
@@ -80,4 +83,63 @@ const char *header_check(struct segment *seg, int *err)
 	if (!sessions_are_sane(h))
 		return "its classes have more sessions together than there can be, or no place for their ports";
 	return NULL;
+}
+
+static uint64_t round_up(uint64_t n, uint64_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+uint64_t header_plan(struct header *h, const struct config *c)
+{
+	uint64_t at = round_up(sizeof(struct shared), LINE);
+	uint32_t half = (uint32_t)round_up(c->payload_bytes, LINE), n_sessions = 0;
+
+	h->n_classes = c->n_classes;
+	h->payload_bytes = c->payload_bytes;
+	h->second_offset = c->work == WORK_PLUGIN ? half : 0;
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		struct class_entry *e = &h->classes[i];
+		uint32_t stride = h->second_offset + half;
+
+		while ((stride & (stride - 1)) == 0)
+			stride += LINE; /* powers of two put all slots into the same cache sets */
+		memcpy(e->name, c->classes[i].name, sizeof(e->name));
+		e->slots = config_slots_pkts(&c->classes[i]);
+		e->stride_bytes = stride;
+		e->lane_offset = at;
+		e->arrivals_offset = at += sizeof(struct lane);
+		e->results_offset = at = round_up(at + sizeof(struct arrival) * e->slots, LINE);
+		e->departures_offset = at = round_up(at + sizeof(struct result) * e->slots, LINE);
+		e->payload_offset = at = round_up(at + sizeof(struct departure) * e->slots, LINE);
+		e->sessions_offset = at = round_up(at + (uint64_t)stride * e->slots, PAGE);
+		e->n_sessions = reply_sessions(c, i);
+		e->n_session_sockets = reply_sockets(c, i);
+		e->forth = (uint32_t)(reply_forth(c, i) + 1);
+		n_sessions += e->n_sessions;
+		at = round_up(at + sizeof(struct session) * e->n_sessions, PAGE);
+		e->origins_offset = proxied_needs_origin(&c->classes[i]) ? at : 0;
+		at = round_up(at + (e->origins_offset ? sizeof(struct origin) * e->slots : 0), PAGE);
+	}
+	h->ports_offset = n_sessions ? at : 0;
+	at = round_up(at + (n_sessions ? sizeof(struct session_ports) : 0), PAGE);
+	h->scratch_offset = c->gro == GRO_OFF ? 0 : at;
+	return round_up(at + (h->scratch_offset ? sizeof(struct scratch) : 0), HUGE_PAGE);
+}
+
+int header_is_as_planned(const struct header *h, const struct config *c)
+{
+	struct header planned = { 0 };
+	int same;
+
+	header_plan(&planned, c);
+	same = h->n_classes == planned.n_classes && h->payload_bytes == planned.payload_bytes &&
+	       h->second_offset == planned.second_offset;
+	for (uint32_t i = 0; same && i < h->n_classes; i++) {
+		const struct class_entry *a = &h->classes[i], *b = &planned.classes[i];
+
+		same = strcmp(a->name, b->name) == 0 && a->slots == b->slots && a->n_sessions == b->n_sessions &&
+		       a->n_session_sockets == b->n_session_sockets && a->forth == b->forth;
+	}
+	return same;
 }

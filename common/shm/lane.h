@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "layout.h"
+#include "once.h"
 
 #define COUNT_SHIFT 16 /* of a commit word (layout.h): where its count begins */
 
@@ -61,13 +62,13 @@ static inline uint8_t *lane_payload(const struct lane_view *v, uint32_t index)
 /* lane_skip_bytes - of the header that the packet in a slot came with; 0: without. */
 static inline uint32_t lane_skip_bytes(const struct lane_view *v, uint32_t index)
 {
-	return v->origins ? v->origins[index].skip_bytes : 0;
+	return v->origins ? once(v->origins[index].skip_bytes) : 0;
 }
 
 /* lane_header_bytes - of the header that the packet in a slot leaves with; 0: without. */
 static inline uint32_t lane_header_bytes(const struct lane_view *v, uint32_t index)
 {
-	uint32_t n = v->origins ? v->origins[index].header_bytes : 0;
+	uint32_t n = v->origins ? once(v->origins[index].header_bytes) : 0;
 
 	return n <= PROXY_MOST_BYTES ? n : 0; /* whatever the segment says */
 }

@@ -8,59 +8,13 @@
 
 #include "clock.h"
 #include "config/proxied.h"
-#include "config/reply.h"
 #include "header.h"
 #include "log.h"
 #include "name.h"
 
-#define PAGE 4096u
-#define HUGE_PAGE (2u << 20) /* where pages have 4 KiB */
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* Linux 6.1; later headers than those of Debian 12 have it */
 #endif
-
-static uint64_t round_up(uint64_t n, uint64_t to)
-{
-	return (n + to - 1) / to * to;
-}
-
-/* Where everything lies: a function of the config alone. Returns the size in bytes. */
-static uint64_t plan(struct header *h, const struct config *c)
-{
-	uint64_t at = round_up(sizeof(struct shared), LINE);
-	uint32_t half = (uint32_t)round_up(c->payload_bytes, LINE), n_sessions = 0;
-
-	h->n_classes = c->n_classes;
-	h->payload_bytes = c->payload_bytes;
-	h->second_offset = c->work == WORK_PLUGIN ? half : 0;
-	for (uint32_t i = 0; i < c->n_classes; i++) {
-		struct class_entry *e = &h->classes[i];
-		uint32_t stride = h->second_offset + half;
-
-		while ((stride & (stride - 1)) == 0)
-			stride += LINE; /* powers of two put all slots into the same cache sets */
-		memcpy(e->name, c->classes[i].name, sizeof(e->name));
-		e->slots = config_slots_pkts(&c->classes[i]);
-		e->stride_bytes = stride;
-		e->lane_offset = at;
-		e->arrivals_offset = at += sizeof(struct lane);
-		e->results_offset = at = round_up(at + sizeof(struct arrival) * e->slots, LINE);
-		e->departures_offset = at = round_up(at + sizeof(struct result) * e->slots, LINE);
-		e->payload_offset = at = round_up(at + sizeof(struct departure) * e->slots, LINE);
-		e->sessions_offset = at = round_up(at + (uint64_t)stride * e->slots, PAGE);
-		e->n_sessions = reply_sessions(c, i);
-		e->n_session_sockets = reply_sockets(c, i);
-		e->forth = (uint32_t)(reply_forth(c, i) + 1);
-		n_sessions += e->n_sessions;
-		at = round_up(at + sizeof(struct session) * e->n_sessions, PAGE);
-		e->origins_offset = proxied_needs_origin(&c->classes[i]) ? at : 0;
-		at = round_up(at + (e->origins_offset ? sizeof(struct origin) * e->slots : 0), PAGE);
-	}
-	h->ports_offset = n_sessions ? at : 0;
-	at = round_up(at + (n_sessions ? sizeof(struct session_ports) : 0), PAGE);
-	h->scratch_offset = c->gro == GRO_OFF ? 0 : at;
-	return round_up(at + (h->scratch_offset ? sizeof(struct scratch) : 0), HUGE_PAGE);
-}
 
 static void make_views(struct segment *seg)
 {
@@ -130,7 +84,7 @@ static void fill_header(struct segment *seg, const struct config *c, const uint6
 {
 	struct header *h = &seg->shared->header;
 
-	plan(h, c);
+	header_plan(h, c);
 	h->layout = LAYOUT_VERSION;
 	h->layout_hash = layout_hash();
 	h->size_bytes = seg->size_bytes;
@@ -152,7 +106,7 @@ int segment_create(struct segment *seg, const struct config *c, const uint64_t *
 
 	memset(seg, 0, sizeof(*seg));
 	segment_name(c->instance, seg->name);
-	seg->size_bytes = plan(&planned, c);
+	seg->size_bytes = header_plan(&planned, c);
 	seg->fd = shm_open(seg->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (seg->fd < 0) {
 		err = -errno;
@@ -321,30 +275,6 @@ static int has_room(const struct segment *seg, const struct config *c, char why[
 	return 0;
 }
 
-/* What the stages go by in their config is what the segment was made for, whatever its digest says. */
-static int is_as_planned(const struct segment *seg, const struct config *c, char why[WHY_BYTES])
-{
-	const struct header *h = &seg->header;
-	struct header planned = { 0 };
-	int same;
-
-	plan(&planned, c);
-	same = h->n_classes == planned.n_classes && h->payload_bytes == planned.payload_bytes &&
-	       h->second_offset == planned.second_offset;
-	for (uint32_t i = 0; same && i < h->n_classes; i++) {
-		const struct class_entry *a = &h->classes[i], *b = &planned.classes[i];
-
-		same = strcmp(a->name, b->name) == 0 && a->slots == b->slots && a->n_sessions == b->n_sessions &&
-		       a->n_session_sockets == b->n_session_sockets && a->forth == b->forth;
-	}
-	if (!same)
-		snprintf(why, WHY_BYTES,
-			 "attach segment %s: it is damaged: its classes are not those of the config it says it is of: "
-			 "run/stop.sh, then run/launch.sh",
-			 seg->name);
-	return same ? 0 : -EPROTO;
-}
-
 int segment_attach_handed(struct segment *seg, int fd, const struct config *c, char why[WHY_BYTES])
 {
 	int err = open_and_map(seg, c->instance, 1, fd, why);
@@ -358,7 +288,13 @@ int segment_attach_handed(struct segment *seg, int fd, const struct config *c, c
 			 seg->name, c->file[0] ? c->file : "the defaults");
 		err = -EPROTO;
 	}
-	err = err ? err : is_as_planned(seg, c, why);
+	if (!err && !header_is_as_planned(&seg->header, c)) {
+		snprintf(why, WHY_BYTES,
+			 "attach segment %s: it is damaged: its classes are not those of the config it says it is of: "
+			 "run/stop.sh, then run/launch.sh",
+			 seg->name);
+		err = -EPROTO;
+	}
 	err = err ? err : has_room(seg, c, why);
 	err = err ? err : segment_lanes_are_sane(seg, why);
 	if (err)

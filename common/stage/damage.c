@@ -17,12 +17,12 @@ void stage_check_counts(const struct stage *s, uint32_t class, uint64_t ahead_pk
 	abort();
 }
 
-void stage_check_length(const struct stage *s, uint32_t class, uint32_t bytes)
+void stage_check_length(const struct stage *s, uint32_t class, uint64_t bytes)
 {
 	if (bytes <= s->config.payload_bytes)
 		return;
-	log_error("segment %s: class %s: a packet of %u bytes in slots for %u: it is damaged; run/stop.sh, then "
+	log_error("segment %s: class %s: a packet of %llu bytes in slots for %u: it is damaged; run/stop.sh, then "
 		  "run/launch.sh",
-		  s->seg.name, s->config.classes[class].name, bytes, s->config.payload_bytes);
+		  s->seg.name, s->config.classes[class].name, (unsigned long long)bytes, s->config.payload_bytes);
 	abort();
 }

@@ -1,7 +1,8 @@
 /*
  * damage.h - a segment that no stage can have written: the stage ends before it acts on that.
  *
- * Rules:   what another process wrote is checked before it is used as an index or a length. A stage that finds it
+ * Rules:   what another process wrote is read once (shm/once.h), and checked before it is used as an index or a length.
+ *          A stage that finds it
  *          damaged aborts after one line, as its successor does, until the instance is launched anew.
  */
 #ifndef ONTIME_STAGE_DAMAGE_H
@@ -17,7 +18,7 @@ struct stage;
  */
 void stage_check_counts(const struct stage *s, uint32_t class, uint64_t ahead_pkts);
 
-/* stage_check_length - abort if a packet of that length does not fit its slot. */
-void stage_check_length(const struct stage *s, uint32_t class, uint32_t bytes);
+/* stage_check_length - abort if a packet of that length, with the header before it, does not fit its slot. */
+void stage_check_length(const struct stage *s, uint32_t class, uint64_t bytes);
 
 #endif

@@ -185,6 +185,18 @@ static void answer(void)
 		sendto(sink_fd[0], payload, sizeof(payload), MSG_DONTWAIT, (const struct sockaddr *)&from, len);
 }
 
+static void send_to_all(uint32_t n)
+{
+	for (int i = 0; i < N_INPUTS; i++)
+		send_some(i, n, 40);
+}
+
+static void step_often(enum stage_id id)
+{
+	for (int i = 0; i < 2 * N_INPUTS; i++)
+		mortal_step(id);
+}
+
 /* Something waits in each lane, and a session is open. */
 static void bring_traffic(void)
 {
@@ -192,19 +204,16 @@ static void bring_traffic(void)
 		open_stage(id);
 	must(is_open[STAGE_INGRESS] && is_open[STAGE_EDF] && is_open[STAGE_EGRESS]);
 	for (int turn = 0; turn < 2; turn++) {
-		send_some(0, 3, 100);
-		send_some(1, 3, 40);
-		send_some(2, 3, 40);
+		send_to_all(3);
 		for (enum stage_id id = 0; id < N_STAGES; id++)
-			mortal_step(id);
+			step_often(id);
 		answer();
 	}
-	send_some(0, 2, 100);
-	mortal_step(STAGE_INGRESS);
-	send_some(1, 2, 40);
-	send_some(2, 2, 40);
-	mortal_step(STAGE_INGRESS);
-	mortal_step(STAGE_EDF);
+	send_to_all(2); /* for egress */
+	step_often(STAGE_INGRESS);
+	step_often(STAGE_EDF);
+	send_to_all(2); /* for edf */
+	step_often(STAGE_INGRESS);
 	for (enum stage_id id = 0; id < N_STAGES; id++)
 		kill_stage(id);
 }

@@ -25,6 +25,7 @@ static struct config config;
 static struct segment seg;
 static struct places places;
 static uint8_t *good;
+static size_t good_bytes; /* of the segment, without the scratch */
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -44,9 +45,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	must(seg.shared);
 	segment_remove(config.instance);
 	places_of(&places, &seg, 1);
-	good = malloc(seg.size_bytes);
+	good_bytes = (size_t)(seg.header.scratch_offset ? seg.header.scratch_offset : seg.size_bytes);
+	good = malloc(good_bytes);
 	must(good);
-	memcpy(good, seg.shared, seg.size_bytes);
+	memcpy(good, seg.shared, good_bytes);
 	return 0;
 }
 
@@ -118,6 +120,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		segment_close(&s);
 	}
 	observe();
-	memcpy(seg.shared, good, seg.size_bytes);
+	memcpy(seg.shared, good, good_bytes);
 	return 0;
 }

@@ -98,6 +98,9 @@ static void the_oldest_of_a_list_is_the_one_that_was_touched_longest_ago(void)
 	session_index_close(&x, 3);
 	CU_ASSERT_EQUAL(session_index_oldest(&x, LIST_ANSWERED), 1);
 	CU_ASSERT_EQUAL(session_index_oldest(&x, LIST_CLOSING), 3);
+	/* it is nobody's any more, whatever its state in the segment is changed to */
+	session_index_touch(&x, 3, 1, 300);
+	CU_ASSERT_EQUAL(session_index_oldest(&x, LIST_CLOSING), 3);
 	session_index_put(&x, 3, LIST_FREE);
 	CU_ASSERT_EQUAL(session_index_oldest(&x, LIST_CLOSING), -1);
 	CU_ASSERT_EQUAL(session_index_oldest(&x, LIST_FREE), 3);

@@ -44,7 +44,8 @@ static void find_plugin(char path[PATH_BYTES])
 static struct result work_on(struct work *w, const char *text)
 {
 	const struct lane_view *v = &stage.seg.views[0];
-	struct ontime_packet packet = { .in_bytes = (uint32_t)strlen(text),
+	struct ontime_packet packet = { .in = lane_payload(v, 0),
+					.in_bytes = (uint32_t)strlen(text),
 					.out_room_bytes = stage.config.payload_bytes };
 	struct result result = { .drop = 99 };
 
@@ -185,6 +186,7 @@ static void slice_work(enum work_kind kind, const char *plugin, const char *text
 	struct work w;
 
 	open_stage(kind, plugin);
+	packet.in = lane_payload(&stage.seg.views[0], 0);
 	packet.out_room_bytes = stage.config.payload_bytes;
 	CU_ASSERT_EQUAL_FATAL(work_open(&w, &stage, &stage.seg.shared->edf_journal), 0);
 	work_slice(&w, SLICE_NS, take_others, &slices);

@@ -126,6 +126,31 @@ static void what_is_done_early_waits_uncounted(void)
 	close_loop();
 }
 
+/* While it waits for the one before it, others could write whatever they like into its result. */
+static void what_is_done_is_counted_as_it_was_done(void)
+{
+	struct edf_tally none = { 0 };
+	const struct worker *first;
+
+	open_loop(2);
+	offer(0);
+	first = step_until_given();
+	kill(first->pid, SIGSTOP);
+	offer(0);
+	for (uint64_t until_ns = now_ns() + 20 * NS_PER_MS; now_ns() < until_ns && !loop.finished[0][1];)
+		edf_ops.step(&loop.stage);
+	loop.stage.seg.views[0].results[1].drop = UINT8_MAX;
+	loop.stage.seg.views[0].arrivals[1].drop = UINT8_MAX;
+	kill(first->pid, SIGCONT);
+	if (loop.finished[0][1]) { /* else its worker was too slow to wake */
+		step_until_passed(2);
+		CU_ASSERT_EQUAL(loop.tally[0].worked_pkts, 2);
+		CU_ASSERT_EQUAL(memcmp(loop.tally[0].dropped_pkts, none.dropped_pkts, sizeof(none.dropped_pkts)), 0);
+		CU_ASSERT_EQUAL(memcmp(&loop.tally[1], &none, sizeof(none)), 0);
+	}
+	close_loop();
+}
+
 static void what_a_worker_died_with_is_worked_on_again(void)
 {
 	open_loop(2);
@@ -199,5 +224,6 @@ static void all_of_a_flood_is_worked_on(void)
 }
 
 SUITE(workers, TEST(order_within_a_class_holds_whoever_is_done_first), TEST(what_is_done_early_waits_uncounted),
-      TEST(what_a_worker_died_with_is_worked_on_again), TEST(three_crashes_in_a_row_make_a_packet_poison),
-      TEST(one_that_hangs_is_ended), TEST(all_of_a_flood_is_worked_on))
+      TEST(what_is_done_is_counted_as_it_was_done), TEST(what_a_worker_died_with_is_worked_on_again),
+      TEST(three_crashes_in_a_row_make_a_packet_poison), TEST(one_that_hangs_is_ended),
+      TEST(all_of_a_flood_is_worked_on))
