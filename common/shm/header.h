@@ -25,8 +25,8 @@ const char *header_check(struct segment *seg, int *err);
 uint64_t header_plan(struct header *h, const struct config *c);
 
 /*
- * header_is_as_planned - is what stages go by in their config what the segment was made for? A digest that says so may be
- * of a damaged one.
+ * header_is_as_planned - is what stages go by in their config what the segment was made for? A digest that says so may
+ * be of a damaged one.
  */
 int header_is_as_planned(const struct header *h, const struct config *c);
 
