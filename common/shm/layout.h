@@ -36,7 +36,7 @@
 #include "histogram.h"
 #include "proxy.h"
 
-#define LAYOUT_VERSION 7
+#define LAYOUT_VERSION 6
 #define LAYOUT_MAGIC 0x656d69746e6f0001ULL /* "\1\0ontime" in memory, little-endian */
 #define LINE 64 /* bytes two writers must keep apart */
 #define MAX_SOCKETS (MAX_FLOWS + MAX_CLASSES * MAX_DESTS)
