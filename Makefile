@@ -27,7 +27,8 @@ endif
 BUILD := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))$(if $(MUTANT),/mutant)$(if $(NO_PROBES),/no-probes)
 OBJ := $(BUILD)/obj
 CFLAGS ?= -O2 -g
-ALL_CPPFLAGS = -D_GNU_SOURCE -Icommon -I. -Irun -Itests -I$(OBJ) $(if $(MUTANT),-DONTIME_MUTANT) $(if $(NO_PROBES),-DONTIME_NO_PROBES) $(CPPFLAGS)
+ALL_CPPFLAGS = -D_GNU_SOURCE -Icommon -I. -Irun -Itests -I$(OBJ) $(if $(MUTANT),-DONTIME_MUTANT) $(if $(NO_PROBES),-DONTIME_NO_PROBES) \
+	$(if $(SAN)$(findstring --coverage,$(CFLAGS) $(LDFLAGS)),-DONTIME_INSTRUMENTED) $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu17 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror=implicit -fno-omit-frame-pointer $(SAN_FLAGS) \
 	$(CFLAGS)
 ALL_LDFLAGS = -rdynamic -Wl,-z,now $(SAN_FLAGS) $(LDFLAGS)
@@ -73,7 +74,7 @@ PARTS_check := $(LOOK)
 PARTS_simulate := $(LOOK) edf/policy.c edf/plan.c edf/slack.c run/traffic/trace.c
 LIBS_stat := -lncursesw
 PARTS_stat := $(LOOK)
-PARTS_supervise := run/hold/directory.c run/hold/process.c run/hold/spawn.c
+PARTS_supervise := run/hold/directory.c run/hold/process.c run/hold/rights.c run/hold/spawn.c
 LIBS_unit := -lcunit
 PARTS_unit := $(STAGE_PARTS) $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen table) $(patsubst %,run/dash/%.c,accept describe feed metrics ready report) $(SINK) run/load/schedule.c run/check/feasible.c run/check/cost.c $(SOCKETS)
 LIBS_crash := $(call wrap,mmap munmap recvmmsg sendmmsg)
@@ -92,6 +93,7 @@ PARTS_churn := $(SOCKETS)
 PARTS_reference := $(SOCKETS)
 PARTS_pipeline := $(SOCKETS)
 PARTS_plugin := $(SOCKETS)
+PARTS_cage := $(STAGE_PARTS)
 PARTS_decide := edf/policy.c edf/plan.c edf/slack.c
 PARTS_gap := $(SINK)
 PARTS_voice := $(SINK)
@@ -291,6 +293,15 @@ $(OBJ)/layout-hash.h: common/shm/layout.h $(OBJ)/compile
 HASHED := $(call objects,$(shell grep -ls LAYOUT_HASH common/shm/*.c))
 $(HASHED): ALL_CPPFLAGS += -include $(OBJ)/layout-hash.h
 $(HASHED): $(OBJ)/layout-hash.h
+
+# The system calls of the machine that is built for, as its headers name them.
+$(OBJ)/call-names.h: $(OBJ)/compile
+	@mkdir -p $(@D)
+	$(Q)printf '\043include <sys/syscall.h>\n' | $(CC) $(CPPFLAGS) -E -dM -x c - | \
+		awk 'BEGIN {printf "#define CALL_NAMES"} /^#define __NR_[a-z][a-z0-9_]* / && $$2 !~ /__NR_(syscalls|arch_specific_syscall)$$/ \
+		{n = $$2; sub(/__NR_/, "", n); printf " [%s] = \"%s\",", $$2, n} END {print ""}' >$(new) && $(done)
+$(call objects,common/calls.c): ALL_CPPFLAGS += -include sys/syscall.h -include $(OBJ)/call-names.h
+$(call objects,common/calls.c): $(OBJ)/call-names.h
 
 # The keys of the configuration for people, as the sources of the parser have them: a commented configuration, and a page.
 KEYS := $(patsubst %,common/%,config/keys.awk config/keys.txt units.h config/value.c config/table.c config/config.c)

@@ -1,14 +1,17 @@
 /* softnet.c - datagrams that the kernel has taken and not brought to their sockets yet. */
 #include "softnet.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #define WAITING_COLUMN 11
 #define CPU_COLUMN 12
-#define ROW_BYTES 256
+#define TEXT_BYTES 4096 /* some 28 rows */
 
 int softnet_is_old(const char *release)
 {
@@ -40,17 +43,36 @@ int softnet_parse(const char *row, unsigned int *cpu, unsigned int *waiting_pkts
 	return 1;
 }
 
-unsigned int softnet_waiting_pkts(void)
+int softnet_open(void)
 {
-	unsigned int mine = (unsigned int)sched_getcpu(), cpu, waiting, found = 0;
-	FILE *f = fopen("/proc/net/softnet_stat", "re");
-	char row[ROW_BYTES];
+	return open("/proc/net/softnet_stat", O_RDONLY | O_CLOEXEC);
+}
 
-	if (!f)
-		return 0;
-	while (fgets(row, sizeof(row), f))
+/* Of the rows in a text, the one of a CPU. Returns the bytes of all whole rows. */
+static size_t take_rows(const char *text, unsigned int mine, unsigned int *found)
+{
+	const char *row = text, *end;
+	unsigned int cpu, waiting;
+
+	for (; (end = strchr(row, '\n')); row = end + 1)
 		if (softnet_parse(row, &cpu, &waiting) && cpu == mine)
-			found = waiting;
-	fclose(f);
+			*found = waiting;
+	return (size_t)(row - text);
+}
+
+unsigned int softnet_waiting_pkts(int fd)
+{
+	unsigned int mine = (unsigned int)sched_getcpu(), found = 0;
+	char text[TEXT_BYTES];
+	size_t taken = 1;
+	off_t at = 0;
+
+	while (fd >= 0 && taken > 0) {
+		ssize_t n = pread(fd, text, sizeof(text) - 1, at);
+
+		text[n < 0 ? 0 : n] = '\0';
+		taken = take_rows(text, mine, &found);
+		at += (off_t)taken;
+	}
 	return found;
 }

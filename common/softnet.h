@@ -18,10 +18,14 @@ int softnet_is_starvable(void);
 /* softnet_is_old - by its release, as in uname(2). */
 int softnet_is_old(const char *release);
 
+/* softnet_open - the descriptor that the queues are read by, or -1. */
+int softnet_open(void);
+
 /*
- * softnet_waiting_pkts - in the queue of the CPU that the caller runs on; 0 where that cannot be known. Costs some us.
+ * softnet_waiting_pkts - in the queue of the CPU that the caller runs on; 0 where that cannot be known, or fd is -1.
+ * Costs some us.
  */
-unsigned int softnet_waiting_pkts(void);
+unsigned int softnet_waiting_pkts(int fd);
 
 /* softnet_parse - one row: 1 and its CPU and length, or 0: it does not have them. */
 int softnet_parse(const char *row, unsigned int *cpu, unsigned int *waiting_pkts);

@@ -2,9 +2,13 @@
 #include "ending.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -13,6 +17,11 @@ typedef void (*ender)(int status);
 
 static struct edf_journal *journal; /* for handlers, which get no argument; NULL: nothing is watched */
 static pid_t self;
+static struct {
+	void *at;
+	size_t bytes;
+	int fd, unlocked_fd; /* fd: -1: nothing is locked */
+} locked = { .fd = -1 };
 static _Atomic int in_hand; /* relaxed: read by handlers of this process */
 static struct sigaction own[NSIG]; /* the stage's, of the signals that it handles */
 static ender really_exit;
@@ -32,7 +41,7 @@ static void note(struct edf_journal *j)
 	atomic_store_explicit(&j->working, 0, memory_order_relaxed);
 }
 
-static int is_the_plugins(void)
+int ending_is_plugins(void)
 {
 	return journal && getpid() == self &&
 	       (atomic_load_explicit(&in_hand, memory_order_relaxed) ||
@@ -54,13 +63,13 @@ static void die_instead(const char *of)
 
 static void at_exit(void)
 {
-	if (is_the_plugins())
+	if (ending_is_plugins())
 		die_instead("exit()");
 }
 
 static void at_quick_exit_too(void)
 {
-	if (is_the_plugins())
+	if (ending_is_plugins())
 		die_instead("quick_exit()");
 }
 
@@ -74,7 +83,7 @@ static ender find_exit(void)
 /* In place of the C library's, for the plugin: it is bound to these since they come first. */
 void _exit(int status)
 {
-	if (is_the_plugins())
+	if (ending_is_plugins())
 		die_instead("_exit()");
 	find_exit()(status);
 	__builtin_unreachable();
@@ -104,7 +113,7 @@ static void on_crash(int sig, siginfo_t *info, void *context)
 static void on_request(int sig, siginfo_t *info, void *context)
 {
 	(void)context;
-	if (info->si_code <= 0 && info->si_pid == self && is_the_plugins())
+	if (info->si_code <= 0 && info->si_pid == self && ending_is_plugins())
 		return;
 	own[sig].sa_handler(sig);
 }
@@ -121,7 +130,7 @@ static int ends_by_default(int sig)
 
 static int is_crash(int sig)
 {
-	return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE || sig == SIGABRT;
+	return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE || sig == SIGABRT || sig == SIGSYS;
 }
 
 static void catch_signal(int sig)
@@ -137,7 +146,34 @@ static void catch_signal(int sig)
 		sigaction(sig, &request, NULL);
 }
 
-void ending_watch(struct edf_journal *j)
+/* In a child of the plugin's: a successor waits for the last process that has the lock. */
+static void let_go(void)
+{
+	void *at;
+
+	if (locked.fd < 0)
+		return;
+	at = mmap(locked.at, locked.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, locked.unlocked_fd, 0);
+	if (at == MAP_FAILED)
+		munmap(locked.at, locked.bytes);
+	close(locked.fd);
+	close(locked.unlocked_fd);
+	locked.fd = -1;
+} /* cppcheck-suppress memleak ; what was mapped in its place stays */
+
+/* By a description of its own, which has no lock. */
+static void prepare_to_let_go(const struct segment *seg)
+{
+	char path[32];
+
+	locked.at = seg->shared;
+	locked.bytes = seg->size_bytes;
+	locked.fd = seg->fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", seg->fd);
+	locked.unlocked_fd = open(path, O_RDONLY | O_CLOEXEC);
+}
+
+void ending_watch(struct edf_journal *j, const struct segment *seg)
 {
 	static char stack[16384]; /* of its own: a plugin may have overrun the stage's */
 	stack_t alternative = { .ss_sp = stack, .ss_size = sizeof(stack) };
@@ -146,19 +182,23 @@ void ending_watch(struct edf_journal *j)
 	find_exit();
 	self = getpid();
 	journal = j;
+	prepare_to_let_go(seg);
 	if (is_watching)
 		return;
 	is_watching = 1;
 	sigaltstack(&alternative, NULL);
 	for (int sig = 1; sig < NSIG; sig++)
 		catch_signal(sig);
-	if (atexit(at_exit) != 0 || at_quick_exit(at_quick_exit_too) != 0)
-		log_warn("no memory to watch for a plugin that calls exit()");
+	if (atexit(at_exit) != 0 || at_quick_exit(at_quick_exit_too) != 0 || pthread_atfork(NULL, NULL, let_go) != 0)
+		log_warn("no memory to watch for a plugin that calls exit(), or forks");
 }
 
 void ending_unwatch(void)
 {
 	journal = NULL;
+	if (locked.fd >= 0)
+		close(locked.unlocked_fd);
+	locked.fd = -1;
 }
 
 void ending_hold(int is_in_hand)
@@ -166,9 +206,17 @@ void ending_hold(int is_in_hand)
 	atomic_store_explicit(&in_hand, is_in_hand, memory_order_relaxed);
 }
 
+/* One that a handler has noted is not at work any more. */
+static int ended_by_itself(const char *last_end)
+{
+	if (strncmp(last_end, "signal ", 7) == 0)
+		return is_crash(atoi(last_end + 7));
+	return strncmp(last_end, "exited ", 7) == 0 || strcmp(last_end, "hung") == 0;
+}
+
 void ending_recall(struct edf_journal *j, const char *last_end)
 {
-	if (last_end && (strncmp(last_end, "exited ", 7) == 0 || strcmp(last_end, "hung") == 0))
+	if (last_end && ended_by_itself(last_end))
 		note(j);
 	atomic_store_explicit(&j->working, 0, memory_order_relaxed); /* relaxed: its writer is gone */
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "calls.h"
 #include "hand_out.h"
 #include "log.h"
 
@@ -366,4 +367,5 @@ static void close_loop(struct stage *s)
 		free(l->plan.classes[class].entries);
 }
 
-const struct stage_ops edf_ops = { STAGE_EDF, open_loop, reload, step, ring_neighbours, is_drained, close_loop };
+const struct stage_ops edf_ops = { STAGE_EDF,  open_loop,  reload, step,     ring_neighbours,
+				   is_drained, close_loop, NULL,   edf_allow };

@@ -11,6 +11,9 @@
  * Start:   open() may take a minute; then the stage is ended and started again. The file must belong to root or to the
  *          user the stages run as, and nobody else may write to it. It is loaded by descriptor, so $ORIGIN in it means
  *          nothing.
+ * Cage:    from the end of open() on the process makes only the system calls of the stage, and those that
+ *          `plugin_calls = NAME..` in the config names; it has the descriptors that open() left it, and no files.
+ *          Another call ends it as a crash does. exit_group(2) by hand is one of these.
  * Slices:  work that takes long may call packet->checkpoint(packet) now and then, say every 10 us. With `slice = 50us`
  *          in the config, a packet of a higher class that must not wait is worked on in there: work() is then called
  *          for that one before it returns for this one. So what work() keeps outside of its packet must be whole at a

@@ -65,11 +65,11 @@ static int load(struct work *w, const char *file)
 	return w->object ? 0 : -1;
 }
 
-static int open_plugin(struct work *w, const char *file)
+static int open_plugin(struct work *w, const char *file, const struct segment *seg)
 {
 	int err;
 
-	ending_watch(w->journal);
+	ending_watch(w->journal, seg);
 	ending_hold(1); /* its constructors run, too */
 	err = load(w, file);
 	w->plugin = err ? NULL : dlsym(w->object, "ontime_plugin");
@@ -95,7 +95,7 @@ int work_open(struct work *w, const struct stage *s, struct edf_journal *journal
 	w->n_classes = s->config.n_classes;
 	w->journal = journal;
 	ending_recall(w->journal, w->kind == WORK_PLUGIN ? getenv(STANDBY_LAST_END) : NULL);
-	return w->kind == WORK_PLUGIN ? open_plugin(w, s->config.plugin) : 0;
+	return w->kind == WORK_PLUGIN ? open_plugin(w, s->config.plugin, &s->seg) : 0;
 }
 
 void work_close(struct work *w)

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "log.h"
 
 #define WORKER_PARK_NS NS_PER_S
@@ -63,12 +64,17 @@ void worker_live(const struct stage *s, struct worker_box *box, uint32_t k, pid_
 	struct work work;
 	uint64_t reopen_at_ns = 0;
 	uint32_t done = 0;
+	char name[16];
 	int status;
 
 	become_worker(k, edf, supervisor);
 	status = work_open(&work, s, &box->journal);
+	if (status == EXIT_CONFIG) /* relaxed: read when this process is gone */
+		atomic_store_explicit(&box->state, WORKER_REFUSED, memory_order_relaxed);
 	if (status)
 		_exit(status);
+	snprintf(name, sizeof(name), WORKER_NAME "%u", k);
+	stage_shut_worker(s, name, edf_allow_worker);
 	atomic_store_explicit(&box->state, WORKER_READY, memory_order_relaxed); /* it stands alone */
 	ring_edf(s);
 	/* relaxed: it stands alone */

@@ -6,7 +6,7 @@
 
 #include "workers.h"
 
-enum worker_state { WORKER_OPENING, WORKER_READY };
+enum worker_state { WORKER_OPENING, WORKER_READY, WORKER_REFUSED };
 
 /* One between edf and a worker. */
 struct worker_box {

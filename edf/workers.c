@@ -291,6 +291,13 @@ bool workers_next(struct workers *w, uint64_t now, struct task_end *end)
 	return false;
 }
 
+/* What a plugin ends a worker with is no word of the worker's. */
+static bool has_refused(const struct workers *w, uint32_t k)
+{
+	/* relaxed: its writer is gone */
+	return atomic_load_explicit(&w->boxes[k].state, memory_order_relaxed) == WORKER_REFUSED;
+}
+
 /* 0 once one is ready, or the exit status of one that cannot be. */
 static int await_first(struct workers *w)
 {
@@ -306,7 +313,7 @@ static int await_first(struct workers *w)
 			if (!w->all[k].pid || waitpid(w->all[k].pid, &status, WNOHANG) != w->all[k].pid)
 				continue;
 			w->all[k].pid = 0;
-			return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_CONFIG ? EXIT_CONFIG : EXIT_TEMPORARY;
+			return has_refused(w, k) ? EXIT_CONFIG : EXIT_TEMPORARY;
 		}
 		if (asked_to_stop()) /* that is the next thing to be looked at */
 			return 0;

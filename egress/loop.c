@@ -223,9 +223,15 @@ static int open_loop(struct stage *s)
 	return 0;
 }
 
+static void close_loop(struct stage *s)
+{
+	send_close(&loop_of(s)->sender);
+}
+
 static int is_drained(struct stage *s)
 {
 	return send_is_idle(&loop_of(s)->sender);
 }
 
-const struct stage_ops egress_ops = { STAGE_EGRESS, open_loop, reload, step, ring_neighbours, is_drained, NULL };
+const struct stage_ops egress_ops = { STAGE_EGRESS, open_loop,	reload,	       step, ring_neighbours,
+				      is_drained,   close_loop, &egress_calls, NULL };

@@ -27,5 +27,6 @@ struct egress_loop {
 static_assert(offsetof(struct egress_loop, stage) == 0, "stage_run() hands the loop its stage only");
 
 extern const struct stage_ops egress_ops;
+extern const struct calls egress_calls;
 
 #endif

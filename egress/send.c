@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "batch.h"
 #include "log.h"
@@ -78,10 +79,10 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 
 uint64_t send_again_at_ns(struct sender *s, uint32_t class, uint64_t now)
 {
-	if (s->is_starvable && unread_is_due(&s->unread, now)) {
+	if (s->softnet_fd >= 0 && unread_is_due(&s->unread, now)) {
 		int begins = s->unread.since_ns == 0;
 
-		if (unread_look(&s->unread, softnet_waiting_pkts(), now) && begins) {
+		if (unread_look(&s->unread, softnet_waiting_pkts(s->softnet_fd), now) && begins) {
 			s->settled.tally[class].send_waits++;
 			settle(&s->settled, class, 0, now);
 		}
@@ -168,7 +169,7 @@ int send_init(struct sender *s, struct stage *stage)
 {
 	memset(s, 0, sizeof(*s));
 	s->stage = s->settled.stage = stage;
-	s->is_starvable = softnet_is_starvable();
+	s->softnet_fd = softnet_is_starvable() ? softnet_open() : -1;
 	s->journal = &stage->seg.shared->egress_journal;
 	segment_touch(s->journal, sizeof(*s->journal));
 	for (uint32_t class = 0; class < stage->config.n_classes; class++) {
@@ -182,4 +183,11 @@ int send_init(struct sender *s, struct stage *stage)
 	s->look_at_ns = now_ns() + LOOK_NS / s->n_outputs;
 	recover(s);
 	return 0;
+}
+
+void send_close(struct sender *s)
+{
+	if (s->softnet_fd > 0)
+		close(s->softnet_fd);
+	s->softnet_fd = -1;
 }

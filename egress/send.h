@@ -17,6 +17,9 @@
 /* send_init - sockets, own counts, and what a predecessor left. 0, or the exit status after one line. */
 int send_init(struct sender *s, struct stage *stage);
 
+/* send_close - give back what send_init() took, beside what outlives the stage. */
+void send_close(struct sender *s);
+
 /*
  * send_shed - release the packets at the head of a class that an earlier stage dropped and, with `late = drop`, those
  * whose deadline has passed. Nothing is shed while the class waits for a retry.

@@ -42,7 +42,7 @@ struct sender {
 	uint32_t n_outputs, next_output;
 	struct output *all_outputs[MAX_CLASSES * (MAX_DESTS + 1)];
 	uint64_t look_at_ns; /* when the way of the next output is looked at */
-	int is_starvable; /* softnet.h */
+	int softnet_fd; /* of softnet.h, on a kernel that may keep what was sent; -1: it does not */
 	struct unread unread;
 	uint32_t rescued_wire_bytes; /* sent by a predecessor's last call, at an unknown time */
 };

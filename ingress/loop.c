@@ -301,4 +301,5 @@ static void close_loop(struct stage *s)
 	l->epoll_fd = 0;
 }
 
-const struct stage_ops ingress_ops = { STAGE_INGRESS, open_loop, reload, step, ring_edf, is_drained, close_loop };
+const struct stage_ops ingress_ops = { STAGE_INGRESS, open_loop,  reload,	  step, ring_edf,
+				       is_drained,    close_loop, &ingress_calls, NULL };

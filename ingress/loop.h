@@ -33,5 +33,6 @@ struct ingress_loop {
 static_assert(offsetof(struct ingress_loop, stage) == 0, "stage_run() hands the loop its stage only");
 
 extern const struct stage_ops ingress_ops;
+extern const struct calls ingress_calls;
 
 #endif

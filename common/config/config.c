@@ -291,7 +291,9 @@ static void load(struct loading *l, const struct config_source *source)
 
 int config_load_as(struct config *c, const struct config_source *source, char *why, size_t why_bytes)
 {
-	struct loading l = { .why = why, .why_bytes = why_bytes, .list_at = -1, .hosts = source->hosts };
+	struct loading l = {
+		.why = why, .why_bytes = why_bytes, .list_at = -1, .hosts = source->hosts, .fd = source->fd
+	};
 	struct hosts own = { .ask = hosts_ask_resolver };
 
 	if (source->file && file_is_nameless(source->file))

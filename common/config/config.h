@@ -31,6 +31,7 @@
 
 #define CONFIG_WHY_BYTES 8192 /* room for all the lines of a refusal */
 #define DASH_HOSTS_BYTES 512
+#define PLUGIN_CALLS_BYTES 512
 #define CONFIG_MOST_REFUSALS 10 /* lines; the rest is counted */
 
 struct class_config {
@@ -81,6 +82,8 @@ struct config {
 	char plugin[PATH_BYTES]; /* with WORK_PLUGIN: the shared object */
 	/* packets that are worked on at one time: 1, by the stage itself, or by that many processes */
 	uint32_t workers;
+	char plugin_calls[PLUGIN_CALLS_BYTES]; /* system calls that it may make, with a blank between two */
+	uint32_t cage; /* 1: a stage makes no system calls but those of its table */
 	uint64_t slice_ns; /* how often work checks whether a higher class must go first; 0: never */
 	enum full full;
 	enum late late;
@@ -124,7 +127,14 @@ struct config_source {
 	 * stage that is started again, since files and addresses come back.
 	 */
 	const char *top;
+	int fd; /* of config_open(): it is read, from its start, and the file is not opened; 0: there is none */
 };
+
+/*
+ * config_open - a description of its own of a file that is given by descriptor, for a process that cannot open files
+ * later. -1: the file has a name, by which it is read each time, or it cannot be opened, which a load says.
+ */
+int config_open(const char *file);
 
 int config_load_as(struct config *c, const struct config_source *source, char *why, size_t why_bytes);
 

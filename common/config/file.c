@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "loading.h"
 
@@ -253,9 +254,29 @@ static void wait_for_writer(FILE *in)
 		nanosleep(&pause, NULL);
 }
 
-static FILE *open_file(const char *file, int *err)
+/* The place that a description is read at, and its locks, are shared by all descriptors of it. */
+static FILE *open_again(int fd)
 {
-	FILE *in = fopen(file, "re");
+	int copy = lseek(fd, 0, SEEK_SET) < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	return copy < 0 ? NULL : fdopen(copy, "r");
+}
+
+static void let_writers(int fd)
+{
+	struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+	fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+int config_open(const char *file)
+{
+	return file && file_is_nameless(file) ? open(file, O_RDONLY | O_CLOEXEC) : -1;
+}
+
+static FILE *open_file(const char *file, int fd, int *err)
+{
+	FILE *in = fd ? open_again(fd) : fopen(file, "re");
 	struct stat status;
 
 	*err = in ? 0 : err_of(errno);
@@ -281,7 +302,7 @@ int file_load(struct loading *l, const char *file)
 		return l->err;
 	}
 	snprintf(l->c.file, sizeof(l->c.file), "%s", l->file);
-	in = open_file(file, &err);
+	in = open_file(file, l->fd, &err);
 	if (!in) {
 		refuse(l, err, "%s: cannot be opened: %s", l->file, strerror(-err));
 		return err;
@@ -290,6 +311,8 @@ int file_load(struct loading *l, const char *file)
 	bytes = text ? fread(text, 1, MOST_BYTES, in) : 0;
 	if (!text || ferror(in))
 		err = err_of(errno);
+	if (l->fd)
+		let_writers(l->fd);
 	fclose(in);
 	if (err) {
 		refuse(l, err, "%s: cannot be read: %s", l->file, strerror(-err));

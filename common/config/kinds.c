@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "calls.h"
 #include "decimal.h"
 #include "match.h"
 #include "value.h"
@@ -202,19 +203,19 @@ static void format_cpus(const struct option *o, const void *base, char *text)
 
 #define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"
 
-static int parse_names(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
+/* Words of which check() says what is wrong with one, or NULL. */
+static int parse_words(const struct option *o, void *base, const char *text, char *reason,
+		       const char *(*check)(const char *word, size_t len))
 {
 	char list[VALUE_BYTES] = "";
 	size_t used = 0;
 	uint64_t n = 0;
 
-	(void)hosts;
 	for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
 		size_t len = strcspn(text, " \t");
 
-		if (strspn(text, NAME_LETTERS) < len)
-			return value_refuse(reason, "\"%.*s\" is no host name; use letters, digits, . and -",
-					    len < 80 ? (int)len : 80, text);
+		if (check(text, len))
+			return value_refuse(reason, "\"%.*s\" is %s", len < 80 ? (int)len : 80, text, check(text, len));
 		if (n++ == o->max)
 			return value_refuse(reason, "more than %" PRIu64 " names", o->max);
 		if (used + len + 2 > o->bytes)
@@ -223,10 +224,42 @@ static int parse_names(const struct option *o, void *base, const char *text, str
 		text += len;
 	}
 	if (n == 0)
-		return value_refuse(reason, "a value is missing; use host names, with a blank between two");
+		return value_refuse(reason, "a value is missing; use names, with a blank between two");
 	memset((char *)base + o->offset, 0, o->bytes);
 	memcpy((char *)base + o->offset, list, used);
 	return 0;
+}
+
+static const char *check_host(const char *word, size_t len)
+{
+	return strspn(word, NAME_LETTERS) < len ? "no host name; use letters, digits, . and -" : NULL;
+}
+
+static int parse_names(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
+{
+	(void)hosts;
+	return parse_words(o, base, text, reason, check_host);
+}
+
+static const char *check_call(const char *word, size_t len)
+{
+	return call_number(word, len) < 0 ? "no system call of this machine; syscalls(2) lists them" : NULL;
+}
+
+static int parse_calls(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
+{
+	(void)hosts;
+	if (strcmp(text, "none") != 0)
+		return parse_words(o, base, text, reason, check_call);
+	memset((char *)base + o->offset, 0, o->bytes);
+	return 0;
+}
+
+static void format_calls(const struct option *o, const void *base, char *text)
+{
+	const char *names = (const char *)base + o->offset;
+
+	snprintf(text, VALUE_BYTES, "%s", names[0] ? names : "none");
 }
 
 static int parse_match(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
@@ -281,4 +314,5 @@ const struct kind kind_choice = { .parse = parse_choice, .format = format_choice
 const struct kind kind_work = { .parse = parse_work, .format = format_work, .print_range = print_words };
 const struct kind kind_name = { .parse = parse_name, .format = format_name };
 const struct kind kind_names = { .parse = parse_names, .format = format_name };
+const struct kind kind_calls = { .parse = parse_calls, .format = format_calls };
 const struct kind kind_cpus = { .parse = parse_cpus, .format = format_cpus };

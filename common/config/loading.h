@@ -14,6 +14,7 @@ enum { NO_SECTION, REFUSED_SECTION, HOSTS_SECTION, PIPELINE_SECTION, DASH_SECTIO
 struct loading {
 	struct config c; /* becomes the caller's when all is well */
 	const char *file; /* what messages call it */
+	int fd; /* what is read in its place; 0: nothing */
 	struct hosts *hosts;
 	int line; /* of the file, from 1 */
 	bool only_hosts; /* first of all, [hosts] is read: names come before it */

@@ -17,6 +17,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "scheduling.h"
 
 #define TOP_PRIORITY 12 /* of SCHED_FIFO: above most that asks for real time, far below the kernel's own threads (50) */
 #define BETTER_NICE (-5) /* three times the weight of others; at -20 a stage that loops would leave them a hundredth */
@@ -30,46 +31,14 @@
 
 enum line { LINE_GIVEN, LINE_TAKEN, LINE_STARVED };
 
-/* As linux/sched/types.h has it, which older C libraries do not let stand beside sched.h. */
-struct attributes {
-	uint32_t bytes, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t slice_ns, deadline_ns, period_ns;
-};
-
 static struct place *placed; /* for the signal handler, which gets no argument */
 static timer_t cpu_timer;
-
-/* The main thread's: with 0 a signal handler would mean whatever thread of a plugin it runs in. */
-static int set_attributes(uint32_t policy, int nice_value, int priority, uint64_t slice_ns)
-{
-	struct attributes a = {
-		.bytes = sizeof(a),
-		.policy = policy,
-		.flags = 1, /* SCHED_FLAG_RESET_ON_FORK */
-		.nice = nice_value,
-		.priority = (uint32_t)priority,
-		.slice_ns = slice_ns, /* ignored before Linux 6.12 */
-	};
-
-	return syscall(SYS_sched_setattr, getpid(), &a, 0) < 0 ? -errno : 0;
-}
 
 static int set_rank(const struct place *p, enum rank rank)
 {
 	if (rank == RANK_FIFO)
-		return set_attributes(SCHED_FIFO, 0, p->priority, 0);
-	return set_attributes(SCHED_OTHER, rank == RANK_NICE ? BETTER_NICE : 0, 0, SLICE_NS);
-}
-
-/* Does this kernel keep what was asked for? */
-static bool has_slice(void)
-{
-	struct attributes a = { .bytes = sizeof(a) };
-
-	return syscall(SYS_sched_getattr, 0, &a, sizeof(a), 0) == 0 && a.slice_ns == SLICE_NS;
+		return scheduling_set(SCHED_FIFO, 0, p->priority, 0);
+	return scheduling_set(SCHED_OTHER, rank == RANK_NICE ? BETTER_NICE : 0, 0, SLICE_NS);
 }
 
 static void tell_policy(const struct place *p, uint32_t policy)
@@ -124,6 +93,26 @@ static int watch_cpu_time(struct place *p)
 	return 0;
 }
 
+static bool may_raise(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	return syscall(SYS_capget, &header, data) == 0 && (data[0].effective >> CAP_SYS_NICE & 1);
+}
+
+int place_allow(void)
+{
+	return may_raise() ? scheduling_raise_limits(TOP_PRIORITY, BETTER_NICE) : 0;
+}
+
+void place_keep(struct place *p)
+{
+	int fd = p->waits_fd ? p->waits_fd : waits_open();
+
+	p->waits_fd = fd < 0 ? 0 : fd;
+}
+
 void place_close(void)
 {
 	if (!placed)
@@ -131,15 +120,7 @@ void place_close(void)
 	signal(SIGXCPU, SIG_IGN); /* its handler writes to the segment */
 	timer_delete(cpu_timer);
 	placed = NULL;
-	set_attributes(SCHED_OTHER, 0, 0, 0);
-}
-
-static bool may_raise(void)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { 0 };
-
-	return syscall(SYS_capget, &header, data) == 0 && (data[0].effective >> CAP_SYS_NICE & 1);
+	scheduling_set(SCHED_OTHER, 0, 0, 0);
 }
 
 int place_priority(enum stage_id id, enum work_kind work, int most)
@@ -171,7 +152,7 @@ static enum rank find_rank(struct place *p, enum work_kind work, int *err)
 		return RANK_FIFO;
 	if (!set_rank(p, RANK_NICE))
 		return RANK_NICE;
-	return !set_rank(p, RANK_SLICE) && has_slice() ? RANK_SLICE : RANK_PLAIN;
+	return !set_rank(p, RANK_SLICE) && scheduling_has_slice(SLICE_NS) ? RANK_SLICE : RANK_PLAIN;
 }
 
 /* One line for all stages on a CPU: the last of them speaks. */
@@ -364,7 +345,10 @@ static void look_at_waits(struct place *p, uint64_t now)
 	struct waits before = p->waits;
 	char cpu[24];
 
-	waits_read((uint32_t)getpid(), &p->waits);
+	if (p->waits_fd)
+		waits_read_own(p->waits_fd, &p->waits);
+	else
+		waits_read((uint32_t)getpid(), &p->waits);
 	p->waits.is_ready = 0; /* it runs */
 	p->waits_at_ns = now;
 	new_ns = waits_between(&before, &p->waits, took_ns);

@@ -40,6 +40,7 @@ struct place {
 	uint64_t due_ns, seen_at_ns, seen_cpu_ns[N_STAGES]; /* of the looks at the CPU */
 	uint64_t told_ns[3]; /* when a line of each kind may come again */
 	struct waits waits; /* as of the last look at the run queue */
+	int waits_fd; /* of place_keep(); 0: none */
 	uint64_t waits_at_ns, waits_cpu_ns[N_STAGES];
 };
 
@@ -51,6 +52,15 @@ void place_stand_by(struct place *p, const struct config *c, enum stage_id id);
 
 /* place_open - pin this process and give it what it may have; says in one line what it may not. Once, at the start. */
 void place_open(struct place *p, const struct config *c, enum stage_id id, struct stage_block *blocks);
+
+/*
+ * place_allow - that this process takes real time again by its limits, without CAP_SYS_NICE. 0 if it may, or has no
+ * such right to lose; -errno.
+ */
+int place_allow(void);
+
+/* place_keep - open now what later looks read, for a process that cannot open files then. */
+void place_keep(struct place *p);
 
 /*
  * place_close - an ordinary process again, and no signal that writes to the segment: before that goes, and however the

@@ -3,11 +3,15 @@
 
 int stage_begin(const struct stage_ops *ops, struct stage *s, int argc, char **argv)
 {
-	int status = stage_open(s, ops->id, argc, argv);
+	int status = stage_open(s, ops, argc, argv);
 
 	if (status)
 		return status;
+	stage_prepare_cage(s, ops);
+	stage_drop_rights(s);
 	status = ops->open(s);
+	if (status == EXIT_CONFIG)
+		stage_refuse(s);
 	if (status)
 		return 1 + status;
 	stage_ready(s);
@@ -44,6 +48,8 @@ int stage_run(const struct stage_ops *ops, struct stage *s, int argc, char **arg
 
 	if (status)
 		return status - 1;
+	place_keep(&s->place);
+	stage_shut(s, ops);
 	while (!must_end(ops, s)) {
 		if (stage_reload_asked(s))
 			reload(ops, s);

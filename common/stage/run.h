@@ -9,6 +9,7 @@
 #ifndef ONTIME_STAGE_RUN_H
 #define ONTIME_STAGE_RUN_H
 
+#include "cage/cage.h"
 #include "stage.h"
 
 struct stage_ops {
@@ -42,7 +43,32 @@ struct stage_ops {
 	 * nothing to do.
 	 */
 	void (*close)(struct stage *s);
+
+	/* calls - the system calls that it makes once it is open, beside stage_calls. NULL: no more. */
+	const struct calls *calls;
+
+	/* allow - what else it may, as it is configured. NULL: nothing. */
+	void (*allow)(const struct stage *s, struct cage *cage);
 };
+
+/* stage_calls - the system calls of each stage. stage_calls_by_name: and of one that has no configuration handed on. */
+extern const struct calls stage_calls, stage_calls_by_name;
+
+/*
+ * stage_drop_rights - what a stage has of root's power, beside what it needs to be opened, is gone (`cage`): before a
+ * plugin is loaded. What is left goes when it is shut in, but CAP_NET_BIND_SERVICE where it has a port below 1024, and
+ * CAP_NET_RAW where an input is bound to an interface; CAP_SYS_NICE only where no limit can take its place.
+ */
+void stage_drop_rights(const struct stage *s);
+
+/*
+ * stage_shut - shut in the calling process, a stage that is open, if the configuration says so (`cage`).
+ * stage_prepare_cage - open what that needs, some time before. stage_shut_worker - likewise a process that the stage
+ * has made.
+ */
+void stage_prepare_cage(struct stage *s, const struct stage_ops *ops);
+void stage_shut(struct stage *s, const struct stage_ops *ops);
+void stage_shut_worker(const struct stage *s, const char *who, void (*allow)(const struct stage *s, struct cage *c));
 
 /* stage_begin - open the stage and report it ready. 0, or 1 + the exit status. */
 int stage_begin(const struct stage_ops *ops, struct stage *s, int argc, char **argv);

@@ -2,6 +2,7 @@
 #include "stage.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "mutant.h"
 #include "shm/lock.h"
 #include "rescue.h"
+#include "run.h"
 #include "standby.h"
 
 #define LOCK_WAIT_NS (2 * NS_PER_S)
@@ -93,13 +95,24 @@ static void take_over(struct stage *s)
 	announce(s, STATE_STARTING);
 }
 
+static int load_config(const struct stage *s, struct config *c, char why[CONFIG_WHY_BYTES])
+{
+	const struct config_source source = {
+		.file = s->file, .fd = s->config_fd < 0 ? 0 : s->config_fd, .argc = s->argc, .argv = s->argv
+	};
+
+	return config_load_as(c, &source, why, CONFIG_WHY_BYTES);
+}
+
 static int read_config(struct stage *s)
 {
 	char why[CONFIG_WHY_BYTES];
 	int err;
 
 	s->config_stamp = file_stamp(s->file);
-	err = config_load(&s->config, s->file, s->argc, s->argv, why, sizeof(why));
+	if (s->config_fd < 0)
+		s->config_fd = config_open(s->file);
+	err = load_config(s, &s->config, why);
 	if (!err)
 		return 0;
 	config_log_refusals(why, "");
@@ -107,12 +120,14 @@ static int read_config(struct stage *s)
 }
 
 /* As a stand-by: what was prepared is as it was then. Returns 0 when it is this process's turn. */
-static int stand_by(struct stage *s)
+static int stand_by(struct stage *s, const struct stage_ops *ops)
 {
 	pid_t supervisor = getppid();
 
 	standby_prepare(&s->seg);
 	place_stand_by(&s->place, &s->config, s->id);
+	place_keep(&s->place);
+	stage_prepare_cage(s, ops);
 	if (!standby_wait(s->id)) {
 		if (rescue_wait(&s->seg, s->id))
 			rescue_start(s->id, supervisor, s->argc, s->argv);
@@ -122,13 +137,15 @@ static int stand_by(struct stage *s)
 	return file_stamp(s->file) == s->config_stamp ? 0 : read_config(s);
 }
 
-int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
+int stage_open(struct stage *s, const struct stage_ops *ops, int argc, char **argv)
 {
-	int status;
+	enum stage_id id = ops->id;
+	int status, waits_fd;
 
 	memset(s, 0, sizeof(*s));
 	s->id = id;
-	s->seg.fd = -1;
+	s->seg.fd = s->config_fd = -1;
+	cage_no_new_privileges();
 	log_set_service_name(stage_name(id));
 	log_reopen(); /* what the supervisor writes to may have been moved away a moment ago */
 	/* A binary that was started by descriptor has a number for a name. */
@@ -142,14 +159,16 @@ int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 	asked_catch();
 	status = attach(s);
 	if (!status && standby_is_one())
-		status = stand_by(s);
+		status = stand_by(s, ops);
 	if (!status)
 		status = lock_stage(s);
 	if (status)
 		return 1 + status;
 	s->blocks = s->seg.shared->stages;
 	s->self = &s->blocks[id];
+	waits_fd = s->place.waits_fd;
 	place_open(&s->place, &s->config, id, s->blocks);
+	s->place.waits_fd = waits_fd;
 	probe_init(&s->probes, &s->seg, id);
 	s->space_fd = handed_fd("space");
 	take_over(s);
@@ -212,7 +231,7 @@ int stage_reload(struct stage *s)
 	asked_reload_done();
 	serial = serial_in_force(s);
 	log_reopen();
-	err = config_load(&fresh, s->file, s->argc, s->argv, why, sizeof(why));
+	err = load_config(s, &fresh, why);
 	if (config_may_pass(err)) {
 		postpone_reload(s, why);
 		return 0;
@@ -234,6 +253,15 @@ int stage_reload(struct stage *s)
 	return 1;
 }
 
+/* By the lock on it a stage is known. A lock that is gone would let a second one begin. */
+static void check_descriptors(const struct stage *s)
+{
+	if (s->config.work != WORK_PLUGIN || fcntl(s->seg.fd, F_GETFD) >= 0)
+		return;
+	log_error("the plugin has closed descriptors that it has not opened: the process ends, and another is started");
+	abort();
+}
+
 void stage_beat(struct stage *s, uint64_t now, int has_work)
 {
 	place_look(&s->place, now);
@@ -241,6 +269,7 @@ void stage_beat(struct stage *s, uint64_t now, int has_work)
 		return;
 	s->beat_due_ns = now + s->config.heartbeat_ms * NS_PER_MS / 4;
 	failing_beat(&s->failing, s->self, now);
+	check_descriptors(s);
 	/* relaxed, all of them: for observers */
 	atomic_store_explicit(&s->self->has_work, (uint32_t)has_work, memory_order_relaxed);
 	atomic_store_explicit(&s->self->parks, s->parks, memory_order_relaxed);
@@ -280,6 +309,11 @@ int stage_spin(struct stage *s, int (*has_input)(void *arg), void *arg)
 	return 0;
 }
 
+void stage_refuse(struct stage *s)
+{
+	announce(s, STATE_STOPPED);
+}
+
 int stage_close(struct stage *s)
 {
 	s->beat_due_ns = 0;
@@ -288,6 +322,8 @@ int stage_close(struct stage *s)
 	announce(s, STATE_STOPPED);
 	log_info("stopped");
 	place_close();
+	if (s->config_fd >= 0)
+		close(s->config_fd);
 	segment_close(&s->seg);
 	return 0;
 }

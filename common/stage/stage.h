@@ -29,6 +29,8 @@
 #define MAX_ARGUMENTS 64
 #define WORKER_NAME "edf-worker-" /* and a number: what ps calls a worker of edf */
 
+struct stage_ops; /* run.h */
+
 struct stage {
 	enum stage_id id;
 	struct config config;
@@ -44,6 +46,9 @@ struct stage {
 	int space_fd; /* what wakes ingress when room is made; -1: none, it polls */
 	uint64_t opened_at_ns; /* when this life joined the segment */
 	uint64_t beat_due_ns;
+	int files_fd; /* what the cage needs; 0: nothing is open for it */
+	int cage_lacks; /* of cage_probe(), for it */
+	int config_fd; /* a description of its own of the file that was handed on; -1: it is read by its name */
 	uint64_t config_stamp; /* of the file that s->config was read from, before that */
 	uint64_t config_serial; /* of s->config, as the supervisor counts; 0: not known */
 	uint64_t reload_due_ns; /* a reload could not read the config: try again then; 0: none is due */
@@ -56,7 +61,7 @@ struct stage {
  * stage_open - everything before the first packet: options, config, segment, lock, pinning, signals.
  * Returns 0, or 1 + the exit status when the process should end now (--help: 0); the line has been printed.
  */
-int stage_open(struct stage *s, enum stage_id id, int argc, char **argv);
+int stage_open(struct stage *s, const struct stage_ops *ops, int argc, char **argv);
 
 /* stage_ready - tell observers, and ring all bells. */
 void stage_ready(struct stage *s);
@@ -108,6 +113,9 @@ static inline void stage_sleep(struct stage *s, uint32_t how, uint64_t timeout_n
 	else
 		stage_call_works(s, "futex");
 }
+
+/* stage_refuse - it will not begin with this configuration: a supervisor takes no other word for it (EXIT_CONFIG). */
+void stage_refuse(struct stage *s);
 
 /* stage_close - say goodbye; returns the exit status 0. */
 int stage_close(struct stage *s);

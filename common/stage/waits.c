@@ -58,6 +58,23 @@ int waits_read(uint32_t pid, struct waits *out)
 	return 0;
 }
 
+int waits_open(void)
+{
+	return open("/proc/self/schedstat", O_RDONLY | O_CLOEXEC);
+}
+
+int waits_read_own(int fd, struct waits *out)
+{
+	char text[TEXT_BYTES];
+	ssize_t n = pread(fd, text, TEXT_BYTES - 1, 0);
+
+	*out = (struct waits){ 0 };
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	return waits_parse(text, out);
+}
+
 uint64_t waits_between(const struct waits *before, const struct waits *now, uint64_t took_ns)
 {
 	uint64_t ended_ns = now->queued_ns > before->queued_ns ? now->queued_ns - before->queued_ns : 0;

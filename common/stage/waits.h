@@ -19,6 +19,14 @@ struct waits {
 /* waits_read - of the main thread of that process; 0, or -errno, and then all is 0. */
 int waits_read(uint32_t pid, struct waits *out);
 
+/*
+ * waits_open - a descriptor by which this process, or one that it forks, asks about this one's main thread; -1: none.
+ */
+int waits_open(void);
+
+/* waits_read_own - as waits_read(), by such a descriptor; is_ready: 0. */
+int waits_read_own(int fd, struct waits *out);
+
 /* waits_between - ns of waiting in the took_ns between two readings of the same process. */
 uint64_t waits_between(const struct waits *before, const struct waits *now, uint64_t took_ns);
 

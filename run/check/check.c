@@ -317,7 +317,7 @@ static int load(struct config *c, const struct options *o)
 {
 	static struct hosts hosts = { .ask = hosts_ask_resolver };
 	char top[PATH_BYTES], path[PATH_BYTES], why[CONFIG_WHY_BYTES];
-	struct config_source source = { lookup_config(o->file, path), o->argc, o->argv, &hosts, top };
+	struct config_source source = { lookup_config(o->file, path), o->argc, o->argv, &hosts, top, 0 };
 	int err;
 
 	if (o->instance && !o->file)

@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "cage/cage.h"
 #include "clock.h"
 #include "config/value.h"
 #include "http.h"
@@ -227,6 +228,7 @@ int main(int argc, char **argv)
 	int done;
 
 	log_set_service_name("dash");
+	cage_no_new_privileges();
 	if (is_left_alone())
 		return 0;
 	done = read_options(&options, &server, argc, argv);

@@ -241,6 +241,7 @@ int keep(char **command, pid_t supervisor)
 	char number[16];
 	int status, ended;
 
+	rights_keep_from_rising();
 	rights_drop(); /* of whoever comes after the first one, too: the file may have them */
 	k.kept_fd = supervisor ? rescue_binary() : -1;
 	handed_close_others(k.kept_fd);

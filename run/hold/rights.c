@@ -3,9 +3,17 @@
 
 #include <linux/capability.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/xattr.h>
 #include <unistd.h>
+
+#include "cage/cage.h"
+#include "cage/capabilities.h"
+#include "config/ids.h"
 
 static void forget(struct __user_cap_data_struct *data, int capability)
 {
@@ -22,13 +30,45 @@ void rights_end_with_this(void)
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, CAP_NET_RAW, 0, 0);
 }
 
-/* Root keeps what it has. Of a program with capabilities of its own the kernel lets nobody look at; now others may. */
+void rights_keep_from_rising(void)
+{
+	const char *build = getenv("ONTIME_BUILD");
+	char path[PATH_BYTES + 16];
+
+	snprintf(path, sizeof(path), "%s/latency", build ? build : ".");
+	if (getxattr(path, "security.capability", NULL, 0) <= 0)
+		cage_no_new_privileges();
+}
+
+/* The histograms are attached again by latency, which an earlier kernel asks for more (run/latency/owner.c). */
+static uint64_t for_latency(void)
+{
+	struct utsname is;
+	int major = 0, minor = 0;
+
+	if (uname(&is) == 0 && sscanf(is.release, "%d.%d", &major, &minor) == 2 &&
+	    (major > 6 || (major == 6 && minor >= 6)))
+		return CAPABILITY(CAP_BPF) | CAPABILITY(CAP_PERFMON);
+	return CAPABILITY(CAP_BPF) | CAPABILITY(CAP_PERFMON) | CAPABILITY(CAP_SYS_ADMIN);
+}
+
+/* What holder and supervisor of root need, and what they start: see stage/run.h for the stages. */
+static void keep_of_root(void)
+{
+	capabilities_keep(CAPABILITY(CAP_NET_BIND_SERVICE) | CAPABILITY(CAP_NET_RAW) | CAPABILITY(CAP_SYS_NICE) |
+			  CAPABILITY(CAP_SYS_RESOURCE) | CAPABILITY(CAP_IPC_LOCK) | CAPABILITY(CAP_DAC_READ_SEARCH) |
+			  CAPABILITY(CAP_SETPCAP) | for_latency());
+}
+
+/* Of a program with capabilities of its own the kernel lets nobody look at; now others may. */
 void rights_drop(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 
 	rights_end_with_this();
+	if (geteuid() == 0)
+		keep_of_root();
 	if (geteuid() == 0 || syscall(SYS_capget, &header, data) < 0 ||
 	    !(data[0].permitted & (CAP_TO_MASK(CAP_NET_ADMIN) | CAP_TO_MASK(CAP_NET_RAW))))
 		return;

@@ -1,7 +1,9 @@
 /*
  * rights.h - what this process may do to sockets, and what its successors need not.
  *
- * Rules:   a right is for making a socket. No process that has a packet, or a plugin, has it, unless it is root's.
+ * Rules:   a right is for making a socket. No process that has a packet, or a plugin, has it. Of
+ *          root's power the holder and the supervisor keep what they and the stages need, and stages nothing
+ *          (stage/run.h).
  */
 #ifndef ONTIME_HOLD_RIGHTS_H
 #define ONTIME_HOLD_RIGHTS_H
@@ -11,6 +13,12 @@
  * a unit's filter of system calls allows.
  */
 void rights_end_with_this(void);
+
+/*
+ * rights_keep_from_rising - no program that this process starts, or becomes, gets a right from its file. Where
+ * ONTIME_BUILD/latency has some (setcap), all is as it was: the supervisor starts that.
+ */
+void rights_keep_from_rising(void);
 
 /* rights_drop - nor has this process from now on. Others may look at it again, as at one that never had them. */
 void rights_drop(void);

@@ -216,6 +216,14 @@ static void refuse_binary(struct life *l, ino_t inode)
 		 l->binary);
 }
 
+/* With signals blocked, as the C library has them when it forks or makes a thread, the stage cannot say it itself. */
+static const char *what_ended(const char *last_end)
+{
+	return strncmp(last_end, "signal", 6) == 0 && atoi(last_end + 6) == SIGSYS
+		       ? ": a system call that it may not make, such as a fork or a thread of a plugin's"
+		       : "";
+}
+
 /* Once per change, not per death; and only when the successor is on its way. */
 void life_tell(struct life *l)
 {
@@ -225,13 +233,13 @@ void life_tell(struct life *l)
 		return;
 	l->ended_by_itself = 0;
 	if (row_pause_ns(l->row) == 0) {
-		log_info("%s ended (%s): another is started", name, l->last_end);
+		log_info("%s ended (%s%s): another is started", name, l->last_end, what_ended(l->last_end));
 		l->has_told = 0;
 	} else if (!l->has_told) {
-		log_error("%s ended (%s), %u times in a row without passing a packet on: it is started again after "
+		log_error("%s ended (%s%s), %u times in a row without passing a packet on: it is started again after "
 			  "pauses, at "
 			  "least once a second",
-			  name, l->last_end, l->row);
+			  name, l->last_end, what_ended(l->last_end), l->row);
 		l->has_told = 1;
 	}
 }
@@ -263,6 +271,19 @@ static void be_over(struct life *l)
 	standby_end(&l->standby);
 }
 
+static int has_joined(const struct life *l, const struct segment *seg)
+{
+	return life_generation(seg, l->id) != l->generation_at_begin;
+}
+
+/*
+ * What a plugin ends the process with while it is opened is not: a stage that has joined the segment notes a refusal.
+ */
+static int is_its_word(const struct life *l, const struct segment *seg)
+{
+	return !has_joined(l, seg) || life_stage_state(seg, l->id) == STATE_STOPPED;
+}
+
 void life_end(struct life *l, const struct segment *seg, uint64_t now)
 {
 	int was_asked = l->restart_asked, was_ready, status = reap(l);
@@ -272,8 +293,7 @@ void life_end(struct life *l, const struct segment *seg, uint64_t now)
 	l->pid = 0;
 	l->state = LIFE_WAITS;
 	l->start_at_ns = now;
-	was_ready =
-		life_generation(seg, l->id) != l->generation_at_begin && life_stage_state(seg, l->id) == STATE_READY;
+	was_ready = has_joined(l, seg) && life_stage_state(seg, l->id) == STATE_READY;
 	if (was_asked) {
 		l->row = 0;
 		return;
@@ -282,11 +302,11 @@ void life_end(struct life *l, const struct segment *seg, uint64_t now)
 		be_over(l);
 		return;
 	}
-	if (status == EXIT_LAYOUT && !was_ready && l->kept_fd >= 0 && l->refused_inode != l->runs_inode) {
+	if (status == EXIT_LAYOUT && !has_joined(l, seg) && l->kept_fd >= 0 && l->refused_inode != l->runs_inode) {
 		refuse_binary(l, l->runs_inode);
 		return;
 	}
-	if (status == EXIT_CONFIG && !was_ready) {
+	if (status == EXIT_CONFIG && !was_ready && is_its_word(l, seg)) {
 		stay_down(l);
 		return;
 	}

@@ -119,7 +119,7 @@ static int keep(const struct reload *r, const char *text, size_t bytes)
 static int judge(const struct reload *r, int fd, host_ask *ask, const char *top, struct config *fresh)
 {
 	static char path[32], why[CONFIG_WHY_BYTES];
-	struct config_source source = { path, r->argc, r->argv, &hosts, top };
+	struct config_source source = { path, r->argc, r->argv, &hosts, top, 0 };
 	int err;
 
 	setenv("ONTIME_CONFIG_NAME", r->reads, 1);

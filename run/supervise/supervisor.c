@@ -15,6 +15,7 @@
 
 #include "hold/keep.h"
 #include "hold/process.h"
+#include "hold/rights.h"
 #include "log.h"
 #include "shm/lock.h"
 #include "stage/rescue.h"
@@ -143,6 +144,8 @@ int supervisor_open(struct supervisor *s, int argc, char **argv, int is_renewed)
 	int status;
 
 	start_clean();
+	rights_keep_from_rising(); /* it may have been started by a service manager */
+	rights_drop();
 	manager_init(&s->manager);
 	handed_close_others(-1);
 	s->signal_fd = open_signals(); /* before the lock, by which others find whom to signal */

@@ -36,12 +36,13 @@ static void find_ports(uint16_t *ports, int n)
 int harness_arguments(char **arguments, const char *name)
 {
 	static const char *const classes[N_DEFAULT_CLASSES] = { "high", "medium", "low", "besteffort" };
-	static char words[3 + 2 * N_DEFAULT_CLASSES][64];
+	static char words[4 + 2 * N_DEFAULT_CLASSES][64];
 	uint16_t ports[2 * N_DEFAULT_CLASSES];
 	int n = 1;
 
 	find_ports(ports, 2 * N_DEFAULT_CLASSES);
 	snprintf(words[n++], sizeof(words[0]), "--instance=%s%d", name, getpid());
+	snprintf(words[n++], sizeof(words[0]), "--cage=off"); /* all stages may be in one process, with the test */
 	snprintf(words[n++], sizeof(words[0]), "--policy=edf"); /* nothing is shed, however late it is */
 	for (int i = 0; i < N_DEFAULT_CLASSES; i++) {
 		snprintf(words[n++], sizeof(words[0]), "--%s.listen=127.0.0.1:%u", classes[i], ports[i]);

@@ -59,7 +59,7 @@ descriptors_are_its_own() {
 	for pid in $(stages); do
 		for fd in "/proc/$pid/fd"/*; do
 			case $(readlink "$fd") in
-			socket:* | anon_inode:* | /dev/null | "/dev/shm/ontime.$instance."* | /memfd:* | "$ONTIME_RUN_DIR/$instance"/* | "$ONTIME_BUILD/supervise") ;;
+			socket:* | anon_inode:* | /dev/null | "/dev/shm/ontime.$instance."* | /memfd:* | "$ONTIME_RUN_DIR/$instance"/* | "$ONTIME_BUILD/supervise" | "/proc/$pid/schedstat" | /proc/"$pid"/net/softnet_stat) ;;
 			pipe:*) [ "${fd##*/}" -gt 0 ] ;;
 			*) echo "stage $pid, $(cat "/proc/$pid/comm"): ${fd##*/} -> $(readlink "$fd")" && return 1 ;;
 			esac || return 1

@@ -2,8 +2,10 @@
  * crash.c - a plugin that copies, and ends the process, or tries to, on a datagram that says how: "exit ...", "abort
  * ...".
  *
- * It is opened for ONTIME_TEST_OPEN_MS.
+ * It is opened for ONTIME_TEST_OPEN_MS. While there is a file ONTIME_TEST_OPEN_EXIT, opening it ends the process.
  */
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +68,14 @@ static void spawn(void)
 		_exit(0);
 }
 
+static void fork_one(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+}
+
 static int deeper(int depth)
 {
 	volatile char mine[4096];
@@ -77,6 +87,83 @@ static int deeper(int depth)
 static void overflow(void)
 {
 	deeper(1 << 30);
+}
+
+/* A child that stays for longer than anybody waits for a successor. */
+static void fork_and_stay(void)
+{
+	static const struct timespec long_enough = { .tv_sec = 15 };
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		nanosleep(&long_enough, NULL);
+		_exit(0);
+	}
+}
+
+static void *overflow_in_thread(void *unused)
+{
+	overflow();
+	return unused;
+}
+
+static void overflow_thread(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, overflow_in_thread, NULL) == 0)
+		pthread_join(thread, NULL);
+}
+
+static void *end_at_once(void *unused)
+{
+	return unused;
+}
+
+static void start_thread(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, end_at_once, NULL) == 0)
+		pthread_join(thread, NULL);
+}
+
+static void open_file(void)
+{
+	int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		abort();
+	close(fd);
+}
+
+/* In a directory that everybody may write to. */
+static void create_file(void)
+{
+	int fd = open("/tmp/ontime-test-crash", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return;
+	close(fd);
+	abort();
+}
+
+static void execute(void)
+{
+	char *const argv[] = { "true", NULL };
+
+	execv("/bin/true", argv);
+}
+
+static void end_thread(void)
+{
+	syscall(SYS_exit, 2);
+}
+
+static void close_all(void)
+{
+	for (int fd = 0; fd < 1024; fd++)
+		close(fd);
 }
 
 static void loop(void)
@@ -104,6 +191,15 @@ static int work(void *state, struct ontime_packet *p)
 		{ "spawn", spawn },
 		{ "overflow", overflow },
 		{ "loop", loop },
+		{ "bare", end_thread },
+		{ "fork", fork_one },
+		{ "thread", start_thread },
+		{ "open", open_file },
+		{ "create", create_file },
+		{ "execute", execute },
+		{ "close", close_all },
+		{ "stay", fork_and_stay },
+		{ "deep", overflow_thread },
 	};
 
 	(void)state;
@@ -122,11 +218,13 @@ static int work(void *state, struct ontime_packet *p)
 
 static int start(void **state)
 {
-	const char *ms = getenv("ONTIME_TEST_OPEN_MS");
+	const char *ms = getenv("ONTIME_TEST_OPEN_MS"), *way_out = getenv("ONTIME_TEST_OPEN_EXIT");
 	struct timespec pause = { .tv_sec = ms ? atoi(ms) / 1000 : 0 };
 
 	(void)state;
 	nanosleep(&pause, NULL);
+	if (way_out && access(way_out, F_OK) == 0)
+		syscall(SYS_exit_group, 2);
 	return 0;
 }
 

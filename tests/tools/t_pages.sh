@@ -93,6 +93,7 @@ policy edf
 evict largest
 work simulate
 workers 2
+plugin_calls openat clone3
 slice 50us
 full drop
 late drop
@@ -104,6 +105,7 @@ socket_buffer 1MiB
 cpus none
 spin 5us
 fifo off
+cage off
 heartbeat 100ms
 hung 3s
 budget 5ms

@@ -33,7 +33,7 @@ static void what_cannot_be_is_refused(void)
 	refused("[dash]\nallow_host = a b c d e f g h i\n",
 		"FILE:2: allow_host = \"a b c d e f g h i\": more than 8 names");
 	refused("[dash]\nallow_host =\n",
-		"FILE:2: allow_host = \"\": a value is missing; use host names, with a blank between two");
+		"FILE:2: allow_host = \"\": a value is missing; use names, with a blank between two");
 	refused("[dash]\n[dash]\n", "FILE:2: [dash]: given twice, first on line 1");
 	refused("[dash]\nlisten = 127.0.0.1:1\nlisten = 127.0.0.1:2\n",
 		"FILE:3: listen = \"127.0.0.1:2\": given twice, first on line 2");

@@ -14,7 +14,7 @@ static void every_pipeline_key_is_read(void)
 	struct config c = accepted("[pipeline]\ninstance = two\npayload_bytes = 9000B\npolicy = edf-drop\n"
 				   "work = plugin:build/x.so\nfull = drop\nlate = drop\nrate = 50Mbit\nburst = 128KiB\n"
 				   "gso = off\nsocket_buffer = 1MiB\ncpus = 0,1,1\nspin = 0us, 1us ,1ms\nfifo = on\n"
-				   "heartbeat = 50ms\nhung = 1s\n");
+				   "heartbeat = 50ms\nhung = 1s\ncage = off\nplugin_calls = openat  mmap\n");
 
 	check_equal(c.instance, "two");
 	CU_ASSERT_EQUAL(c.payload_bytes, 9000);
@@ -32,6 +32,8 @@ static void every_pipeline_key_is_read(void)
 	CU_ASSERT_EQUAL(c.fifo, FIFO_ON);
 	CU_ASSERT_EQUAL(c.heartbeat_ms, 50);
 	CU_ASSERT_EQUAL(c.hung_ms, 1000);
+	CU_ASSERT_EQUAL(c.cage, 0);
+	check_equal(c.plugin_calls, "openat mmap");
 }
 
 static void every_class_key_is_read_and_the_file_replaces_the_default_classes(void)
@@ -168,6 +170,19 @@ static void a_count_takes_no_unit(void)
 		"number, from 1 to 65536 (for example 256)");
 }
 
+static void a_call_is_one_of_this_machine(void)
+{
+	struct config c = accepted("[pipeline]\nplugin_calls = none\n");
+
+	check_equal(c.plugin_calls, "");
+	CU_ASSERT_EQUAL(c.cage, 1);
+	refused("[pipeline]\nplugin_calls = openat frobnicate\n",
+		"FILE:2: plugin_calls = \"openat frobnicate\": \"frobnicate\" is no system call of this machine; "
+		"syscalls(2) lists them");
+	refused("[pipeline]\nplugin_calls =\n",
+		"FILE:2: plugin_calls = \"\": a value is missing; use names, with a blank between two");
+}
+
 static void a_choice_names_its_words(void)
 {
 	refused("[pipeline]\npolicy = fifo\n",
@@ -244,5 +259,6 @@ SUITE(config_values, TEST(a_point_and_a_blank_are_accepted_where_the_value_is_ex
       TEST(every_class_key_is_read_and_the_file_replaces_the_default_classes),
       TEST(a_quantity_without_a_unit_is_refused_with_the_units), TEST(a_quantity_is_one_number_and_one_unit_in_range),
       TEST(a_limit_is_accepted_in_the_words_it_is_printed_in), TEST(a_count_takes_no_unit),
-      TEST(a_choice_names_its_words), TEST(an_instance_is_a_short_plain_word), TEST(cpus_are_auto_none_one_or_three),
-      TEST(a_spin_is_one_time_or_three), TEST(what_goes_from_a_long_queue_is_the_newest_or_the_largest))
+      TEST(a_call_is_one_of_this_machine), TEST(a_choice_names_its_words), TEST(an_instance_is_a_short_plain_word),
+      TEST(cpus_are_auto_none_one_or_three), TEST(a_spin_is_one_time_or_three),
+      TEST(what_goes_from_a_long_queue_is_the_newest_or_the_largest))

@@ -39,7 +39,7 @@ unsigned int n_asked;
 
 static int load(struct config *c, const char *file, int argc, char *const *argv, const char *top, char why[TEXT_BYTES])
 {
-	const struct config_source source = { file, argc, argv, &loads_hosts, top };
+	const struct config_source source = { file, argc, argv, &loads_hosts, top, 0 };
 
 	loads_hosts.ask = ask;
 	why[0] = '\0';

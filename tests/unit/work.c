@@ -267,8 +267,8 @@ static void a_successor_notes_what_its_predecessor_could_not(void)
 	static const struct {
 		const char *last_end;
 		uint32_t crashes;
-	} ends[] = { { NULL, 0 },	{ "signal 9", 0 }, { "unknown", 0 },
-		     { "exited 0", 1 }, { "exited 2", 2 }, { "hung", 3 } };
+	} ends[] = { { NULL, 0 },   { "signal 9", 0 },	{ "unknown", 0 },   { "exited 0", 1 }, { "exited 2", 2 },
+		     { "hung", 3 }, { "signal 15", 3 }, { "signal 11", 4 }, { "signal 31", 5 } };
 	struct edf_journal *journal;
 
 	open_stage(WORK_PLUGIN, "");

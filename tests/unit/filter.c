@@ -1,0 +1,145 @@
+/* filter.c - the program that is made of tables of system calls, run as the kernel runs it. */
+#include "cage/filter.h"
+
+#include <linux/seccomp.h>
+#include <string.h>
+
+#include "calls.h"
+#include "suites.h"
+
+#define MACHINE 0xc000003eU
+#define OTHER_ABI 0x40000000U
+
+static struct filter filter;
+
+/* What of classic BPF such a program uses; anything else fails. */
+static uint32_t run(uint32_t machine, int number, uint64_t first, uint64_t third)
+{
+	struct seccomp_data data = { .nr = number, .arch = machine, .args = { first, 0, third } };
+	uint32_t a = 0;
+
+	for (uint32_t i = 0; i < filter.n; i++) {
+		const struct sock_filter *c = &filter.code[i];
+
+		switch (c->code) {
+		case BPF_LD | BPF_W | BPF_ABS:
+			memcpy(&a, (const char *)&data + c->k, sizeof(a));
+			break;
+		case BPF_ALU | BPF_AND | BPF_K:
+			a &= c->k;
+			break;
+		case BPF_JMP | BPF_JA:
+			i += c->k;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			i += a == c->k ? c->jt : c->jf;
+			break;
+		case BPF_JMP | BPF_JGE | BPF_K:
+			i += a >= c->k ? c->jt : c->jf;
+			break;
+		case BPF_RET | BPF_K:
+			return c->k;
+		default:
+			CU_FAIL_FATAL("an instruction that is not expected");
+		}
+	}
+	CU_FAIL("it goes beyond its end");
+	return 0;
+}
+
+static void only_what_a_table_has_is_allowed(void)
+{
+	static const struct call one[] = { { .number = 7 }, { .number = 300 }, { .number = 0 } };
+	static const struct call other[] = { { .number = 8 }, { .number = 7 } };
+	const struct calls tables[] = { CALLS(one), CALLS(other) };
+
+	CU_ASSERT_EQUAL_FATAL(filter_make(&filter, MACHINE, OTHER_ABI, tables, 2), 0);
+	for (int number = 0; number < 400; number++)
+		CU_ASSERT_EQUAL(run(MACHINE, number, 0, 0), number == 0 || number == 7 || number == 8 || number == 300
+								    ? SECCOMP_RET_ALLOW
+								    : SECCOMP_RET_TRAP);
+	CU_ASSERT_EQUAL(run(MACHINE, -1, 0, 0), SECCOMP_RET_TRAP);
+}
+
+static void another_machine_ends_it_and_another_abi_is_trapped(void)
+{
+	static const struct call one[] = { { .number = 7 }, { .number = (int)OTHER_ABI + 7 } };
+	const struct calls table = CALLS(one);
+
+	CU_ASSERT_EQUAL_FATAL(filter_make(&filter, MACHINE, OTHER_ABI, &table, 1), 0);
+	CU_ASSERT_EQUAL(run(0x40000003, 7, 0, 0), SECCOMP_RET_KILL_PROCESS);
+	CU_ASSERT_EQUAL(run(MACHINE, (int)OTHER_ABI + 7, 0, 0), SECCOMP_RET_TRAP);
+	CU_ASSERT_EQUAL_FATAL(filter_make(&filter, MACHINE, 0, &table, 1), 0);
+	CU_ASSERT_EQUAL(run(MACHINE, (int)OTHER_ABI + 7, 0, 0), SECCOMP_RET_ALLOW);
+}
+
+/* Of several rows one is enough, and one without a condition is always. */
+static void a_condition_is_about_the_lower_half_of_an_argument(void)
+{
+	static const struct call rows[] = {
+		{ .number = 9, .argument = 3, .mask = 4, .value = 0 },
+		{ .number = 41, .argument = 1, .mask = UINT32_MAX, .value = 2 },
+		{ .number = 41, .argument = 1, .mask = UINT32_MAX, .value = 10 },
+		{ .number = 50, .argument = 1, .mask = UINT32_MAX, .value = 1 },
+		{ .number = 50 },
+	};
+	const struct calls table = CALLS(rows);
+
+	CU_ASSERT_EQUAL_FATAL(filter_make(&filter, MACHINE, OTHER_ABI, &table, 1), 0);
+	CU_ASSERT_EQUAL(run(MACHINE, 9, 4, 3), SECCOMP_RET_ALLOW);
+	CU_ASSERT_EQUAL(run(MACHINE, 9, 0, 7), SECCOMP_RET_TRAP);
+	CU_ASSERT_EQUAL(run(MACHINE, 41, 2, 0), SECCOMP_RET_ALLOW);
+	CU_ASSERT_EQUAL(run(MACHINE, 41, 10, 0), SECCOMP_RET_ALLOW);
+	CU_ASSERT_EQUAL(run(MACHINE, 41, 3, 0), SECCOMP_RET_TRAP);
+	CU_ASSERT_EQUAL(run(MACHINE, 41, 1ULL << 32 | 2, 0), SECCOMP_RET_ALLOW);
+	CU_ASSERT_EQUAL(run(MACHINE, 50, 3, 0), SECCOMP_RET_ALLOW);
+}
+
+static void without_a_table_nothing_is_allowed(void)
+{
+	CU_ASSERT_EQUAL_FATAL(filter_make(&filter, MACHINE, OTHER_ABI, NULL, 0), 0);
+	for (int number = 0; number < 400; number++)
+		CU_ASSERT_EQUAL(run(MACHINE, number, 0, 0), SECCOMP_RET_TRAP);
+}
+
+static void more_than_there_is_room_for_is_refused(void)
+{
+	static struct call rows[FILTER_MOST_RULES + 1];
+	struct calls table = { .rows = rows, .n = FILTER_MOST_CALLS };
+
+	for (uint32_t i = 0; i < FILTER_MOST_CALLS + 1; i++)
+		rows[i] = (struct call){ .number = (int)i * 3, .argument = 1, .mask = 1, .value = 1 };
+	CU_ASSERT_EQUAL_FATAL(filter_make(&filter, MACHINE, OTHER_ABI, &table, 1), 0);
+	CU_ASSERT(filter.n <= BPF_MAXINSNS && filter.n <= FILTER_MOST_CODE);
+	for (int number = 0; number < 3 * FILTER_MOST_CALLS; number++)
+		CU_ASSERT_EQUAL(run(MACHINE, number, 1, 0), number % 3 ? SECCOMP_RET_TRAP : SECCOMP_RET_ALLOW);
+	table.n = FILTER_MOST_CALLS + 1;
+	CU_ASSERT_EQUAL(filter_make(&filter, MACHINE, OTHER_ABI, &table, 1), -1);
+	memset(rows, 0, sizeof(rows));
+	table.n = FILTER_MOST_RULES + 1;
+	CU_ASSERT_EQUAL(filter_make(&filter, MACHINE, OTHER_ABI, &table, 1), -1);
+	table.n = FILTER_MOST_CONDITIONS + 1; /* all of number 0 */
+	CU_ASSERT_EQUAL(filter_make(&filter, MACHINE, OTHER_ABI, &table, 1), -1);
+	table.n = FILTER_MOST_CONDITIONS;
+	CU_ASSERT_EQUAL(filter_make(&filter, MACHINE, OTHER_ABI, &table, 1), 0);
+	CU_ASSERT(FILTER_MOST_CODE <= BPF_MAXINSNS);
+}
+
+static void calls_have_names_and_names_are_of_calls(void)
+{
+	CU_ASSERT_STRING_EQUAL(call_name(__NR_openat), "openat");
+	CU_ASSERT_STRING_EQUAL(call_name(__NR_recvmmsg), "recvmmsg");
+	CU_ASSERT_STRING_EQUAL(call_name(-1), "unknown");
+	CU_ASSERT_STRING_EQUAL(call_name(100000), "unknown");
+	CU_ASSERT_EQUAL(call_number("openat", 6), __NR_openat);
+	CU_ASSERT_EQUAL(call_number("openat2 and more", 7), __NR_openat2);
+	CU_ASSERT_EQUAL(call_number("open_at", 7), -1);
+	CU_ASSERT_EQUAL(call_number("", 0), -1);
+	for (int number = 0; number < 500; number++)
+		if (strcmp(call_name(number), "unknown") != 0)
+			CU_ASSERT_EQUAL(call_number(call_name(number), strlen(call_name(number))), number);
+}
+
+SUITE(filter, TEST(only_what_a_table_has_is_allowed), TEST(another_machine_ends_it_and_another_abi_is_trapped),
+      TEST(a_condition_is_about_the_lower_half_of_an_argument), TEST(without_a_table_nothing_is_allowed),
+      TEST(more_than_there_is_room_for_is_refused), TEST(calls_have_names_and_names_are_of_calls))
