@@ -341,7 +341,7 @@ int __wrap_fcntl(int fd, int cmd, ...)
 	lock = arg;
 	if (cmd == F_SETLK) /* which tells the pid: there is but one here */
 		return answer(0, CALL_NS);
-	if (cmd == F_OFD_SETLK && lock->l_type == F_RDLCK) /* of who reads the configuration: nobody writes it here */
+	if (cmd == F_OFD_SETLK && lock->l_type != F_WRLCK) /* of who reads the configuration: nobody writes it here */
 		return 0;
 	if (cmd != F_OFD_SETLK)
 		return __real_fcntl(fd, cmd, arg);

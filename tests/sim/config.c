@@ -107,7 +107,8 @@ static void draw_pipeline(uint32_t payload_bytes)
 {
 	static const char *const policies[] = { "guarded", "edf", "edf-drop" };
 
-	line("[pipeline]\ninstance = sim\ncpus = none\nfifo = off");
+	/* not for one of many stages of a process */
+	line("[pipeline]\ninstance = sim\ncpus = none\ncage = off\nfifo = off");
 	line("policy = %s\nevict = %s", policies[below(3)], choose("newest", "largest"));
 	line("full = %s\nlate = %s", choose("wait", "drop"), choose("send", "drop"));
 	line("gso = %s\npayload_bytes = %uB", below(3) ? "on" : "off", payload_bytes);
@@ -211,7 +212,8 @@ void config_shares(struct sim_setup *setup, uint64_t seed)
 				     .most_bytes = 1400,
 				     .usual_sizes = 1 };
 	begin(setup);
-	line("[pipeline]\ninstance = sim\ncpus = none\nfifo = off\npolicy = edf\npayload_bytes = 1400B\nrate = "
+	line("[pipeline]\ninstance = sim\ncpus = none\ncage = off\nfifo = off\npolicy = edf\npayload_bytes = "
+	     "1400B\nrate = "
 	     "100Mbit\nburst = "
 	     "2KiB");
 	for (uint32_t class = 0; class < 3; class++) {
@@ -272,7 +274,7 @@ void config_plain(struct sim_setup *setup, uint64_t seed)
 				     .least_bytes = 64,
 				     .most_bytes = 1400 };
 	begin(setup);
-	line("[pipeline]\ninstance = sim\ncpus = none\nfifo = off");
+	line("[pipeline]\ninstance = sim\ncpus = none\ncage = off\nfifo = off");
 	for (uint32_t class = 0; class < 4; class++) {
 		line("[class c%u]", class);
 		line("listen = 127.0.0.1:%u\nsend = 127.0.0.1:%u", 8080 + class, 9080 + class);
