@@ -191,6 +191,7 @@ test_part "storm, UDP_SEGMENT on" 300 build/tests/storm --kills 1000 --seed 1 --
 test_part "storm, UDP_SEGMENT off" 300 build/tests/storm --kills 500 --seed 2 --gso off
 test_part "t_sessions_storm, UDP_SEGMENT on" 600 env GSO=on tests/kill/t_sessions_storm.sh
 test_part churn 120 build/tests/churn
+test_part soak 180 tests/soak.sh 30
 end_row
 test_part "pipeline, $san" 420 build/san-address-undefined/tests/pipeline build/san-address-undefined
 for script in $alone; do

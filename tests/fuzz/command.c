@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(text, data, size);
 	text[size] = '\0';
 	n = split(text, size, words);
-	command_open(&line, &command, n, words, (void *const[N_COMMAND_OPTIONS]){ 0 }, option_is_key);
+	command_open(&line, &command, n, words, (void *const[N_COMMAND_OPTIONS]){ 0 }, option_changes);
 	while ((end = command_next(&line)) >= 0 || end == COMMAND_OPERAND)
 		must(turns++ <= n && (end < 0 || end < N_COMMAND_OPTIONS));
 	must(end == COMMAND_END || end == COMMAND_ANSWERED || end == COMMAND_REFUSED);
