@@ -99,12 +99,13 @@ static uint64_t kept_capabilities(const struct stage *s)
 
 void stage_drop_rights(const struct stage *s)
 {
-	uint64_t nice = place_allow() ? CAPABILITY(CAP_SYS_NICE) : 0;
+	uint64_t nice;
 
+	if (!s->config.cage)
+		return;
+	nice = place_allow() ? CAPABILITY(CAP_SYS_NICE) : 0;
 	/* a plugin's file may be in a directory that its user keeps others out of */
-	if (s->config.cage)
-		capabilities_keep(kept_capabilities(s) | nice | CAPABILITY(CAP_DAC_READ_SEARCH) |
-				  CAPABILITY(CAP_SETPCAP));
+	capabilities_keep(kept_capabilities(s) | nice | CAPABILITY(CAP_DAC_READ_SEARCH) | CAPABILITY(CAP_SETPCAP));
 }
 
 void stage_prepare_cage(struct stage *s, const struct stage_ops *ops)
