@@ -81,6 +81,7 @@ struct config {
 	char plugin[PATH_BYTES]; /* with WORK_PLUGIN: the shared object */
 	/* packets that are worked on at one time: 1, by the stage itself, or by that many processes */
 	uint32_t workers;
+	uint32_t shards; /* pipelines behind the same addresses; 0: auto. The segment says how many an instance has */
 	uint64_t slice_ns; /* how often work checks whether a higher class must go first; 0: never */
 	enum full full;
 	enum late late;

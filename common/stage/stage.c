@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "arguments.h"
+#include "config/sharded.h"
 #include "log.h"
 #include "mutant.h"
 #include "shm/lock.h"
@@ -21,7 +22,7 @@
 static int attach(struct stage *s)
 {
 	char why[WHY_BYTES];
-	int err = segment_attach_handed(&s->seg, handed_fd("segment"), &s->config, why);
+	int err = segment_attach_shard(&s->seg, handed_fd("segment"), &s->config, s->shard, why);
 
 	if (err) {
 		log_error("%s", why);
@@ -38,10 +39,10 @@ static int lock_stage(struct stage *s)
 	if (err == -EBUSY)
 		log_error("start in instance '%s': this stage is already running (pid %d): stop that one first, or use "
 			  "run/restart.sh %s",
-			  s->config.instance, segment_stage_pid(&s->seg, s->id), stage_name(s->id));
+			  s->config.instance, segment_stage_pid(&s->seg, s->id), s->name);
 	else if (err)
 		log_error("start in instance '%s': lock a byte of segment %s, so that no second %s starts: %s",
-			  s->config.instance, s->seg.name, stage_name(s->id), strerror(-err));
+			  s->config.instance, s->seg.name, s->name, strerror(-err));
 	return err ? EXIT_TEMPORARY : 0;
 }
 
@@ -113,9 +114,9 @@ static int stand_by(struct stage *s)
 
 	standby_prepare(&s->seg);
 	place_stand_by(&s->place, &s->config, s->id);
-	if (!standby_wait(s->id)) {
+	if (!standby_wait(s->name)) {
 		if (rescue_wait(&s->seg, s->id))
-			rescue_start(s->id, supervisor, s->argc, s->argv);
+			rescue_start(s->name, supervisor, s->argc, s->argv);
 		exit(0);
 	}
 	log_reopen();
@@ -124,15 +125,17 @@ static int stand_by(struct stage *s)
 
 int stage_open(struct stage *s, enum stage_id id, int argc, char **argv)
 {
-	int status;
+	int shard = handed_shard(), status;
 
 	memset(s, 0, sizeof(*s));
 	s->id = id;
+	s->shard = shard < 0 ? 0 : (uint32_t)shard;
+	s->name = sharded_stage_name(id, s->shard, shard < 0 ? 1 : MOST_SHARDS);
 	s->seg.fd = -1;
-	log_set_service_name(stage_name(id));
+	log_set_service_name(s->name);
 	log_reopen(); /* what the supervisor writes to may have been moved away a moment ago */
 	/* A binary that was started by descriptor has a number for a name. */
-	prctl(PR_SET_NAME, stage_name(id), 0, 0, 0);
+	prctl(PR_SET_NAME, s->name, 0, 0, 0);
 	status = arguments_parse(s, argc, argv);
 	if (status)
 		return status;

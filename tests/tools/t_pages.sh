@@ -93,6 +93,7 @@ policy edf
 evict largest
 work simulate
 workers 2
+shards 2
 slice 50us
 full drop
 late drop
