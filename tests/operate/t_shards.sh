@@ -108,6 +108,32 @@ begins_anew() {
 	! run/status.sh -i "$instance" && launches && grep 'it begins anew' "$work/said"
 }
 
+metric() { # NAME [QUERY]: the sum of its series
+	curl -s "http://127.0.0.1:9998/metrics${2:-}" | awk -v name="$1" 'index($1, name "{") == 1 || $1 == name {n += $2; found = 1} END {if (found) print n}'
+}
+
+status_of() { # PATH
+	curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:9998/$1"
+}
+
+the_dashboard_has_all_and_each() {
+	"$ONTIME_BUILD/dash" -i "$instance" --listen 127.0.0.1:9998 >"$work/dash" 2>&1 &
+	sink=$!
+	eventually dash_is_up
+	all=$(metric ontime_received_packets_total)
+	one=$(for shard in 0 1 2; do metric ontime_received_packets_total "?shard=$shard"; done | awk '$1 > 0 {n += $1; k++} END {print n, k}')
+	pages="$(status_of "metrics?shard=3") $(status_of "metrics?shard=x") $(status_of "healthz?shard=2") $(status_of "metrics?instance=$instance&shard=1")"
+	echo "all $all, each $one, pages $pages"
+	[ "$(metric ontime_shards)" = 3 ] && [ "$(metric ontime_shards '?shard=1')" = 1 ] && [ "$one" = "$all 3" ] && [ "$pages" = "404 404 200 200" ] || return 1
+	kill "$sink"
+	wait "$sink" || true
+	sink=
+}
+
+dash_is_up() {
+	[ "$(metric ontime_up)" = 1 ]
+}
+
 stops_unsupervised() {
 	orphan "$instance"
 	run/stop.sh -i "$instance" && is_over
@@ -147,6 +173,7 @@ check_here "a launch starts all" launches
 check "the stages of a shard have one CPU, of another shard another one" on_a_cpu_each
 check "datagrams of many senders pass, each sender's in order" passes 127.0.0.1:7001
 check "each shard had some of them" each_shard_had_some
+check "the dashboard has the sum, and each" the_dashboard_has_all_and_each
 check "an address that comes later is bound by all" comes_later
 check "datagrams to it pass" passes 10.9.9.9:7001
 check_here "supervisor and holder that were killed at once are replaced by a stand-by" stand_bys_start_others
