@@ -34,13 +34,22 @@ const char *sharded_stage_name(enum stage_id id, uint32_t shard, uint32_t n_shar
 	return n_shards > 1 ? names[shard][id] : stage_name(id);
 }
 
+void sharded_take_part(struct config *c, uint32_t n)
+{
+	if (n <= 1)
+		return;
+	c->rate_bits_per_s /= n;
+	c->burst_bytes /= n;
+}
+
 const char *sharded_conflict(const struct config *c, const char **key)
 {
 	if (!sharded_may_be_many(c))
 		return NULL;
-	*key = "rate";
-	if (c->rate_bits_per_s)
-		return "several shards send independently of each other; use shards = 1, or remove this";
+	*key = "burst";
+	if (c->rate_bits_per_s && c->burst_bytes / sharded_count(c) < c->payload_bytes)
+		return "less than payload_bytes for each of the shards, which have a part of it each; raise it, or use "
+		       "shards = 1";
 	*key = "cpus";
 	for (int i = 0; i < N_STAGES; i++)
 		if (c->cpu[i] >= 0)

@@ -22,6 +22,12 @@ static inline bool sharded_may_be_many(const struct config *c)
 /* sharded_stage_name - "edf", or of several shards "edf.1". */
 const char *sharded_stage_name(enum stage_id id, uint32_t shard, uint32_t n_shards);
 
+/*
+ * sharded_take_part - what one of n shards is held to: its part of the rate and of the burst, rounded down, so that
+ * both hold over all shards together.
+ */
+void sharded_take_part(struct config *c, uint32_t n);
+
 /* sharded_conflict - NULL, or why the configuration cannot have several shards, and *key. */
 const char *sharded_conflict(const struct config *c, const char **key);
 

@@ -28,6 +28,7 @@ static int attach(struct stage *s)
 		log_error("%s", why);
 		return err == -ESTALE ? EXIT_LAYOUT : err == -EPROTO ? EXIT_CONFIG : EXIT_TEMPORARY;
 	}
+	sharded_take_part(&s->config, s->seg.n_shards);
 	err = handed_check(&s->seg);
 	return err == -EBADF ? EXIT_CONFIG : err ? EXIT_TEMPORARY : 0;
 }
@@ -101,6 +102,8 @@ static int read_config(struct stage *s)
 
 	s->config_stamp = file_stamp(s->file);
 	err = config_load(&s->config, s->file, s->argc, s->argv, why, sizeof(why));
+	if (!err)
+		sharded_take_part(&s->config, s->seg.n_shards);
 	if (!err)
 		return 0;
 	config_log_refusals(why, "");
@@ -216,6 +219,8 @@ int stage_reload(struct stage *s)
 	serial = serial_in_force(s);
 	log_reopen();
 	err = config_load(&fresh, s->file, s->argc, s->argv, why, sizeof(why));
+	if (!err)
+		sharded_take_part(&fresh, s->seg.n_shards);
 	if (config_may_pass(err)) {
 		postpone_reload(s, why);
 		return 0;

@@ -333,12 +333,13 @@ static int load(struct config *c, const struct options *o)
 }
 
 /* With several shards one of them is judged: an even part of each class comes to it, and any of its bursts whole. */
-static void take_part(const struct config *c, struct feasible_class *classes, int counterexample)
+static void take_part(struct config *c, struct feasible_class *classes, int counterexample)
 {
 	uint32_t n = sharded_count(c);
 
 	for (uint32_t i = 0; i < c->n_classes; i++)
 		classes[i].period_ns *= n;
+	sharded_take_part(c, n);
 	if (n > 1 && !counterexample)
 		printf("note: this is one of %u shards, to which one packet in %u of each class comes, and its bursts "
 		       "whole; a CPU for each is supposed, and %ld are here\n",

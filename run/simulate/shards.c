@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/sharded.h"
 #include "random.h"
 
 static uint32_t shard_of(size_t i, uint32_t n_shards)
@@ -47,6 +48,7 @@ int shards_run(const struct config *c, struct trace *t, const struct model_setti
 {
 	static struct outcome one[MAX_CLASSES];
 	struct trace part = { .has_tos = t->has_tos };
+	struct config mine = *c;
 	int err = 0;
 
 	if (n_shards == 1)
@@ -54,10 +56,11 @@ int shards_run(const struct config *c, struct trace *t, const struct model_setti
 	part.packets = malloc((t->n + 1) * sizeof(*part.packets));
 	if (!part.packets)
 		return -ENOMEM;
+	sharded_take_part(&mine, n_shards);
 	memset(outcomes, 0, MAX_CLASSES * sizeof(*outcomes));
 	for (uint32_t shard = 0; !err && shard < n_shards; shard++) {
 		deal(t, &part, shard, n_shards, 0);
-		err = model_run(c, &part, setting, one);
+		err = model_run(&mine, &part, setting, one);
 		deal(t, &part, shard, n_shards, 1);
 		for (uint32_t i = 0; !err && i < c->n_classes; i++)
 			add(&outcomes[i], &one[i]);

@@ -151,6 +151,27 @@ needs_a_relaunch() {
 	[ "$status" = 3 ] && grep -q 'shards: 3 -> 2 (needs a relaunch)' "$work/said"
 }
 
+# 32 Mbit/s of many senders come, and 16 are let go, in all: each window has the rate and the burst, and hardly less.
+the_rate_holds_over_all() {
+	write_conf 'shards = 3\nrate = 16Mbit\nburst = 30000B'
+	shards=3
+	launches || return 1
+	"$ONTIME_BUILD/load" -c "$conf" --rate 4000 --size 1000-1000 --sources 60 --seconds 30 --send-only >"$work/load" 2>&1 &
+	sink=$!
+	sleep 1
+	for _ in 1 2 3 4 5 6; do
+		account '"\(.at_ns) \([.classes[] | .sent_bytes + 28 * .sent] | add)"'
+		sleep 0.5
+	done >"$work/bits"
+	kill "$sink"
+	wait "$sink" || true
+	sink=
+	cat "$work/bits"
+	# a look at three shards takes a moment, in which some more leave: 1 ms of the rate
+	awk 'NR > 1 {bits = ($2 - bytes) * 8; most = ($1 - at) * 0.016 + 240000 + 16000; if (bits > most || bits < 0.8 * ($1 - at) * 0.016) {print "of", most, "bits:", bits; bad = 1}}
+		{at = $1; bytes = $2} END {exit bad || NR < 6}' "$work/bits" && run/stop.sh -i "$instance"
+}
+
 one_per_cpu() {
 	write_conf 'shards = auto'
 	shards=$(nproc)
@@ -167,7 +188,7 @@ on_a_cpu_each() { # of those there are, counted from the last
 
 check "rules and shards on one address are refused" refused 'match' 'shards = 2' 'match = dscp ef\n[class b]\nlisten = 10.9.9.9:7001 127.0.0.1:7001\nsend = 127.0.0.1:8002'
 check "sessions and shards are refused" refused replies 'shards = 2' 'replies = b\n[class b]'
-check "a rate and shards are refused" refused rate 'shards = auto\nrate = 1Gbit'
+check "a burst that is too small for each is refused" refused burst 'shards = 2\nrate = 1Gbit\nburst = 2000B'
 write_conf 'shards = 3'
 check_here "a launch starts all" launches
 check "the stages of a shard have one CPU, of another shard another one" on_a_cpu_each
@@ -186,5 +207,6 @@ check "another number of shards takes a relaunch" needs_a_relaunch
 write_conf 'shards = 3'
 check_here "a launch after all was killed begins anew" begins_anew
 check "a stop without a supervisor is clean" stops_unsupervised
+check_here "a rate holds over all shards" the_rate_holds_over_all
 check_here "auto is one for each CPU" one_per_cpu
 verdict shards

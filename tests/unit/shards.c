@@ -295,7 +295,7 @@ static void what_cannot_be_sharded_is_refused(void)
 	static const struct {
 		const char *pipeline, *class, *says;
 	} rows[] = {
-		{ "rate = 1Gbit", "", "rate" },
+		{ "rate = 1Gbit\nburst = 2000B", "", "burst" },
 		{ "cpus = 1", "", "cpus" },
 		{ "", "replies = b\n[class b]", "replies" },
 		{ "", "match = dscp ef\n[class b]\nlisten = 127.0.0.1:7001\nsend = 127.0.0.1:8002", "match" },
@@ -308,6 +308,12 @@ static void what_cannot_be_sharded_is_refused(void)
 
 	CU_ASSERT_STRING_EQUAL(load("shards = 2", ""), "");
 	CU_ASSERT_EQUAL(sharded_count(&config), 2);
+	CU_ASSERT_STRING_EQUAL(load("shards = 3\nrate = 1Gbit\nburst = 64KiB", ""), "");
+	sharded_take_part(&config, 1);
+	CU_ASSERT_EQUAL(config.rate_bits_per_s, 1000000000);
+	sharded_take_part(&config, 3);
+	CU_ASSERT_EQUAL(config.rate_bits_per_s, 333333333);
+	CU_ASSERT_EQUAL(config.burst_bytes, 65536 / 3);
 	CU_ASSERT_STRING_EQUAL(load("shards = auto", "[class b]\nlisten = [::1]:7002\nsend = 127.0.0.1:8002"), "");
 	CU_ASSERT(sharded_count(&config) >= 1 && sharded_count(&config) <= MOST_SHARDS);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
