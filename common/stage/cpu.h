@@ -1,7 +1,7 @@
 /*
  * cpu.h - the CPU that the stages of a shard get with `cpus = auto`.
  *
- * Rules:   pure. A wake across cores costs ten times one on the same core: so all stages of one of several shards have
+ * Rules:   a wake across cores costs ten times one on the same core: so all stages of one of several shards have
  *          one CPU together, a CPU for each shard while there are enough. Of an instance with one shard likewise, but
  *          on four CPUs or more the kernel knows better.
  */
