@@ -42,7 +42,7 @@ folders = $(patsubst $(1)/%/,%,$(wildcard $(1)/*/))
 with_program = $(foreach d,$(filter-out $(2),$(call folders,$(1))),$(if $(wildcard $(1)/$(d)/$(d).c),$(d)))
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 STAGES := ingress edf egress
-SOCKETS := run/hold/sockets.c run/hold/session_sockets.c run/hold/unexpected.c run/hold/hand_on.c run/hold/kept.c run/hold/kept_sessions.c run/hold/bundle.c
+SOCKETS := run/hold/sockets.c run/hold/session_sockets.c run/hold/unexpected.c run/hold/hand_on.c run/hold/kept.c run/hold/kept_sessions.c run/hold/bundle.c run/hold/take.c run/hold/parts.c
 STAGE_PARTS := $(filter-out %/main.c,$(wildcard $(STAGES:%=%/*.c)))
 RUN_PROGRAMS := $(call with_program,run)
 TEST_LIBRARIES := harness mortal plugins fuzz models
@@ -74,7 +74,7 @@ PARTS_check := $(LOOK)
 PARTS_simulate := $(LOOK) edf/policy.c edf/plan.c edf/slack.c run/traffic/trace.c
 LIBS_stat := -lncursesw
 PARTS_stat := $(LOOK)
-PARTS_supervise := run/hold/directory.c run/hold/process.c run/hold/rights.c run/hold/spawn.c
+PARTS_supervise := run/hold/directory.c run/hold/parts.c run/hold/process.c run/hold/rights.c run/hold/spawn.c
 LIBS_unit := -lcunit
 PARTS_unit := $(STAGE_PARTS) $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen table) $(patsubst %,run/dash/%.c,accept describe feed metrics ready report) $(SINK) run/load/schedule.c run/check/feasible.c run/check/cost.c $(SOCKETS)
 LIBS_crash := $(call wrap,mmap munmap recvmmsg sendmmsg)

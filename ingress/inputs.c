@@ -6,6 +6,7 @@
 
 #include "config/address.h"
 #include "log.h"
+#include "stage/gather.h"
 #include "stage/listen.h"
 
 #define LOOK_NS (250 * NS_PER_MS)
@@ -17,18 +18,6 @@
 static const struct address *address_of(const struct stage *s, const struct ingress *in, uint32_t flow)
 {
 	return &s->config.classes[in->class_of[flow]].listen[in->listen_of[flow]];
-}
-
-static int is_bound(int fd)
-{
-	struct sockaddr_storage at = { 0 };
-	socklen_t len = sizeof(at);
-	in_port_t port;
-
-	if (getsockname(fd, (struct sockaddr *)&at, &len) < 0)
-		return 1; /* nothing that binding would repair */
-	memcpy(&port, (const uint8_t *)&at + offsetof(struct sockaddr_in, sin_port), sizeof(port));
-	return port != 0;
 }
 
 /* Only these are bound to the index, or members by it; for all others a scope says nothing. */
@@ -48,7 +37,7 @@ void inputs_open(struct inputs *n, const struct stage *s, const struct ingress *
 
 		if (is_scoped(address_of(s, in, flow)))
 			n->scoped |= bit;
-		if (!is_bound(fd[flow]))
+		if (!listen_is_bound(fd[flow]))
 			n->unbound |= bit;
 	}
 }
@@ -56,6 +45,26 @@ void inputs_open(struct inputs *n, const struct stage *s, const struct ingress *
 static void count_remade(struct stage *s)
 {
 	atomic_fetch_add_explicit(&s->self->remade_sockets, 1, memory_order_relaxed); /* for observers */
+}
+
+/* The sockets that all shards have for a flow: in a row, as they are handed on. */
+static const int *row_of(const struct stage *s, int own_fd, int row[MOST_SHARDS])
+{
+	for (uint32_t k = 0; k < s->seg.n_shards; k++)
+		row[k] = own_fd - (int)s->shard + (int)k;
+	return row;
+}
+
+/* Of several shards the first one binds for all. -EADDRNOTAVAIL: it has not yet. */
+static int bind_flow(const struct stage *s, const struct ingress *in, const int *fd, uint32_t flow)
+{
+	int row[MOST_SHARDS];
+
+	if (s->seg.n_shards == 1)
+		return listen_bind(&s->config, fd, flow);
+	if (s->shard > 0)
+		return listen_is_bound(fd[flow]) ? 0 : -EADDRNOTAVAIL;
+	return gather_bind(address_of(s, in, flow), row_of(s, fd[flow], row), s->seg.n_shards);
 }
 
 static void bind_now(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd, uint32_t flow)
@@ -67,8 +76,8 @@ static void bind_now(struct inputs *n, struct stage *s, const struct ingress *in
 
 	if (!listen_may_bind(&s->config, flow, n->unbound))
 		return;
-	err = listen_bind(&s->config, fd, flow);
-	if (err && is_bound(fd[flow]))
+	err = bind_flow(s, in, fd, flow);
+	if (err && listen_is_bound(fd[flow]))
 		err = 0; /* what failed are the rules, which are still due */
 	if (!err) {
 		n->unbound &= ~(1ULL << flow);
@@ -168,9 +177,12 @@ static void follow_interface(struct inputs *n, struct stage *s, const struct ing
 		n->refused &= ~(1ULL << flow);
 }
 
-static void rule_now(struct inputs *n, struct stage *s, const int *fd, uint32_t flow)
+static void rule_now(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd, uint32_t flow)
 {
-	int err = listen_rule(&s->config, fd, flow);
+	int row[MOST_SHARDS];
+	int err = s->seg.n_shards == 1
+			  ? listen_rule(&s->config, fd, flow)
+			  : gather_rule(address_of(s, in, flow), row_of(s, fd[flow], row), s->seg.n_shards);
 
 	if (err) {
 		stage_call_failed(s, "SO_ATTACH_REUSEPORT_CBPF", -err);
@@ -180,10 +192,10 @@ static void rule_now(struct inputs *n, struct stage *s, const int *fd, uint32_t 
 	n->unruled &= ~(1ULL << flow);
 }
 
-static void rule_all(struct inputs *n, struct stage *s, const int *fd)
+static void rule_all(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd)
 {
 	for (uint64_t left = n->unruled & ~n->unbound; left; left &= left - 1)
-		rule_now(n, s, fd, (uint32_t)__builtin_ctzll(left));
+		rule_now(n, s, in, fd, (uint32_t)__builtin_ctzll(left));
 }
 
 /* Only a class that keeps something of it asks: it costs some 100 ns a datagram. */
@@ -217,9 +229,9 @@ void inputs_apply(struct inputs *n, struct stage *s, const struct ingress *in, c
 		ask_local(s, in, fd, flow);
 	}
 	for (uint32_t flow = 0; flow < in->n_inputs; flow++)
-		if (listen_completes(&s->config, flow))
+		if (s->seg.n_shards > 1 ? s->shard == 0 : listen_completes(&s->config, flow))
 			n->unruled |= 1ULL << flow;
-	rule_all(n, s, fd);
+	rule_all(n, s, in, fd);
 }
 
 void inputs_look(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd, uint64_t now)
@@ -227,7 +239,7 @@ void inputs_look(struct inputs *n, struct stage *s, const struct ingress *in, co
 	if (now < n->look_at_ns)
 		return;
 	n->look_at_ns = now + LOOK_NS;
-	rule_all(n, s, fd);
+	rule_all(n, s, in, fd);
 	for (uint64_t left = n->unbound | n->scoped; left;) { /* downwards: listen.h */
 		uint32_t flow = 63 - (uint32_t)__builtin_clzll(left);
 

@@ -126,7 +126,7 @@ holder=$!
 
 tries=0 # of 50 ms, without those in which a stage was starting: a slow start is none that failed
 left=1400
-until [ "$(stages ' ready .* 1$')" = 3 ] && "$build/hold" --supervisor -i "$instance" >/dev/null 2>&1; do
+until all_run ready && "$build/hold" --supervisor -i "$instance" >/dev/null 2>&1; do
 	left=$((left - 1))
 	[ "$(stages ' starting .* 1$')" != 0 ] && [ "$left" -gt 0 ] || tries=$((tries + 1))
 	refused=
@@ -170,7 +170,7 @@ names_may_vanish() { # a user's IPC objects are removed at logout, unless that i
 }
 
 histograms=$(attach_histograms)
-scheduling=$([ -n "$mode" ] || sed -n 's/^[^ ]* [a-z ]*: \(no real time: .*\)/ontime: \1/p' "$log" | head -n 1)
+scheduling=$([ -n "$mode" ] || sed -n 's/^[^ ]* [a-z0-9. ]*: \(no real time: .*\)/ontime: \1/p' "$log" | head -n 1)
 say "instance '$instance' is running${mode:+ (adopted)}"
 names_may_vanish
 in_force=$dir/active.conf # where host names stand for what they became
@@ -189,7 +189,7 @@ dash="$(typed dash)$in                 http://127.0.0.1:9999/: the same in a bro
 {
 	printf '%s\n' "$classes" "  $one_way" "$histograms" ${scheduling:+"$scheduling"}
 	# an address or a route that may come, and what a host name became
-	[ -n "$mode" ] || sed -n 's/^[^ ]* [a-z ]*dash: \(serve on .*\)/ontime: dash: \1/p; s/^[^ ]* [a-z ]*hold: \(.* yet: .*\)/ontime: \1/p; s/^[^ ]* [a-z ]*hold: \([^ ]*\]: .* -> .*\)/ontime: \1/p' "$log"
+	[ -n "$mode" ] || sed -n 's/^[^ ]* [a-z0-9. ]*dash: \(serve on .*\)/ontime: dash: \1/p; s/^[^ ]* [a-z0-9. ]*hold: \(.* yet: .*\)/ontime: \1/p; s/^[^ ]* [a-z0-9. ]*hold: \([^ ]*\]: .* -> .*\)/ontime: \1/p' "$log"
 	printf '%s\n' "$classes" | awk 'function at(a, port) {
 			port = a
 			sub(/.*:/, "", port)

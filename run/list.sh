@@ -18,7 +18,8 @@ for instance in $running; do
 		echo "$instance"
 		continue
 	fi
-	ready=$("$build/hold" --stages -i "$instance" 2>/dev/null | grep -c ' ready .* 1$') || true
+	stages=$("$build/hold" --stages -i "$instance" 2>/dev/null) || stages=
+	ready=$(printf '%s\n' "$stages" | grep -c ' ready .* 1$') || true
 	supervisor=$("$build/hold" --supervisor -i "$instance" 2>/dev/null) && supervisor="supervisor $supervisor" || supervisor="NO supervisor"
-	say "instance '$instance', $ready of 3 stages ready, $supervisor: $(typed status) -i $instance"
+	say "instance '$instance', $ready of $(printf '%s\n' "$stages" | grep -c .) stages ready, $supervisor: $(typed status) -i $instance"
 done

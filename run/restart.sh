@@ -10,7 +10,7 @@ here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 parse_options restart "$@"
 eval "set -- $operands"
 case $#${1:-} in
-1ingress | 1edf | 1egress | 1supervisor | 1all) stage=$1 ;;
+1ingress | 1edf | 1egress | 1ingress.[0-9]* | 1edf.[0-9]* | 1egress.[0-9]* | 1supervisor | 1all) stage=$1 ;;
 *) die 2 "restart which stage? $(typed restart) ingress|edf|egress|supervisor|all [-i INSTANCE]" ;;
 esac
 only_instance

@@ -9,6 +9,7 @@ here=$(dirname "$(realpath "$0")") # it may be called through a symbolic link
 
 parse_options status "$@"
 pid_of=$option_pid
+case $pid_of in '' | ingress | edf | egress | ingress.[0-9]* | edf.[0-9]* | egress.[0-9]*) ;; *) die 2 "--pid $pid_of: not one of ingress, edf, egress, nor one of a shard, as edf.1" ;; esac
 [ -x "$build/hold" ] || die 1 "nothing is built, so nothing runs: $(typed launch)"
 if [ -z "$option_instance$option_config$pid_of" ] && [ "$("$build/hold" --instances | wc -l)" -gt 1 ]; then
 	exec "$here/list.sh"
@@ -19,7 +20,7 @@ status=0
 
 found=$("$build/hold" --stages -i "$instance" 2>&1) || die 1 "${found#hold: }"
 if [ -n "$pid_of" ]; then
-	printf '%s\n' "$found" | sed -n "s/^$pid_of \([1-9][0-9]*\) .* 1\$/\1/p" | grep . || die 1 "$pid_of of instance '$instance' does not run"
+	printf '%s\n' "$found" | sed -n "s/^$pid_of\(\.[0-9]*\)\{0,1\} \([1-9][0-9]*\) .* 1\$/\2/p" | grep . || die 1 "$pid_of of instance '$instance' does not run"
 	exit 0
 fi
 if await_supervisor && supervisor=$("$build/hold" --supervisor -i "$instance"); then
@@ -45,7 +46,7 @@ processes_of "$instance" | while read -r name _ pid; do
 done
 others=$(others_of "$instance" | paste -s -d ' ')
 [ -z "$others" ] || say "of another build than the installed one ($(show_version)): $others: $(typed restart) all -i $instance renews them, and nothing is lost"
-[ "$(printf '%s\n' "$found" | grep -c ' 1$')" = 3 ] || status=1
+! printf '%s\n' "$found" | grep -qv ' 1$' || status=1
 find_directory
 [ ! -f "$dir/drain" ] || say "draining: /ready of the dashboard says 503; $(typed drain) --end ends that"
 [ -z "$supervisor" ] || ask status || status=1 # what is wrong, as it knows

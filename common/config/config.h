@@ -84,6 +84,7 @@ struct config {
 	uint32_t workers;
 	char plugin_calls[PLUGIN_CALLS_BYTES]; /* system calls that it may make, with a blank between two */
 	uint32_t cage; /* 1: a stage makes no system calls but those of its table */
+	uint32_t shards; /* pipelines behind the same addresses; 0: auto. The segment says how many an instance has */
 	uint64_t slice_ns; /* how often work checks whether a higher class must go first; 0: never */
 	enum full full;
 	enum late late;

@@ -16,6 +16,7 @@
 #include "proxied.h"
 #include "reply.h"
 #include "search.h"
+#include "sharded.h"
 #include "table.h"
 #include "via_ports.h"
 
@@ -151,24 +152,20 @@ static void way_back(const struct search *s, uint32_t i)
 			     s->c->classes[forth].name);
 }
 
-static void sender(const struct search *s, uint32_t i)
+/* What other files know of. */
+static void others(const struct search *s, uint32_t i)
 {
-	char reason[REASON_BYTES];
-	const char *key = "from", *why = from_conflict(s->c, i, reason);
+	char reason[REASON_BYTES], ports[REASON_BYTES];
+	const char *key = "from", *why = from_conflict(s->c, i, reason), *taken = via_ports_conflict(s->c, i, ports);
 
 	why = why ? why : proxied_conflict(s->c, i, &key, reason);
 	if (why)
 		conflict_say(s, (int)i, key, "%s", why);
-}
-
-/* No two sockets have the same port. */
-static void via_ports(const struct search *s, uint32_t i)
-{
-	char reason[REASON_BYTES];
-	const char *why = via_ports_conflict(s->c, i, reason);
-
+	if (taken)
+		conflict_say(s, (int)i, "via_ports", "%s", taken);
+	why = sharded_class_conflict(s->c, i, &key);
 	if (why)
-		conflict_say(s, (int)i, "via_ports", "%s", why);
+		conflict_say(s, (int)i, key, "%s", why);
 }
 
 static void sessions(const struct search *s)
@@ -260,7 +257,10 @@ void conflict_find(const struct config *c, const char *top, conflict_tell *tell,
 {
 	const struct search s = { c, tell, arg };
 	struct address own[MAX_OWN];
+	const char *key, *why = sharded_conflict(c, &key);
 
+	if (why)
+		conflict_say(&s, PIPELINE, key, "%s", why);
 	quantum(&s, PIPELINE, "burst", c->burst_bytes);
 	/* An idle stage beats once per heartbeat; two must fit, or it looks hung when it is asleep. */
 	if (c->hung_ms < 2 * c->heartbeat_ms)
@@ -275,8 +275,7 @@ void conflict_find(const struct config *c, const char *top, conflict_tell *tell,
 		replies(&s, i);
 		via(&s, i);
 		way_back(&s, i);
-		sender(&s, i);
-		via_ports(&s, i);
+		others(&s, i);
 		quantum(&s, (int)i, "ingress_quantum", c->classes[i].ingress_quantum_bytes);
 		quantum(&s, (int)i, "egress_quantum", c->classes[i].egress_quantum_bytes);
 		margin(&s, i);

@@ -9,6 +9,7 @@
 
 #define MAX_CLASSES 16
 #define MAX_LISTEN 4 /* listen addresses per class */
+#define MOST_SHARDS 16 /* pipelines of an instance behind the same addresses */
 #define MOST_WORKERS 64 /* processes of edf that work on packets at one time */
 #define MAX_DESTS 8 /* destinations per class */
 #define MAX_FROM 2 /* addresses that a class sends from: one of each family */

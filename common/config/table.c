@@ -35,6 +35,9 @@ const struct option options[] = {
 	{ PIPELINE("plugin_calls", plugin_calls), .kind = &kind_calls, .standard = "none", .max = 32,
 	  .accepts = "none|1..32 NAME", .change = CHANGE_RELAUNCH,
 	  .help = "system calls that a plugin makes beside those of the stage" },
+	{ PIPELINE("shards", shards), .kind = &kind_count, .standard = "1", .min = 1, .max = 16, .word = "auto",
+	  .change = CHANGE_RELAUNCH,
+	  .help = "pipelines behind the same addresses, each with part of the senders; auto: one per CPU" },
 	{ PIPELINE("slice", slice_ns), .kind = &kind_time, .standard = "off", .min = 10 * NS_PER_US, .max = NS_PER_S,
 	  .word = "off", .change = CHANGE_RELOAD,
 	  .help = "long work stops this often to let a higher class go first that would be late" },
@@ -155,7 +158,7 @@ const struct option options[] = {
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
-static_assert(MOST_WORKERS == 64, "as the table says");
+static_assert(MOST_WORKERS == 64 && MOST_SHARDS == 16, "as the table says");
 static_assert(MAX_SESSIONS == 16384, "the most that sessions may be");
 static_assert(N_OPTIONS <= MAX_OPTIONS, "raise MAX_OPTIONS");
 const int n_options = N_OPTIONS;

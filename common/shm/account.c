@@ -122,6 +122,41 @@ int account_read(const struct segment *seg, uint32_t class, struct account *a)
 	return 0;
 }
 
+/* By what they are of: two shards may have met them in another order. The last place is for the others. */
+static void add_errnos(struct account *sum, const struct account *a)
+{
+	for (int i = 0; i < SEND_ERRNOS; i++) {
+		int place = i + 1 < SEND_ERRNOS ? 0 : i;
+
+		while (place + 1 < SEND_ERRNOS && sum->send_errno[place] && sum->send_errno[place] != a->send_errno[i])
+			place++;
+		if (!a->send_errno_pkts[i])
+			continue;
+		if (place + 1 < SEND_ERRNOS)
+			sum->send_errno[place] = a->send_errno[i];
+		sum->send_errno_pkts[place] += a->send_errno_pkts[i];
+	}
+}
+
+void account_add(struct account *sum, const struct account *a)
+{
+	const uint64_t max_ns = sum->latency_max_ns;
+
+	for (const struct counter *c = counter_next(NULL); c; c = counter_next(c)) {
+		uint64_t *to = (uint64_t *)counter_values_of(c, sum);
+		const uint64_t *from = counter_values_of(c, a);
+
+		for (int i = 0; i < counter_values(c) && c->by != BY_ERRNO; i++)
+			to[i] += from[i];
+	}
+	add_errnos(sum, a);
+	for (uint32_t b = 0; b < HISTOGRAM_BUCKETS; b++)
+		sum->latency[b] += a->latency[b];
+	sum->latency_sum_ns += a->latency_sum_ns;
+	sum->latency_max_ns = max_ns > a->latency_max_ns ? max_ns : a->latency_max_ns;
+	sum->budget_ns = a->budget_ns;
+}
+
 uint64_t account_dropped_pkts(const struct account *a)
 {
 	uint64_t sum = 0;

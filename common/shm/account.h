@@ -47,6 +47,12 @@ struct account {
 /* account_read - the account of one class, consistent, while the stages run. 0, or -EAGAIN if they never held still. */
 int account_read(const struct segment *seg, uint32_t class, struct account *a);
 
+/*
+ * account_add - what another shard has of the class: counts and latencies add up, and so do limits, each of which is a
+ * shard's own; the budget is the same for all.
+ */
+void account_add(struct account *sum, const struct account *a);
+
 /* account_dropped_pkts - all reasons together. */
 uint64_t account_dropped_pkts(const struct account *a);
 

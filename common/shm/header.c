@@ -73,8 +73,9 @@ const char *header_check(struct segment *seg, int *err)
 	}
 	if (h->checksum != header_checksum(h))
 		return "its header or class table is damaged";
-	if (h->size_bytes != seg->size_bytes || h->n_classes == 0 || h->n_classes > MAX_CLASSES ||
-	    h->n_sockets > MAX_SOCKETS ||
+	if (h->size_bytes != seg->size_bytes || h->shard != seg->shard || h->n_shards != seg->n_shards)
+		return "its header contradicts its size";
+	if (h->n_classes == 0 || h->n_classes > MAX_CLASSES || h->n_sockets > MAX_SOCKETS ||
 	    (h->scratch_offset && !range_is_inside(h->scratch_offset, sizeof(struct scratch), seg->size_bytes)))
 		return "its header contradicts its size";
 	for (uint32_t i = 0; i < h->n_classes; i++)

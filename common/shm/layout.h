@@ -3,6 +3,9 @@
  *
  *   header | stage blocks | journals | lane 0 | lane 1 | ... each lane followed by its packet arrays and sessions
  *
+ * With several shards it is so many parts of one size, each laid out like that: a part is a pipeline of its own, and
+ * nothing in it refers to another.
+ *
  * Memory:  POSIX shared memory /ontime.<instance>.v<LAYOUT_VERSION>, created by hold, mapped by all.
  * Rules:   fixed-width types, no bool, no enum; no pointers but those inside the mmsghdr vectors, which
  *          mean something to the kernel and to the process that wrote them, never to another.
@@ -319,13 +322,13 @@ struct header {
 	uint32_t layout; /* LAYOUT_VERSION */
 	uint32_t n_classes;
 	uint64_t layout_hash; /* layout_hash() of the build that made the segment */
-	uint64_t size_bytes;
+	uint64_t size_bytes; /* of this part; a multiple of 2 MB where there are several */
 	uint64_t config_digest;
 	uint64_t created_at_ns;
 	uint32_t payload_bytes;
 	uint32_t second_offset; /* of the slot's second half from its first; 0: no second half */
-	uint32_t n_sockets;
-	uint32_t spare;
+	uint32_t n_sockets; /* of this shard; all have as many */
+	uint16_t shard, n_shards; /* which part this is, and of how many */
 	uint64_t scratch_offset; /* 0: none, as with gro = off */
 	uint64_t socket_cookies[MAX_SOCKETS]; /* SO_COOKIE of each socket, in LISTEN_FDS order */
 	uint64_t ports_offset; /* 0: no class has replies */

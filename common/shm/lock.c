@@ -11,6 +11,18 @@
 #define FIRST_PID_LOCK 16 /* the byte of the first lock that tells its owner's pid: one per stage, then these two */
 #define SUPERVISOR N_STAGES
 #define HOLDER (N_STAGES + 1)
+#define SHARD_LOCKS 32 /* from the locks of one shard's stages to those of the next */
+
+/* Supervisor and holder are the instance's, whichever shard the handle is of. */
+static off_t pid_byte(const struct segment *seg, int who)
+{
+	return FIRST_PID_LOCK + who + (who < N_STAGES ? (off_t)seg->shard * SHARD_LOCKS : 0);
+}
+
+static off_t stage_byte(const struct segment *seg, enum stage_id id)
+{
+	return (off_t)id + (off_t)seg->shard * SHARD_LOCKS;
+}
 
 static struct flock lock_of(off_t byte)
 {
@@ -23,7 +35,7 @@ static struct flock lock_of(off_t byte)
  */
 static int take_pid_lock(const struct segment *seg, int who)
 {
-	struct flock lock = lock_of(FIRST_PID_LOCK + who);
+	struct flock lock = lock_of(pid_byte(seg, who));
 
 	return fcntl(seg->fd, F_SETLK, &lock) < 0 ? -errno : 0;
 }
@@ -31,7 +43,7 @@ static int take_pid_lock(const struct segment *seg, int who)
 /* Of the holder as seen from here; 0: nobody, or nobody in this pid namespace. *held says which. */
 static pid_t pid_lock_owner(const struct segment *seg, int who, int *held)
 {
-	struct flock lock = lock_of(FIRST_PID_LOCK + who);
+	struct flock lock = lock_of(pid_byte(seg, who));
 
 	*held = fcntl(seg->fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 	return *held && lock.l_pid > 0 ? lock.l_pid : 0;
@@ -43,7 +55,7 @@ static pid_t pid_lock_owner(const struct segment *seg, int who, int *held)
  */
 static int try_lock_stage(const struct segment *seg, enum stage_id id)
 {
-	struct flock lock = lock_of((off_t)id);
+	struct flock lock = lock_of(stage_byte(seg, id));
 	int err = fcntl(seg->fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
 
 	return err ? err : take_pid_lock(seg, (int)id);
@@ -121,7 +133,7 @@ int segment_is_held(const struct segment *seg)
 
 int segment_stage_is_alive(const struct segment *seg, enum stage_id id)
 {
-	struct flock lock = lock_of((off_t)id);
+	struct flock lock = lock_of(stage_byte(seg, id));
 
 	return fcntl(seg->fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }

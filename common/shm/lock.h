@@ -5,6 +5,7 @@
  * Rules:   a stage holds two. One is of its open file description and ends when the last system call of its holder is
  *          over, so it says that a stage is gone for good. The kernel names the holder of the other one, the
  *          supervisor's too.
+ *          A handle asks, and takes the locks, of the stages of its own shard.
  *          Asking works on a read-only handle, and disturbs nobody.
  * Source:  fcntl(2), "Open file description locks"; F_GETLK.
  */

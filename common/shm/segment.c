@@ -3,18 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "config/proxied.h"
+#include "cut.h"
 #include "header.h"
 #include "log.h"
 #include "name.h"
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25 /* Linux 6.1; later headers than those of Debian 12 have it */
-#endif
+#include "pages.h"
 
 static void make_views(struct segment *seg)
 {
@@ -44,25 +42,11 @@ static void make_views(struct segment *seg)
 	}
 }
 
-/*
- * Where there is room at a multiple of HUGE_PAGE, which huge pages need: left alone, the kernel chooses any page. NULL:
- * it may do so.
- */
-static void *aligned_place(const struct segment *seg)
-{
-	size_t room_bytes = seg->size_bytes + HUGE_PAGE;
-	/* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS wants */
-	char *room = mmap(NULL, room_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (room == MAP_FAILED)
-		return NULL;
-	munmap(room, room_bytes);
-	return room + -(uintptr_t)room % HUGE_PAGE;
-}
-
+/* The part of the handle, and no other. */
 static int map(struct segment *seg, int prot)
 {
-	void *at = mmap(aligned_place(seg), seg->size_bytes, prot, MAP_SHARED, seg->fd, 0);
+	void *at = mmap(pages_place(seg), seg->size_bytes, prot, MAP_SHARED, seg->fd,
+			(off_t)(seg->shard * seg->size_bytes));
 
 	if (at == MAP_FAILED)
 		return -errno;
@@ -80,7 +64,8 @@ static void lock_without_scratch(struct segment *seg)
 		seg->locked = mlock2(seg->shared, seg->header.scratch_offset, MLOCK_ONFAULT) == 0;
 }
 
-static void fill_header(struct segment *seg, const struct config *c, const uint64_t *cookies, uint32_t n_sockets)
+static void fill_header(struct segment *seg, const struct config *c, const uint64_t *cookies, uint32_t n_sockets,
+			uint64_t created_at_ns)
 {
 	struct header *h = &seg->shared->header;
 
@@ -89,23 +74,52 @@ static void fill_header(struct segment *seg, const struct config *c, const uint6
 	h->layout_hash = layout_hash();
 	h->size_bytes = seg->size_bytes;
 	h->config_digest = config_digest(c);
-	h->created_at_ns = now_ns();
+	h->created_at_ns = created_at_ns;
 	h->n_sockets = n_sockets;
-	if (n_sockets)
-		memcpy(h->socket_cookies, cookies, n_sockets * sizeof(*cookies));
+	h->shard = (uint16_t)seg->shard;
+	h->n_shards = (uint16_t)seg->n_shards;
+	for (uint32_t i = 0; i < n_sockets; i++)
+		h->socket_cookies[i] = cookies[i * seg->n_shards + seg->shard];
 	h->checksum = header_checksum(h);
 	/* ORDER ready: release; pairs with the acquire in header_check(). The header first, then the magic word. */
 	atomic_store_explicit(&h->magic, LAYOUT_MAGIC, memory_order_release);
 }
 
+/* The last part first: who sees that the first one is there finds all of them. The first one stays mapped. */
+static int fill_parts(struct segment *seg, const struct config *c, const uint64_t *cookies, uint32_t n_sockets)
+{
+	uint64_t created_at_ns = now_ns();
+
+	for (seg->shard = seg->n_shards; seg->shard-- > 0;) {
+		int err = map(seg, PROT_READ | PROT_WRITE);
+
+		if (err)
+			return err;
+		fill_header(seg, c, cookies, n_sockets, created_at_ns);
+		if (seg->shard == 0)
+			break;
+		munmap(seg->shared, seg->size_bytes);
+		seg->shared = NULL;
+	}
+	return 0;
+}
+
 int segment_create(struct segment *seg, const struct config *c, const uint64_t *cookies, uint32_t n_sockets,
 		   char why[WHY_BYTES])
+{
+	return segment_create_shards(seg, c, 1, cookies, n_sockets, why);
+}
+
+int segment_create_shards(struct segment *seg, const struct config *c, uint32_t n_shards, const uint64_t *cookies,
+			  uint32_t n_sockets, char why[WHY_BYTES])
 {
 	struct header planned = { 0 };
 	int err;
 
 	memset(seg, 0, sizeof(*seg));
+	snprintf(seg->instance, sizeof(seg->instance), "%s", c->instance);
 	segment_name(c->instance, seg->name);
+	seg->n_shards = n_shards;
 	seg->size_bytes = header_plan(&planned, c);
 	seg->fd = shm_open(seg->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (seg->fd < 0) {
@@ -115,19 +129,18 @@ int segment_create(struct segment *seg, const struct config *c, const uint64_t *
 				 c->instance, log_text_of(-err));
 		return err;
 	}
-	err = -posix_fallocate(seg->fd, 0, (off_t)seg->size_bytes);
+	err = -posix_fallocate(seg->fd, 0, (off_t)(n_shards * seg->size_bytes));
 	if (!err)
-		err = map(seg, PROT_READ | PROT_WRITE);
+		err = fill_parts(seg, c, cookies, n_sockets);
 	if (err) {
 		snprintf(why, WHY_BYTES,
 			 "allocate %.1f MiB for segment %s: %s; make room in /dev/shm, or use smaller "
 			 "queue limits",
-			 (double)seg->size_bytes / 1048576, seg->name, log_text_of(-err));
+			 (double)(n_shards * seg->size_bytes) / 1048576, seg->name, log_text_of(-err));
 		shm_unlink(seg->name);
 		segment_close(seg);
 		return err;
 	}
-	fill_header(seg, c, cookies, n_sockets);
 	memcpy(&seg->header, &seg->shared->header, sizeof(seg->header));
 	lock_without_scratch(seg);
 	make_views(seg);
@@ -161,42 +174,34 @@ int segment_must_be_mine(const struct segment *seg, char why[WHY_BYTES])
 	return -EPERM;
 }
 
-/* What is observed may be cut short by its owner at any moment: then it reads as zeros, and the next look says so. */
-static struct {
-	void *at;
-	size_t bytes;
-} observed;
-
-static void on_bus_error(int sig, siginfo_t *info, void *context)
+/*
+ * Where the part of the handle lies; NULL, or what is wrong. A header that makes no sense is judged by header_check().
+ */
+static const char *find_part(struct segment *seg, uint64_t whole_bytes)
 {
-	uintptr_t at = (uintptr_t)info->si_addr, from = (uintptr_t)observed.at;
-	void *zeros = MAP_FAILED;
+	struct header first;
 
-	(void)context;
-	if (observed.at && at >= from && at - from < observed.bytes)
-		/* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS wants */
-		zeros = mmap(observed.at, observed.bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	if (zeros != MAP_FAILED)
-		return;
-	signal(sig, SIG_DFL); /* the instruction is tried again, and ends the process */
+	seg->size_bytes = whole_bytes;
+	seg->n_shards = 1;
+	if (pread(seg->fd, &first, sizeof(first), 0) == (ssize_t)sizeof(first) && first.layout == LAYOUT_VERSION &&
+	    first.n_shards > 1 && first.n_shards <= MOST_SHARDS && whole_bytes / first.n_shards % HUGE_PAGE == 0 &&
+	    whole_bytes % first.n_shards == 0) {
+		seg->size_bytes = whole_bytes / first.n_shards;
+		seg->n_shards = first.n_shards;
+	}
+	return seg->shard < seg->n_shards ? NULL : "it has no such shard";
 }
 
-static void bear_truncation(const struct segment *seg)
-{
-	struct sigaction act = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO };
-
-	observed.at = seg->shared;
-	observed.bytes = seg->size_bytes;
-	sigaction(SIGBUS, &act, NULL);
-}
-
-static int open_and_map(struct segment *seg, const char *instance, int writable, int handed, char why[WHY_BYTES])
+static int open_and_map(struct segment *seg, const char *instance, int writable, int handed, uint32_t shard,
+			char why[WHY_BYTES])
 {
 	struct stat st;
 	const char *wrong;
 	int err;
 
 	memset(seg, 0, sizeof(*seg));
+	seg->shard = shard;
+	snprintf(seg->instance, sizeof(seg->instance), "%s", instance);
 	segment_name(instance, seg->name);
 	seg->fd = name_open(instance, seg->name, handed, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 	if (seg->fd < 0)
@@ -208,9 +213,10 @@ static int open_and_map(struct segment *seg, const char *instance, int writable,
 		return err;
 	}
 	wrong = name_check_owner(&st, writable, &err);
+	if (!wrong)
+		wrong = find_part(seg, (uint64_t)st.st_size);
 	if (wrong)
 		return refuse_segment(seg, wrong, err, st.st_uid, why);
-	seg->size_bytes = (uint64_t)st.st_size;
 	err = map(seg, writable ? PROT_READ | PROT_WRITE : PROT_READ);
 	if (err) {
 		snprintf(why, WHY_BYTES, "map segment %s: %s", seg->name, log_text_of(-err));
@@ -218,7 +224,7 @@ static int open_and_map(struct segment *seg, const char *instance, int writable,
 		return err;
 	}
 	if (!writable)
-		bear_truncation(seg);
+		cut_bear(seg);
 	wrong = header_check(seg, &err);
 	if (wrong)
 		return refuse_segment(seg, wrong, err, st.st_uid, why);
@@ -232,7 +238,7 @@ int segment_lanes_are_sane(const struct segment *seg, char why[WHY_BYTES])
 {
 	struct stat st;
 
-	if (fstat(seg->fd, &st) == 0 && st.st_size < (off_t)seg->size_bytes) {
+	if (fstat(seg->fd, &st) == 0 && st.st_size < (off_t)(seg->n_shards * seg->size_bytes)) {
 		snprintf(why, WHY_BYTES, "segment %s: it was cut short: run/stop.sh, then run/launch.sh", seg->name);
 		return -EPROTO;
 	}
@@ -277,7 +283,12 @@ static int has_room(const struct segment *seg, const struct config *c, char why[
 
 int segment_attach_handed(struct segment *seg, int fd, const struct config *c, char why[WHY_BYTES])
 {
-	int err = open_and_map(seg, c->instance, 1, fd, why);
+	return segment_attach_shard(seg, fd, c, 0, why);
+}
+
+int segment_attach_shard(struct segment *seg, int fd, const struct config *c, uint32_t shard, char why[WHY_BYTES])
+{
+	int err = open_and_map(seg, c->instance, 1, fd, shard, why);
 
 	if (err)
 		return err;
@@ -304,12 +315,17 @@ int segment_attach_handed(struct segment *seg, int fd, const struct config *c, c
 
 int segment_observe(struct segment *seg, const char *instance, char why[WHY_BYTES])
 {
-	return open_and_map(seg, instance, 0, -1, why);
+	return open_and_map(seg, instance, 0, -1, 0, why);
 }
 
 int segment_observe_handed(struct segment *seg, int fd, const char *instance, char why[WHY_BYTES])
 {
-	return open_and_map(seg, instance, 0, fd, why);
+	return open_and_map(seg, instance, 0, fd, 0, why);
+}
+
+int segment_observe_shard(struct segment *seg, const struct segment *first, uint32_t shard, char why[WHY_BYTES])
+{
+	return open_and_map(seg, first->instance, 0, first->fd, shard, why);
 }
 
 int segment_is_mine(const struct segment *seg)
@@ -319,28 +335,9 @@ int segment_is_mine(const struct segment *seg)
 	return fstat(seg->fd, &st) == 0 && st.st_uid == geteuid();
 }
 
-void segment_touch(void *at, size_t bytes)
-{
-	uintptr_t first = (uintptr_t)at & ~(uintptr_t)(PAGE - 1), end = (uintptr_t)at + bytes;
-
-	for (uintptr_t page = first; page < end; page += PAGE) {
-		_Atomic uint8_t *byte = (_Atomic uint8_t *)(page < (uintptr_t)at ? (uintptr_t)at : page);
-
-		/* relaxed: changes nothing, but must be a write */
-		atomic_fetch_or_explicit(byte, 0, memory_order_relaxed);
-	}
-}
-
-void segment_populate(const struct segment *seg)
-{
-	madvise(seg->shared, seg->size_bytes, MADV_COLLAPSE); /* refused: pages stay as small as they are */
-	segment_touch(seg->shared, seg->size_bytes);
-}
-
 void segment_close(struct segment *seg)
 {
-	if (seg->shared && seg->shared == observed.at)
-		observed.at = NULL;
+	cut_forget(seg);
 	if (seg->shared)
 		munmap(seg->shared, seg->size_bytes);
 	if (seg->fd >= 0)

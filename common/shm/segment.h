@@ -6,6 +6,9 @@
  * Rules:   hold creates, stages attach for writing, observers attach read-only. Creation allocates every page: a full
  *          /dev/shm is an error now, never a SIGBUS later. Nothing read from a segment is trusted unchecked.
  *          A segment of another user is refused; root may observe it, even while its owner changes it or cuts it short.
+ * Shards:  a handle is of one part of the segment, and nothing else of it is mapped: by no mistake can a stage write
+ *          into another shard. What belongs to the instance (the locks of supervisor and holder, the control socket,
+ *          the request to stop) stands in the first part.
  * Names:   a segment whose name was taken away (by a logout, a cleaner) goes on. The supervisor hands it to stages by
  *          descriptor; all others find it through a process of this user that has it open (find.h).
  * Order:   edge "ready": everything in the header is visible before the magic word.
@@ -27,12 +30,14 @@
 
 struct segment {
 	struct shared *shared; /* NULL: not attached */
-	uint64_t size_bytes;
+	uint64_t size_bytes; /* of the part that is mapped */
 	uint32_t n_classes;
+	uint32_t shard, n_shards; /* which part that is, and of how many */
 	int fd;
 	int locked; /* 1: pages are locked in memory once touched */
 	int scratch_locked; /* 1: those of the scratch too */
 	char name[SEGMENT_NAME_BYTES];
+	char instance[INSTANCE_NAME_BYTES];
 	struct header header; /* as it was judged: what is shared may belong to another user, who changes it later */
 	struct scratch *scratch; /* NULL: none */
 	struct lane_view views[MAX_CLASSES];
@@ -45,6 +50,13 @@ void segment_name(const char *instance, char name[SEGMENT_NAME_BYTES]);
 int segment_create(struct segment *seg, const struct config *c, const uint64_t *cookies, uint32_t n_sockets,
 		   char why[WHY_BYTES]);
 
+/*
+ * segment_create_shards - likewise one of n_shards parts; the handle is of the first. cookies: n_sockets of each shard:
+ * those of all shards for one purpose in a row, as they are handed on.
+ */
+int segment_create_shards(struct segment *seg, const struct config *c, uint32_t n_shards, const uint64_t *cookies,
+			  uint32_t n_sockets, char why[WHY_BYTES]);
+
 /* segment_is_named - 1: the instance's name is taken in /dev/shm, by whatever; `why` says by whom, and what to do. */
 int segment_is_named(const char *instance, char why[WHY_BYTES]);
 
@@ -54,11 +66,17 @@ int segment_attach(struct segment *seg, const struct config *c, char why[WHY_BYT
 /* segment_attach_handed - likewise, the one that descriptor `fd` is of; fd < 0: by name. */
 int segment_attach_handed(struct segment *seg, int fd, const struct config *c, char why[WHY_BYTES]);
 
+/* segment_attach_shard - likewise that part of it. */
+int segment_attach_shard(struct segment *seg, int fd, const struct config *c, uint32_t shard, char why[WHY_BYTES]);
+
 /* segment_observe - map an existing one read-only, by instance name. */
 int segment_observe(struct segment *seg, const char *instance, char why[WHY_BYTES]);
 
 /* segment_observe_handed - likewise the one that descriptor `fd` is of, which may have no name any more. */
 int segment_observe_handed(struct segment *seg, int fd, const char *instance, char why[WHY_BYTES]);
+
+/* segment_observe_shard - another part of what `first` is of; -EPROTO if it has fewer. */
+int segment_observe_shard(struct segment *seg, const struct segment *first, uint32_t shard, char why[WHY_BYTES]);
 
 /* segment_is_mine - does this user own it? What acts on an instance must ask: root may observe another user's. */
 int segment_is_mine(const struct segment *seg);

@@ -35,11 +35,20 @@ static int find(const char *name, uint32_t *of)
 	return -1;
 }
 
+int handed_shard(void)
+{
+	const char *number = getenv(SHARD_VARIABLE);
+	long shard = number ? strtol(number, NULL, 10) : -1;
+
+	return shard >= 0 && shard < MOST_SHARDS ? (int)shard : -1;
+}
+
 int handed_fd(const char *name)
 {
 	uint32_t of;
+	int fd = find(name, &of), shard = handed_shard();
 
-	return find(name, &of);
+	return shard > 0 && shard < (int)of ? fd + shard : fd;
 }
 
 int handed_range(const char *class, const char *direction, uint32_t *n)
@@ -114,8 +123,8 @@ int handed_check(const struct segment *seg)
 	uint32_t handed = count ? (uint32_t)strtoul(count, NULL, 10) : 0;
 	int err = 0;
 
-	for (uint32_t i = 0; !err && i < h->n_sockets && i < handed; i++)
-		err = check_one(seg, LISTEN_FIRST_FD + (int)i, h->socket_cookies[i]);
+	for (uint32_t i = 0; !err && i < h->n_sockets && i * seg->n_shards + seg->shard < handed; i++)
+		err = check_one(seg, LISTEN_FIRST_FD + (int)(i * seg->n_shards + seg->shard), h->socket_cookies[i]);
 	for (uint32_t class = 0; !err && handed && class < seg->n_classes; class++)
 		err = check_sessions(seg, class);
 	return err;

@@ -3,7 +3,9 @@
  *
  * Rules:   hold hands them on: LISTEN_FDS says how many there are from descriptor 3 on, and LISTEN_FDNAMES their names,
  *          in order: CLASS.in.0, CLASS.out.0, space, segment, config; then for each class with replies CLASS.poll.0 and
- *          CLASS.via.0*N, which stands for N in a row. So a stage needs no name in any file system to start again.
+ *          CLASS.via.0*N, which stands for N in a row. Of several shards each has its own sockets and its own `space`:
+ *          CLASS.in.0*N are those of all N, in the order of the shards. So a stage needs no name in any file system to
+ *          start again.
  * Source:  sd_listen_fds(3): two variables, so no library.
  */
 #ifndef ONTIME_STAGE_HANDED_H
@@ -15,8 +17,12 @@
 #include "shm/segment.h"
 
 #define LISTEN_FIRST_FD 3
+#define SHARD_VARIABLE "ONTIME_SHARD" /* whose stage a process is, from its supervisor; without: the first */
 
-/* handed_fd - the descriptor of that name, or -1 if none was handed on. */
+/* handed_shard - the shard of this process; -1: the instance has one, and there is nothing to choose. */
+int handed_shard(void);
+
+/* handed_fd - the descriptor of that name, this shard's if each has one; or -1 if none was handed on. */
 int handed_fd(const char *name);
 
 /* handed_socket - the i-th socket of a class, e.g. "high.in.0", or -1 if none was handed on. */

@@ -2,7 +2,9 @@
 #include "listen.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "config/port.h"
@@ -48,11 +50,23 @@ bool listen_may_bind(const struct config *c, uint32_t flow, uint64_t unbound)
 	return true;
 }
 
-static int share(int fd)
+int listen_share(int fd)
 {
 	int on = 1;
 
 	return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ? -errno : 0;
+}
+
+bool listen_is_bound(int fd)
+{
+	struct sockaddr_storage at = { 0 };
+	socklen_t len = sizeof(at);
+	in_port_t port;
+
+	if (getsockname(fd, (struct sockaddr *)&at, &len) < 0)
+		return true; /* nothing that binding would repair */
+	memcpy(&port, (const uint8_t *)&at + offsetof(struct sockaddr_in, sin_port), sizeof(port));
+	return port != 0;
 }
 
 int listen_bind(const struct config *c, const int *fd, uint32_t flow)
@@ -65,9 +79,9 @@ int listen_bind(const struct config *c, const int *fd, uint32_t flow)
 	int err = address_resolve(a, &at);
 
 	if (!err && place > 0)
-		err = share(fd[flow_of(c, &port.members[0])]);
+		err = listen_share(fd[flow_of(c, &port.members[0])]);
 	if (!err && place > 0)
-		err = share(fd[flow]);
+		err = listen_share(fd[flow]);
 	if (!err)
 		err = group_bind(fd[flow], a, &at);
 	if (!err && listen_completes(c, flow))

@@ -19,6 +19,12 @@
 
 #include "config/config.h"
 
+/* listen_share - others of the same user may be bound where this socket is. */
+int listen_share(int fd);
+
+/* listen_is_bound - does it have a port? */
+bool listen_is_bound(int fd);
+
 /* listen_may_bind - whether all are bound that come before it in its group; bit `flow` of unbound: that one is not. */
 bool listen_may_bind(const struct config *c, uint32_t flow, uint64_t unbound);
 

@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "cpu.h"
+#include "handed.h"
 #include "log.h"
 #include "scheduling.h"
 
@@ -185,16 +187,7 @@ static void explain(const struct place *p, enum fifo fifo, int err)
 /* The CPU it should be pinned to, or -1. */
 static int cpu_for(const struct config *c, enum stage_id id, const cpu_set_t *allowed)
 {
-	int last = -1;
-
-	if (c->cpu[id] != -2)
-		return c->cpu[id];
-	/* Fewer than four CPUs: all on the last one, since a wake across cores costs ten times one on the same core.
-	   With more the kernel knows better. */
-	for (size_t i = 0; i < CPU_SETSIZE; i++)
-		if (CPU_ISSET(i, allowed))
-			last = (int)i;
-	return CPU_COUNT(allowed) < 4 ? last : -1;
+	return c->cpu[id] == CPU_AUTO ? cpu_choose(allowed, handed_shard()) : c->cpu[id];
 }
 
 static void pin(struct place *p, const struct config *c)

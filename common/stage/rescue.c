@@ -40,7 +40,7 @@ int rescue_binary(void)
 
 int rescue_wait(const struct segment *seg, enum stage_id id)
 {
-	uint64_t until_ns = now_ns() + RESCUE_AFTER_NS * (1 + (uint64_t)id);
+	uint64_t until_ns = now_ns() + RESCUE_AFTER_NS * (1 + (uint64_t)id) + RESCUE_SHARD_NS * seg->shard;
 	struct timespec pause = { .tv_nsec = 20 * NS_PER_MS };
 
 	if (!getenv(RESCUE_VARIABLE))
@@ -58,12 +58,13 @@ static void run(char **argv)
 
 	memset(&all, 0xff, sizeof(all));
 	sched_setaffinity(0, sizeof(all), &all);
+	unsetenv(SHARD_VARIABLE);
 	execv(argv[0], argv);
 	log_error("run %s: %s", argv[0], log_text_of(errno));
 	_exit(EXIT_FAILURE);
 }
 
-void rescue_start(enum stage_id id, pid_t supervisor, int argc, char **argv)
+void rescue_start(const char *stage, pid_t supervisor, int argc, char **argv)
 {
 	const char *build = getenv("ONTIME_BUILD");
 	char hold[PATH_BYTES], supervise[PATH_BYTES], number[16];
@@ -76,7 +77,7 @@ void rescue_start(enum stage_id id, pid_t supervisor, int argc, char **argv)
 	snprintf(number, sizeof(number), "%d", supervisor);
 	for (int i = 1; i < argc; i++)
 		command[4 + i] = argv[i];
-	log_warn("supervisor and holder were killed: the stand-by of %s starts others", stage_name(id));
+	log_warn("supervisor and holder were killed: the stand-by of %s starts others", stage);
 	if (fork() == 0)
 		run(command);
 }

@@ -16,6 +16,7 @@
 
 #define RESCUE_VARIABLE "ONTIME_RESCUE"
 #define RESCUE_AFTER_NS (300 * NS_PER_MS)
+#define RESCUE_SHARD_NS (10 * NS_PER_MS) /* a stage of one shard after that of the shard before */
 
 /* rescue_ask - as the supervisor, of the stand-bys that it starts from now on. */
 void rescue_ask(void);
@@ -27,6 +28,6 @@ int rescue_binary(void);
 int rescue_wait(const struct segment *seg, enum stage_id id);
 
 /* rescue_start - the holder. supervisor: the pid of the one that is gone. argv: the overrides from argv[1] on. */
-void rescue_start(enum stage_id id, pid_t supervisor, int argc, char **argv);
+void rescue_start(const char *stage, pid_t supervisor, int argc, char **argv);
 
 #endif

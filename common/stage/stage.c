@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "arguments.h"
+#include "config/sharded.h"
 #include "log.h"
 #include "mutant.h"
 #include "shm/lock.h"
@@ -23,12 +24,13 @@
 static int attach(struct stage *s)
 {
 	char why[WHY_BYTES];
-	int err = segment_attach_handed(&s->seg, handed_fd("segment"), &s->config, why);
+	int err = segment_attach_shard(&s->seg, handed_fd("segment"), &s->config, s->shard, why);
 
 	if (err) {
 		log_error("%s", why);
 		return err == -ESTALE ? EXIT_LAYOUT : err == -EPROTO ? EXIT_CONFIG : EXIT_TEMPORARY;
 	}
+	sharded_take_part(&s->config, s->seg.n_shards);
 	err = handed_check(&s->seg);
 	return err == -EBADF ? EXIT_CONFIG : err ? EXIT_TEMPORARY : 0;
 }
@@ -40,10 +42,10 @@ static int lock_stage(struct stage *s)
 	if (err == -EBUSY)
 		log_error("start in instance '%s': this stage is already running (pid %d): stop that one first, or use "
 			  "run/restart.sh %s",
-			  s->config.instance, segment_stage_pid(&s->seg, s->id), stage_name(s->id));
+			  s->config.instance, segment_stage_pid(&s->seg, s->id), s->name);
 	else if (err)
 		log_error("start in instance '%s': lock a byte of segment %s, so that no second %s starts: %s",
-			  s->config.instance, s->seg.name, stage_name(s->id), strerror(-err));
+			  s->config.instance, s->seg.name, s->name, strerror(-err));
 	return err ? EXIT_TEMPORARY : 0;
 }
 
@@ -114,6 +116,8 @@ static int read_config(struct stage *s)
 		s->config_fd = config_open(s->file);
 	err = load_config(s, &s->config, why);
 	if (!err)
+		sharded_take_part(&s->config, s->seg.n_shards);
+	if (!err)
 		return 0;
 	config_log_refusals(why, "");
 	return config_may_pass(err) ? EXIT_TEMPORARY : EXIT_CONFIG;
@@ -128,9 +132,9 @@ static int stand_by(struct stage *s, const struct stage_ops *ops)
 	place_stand_by(&s->place, &s->config, s->id);
 	place_keep(&s->place);
 	stage_prepare_cage(s, ops);
-	if (!standby_wait(s->id)) {
+	if (!standby_wait(s->name)) {
 		if (rescue_wait(&s->seg, s->id))
-			rescue_start(s->id, supervisor, s->argc, s->argv);
+			rescue_start(s->name, supervisor, s->argc, s->argv);
 		exit(0);
 	}
 	log_reopen();
@@ -140,16 +144,18 @@ static int stand_by(struct stage *s, const struct stage_ops *ops)
 int stage_open(struct stage *s, const struct stage_ops *ops, int argc, char **argv)
 {
 	enum stage_id id = ops->id;
-	int status, waits_fd;
+	int shard = handed_shard(), status, waits_fd;
 
 	memset(s, 0, sizeof(*s));
 	s->id = id;
+	s->shard = shard < 0 ? 0 : (uint32_t)shard;
+	s->name = sharded_stage_name(id, s->shard, shard < 0 ? 1 : MOST_SHARDS);
 	s->seg.fd = s->config_fd = -1;
 	cage_no_new_privileges();
-	log_set_service_name(stage_name(id));
+	log_set_service_name(s->name);
 	log_reopen(); /* what the supervisor writes to may have been moved away a moment ago */
 	/* A binary that was started by descriptor has a number for a name. */
-	prctl(PR_SET_NAME, stage_name(id), 0, 0, 0);
+	prctl(PR_SET_NAME, s->name, 0, 0, 0);
 	status = arguments_parse(s, argc, argv);
 	if (status)
 		return status;
@@ -232,6 +238,8 @@ int stage_reload(struct stage *s)
 	serial = serial_in_force(s);
 	log_reopen();
 	err = load_config(s, &fresh, why);
+	if (!err)
+		sharded_take_part(&fresh, s->seg.n_shards);
 	if (config_may_pass(err)) {
 		postpone_reload(s, why);
 		return 0;

@@ -33,6 +33,8 @@ struct stage_ops; /* run.h */
 
 struct stage {
 	enum stage_id id;
+	uint32_t shard; /* whose stage it is */
+	const char *name; /* "edf", or of several shards "edf.1" */
 	struct config config;
 	struct segment seg;
 	struct probes probes;

@@ -29,11 +29,11 @@ int standby_is_one(void)
 }
 
 /* "edf" and "edf*": what one sees in ps, and what counts processes by name does not take the two for one. */
-static void set_name(enum stage_id id, const char *mark)
+static void set_name(const char *stage, const char *mark)
 {
 	char name[16];
 
-	snprintf(name, sizeof(name), "%s%s", stage_name(id), mark);
+	snprintf(name, sizeof(name), "%s%s", stage, mark);
 	prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
@@ -54,7 +54,7 @@ void standby_prepare(const struct segment *seg)
 	madvise(seg->shared, seg->size_bytes, MADV_POPULATE_WRITE); /* may be refused: then pages come one by one */
 }
 
-int standby_wait(enum stage_id id)
+int standby_wait(const char *stage)
 {
 	char last_end[STANDBY_END_BYTES] = "";
 	int fd = channel_fd();
@@ -62,12 +62,12 @@ int standby_wait(enum stage_id id)
 
 	unsetenv(STANDBY_VARIABLE);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	set_name(id, "*");
+	set_name(stage, "*");
 	n = write(fd, "", 1) == 1 ? wait_for_message(fd, last_end, sizeof(last_end) - 1) : 0;
 	close(fd);
 	if (n <= 0)
 		return 0;
 	setenv(STANDBY_LAST_END, last_end, 1);
-	set_name(id, "");
+	set_name(stage, "");
 	return 1;
 }

@@ -32,6 +32,6 @@ void standby_prepare(const struct segment *seg);
  * standby_wait - say that it is prepared, and wait. Returns 1 when this process is to be the stage from now on, with
  * STANDBY_LAST_END in its environment; 0: it is not needed any more.
  */
-int standby_wait(enum stage_id id);
+int standby_wait(const char *stage);
 
 #endif

@@ -23,6 +23,7 @@
 #include "ways.h"
 #include "clock.h"
 #include "config/lookup.h"
+#include "config/sharded.h"
 #include "config/table.h"
 #include "log.h"
 #include "look/in_force.h"
@@ -331,6 +332,20 @@ static int load(struct config *c, const struct options *o)
 	return err == -EAGAIN ? EXIT_CANNOT : err ? EXIT_USAGE : 0;
 }
 
+/* With several shards one of them is judged: an even part of each class comes to it, and any of its bursts whole. */
+static void take_part(struct config *c, struct feasible_class *classes, int counterexample)
+{
+	uint32_t n = sharded_count(c);
+
+	for (uint32_t i = 0; i < c->n_classes; i++)
+		classes[i].period_ns *= n;
+	sharded_take_part(c, n);
+	if (n > 1 && !counterexample)
+		printf("note: this is one of %u shards, to which one packet in %u of each class comes, and its bursts "
+		       "whole; a CPU for each is supposed, and %ld are here\n",
+		       n, n, sysconf(_SC_NPROCESSORS_ONLN));
+}
+
 int main(int argc, char **argv)
 {
 	static struct feasible_class classes[MAX_CLASSES];
@@ -356,6 +371,7 @@ int main(int argc, char **argv)
 		ways_print(&c);
 	}
 	status = look_at_instance(&c, o.seconds, classes, &cost);
+	take_part(&c, classes, o.counterexample);
 	if (!status)
 		status = decide(&c, classes, &cost, o.counterexample);
 	if (!o.counterexample && !room_print(&c) && status == 0)

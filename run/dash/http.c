@@ -164,14 +164,30 @@ static enum MHD_Result send_verdict(struct MHD_Connection *c, const struct feed 
 	return result;
 }
 
+#define NO_SUCH_SHARD (-2)
+
+/* -1: all together. */
+static int asked_shard(struct MHD_Connection *c)
+{
+	const char *text = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "shard"), *end = NULL;
+	uint64_t shard = 0;
+
+	if (!text)
+		return -1;
+	return decimal_whole(text, MOST_SHARDS - 1, &shard, &end) == 0 && !*end ? (int)shard : NO_SUCH_SHARD;
+}
+
 static enum MHD_Result send_of_site(struct server *s, struct MHD_Connection *c, const char *path, int is_head)
 {
-	struct site *site = sites_find(&s->sites, MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "instance"));
+	const char *instance = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "instance");
+	int shard = asked_shard(c);
+	struct site *site = shard == NO_SUCH_SHARD ? NULL : sites_find(&s->sites, instance, shard);
 
 	if (!site)
 		return send_text(c, MHD_HTTP_NOT_FOUND,
-				 s->shows_others ? "no such instance runs here, or too many are looked at\n"
-						 : "this dashboard shows one instance: dash -i NAME shows another\n");
+				 shard != -1	   ? "no such shard, or too many are looked at\n"
+				 : s->shows_others ? "no such instance runs here, or too many are looked at\n"
+						   : "this dashboard shows one instance: dash -i NAME shows another\n");
 	if (strcmp(path, "/metrics") == 0)
 		return send_metrics(s, site, c);
 	if (strcmp(path, "/healthz") == 0)
@@ -284,7 +300,7 @@ static int make_files(struct server *s)
 /* How many connections there are descriptors for, at most MAX_PEERS. */
 static uint32_t peers_allowed(void)
 {
-	const rlim_t wanted = MAX_PEERS + OWN_DESCRIPTORS + MAX_SITES + SEARCHED_DESCRIPTORS;
+	const rlim_t wanted = MAX_PEERS + OWN_DESCRIPTORS + MAX_SITES * MOST_SHARDS + SEARCHED_DESCRIPTORS;
 	struct rlimit limit;
 	rlim_t used = OWN_DESCRIPTORS;
 
@@ -307,6 +323,7 @@ int server_start(struct server *s, int listen_fd, int is_private)
 	s->max_peers = peers_allowed();
 	s->sites.streams.max = s->max_peers / 2 < MAX_STREAMS ? s->max_peers / 2 : MAX_STREAMS;
 	s->shows_others = is_private && s->max_peers == MAX_PEERS; /* each other one has a descriptor of its segment */
+	s->sites.shows_shards = s->max_peers == MAX_PEERS;
 	s->sites.max = s->shows_others ? MAX_SITES : 1;
 	if (s->max_peers < LEAST_PEERS)
 		return -EMFILE;

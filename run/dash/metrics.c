@@ -252,6 +252,8 @@ void metrics_print(FILE *out, const struct feed *f, uint32_t n_streams, int open
 		fputs("ontime_launch_time_seconds ", out);
 		print_seconds(out, f->now.at_unix_ns - (f->now.at_ns - f->now.created_at_ns));
 		fputc('\n', out);
+		family(&to, "ontime_shards", "gauge", NULL, "Pipelines that these counts are of, all together.");
+		fprintf(out, "ontime_shards %u\n", view_shards(&f->now));
 		family(&to, "ontime_supervised", "gauge", NULL, "1: a supervisor watches the stages.");
 		fprintf(out, "ontime_supervised %d\n", f->now.is_supervised);
 		print_classes(&to);

@@ -7,13 +7,14 @@
 
 #include "clock.h"
 
-static struct site *add(struct sites *s, const char *instance)
+static struct site *add(struct sites *s, const char *instance, int shard)
 {
 	struct site *site = s->n < MAX_SITES ? calloc(1, sizeof(*site)) : NULL;
 
 	if (!site)
 		return NULL;
 	feed_open(&site->feed, instance, &s->others);
+	viewer_shard(&site->feed.viewer, shard);
 	site->events.feed = &site->feed;
 	site->events.count = &s->streams;
 	site->asked_at_ns = now_ns();
@@ -25,23 +26,33 @@ int sites_open(struct sites *s, const char *instance)
 {
 	instances_look(&s->others);
 	s->max = 1;
-	return add(s, instance) ? 0 : -ENOMEM;
+	return add(s, instance, -1) ? 0 : -ENOMEM;
 }
 
-struct site *sites_find(struct sites *s, const char *instance)
+/* A shard that the own instance has is shown to whoever may ask; what another one has, its own look tells. */
+static int may_be_shown(const struct sites *s, const char *instance, int shard)
+{
+	const struct feed *own = &s->all[0]->feed;
+
+	if (strcmp(own->viewer.instance, instance) == 0)
+		return s->shows_shards && s->n < MAX_SITES && own->runs && shard < (int)own->now.n_shards;
+	return s->n < s->max && instances_have(&s->others, instance);
+}
+
+struct site *sites_find(struct sites *s, const char *instance, int shard)
 {
 	struct site *site;
 
 	if (!instance)
-		return s->all[0];
+		instance = s->all[0]->feed.viewer.instance;
 	for (uint32_t i = 0; i < s->n; i++)
-		if (strcmp(s->all[i]->feed.viewer.instance, instance) == 0) {
+		if (strcmp(s->all[i]->feed.viewer.instance, instance) == 0 && s->all[i]->feed.viewer.shard == shard) {
 			s->all[i]->asked_at_ns = now_ns();
 			return s->all[i];
 		}
-	if (s->n >= s->max || !instances_have(&s->others, instance))
+	if (!may_be_shown(s, instance, shard))
 		return NULL;
-	site = add(s, instance);
+	site = add(s, instance, shard);
 	if (site)
 		feed_look(&site->feed); /* -ENOMEM: the next look is soon */
 	return site;

@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include "ask.h"
-#include "process.h"
+#include "config/sharded.h"
 #include "log.h"
+#include "parts.h"
+#include "process.h"
 #include "shm/find.h"
 #include "shm/lock.h"
 #include "stage/stage.h"
@@ -37,16 +39,51 @@ static void end_standby(void *arg, int pidfd, pid_t pid)
 	process_end(pidfd, SIGKILL, 1000);
 }
 
+struct signal_row {
+	const char *name;
+	int sig, patience_ms; /* 0: it need not end */
+};
+
+static int signal_one(const struct segment *seg, int who, const struct signal_row *row)
+{
+	pid_t pid;
+	int pidfd = process_open(seg, who, &pid), err;
+
+	if (pidfd < 0)
+		return pidfd;
+	if (row->sig == SIGTERM && who == WHO_SUPERVISOR)
+		err = process_end(pidfd, SIGTERM, STOP_MOST_MS);
+	else if (row->patience_ms)
+		err = process_end(pidfd, row->sig, row->patience_ms);
+	else
+		err = process_signal(pidfd, row->sig);
+	close(pidfd);
+	return err;
+}
+
+/* The stage of each shard, or of that one. One that does not run is no reason to leave the others alone. */
+static int signal_all(const struct hold_options *o, const struct config *c, const struct segment *seg, int who,
+		      int shard, const struct signal_row *row)
+{
+	uint32_t first = shard < 0 ? 0 : (uint32_t)shard, n = who < N_STAGES && shard < 0 ? seg->n_shards : first + 1;
+	int err = first < seg->n_shards ? 0 : -ESRCH;
+
+	for (uint32_t k = first; k < n && k < seg->n_shards; k++) {
+		struct segment part = part_of(seg, k);
+		int one = signal_one(&part, who, row);
+
+		err = one ? one : err;
+	}
+	return err ? refuse_act(c, o->who, err) : 0;
+}
+
 int act_signal(const struct hold_options *o, const struct config *c, const struct segment *seg)
 {
-	static const struct {
-		const char *name;
-		int sig, patience_ms; /* 0: it need not end */
-	} signals[] = { { "TERM", SIGTERM, 3000 }, { "USR1", SIGUSR1, 3000 }, { "KILL", SIGKILL, 1000 },
-			{ "HUP", SIGHUP, 0 },	   { "STOP", SIGSTOP, 0 },    { "CONT", SIGCONT, 0 } };
-	int who = o->who ? process_who(o->who) : -1, pidfd, err;
+	static const struct signal_row signals[] = { { "TERM", SIGTERM, 3000 }, { "USR1", SIGUSR1, 3000 },
+						     { "KILL", SIGKILL, 1000 }, { "HUP", SIGHUP, 0 },
+						     { "STOP", SIGSTOP, 0 },	{ "CONT", SIGCONT, 0 } };
+	int shard = -1, who = o->who ? process_who(o->who, &shard) : -1;
 	size_t i = 0;
-	pid_t pid;
 
 	while (o->signal && i < sizeof(signals) / sizeof(signals[0]) && strcmp(signals[i].name, o->signal) != 0)
 		i++;
@@ -61,17 +98,7 @@ int act_signal(const struct hold_options *o, const struct config *c, const struc
 		process_each_standby(seg, c->instance, end_standby, NULL);
 		return 0;
 	}
-	pidfd = process_open(seg, who, &pid);
-	if (pidfd < 0)
-		return refuse_act(c, o->who, pidfd);
-	if (signals[i].sig == SIGTERM && who == WHO_SUPERVISOR)
-		err = process_end(pidfd, SIGTERM, STOP_MOST_MS);
-	else if (signals[i].patience_ms)
-		err = process_end(pidfd, signals[i].sig, signals[i].patience_ms);
-	else
-		err = process_signal(pidfd, signals[i].sig);
-	close(pidfd);
-	return err ? refuse_act(c, o->who, err) : 0;
+	return signal_all(o, c, seg, who, shard, &signals[i]);
 }
 
 struct ending {
@@ -126,14 +153,18 @@ int act_remove(const struct hold_options *o, const struct config *c, const struc
 	}
 	if (o->force)
 		process_end_all(c->instance);
-	for (int i = 0; i < N_STAGES && seg->shared; i++)
-		if (segment_stage_is_alive(seg, (enum stage_id)i)) {
+	for (uint32_t i = 0; i < N_STAGES * seg->n_shards && seg->shared; i++) {
+		enum stage_id id = (enum stage_id)(i % N_STAGES);
+		struct segment part = part_of(seg, i / N_STAGES);
+
+		if (segment_stage_is_alive(&part, id)) {
 			log_error("remove the segment of instance '%s': its %s is alive%s", c->instance,
-				  stage_name((enum stage_id)i),
+				  sharded_stage_name(id, part.shard, seg->n_shards),
 				  o->force ? ", and out of reach (in another pid namespace?): stop it from there"
 					   : ": stop it first");
 			return EXIT_TEMPORARY;
 		}
+	}
 	err = o->force ? segment_remove_all(c->instance) : segment_remove(c->instance);
 	if (!err || err == -ENOENT)
 		return 0;

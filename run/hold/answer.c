@@ -1,10 +1,11 @@
 /* answer.c - questions of the scripts about an instance, or a config. */
 #include "answer.h"
 
-#include "shm/account.h"
 #include "shm/instances.h"
 #include "config/reply.h"
+#include "config/sharded.h"
 #include "log.h"
+#include "parts.h"
 #include "process.h"
 #include "shm/lock.h"
 #include "stage/stage.h"
@@ -16,17 +17,19 @@ static const char *pid_text(pid_t pid, char text[16])
 	return pid > 0 ? text : "-";
 }
 
-void answer_stages(const struct segment *seg)
+static int answer_part(void *arg, const struct segment *seg)
 {
 	uint64_t now = now_ns();
 	char pid[16];
+
+	(void)arg;
 
 	for (int i = 0; i < N_STAGES; i++) {
 		const struct stage_block *b = &seg->shared->stages[i];
 		uint64_t started = atomic_load_explicit(&b->started_at_ns, memory_order_relaxed);
 		uint64_t beat = atomic_load_explicit(&b->beat_at_ns, memory_order_relaxed);
 
-		printf("%s %s %s %u %.1f %llu %u %d\n", stage_name((enum stage_id)i),
+		printf("%s %s %s %u %.1f %llu %u %d\n", sharded_stage_name((enum stage_id)i, seg->shard, seg->n_shards),
 		       pid_text(segment_stage_pid(seg, (enum stage_id)i), pid),
 		       segment_stage_state(seg, (enum stage_id)i),
 		       atomic_load_explicit(&b->generation, memory_order_relaxed),
@@ -35,19 +38,17 @@ void answer_stages(const struct segment *seg)
 		       atomic_load_explicit(&b->has_work, memory_order_relaxed),
 		       segment_stage_is_alive(seg, (enum stage_id)i));
 	}
+	return 0;
+}
+
+int answer_stages(const struct segment *seg)
+{
+	return parts_each(seg, answer_part, NULL) < 0 ? EXIT_TEMPORARY : 0;
 }
 
 void answer_held(const struct segment *seg)
 {
-	uint64_t held = 0;
-
-	for (uint32_t class = 0; class < seg->n_classes; class++) {
-		struct account a;
-
-		if (account_read(seg, class, &a) == 0)
-			held += a.waiting_edf_pkts + a.waiting_egress_pkts;
-	}
-	printf("%llu\n", (unsigned long long)held);
+	printf("%llu\n", (unsigned long long)parts_held_pkts(seg));
 }
 
 int answer_supervisor(const struct segment *seg)

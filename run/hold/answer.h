@@ -7,8 +7,11 @@
 #include "options.h"
 #include "shm/segment.h"
 
-/* answer_stages - NAME PID STATE STARTS AGE_S BEAT_AGE_MS HAS_WORK ALIVE, a line per stage. */
-void answer_stages(const struct segment *seg);
+/*
+ * answer_stages - NAME PID STATE STARTS AGE_S BEAT_AGE_MS HAS_WORK ALIVE, a line per stage of each shard. The exit
+ * status.
+ */
+int answer_stages(const struct segment *seg);
 
 /* answer_held - packets in all lanes. */
 void answer_held(const struct segment *seg);

@@ -8,8 +8,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "config/sharded.h"
 #include "keep.h"
 #include "log.h"
+#include "parts.h"
 #include "process.h"
 #include "rights.h"
 #include "shm/lock.h"
@@ -105,6 +107,22 @@ static int segment_exists(const struct config *c)
 	return 1;
 }
 
+/* Once, so that no stage waits for zeroed pages. */
+static int touch_all(const struct segment *seg, const struct config *c, char why[WHY_BYTES])
+{
+	segment_populate(seg);
+	for (uint32_t shard = 1; shard < seg->n_shards; shard++) {
+		struct segment part;
+		int err = segment_attach_shard(&part, seg->fd, c, shard, why);
+
+		if (err)
+			return err;
+		segment_populate(&part);
+		segment_close(&part);
+	}
+	return 0;
+}
+
 int begin_new(const struct hold_options *o, const struct config *c, struct kept *kept)
 {
 	struct sockets sockets;
@@ -121,11 +139,12 @@ int begin_new(const struct hold_options *o, const struct config *c, struct kept 
 	status = sockets_open_with(&sockets, c, kept);
 	if (status)
 		return status;
-	if (segment_create(&seg, c, sockets.cookies, sockets.n - sockets.n_uncounted, why)) {
+	if (segment_create_shards(&seg, c, sockets.n_shards, sockets.cookies,
+				  (sockets.n - sockets.n_uncounted) / sockets.n_shards, why) ||
+	    touch_all(&seg, c, why)) {
 		log_error("%s", why);
 		return EXIT_TEMPORARY;
 	}
-	segment_populate(&seg);
 	status = hand_on(&sockets, c, &seg, o, kept);
 	if (!status)
 		status = run_command(o, &sockets, &seg, kept);
@@ -134,11 +153,21 @@ int begin_new(const struct hold_options *o, const struct config *c, struct kept 
 	return status;
 }
 
+/* Stages that are started by themselves, in containers, are of one. */
+static int is_one_shard(const struct config *c)
+{
+	if (!sharded_may_be_many(c))
+		return 1;
+	log_error("shards: stages that are started one by one are of one shard; use shards = 1, and more pods for more "
+		  "CPUs");
+	return 0;
+}
+
 /* No `space`: what edf has of it would be another. */
 int begin_bound(const struct hold_options *o, const struct config *c)
 {
 	struct sockets sockets;
-	int status = sockets_open_inputs(&sockets, c, NULL);
+	int status = is_one_shard(c) ? sockets_open_inputs(&sockets, c, NULL) : EXIT_CONFIG;
 
 	if (!status)
 		status = sockets_hand_on(&sockets);
@@ -150,20 +179,21 @@ int begin_segment(const struct config *c)
 	struct segment seg;
 	char why[WHY_BYTES];
 
+	if (!is_one_shard(c))
+		return EXIT_CONFIG;
 	if (segment_exists(c))
 		return EXIT_TEMPORARY;
-	if (segment_create(&seg, c, NULL, 0, why)) {
+	if (segment_create(&seg, c, NULL, 0, why) || touch_all(&seg, c, why)) {
 		log_error("%s", why);
 		return EXIT_TEMPORARY;
 	}
-	segment_populate(&seg);
 	return 0;
 }
 
 /* The names of the sockets are those of the configuration that the instance has, whatever its file says by now. */
 static int name_sockets(struct sockets *sockets, const struct segment *seg, const struct hold_options *o)
 {
-	uint32_t at = seg->header.n_sockets + N_UNCOUNTED - 1;
+	uint32_t at = seg->header.n_sockets * seg->n_shards + sockets_uncounted(seg->n_shards) - 1;
 	static struct config in_force;
 	char path[32], why[CONFIG_WHY_BYTES];
 	int err;
@@ -179,9 +209,10 @@ static int name_sockets(struct sockets *sockets, const struct segment *seg, cons
 /* From a stage that is alive, or from what was kept. */
 static int take_sockets(struct sockets *sockets, const struct segment *seg, struct kept *kept)
 {
-	for (int i = 0; i < N_STAGES; i++) {
+	for (uint32_t i = 0; i < N_STAGES * seg->n_shards; i++) {
+		struct segment part = part_of(seg, i / N_STAGES);
 		pid_t pid;
-		int pidfd = process_open(seg, i, &pid);
+		int pidfd = process_open(&part, (int)(i % N_STAGES), &pid);
 
 		if (pidfd < 0)
 			continue;

@@ -32,15 +32,19 @@ void sockets_name_sessions(struct sockets *s, const struct config *c)
 
 void sockets_name(struct sockets *s, const struct config *c)
 {
+	char of[16] = "";
+
+	if (s->n_shards > 1)
+		snprintf(of, sizeof(of), "*%u", s->n_shards);
 	s->names[0] = 0;
 	for (int out = 0; out < 2; out++)
 		for (uint32_t class = 0; class < c->n_classes; class++) {
 			uint32_t n = out ? c->classes[class].n_dests : c->classes[class].n_listen;
 
 			for (uint32_t i = 0; i < n; i++)
-				append(s, "%s.%s.%u:", c->classes[class].name, out ? "out" : "in", i);
+				append(s, "%s.%s.%u%s:", c->classes[class].name, out ? "out" : "in", i, of);
 		}
-	append(s, "space:segment:config");
+	append(s, "space%s:segment:config", of);
 	sockets_name_sessions(s, c);
 }
 

@@ -92,9 +92,7 @@ static int run_with_segment(const struct hold_options *o, const struct config *c
 		err = o->own ? segment_must_be_mine(&seg, why) : 0;
 		if (err)
 			log_error("%s", why);
-		else
-			answer_stages(&seg);
-		status = err ? EXIT_CONFIG : 0;
+		status = err ? EXIT_CONFIG : answer_stages(&seg);
 	} else if (strcmp(o->mode, "held") == 0) {
 		answer_held(&seg);
 	}

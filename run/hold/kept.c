@@ -8,7 +8,9 @@
 
 #include "config/group.h"
 #include "config/port.h"
+#include "config/sharded.h"
 #include "config/shown.h"
+#include "parts.h"
 
 static int is_at(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
@@ -36,7 +38,10 @@ static int leads_to(int fd, int out, const struct sockaddr_storage *at)
 	return (out || getsockname(fd, (struct sockaddr *)&is, &len) == 0) && is_at(&is, at);
 }
 
-/* Where the socket is that was kept for that address, and that is wanted already, or not yet; or -1. name: or any. */
+/*
+ * Where the socket is that was kept for that address, and that is wanted already, or not yet; or -1. name: or any of no
+ * shard.
+ */
 static int find_kept(const struct kept *kept, const struct address *a, int out, int is_wanted, const char *name)
 {
 	struct sockaddr_storage at;
@@ -45,7 +50,7 @@ static int find_kept(const struct kept *kept, const struct address *a, int out, 
 		return -1;
 	for (uint32_t i = 0; i < kept->n; i++)
 		if (kept->fds[i] >= 0 && kept->is_wanted[i] == is_wanted && leads_to(kept->fds[i], out, &at) &&
-		    (!name || strcmp(kept->names[i], name) == 0))
+		    (name ? strcmp(kept->names[i], name) == 0 : !strchr(kept->names[i], '@')))
 			return (int)i;
 	return -1;
 }
@@ -72,7 +77,8 @@ int kept_take(struct kept *kept, const struct config *c, const struct address *a
 
 	if (!out)
 		port_of(c, a, &port);
-	at = find_kept(kept, a, out, 1, port.n > 1 || (out && kept->outputs_have_names) ? name : NULL);
+	at = find_kept(kept, a, out, 1,
+		       kept->n_shards > 1 || port.n > 1 || (out && kept->outputs_have_names) ? name : NULL);
 	fd = at < 0 ? -1 : kept->fds[at];
 	if (at >= 0)
 		kept->fds[at] = -1;
@@ -87,9 +93,9 @@ static void want(struct kept *kept, const struct address *a, int out, const char
 		kept->is_wanted[at] = 1;
 }
 
-static void name_member(const struct config *c, const struct port_member *m, char name[CLASS_NAME_BYTES + 8])
+static void name_member(const struct config *c, const struct port_member *m, char name[SOCKET_NAME_BYTES])
 {
-	snprintf(name, CLASS_NAME_BYTES + 8, "%s.in.%u", c->classes[m->class].name, m->listen);
+	snprintf(name, SOCKET_NAME_BYTES, "%s.in.%u", c->classes[m->class].name, m->listen);
 }
 
 static uint32_t count_at(const struct kept *kept, const struct address *a)
@@ -135,7 +141,7 @@ static int has_same_places(const struct config *was, const struct config *c, con
 static void want_member(struct kept *kept, const struct config *was, const struct config *c, const struct port *port,
 			const struct address *a, const char *name)
 {
-	char other[CLASS_NAME_BYTES + 8];
+	char other[SOCKET_NAME_BYTES];
 
 	if (count_at(kept, a) != port->n || !was || !has_same_places(was, c, port, a))
 		return;
@@ -156,16 +162,38 @@ static int may_hold_trains(const struct kept *kept, const struct config *c, cons
 	return at >= 0 && c->gro == GRO_OFF && getsockopt(kept->fds[at], SOL_UDP, UDP_GRO, &takes, &len) == 0 && takes;
 }
 
+/* The sockets of all shards for one address: all of them are used again, for as many shards, or none is. */
+static void want_row(struct kept *kept, const struct address *a, const char *what)
+{
+	char name[SOCKET_NAME_BYTES];
+
+	if (count_at(kept, a) != kept->n_shards)
+		return;
+	for (uint32_t shard = 0; shard < kept->n_shards; shard++) {
+		sockets_name_of(name, what, shard, kept->n_shards);
+		if (find_kept(kept, a, 0, 0, name) < 0)
+			return;
+	}
+	for (uint32_t shard = 0; shard < kept->n_shards; shard++) {
+		sockets_name_of(name, what, shard, kept->n_shards);
+		want(kept, a, 0, name);
+	}
+}
+
 static void want_input(struct kept *kept, const struct config *was, const struct config *c, uint32_t class, uint32_t i)
 {
 	const struct port_member own = { (uint8_t)class, (uint8_t)i };
 	const struct address *a = &c->classes[class].listen[i];
-	char name[CLASS_NAME_BYTES + 8];
+	char name[SOCKET_NAME_BYTES];
 	struct port port;
 
 	port_of(c, a, &port);
 	name_member(c, &own, name);
-	if (port.n > 1)
+	if (kept->n_shards > 1 && !may_hold_trains(kept, c, a))
+		want_row(kept, a, name);
+	else if (kept->n_shards > 1)
+		return;
+	else if (port.n > 1)
 		want_member(kept, was, c, &port, a, name);
 	else if (!may_hold_trains(kept, c, a))
 		want(kept, a, 0, NULL);
@@ -200,20 +228,24 @@ static int leaves_as_before(const struct config *was, const struct class_config 
 
 static void want_output(struct kept *kept, const struct config *was, const struct class_config *class, uint32_t i)
 {
-	char name[CLASS_NAME_BYTES + 8];
+	char what[SOCKET_NAME_BYTES], name[SOCKET_NAME_BYTES];
 
-	snprintf(name, sizeof(name), "%s.out.%u", class->name, i);
-	if (!kept->outputs_have_names)
-		want(kept, &class->dests[i], 1, NULL);
-	else if (leaves_as_before(was, class))
-		want(kept, &class->dests[i], 1, name);
+	snprintf(what, sizeof(what), "%s.out.%u", class->name, i);
+	for (uint32_t shard = 0; shard < kept->n_shards; shard++) {
+		sockets_name_of(name, what, shard, kept->n_shards);
+		if (!kept->outputs_have_names)
+			want(kept, &class->dests[i], 1, NULL);
+		else if (leaves_as_before(was, class))
+			want(kept, &class->dests[i], 1, name);
+	}
 }
 
 void kept_want(struct kept *kept, const struct config *c)
 {
 	const struct config *was = config_of(kept);
 
-	kept->outputs_have_names = has_own_kinds(c) || has_own_kinds(was);
+	kept->n_shards = sharded_count(c);
+	kept->outputs_have_names = kept->n_shards > 1 || has_own_kinds(c) || has_own_kinds(was);
 	for (uint32_t class = 0; class < c->n_classes; class++) {
 		for (uint32_t i = 0; i < c->classes[class].n_listen; i++)
 			want_input(kept, was, c, class, i);
@@ -236,21 +268,55 @@ static int find_cookie(const struct kept *kept, uint64_t wanted)
 	return -1;
 }
 
+struct taking {
+	struct sockets *s;
+	const struct kept *kept;
+};
+
 /* By what the segment says of its sockets: names may have changed since. */
-int kept_take_all(struct sockets *s, const struct segment *seg, struct kept *kept)
+static int take_part(void *arg, const struct segment *part)
 {
-	static const char *const others[N_UNCOUNTED] = { "space", "segment", "config" };
-	const struct header *h = &seg->header;
+	const struct header *h = &part->header;
+	struct taking *t = arg;
+	int n_missing = 0;
 
-	memset(s, 0, sizeof(*s));
-	s->n_uncounted = N_UNCOUNTED;
-	for (uint32_t i = 0; i < h->n_sockets + N_UNCOUNTED; i++) {
-		int at = i < h->n_sockets ? find_cookie(kept, h->socket_cookies[i])
-					  : find_name(kept, others[i - h->n_sockets]);
+	for (uint32_t i = 0; i < h->n_sockets; i++) {
+		int at = find_cookie(t->kept, h->socket_cookies[i]);
 
+		t->s->fds[i * part->n_shards + part->shard] = at < 0 ? -1 : t->kept->fds[at];
+		n_missing += at < 0;
+	}
+	return n_missing;
+}
+
+static int take_named(struct sockets *s, const struct kept *kept, const char *what, uint32_t n)
+{
+	char name[SOCKET_NAME_BYTES];
+
+	for (uint32_t i = 0; i < n; i++) {
+		int at;
+
+		sockets_name_of(name, what, i, n);
+		at = find_name(kept, name);
 		if (at < 0)
 			return -ENOENT;
 		s->fds[s->n++] = kept->fds[at];
 	}
+	return 0;
+}
+
+int kept_take_all(struct sockets *s, const struct segment *seg, struct kept *kept)
+{
+	struct taking taking = { s, kept };
+
+	memset(s, 0, sizeof(*s));
+	s->n_shards = seg->n_shards;
+	s->n_uncounted = sockets_uncounted(seg->n_shards);
+	if (parts_each(seg, take_part, &taking))
+		return -ENOENT;
+	s->n = seg->header.n_sockets * seg->n_shards;
+	if (take_named(s, kept, "space", seg->n_shards) || take_named(s, kept, "segment", 1) ||
+	    take_named(s, kept, "config", 1))
+		return -ENOENT;
 	return kept_sessions_take_all(s, seg, kept);
 }

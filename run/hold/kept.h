@@ -4,6 +4,7 @@
  * Rules:   a socket is used again for the address it has. Of an address that several classes listen on, each socket
  *          belongs to one class for good (stage/listen.h): all of them are used again, by their names, or none is, when
  *          the classes rank there as they did.
+ *          Likewise the sockets that several shards have for one address: by their names, and for as many shards.
  *          A socket of a multicast group is made anew, since nobody can ask what it has joined.
  */
 #ifndef ONTIME_HOLD_KEPT_H
@@ -14,8 +15,9 @@
 #include "kept_sessions.h"
 #include "sockets.h"
 
-#define STORE_MOST 512 /* FileDescriptorStoreMax= of run/systemd/ontime@.service */
-#define MAX_KEPT (MAX_SOCKETS + N_UNCOUNTED + MAX_CLASSES / 2 + 2 * MAX_BUNDLES) /* two starts may have bundles there */
+#define STORE_MOST 4096 /* FileDescriptorStoreMax= of run/systemd/ontime@.service */
+/* two starts may have bundles there */
+#define MAX_KEPT (MAX_COUNTED + MAX_UNCOUNTED + MAX_CLASSES / 2 + 2 * MAX_BUNDLES)
 
 static_assert(MAX_KEPT <= STORE_MOST, "what is kept must fit into what the unit says");
 
@@ -25,7 +27,8 @@ struct kept {
 	int fds[MAX_KEPT]; /* -1: it is in use again */
 	int is_wanted[MAX_KEPT];
 	int outputs_have_names; /* 1: `from` is set for some, so that another class's socket does not do */
-	char names[MAX_KEPT][CLASS_NAME_BYTES + 8];
+	uint32_t n_shards; /* as many as the instance is to have now */
+	char names[MAX_KEPT][SOCKET_NAME_BYTES];
 	struct kept_sessions sessions;
 };
 

@@ -11,9 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "decimal.h"
 #include "shm/find.h"
 #include "shm/lock.h"
 #include "stage/stage.h"
+#include "parts.h"
 
 pid_t process_holds(const struct segment *seg, int who)
 {
@@ -178,8 +180,12 @@ static void look_at(void *arg, pid_t pid)
 
 	process_name(pid, called); /* edf's workers have no lock that tells a pid either */
 	is_other &= strncmp(called, WORKER_NAME, sizeof(WORKER_NAME) - 1) != 0;
-	for (int who = 0; who < WHO_ANY; who++)
-		is_other &= process_holds(b->seg, who) != pid;
+	for (uint32_t shard = 0; is_other && shard < b->seg->n_shards; shard++) {
+		struct segment part = part_of(b->seg, shard);
+
+		for (int who = 0; who < WHO_ANY; who++)
+			is_other &= process_holds(&part, who) != pid;
+	}
 	if (is_other)
 		b->found(b->arg, pidfd, pid);
 	if (pidfd >= 0)
@@ -194,10 +200,20 @@ void process_each_standby(const struct segment *seg, const char *instance,
 	segment_each_user(instance, look_at, &b);
 }
 
-int process_who(const char *name)
+int process_who(const char *name, int *shard)
 {
+	size_t len = strcspn(name, ".");
+	uint64_t number = 0;
+	const char *end = "";
+
+	*shard = -1;
+	if (name[len] == '.') {
+		if (decimal_whole(name + len + 1, MOST_SHARDS - 1, &number, &end) || *end)
+			return -1;
+		*shard = (int)number;
+	}
 	for (int i = 0; i < N_STAGES; i++)
-		if (strcmp(name, stage_name((enum stage_id)i)) == 0)
+		if (strncmp(name, stage_name((enum stage_id)i), len) == 0 && !stage_name((enum stage_id)i)[len])
 			return i;
 	return strcmp(name, "supervisor") == 0 ? WHO_SUPERVISOR
 	       : strcmp(name, "holder") == 0   ? WHO_HOLDER

@@ -61,8 +61,11 @@ int process_end(int pidfd, int sig, int patience_ms);
  */
 int process_end_all(const char *instance);
 
-/* process_who - "ingress", "edf", "egress", "supervisor", "holder" or "standbys" to its number; -1: none of them. */
-int process_who(const char *name);
+/*
+ * process_who - "ingress", "edf", "egress", "supervisor", "holder" or "standbys" to its number; -1: none of them.
+ * *shard: of a stage that is named as "edf.1"; else -1, that of each shard.
+ */
+int process_who(const char *name, int *shard);
 
 /* process_is_called - is that its name in ps? */
 int process_is_called(pid_t pid, const char *name);

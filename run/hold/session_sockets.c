@@ -32,7 +32,7 @@ static uint32_t count_sockets(const struct header *h)
 
 uint32_t sockets_expected(const struct header *h)
 {
-	uint32_t n = h->n_sockets + N_UNCOUNTED;
+	uint32_t n = h->n_sockets * h->n_shards + sockets_uncounted(h->n_shards);
 
 	for (uint32_t i = 0; i < h->n_classes; i++)
 		n += h->classes[i].n_session_sockets ? h->classes[i].n_session_sockets + 1 : 0;
@@ -40,21 +40,32 @@ uint32_t sockets_expected(const struct header *h)
 }
 
 /* Each process of the instance has them all open. */
-static int raise_limit(uint32_t n, uint32_t n_sessions)
+static int raise_limit(uint32_t n, uint32_t n_of, const char *what, const char *key)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= n)
 		return 0;
 	if (limit.rlim_max < n) {
-		log_error("%u sessions take %u open files, and %llu are allowed: raise the limit (ulimit -Hn, or "
-			  "LimitNOFILE= of the unit), or lower `sessions`",
-			  n_sessions, n, (unsigned long long)limit.rlim_max);
+		log_error("%u %s take %u open files, and %llu are allowed: raise the limit (ulimit -Hn, or "
+			  "LimitNOFILE= of the unit), or lower `%s`",
+			  n_of, what, n, (unsigned long long)limit.rlim_max, key);
 		return EXIT_TEMPORARY;
 	}
 	limit.rlim_cur = n;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	return 0;
+}
+
+int sockets_allow_shards(const struct config *c, uint32_t n_shards)
+{
+	uint32_t n = 0;
+
+	for (uint32_t class = 0; class < c->n_classes; class++)
+		n += c->classes[class].n_listen + c->classes[class].n_dests;
+	/* twice: while they are moved to their places; and the supervisor's descriptors of stages and stand-bys */
+	return raise_limit(2 * (n * n_shards + sockets_uncounted(n_shards)) + 4 * N_STAGES * n_shards + SPARE_FDS,
+			   n_shards, "shards", "shards");
 }
 
 static void set(int fd, int level, int option, int value)
@@ -208,7 +219,8 @@ int sockets_open_sessions(struct sockets *s, const struct config *c, const struc
 {
 	uint32_t n = sockets_expected(&seg->header);
 	uint32_t n_sessions = count_sockets(&seg->header);
-	int status = n_sessions ? raise_limit(2 * LISTEN_FIRST_FD + n + SPARE_FDS, n_sessions) : 0;
+	int status =
+		n_sessions ? raise_limit(2 * LISTEN_FIRST_FD + n + SPARE_FDS, n_sessions, "sessions", "sessions") : 0;
 
 	kept_sessions_remember_ports(kept, seg);
 	for (uint32_t class = 0; !status && class < c->n_classes; class++)

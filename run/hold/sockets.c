@@ -7,16 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "config/address.h"
 #include "config/from.h"
 #include "config/reply.h"
+#include "config/sharded.h"
 #include "config/shown.h"
 #include "kept.h"
 #include "log.h"
 #include "stage/answers.h"
+#include "stage/gather.h"
 #include "stage/icmp.h"
 #include "stage/listen.h"
 #include "stage/stage.h"
@@ -104,20 +105,38 @@ static int open_output(const struct class_config *class, const struct address *a
 	return err;
 }
 
-static void add(struct sockets *s, int fd, const char *name)
+static void add(struct sockets *s, int fd)
 {
 	socklen_t len = sizeof(s->cookies[0]);
 
-	if (s->n < MAX_SOCKETS + N_UNCOUNTED)
+	if (s->n < MAX_COUNTED + MAX_UNCOUNTED)
 		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &s->cookies[s->n], &len);
 	s->fds[s->n++] = fd;
-	snprintf(s->names + strlen(s->names), sizeof(s->names) - strlen(s->names), "%s%s", s->n > 1 ? ":" : "", name);
+}
+
+/* Of what has been added since the last name: one, or a row of all shards. */
+static void name_added(struct sockets *s, const char *name, uint32_t n)
+{
+	size_t len = strlen(s->names);
+
+	len += (size_t)snprintf(s->names + len, sizeof(s->names) - len, "%s%s", len ? ":" : "", name);
+	if (n > 1)
+		snprintf(s->names + len, sizeof(s->names) - len, "*%u", n);
 }
 
 void sockets_add(struct sockets *s, int fd, const char *name)
 {
-	add(s, fd, name);
+	add(s, fd);
+	name_added(s, name, 1);
 	s->n_uncounted++;
+}
+
+void sockets_name_of(char name[SOCKET_NAME_BYTES], const char *what, uint32_t shard, uint32_t n_shards)
+{
+	if (n_shards > 1)
+		snprintf(name, SOCKET_NAME_BYTES, "%.24s@%u", what, shard);
+	else
+		snprintf(name, SOCKET_NAME_BYTES, "%s", what);
 }
 
 static void close_all(struct sockets *s)
@@ -145,16 +164,15 @@ static int refuse(const struct config *c, uint32_t class, int out, const struct 
 	return EXIT_TEMPORARY;
 }
 
-static int open_one(struct sockets *s, const struct config *c, struct kept *kept, int out, uint32_t class, uint32_t i)
+/* That of one shard. */
+static int open_one(struct sockets *s, const struct config *c, struct kept *kept, int out, uint32_t class, uint32_t i,
+		    const char *name)
 {
 	const struct address *a = out ? &c->classes[class].dests[i] : &c->classes[class].listen[i];
-	char name[64];
-	int fd;
+	int fd = kept ? kept_take(kept, c, a, out, name) : -1;
 
-	snprintf(name, sizeof(name), "%s.%s.%u", c->classes[class].name, out ? "out" : "in", i);
-	fd = kept ? kept_take(kept, c, a, out, name) : -1;
 	if (fd >= 0 && !out) {
-		s->bound |= 1ULL << s->n;
+		s->bound |= 1ULL << s->n / s->n_shards;
 		want_buffer(fd, c->socket_buffer_bytes, name);
 	}
 	if (fd < 0)
@@ -165,7 +183,21 @@ static int open_one(struct sockets *s, const struct config *c, struct kept *kept
 		sockets_may_send(fd, a->at.ss_family);
 	else if (!out)
 		icmp_ask(fd, a->at.ss_family, 0);
-	add(s, fd, name);
+	add(s, fd);
+	return 0;
+}
+
+static int open_row(struct sockets *s, const struct config *c, struct kept *kept, int out, uint32_t class, uint32_t i)
+{
+	char what[SOCKET_NAME_BYTES], name[SOCKET_NAME_BYTES];
+
+	snprintf(what, sizeof(what), "%s.%s.%u", c->classes[class].name, out ? "out" : "in", i);
+	for (uint32_t shard = 0; shard < s->n_shards; shard++) {
+		sockets_name_of(name, what, shard, s->n_shards);
+		if (open_one(s, c, kept, out, class, i, name))
+			return EXIT_TEMPORARY;
+	}
+	name_added(s, what, s->n_shards);
 	return 0;
 }
 
@@ -175,7 +207,7 @@ static int open_all(struct sockets *s, const struct config *c, struct kept *kept
 		uint32_t n = out ? c->classes[class].n_dests : c->classes[class].n_listen;
 
 		for (uint32_t i = 0; i < n; i++)
-			if (open_one(s, c, kept, out, class, i))
+			if (open_row(s, c, kept, out, class, i))
 				return EXIT_TEMPORARY;
 	}
 	return 0;
@@ -189,6 +221,14 @@ static int join(const struct config *c, int fd, uint32_t flow)
 	return got < 0 ? got : 0;
 }
 
+static int bind_flow(const struct sockets *s, const struct config *c, const struct address *a, uint32_t flow,
+		     uint64_t unbound)
+{
+	if (s->n_shards > 1)
+		return gather_bind(a, s->fds + flow * s->n_shards, s->n_shards);
+	return listen_may_bind(c, flow, unbound) ? listen_bind(c, s->fds, flow) : -EADDRNOTAVAIL;
+}
+
 static int bind_one(struct sockets *s, const struct config *c, uint32_t class, uint32_t i, uint32_t flow,
 		    uint64_t *unbound)
 {
@@ -197,8 +237,8 @@ static int bind_one(struct sockets *s, const struct config *c, uint32_t class, u
 	char text[ADDRESS_BYTES];
 
 	if (!(s->bound >> flow & 1))
-		err = listen_may_bind(c, flow, *unbound) ? listen_bind(c, s->fds, flow) : -EADDRNOTAVAIL;
-	if (err == 0)
+		err = bind_flow(s, c, a, flow, *unbound);
+	if (err == 0 && s->n_shards == 1)
 		err = join(c, s->fds[flow], flow);
 	if (err == 0)
 		return 0;
@@ -214,7 +254,7 @@ static int bind_one(struct sockets *s, const struct config *c, uint32_t class, u
 static int bind_all(struct sockets *s, const struct config *c)
 {
 	uint64_t unbound = 0;
-	uint32_t flow = s->n;
+	uint32_t flow = s->n / s->n_shards;
 
 	for (uint32_t class = c->n_classes; class-- > 0;)
 		for (uint32_t i = c->classes[class].n_listen; i-- > 0;)
@@ -223,21 +263,28 @@ static int bind_all(struct sockets *s, const struct config *c)
 	return 0;
 }
 
-static int open_space(struct sockets *s)
+int sockets_open_spaces(struct sockets *s)
 {
-	int space = eventfd(0, EFD_NONBLOCK);
+	for (uint32_t shard = 0; shard < s->n_shards; shard++) {
+		int space = eventfd(0, EFD_NONBLOCK);
 
-	if (space < 0) {
-		log_error("make the eventfd of free space: %s", log_text_of(errno));
-		return EXIT_TEMPORARY;
+		if (space < 0) {
+			log_error("make the eventfd of free space: %s", log_text_of(errno));
+			return EXIT_TEMPORARY;
+		}
+		add(s, space);
+		s->n_uncounted++;
 	}
-	sockets_add(s, space, "space");
+	name_added(s, "space", s->n_shards);
 	return 0;
 }
 
 int sockets_open_inputs(struct sockets *s, const struct config *c, struct kept *kept)
 {
 	memset(s, 0, sizeof(*s));
+	s->n_shards = sharded_count(c);
+	if (s->n_shards > 1 && sockets_allow_shards(c, s->n_shards))
+		return EXIT_TEMPORARY;
 	if (open_all(s, c, kept, 0) || bind_all(s, c)) {
 		close_all(s);
 		return EXIT_TEMPORARY;
@@ -249,7 +296,7 @@ int sockets_open_with(struct sockets *s, const struct config *c, struct kept *ke
 {
 	int status = sockets_open_inputs(s, c, kept);
 
-	if (!status && (open_all(s, c, kept, 1) || open_space(s))) {
+	if (!status && (open_all(s, c, kept, 1) || sockets_open_spaces(s))) {
 		close_all(s);
 		status = EXIT_TEMPORARY;
 	}
@@ -259,54 +306,4 @@ int sockets_open_with(struct sockets *s, const struct config *c, struct kept *ke
 int sockets_open(struct sockets *s, const struct config *c)
 {
 	return sockets_open_with(s, c, NULL);
-}
-
-/* The cookie of the i-th descriptor that is handed on for a segment; 0: it is no socket. */
-static uint64_t cookie_at(const struct segment *seg, uint32_t i)
-{
-	const struct header *h = &seg->header;
-	uint32_t at = h->n_sockets + N_UNCOUNTED;
-
-	if (i < h->n_sockets)
-		return h->socket_cookies[i];
-	for (uint32_t class = 0; i >= at && class < h->n_classes; class++) {
-		uint32_t n = h->classes[class].n_session_sockets;
-
-		if (n && i > at && i - at <= n) /* behind the epoll instance */
-			return seg->views[class].sessions[i - at - 1].cookie;
-		at += n ? n + 1 : 0;
-	}
-	return 0;
-}
-
-int sockets_take(struct sockets *s, const struct segment *seg, pid_t stage)
-{
-	const struct header *h = &seg->header;
-	int pidfd = (int)syscall(SYS_pidfd_open, stage, 0), err = pidfd < 0 ? -errno : 0;
-
-	memset(s, 0, sizeof(*s));
-	s->n_uncounted = N_UNCOUNTED;
-	for (uint32_t i = 0; !err && i < sockets_expected(h); i++) {
-		uint64_t cookie = 0;
-		socklen_t len = sizeof(cookie);
-		int fd = (int)syscall(SYS_pidfd_getfd, pidfd, LISTEN_FIRST_FD + (int)i, 0);
-
-		if (fd < 0) {
-			err = -errno;
-			break;
-		}
-		s->fds[s->n++] = fd;
-		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
-		if (cookie != cookie_at(seg, i))
-			err = -EPROTO;
-	}
-	if (pidfd >= 0)
-		close(pidfd);
-	if (err) {
-		log_warn("take the sockets from pid %d: %s", stage,
-			 err == -EPROTO ? "one is not the socket that the segment was made for" : log_text_of(-err));
-		close_all(s);
-		return err;
-	}
-	return 0;
 }

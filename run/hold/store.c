@@ -105,6 +105,20 @@ static int put(const char *name, int name_len, int fd)
 	return notify_send_fd(text, fd);
 }
 
+/* What all shards have for one purpose: there by names of their own. */
+static int put_row(const char *name, int name_len, uint32_t n, uint32_t at)
+{
+	char what[SOCKET_NAME_BYTES], own[SOCKET_NAME_BYTES];
+	int err = 0;
+
+	snprintf(what, sizeof(what), "%.*s", name_len, name);
+	for (uint32_t shard = 0; !err && shard < n; shard++) {
+		sockets_name_of(own, what, shard, n);
+		err = put(own, (int)strlen(own), LISTEN_FIRST_FD + (int)(at + shard));
+	}
+	return err;
+}
+
 static int put_bundle(const char *name, const int *fds, uint32_t n)
 {
 	int bundle = bundle_make(fds, n), err = bundle;
@@ -194,11 +208,15 @@ void store_put(const struct sockets *s, const struct segment *seg, const struct 
 		size_t n;
 
 		n_of = handed_entry(name, &n);
+		if (name[n] == '*' && s->n_shards > 1) {
+			err = err ? err : put_row(name, (int)n, n_of, at);
+			n_single += n_of;
+		}
 		n_single += name[n] != '*';
 		if (name[n] != '*')
 			err = err ? err : put(name, (int)n, LISTEN_FIRST_FD + (int)at);
 		else
-			for (uint32_t i = 0; i < n_of && n_sessions < MAX_SESSIONS; i++)
+			for (uint32_t i = 0; s->n_shards == 1 && i < n_of && n_sessions < MAX_SESSIONS; i++)
 				sessions[n_sessions++] = LISTEN_FIRST_FD + (int)(at + i);
 		name += strcspn(name, ":");
 		name += *name == ':';

@@ -12,8 +12,8 @@
 #include "act.h"
 #include "begin.h"
 #include "log.h"
+#include "parts.h"
 #include "process.h"
-#include "shm/account.h"
 #include "shm/lock.h"
 #include "stage/stage.h"
 #include "store.h"
@@ -123,8 +123,11 @@ static int any_stage(const struct segment *seg)
 {
 	int n = 0;
 
-	for (int i = 0; i < N_STAGES; i++)
-		n += segment_stage_is_alive(seg, (enum stage_id)i);
+	for (uint32_t i = 0; i < N_STAGES * seg->n_shards; i++) {
+		struct segment part = part_of(seg, i / N_STAGES);
+
+		n += segment_stage_is_alive(&part, (enum stage_id)(i % N_STAGES));
+	}
 	return n;
 }
 
@@ -138,14 +141,8 @@ static int has_kept(const struct segment *seg)
 /* What nobody can go on with: its sockets are gone. */
 static int clear(const struct config *c, const struct segment *seg)
 {
-	uint64_t held = 0;
+	uint64_t held = parts_held_pkts(seg);
 
-	for (uint32_t class = 0; class < seg->n_classes; class++) {
-		struct account a;
-
-		if (account_read(seg, class, &a) == 0)
-			held += a.waiting_edf_pkts + a.waiting_egress_pkts;
-	}
 	log_warn("instance '%s' was not stopped cleanly, and its sockets are gone: it begins anew; %llu packets that "
 		 "its queues held are gone",
 		 c->instance, (unsigned long long)held);

@@ -306,6 +306,13 @@ static int act(enum action action, const char *instance)
 		log_error("%s", why);
 		return EXIT_FAILED;
 	}
+	if (seg.n_shards > 1) {
+		log_error("instance '%s' has %u shards, and histograms are of one pipeline: build/stat has the latency "
+			  "of all, and of each by --shard",
+			  instance, seg.n_shards);
+		segment_close(&seg);
+		return EXIT_FAILED;
+	}
 	exit_status = owner_become(&seg) ? EXIT_FAILED : act_on_segment(action, instance, &seg);
 	segment_close(&seg);
 	return exit_status;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/reply.h"
+#include "config/sharded.h"
 #include "decimal.h"
 #include "options/load.h"
 #include "traffic/flow.h"
@@ -168,15 +169,21 @@ static int set_each(struct load_options *o, const struct config *c, const struct
 }
 
 /* Places in a class's sequence can be told for a datagram without a number only where there is one way through. */
+static bool has_one_way(const struct config *c, const struct class_config *class)
+{
+	return class->n_listen == 1 && class->n_dests == 1 && !sharded_may_be_many(c);
+}
+
 static int check_short(const struct load_options *o, const struct config *c)
 {
 	for (uint32_t i = 0; i < c->n_classes; i++) {
 		const struct class_config *class = &c->classes[i];
 
-		if (o->n_sources == 1 || (class->n_listen == 1 && class->n_dests == 1) || o->classes[i].rate_pps == 0 ||
+		if (o->n_sources == 1 || has_one_way(c, class) || o->classes[i].rate_pps == 0 ||
 		    o->classes[i].smallest_bytes >= sizeof(struct packet_header))
 			continue;
-		log_error("--size %u for class %s: with several sources and several addresses it must be at least %zu",
+		log_error("--size %u for class %s: with several sources and several addresses or shards it must be at "
+			  "least %zu",
 			  o->classes[i].smallest_bytes, class->name, sizeof(struct packet_header));
 		return USAGE;
 	}

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "command.h"
 #include "config/reply.h"
+#include "config/sharded.h"
 #include "log.h"
 #include "progress.h"
 #include "strays.h"
@@ -88,6 +89,8 @@ int load_open(struct load *l, const struct load_options *o, const struct config 
 		l->flows[l->n_flows].n_beside = l->n_flows;
 		if (flow_open(&l->flows[l->n_flows], &c->classes[i], &sizes, (uint32_t)o->n_sources, what))
 			return 1;
+		if (sharded_may_be_many(c)) /* order holds for each sender */
+			l->flows[l->n_flows].n_orders = (uint32_t)o->n_sources;
 		l->class_of[l->n_flows++] = i;
 	}
 	l->source.n_flows = l->n_flows;

@@ -10,8 +10,11 @@ void view_launch(const struct view *now, struct view *launch)
 	memset(launch, 0, sizeof(*launch));
 	launch->at_ns = launch->created_at_ns = now->created_at_ns;
 	launch->n_classes = now->n_classes;
+	launch->n_shards = now->n_shards;
 	for (int i = 0; i < N_STAGES; i++)
 		launch->stages[i].pid = now->stages[i].pid;
+	for (uint32_t i = 0; i < N_STAGES * view_shards(now); i++)
+		launch->each[i / N_STAGES][i % N_STAGES].pid = view_stage(now, i / N_STAGES, i % N_STAGES)->pid;
 }
 
 static uint64_t grown(uint64_t now, uint64_t before)
@@ -103,13 +106,13 @@ static struct waits waits_of(const struct stage_view *s)
 }
 
 /* The time it waited, less the time the other stages ran: they may have been on the same CPU. */
-static double starved(const struct view *now, const struct view *before, uint64_t ns, int id,
+static double starved(const struct stage_view *now, const struct stage_view *before, uint64_t ns, int id,
 		      const struct stage_change change[N_STAGES])
 {
-	struct waits is = waits_of(&now->stages[id]), was = waits_of(&before->stages[id]);
+	struct waits is = waits_of(now), was = waits_of(before);
 	double share;
 
-	if (change[id].is_new || before->stages[id].starts == 0)
+	if (change[id].is_new || before->starts == 0)
 		return 0;
 	share = (double)waits_between(&was, &is, ns) / (double)ns;
 	for (int i = 0; i < N_STAGES; i++)
@@ -117,10 +120,29 @@ static double starved(const struct view *now, const struct view *before, uint64_
 	return share > 0 ? share : 0;
 }
 
+/* Those of one shard. */
+static void shard_change(const struct view *now, const struct view *before, uint64_t ns, uint32_t shard,
+			 struct stage_change out[N_STAGES])
+{
+	for (uint32_t i = 0; i < N_STAGES; i++)
+		stage_change(view_stage(now, shard, i), view_stage(before, shard, i), ns, &out[i]);
+	for (uint32_t i = 0; i < N_STAGES; i++)
+		out[i].starved = starved(view_stage(now, shard, i), view_stage(before, shard, i), ns, (int)i, out);
+}
+
 void stages_change(const struct view *now, const struct view *before, uint64_t ns, struct stage_change out[N_STAGES])
 {
-	for (int i = 0; i < N_STAGES; i++)
-		stage_change(&now->stages[i], &before->stages[i], ns, &out[i]);
-	for (int i = 0; i < N_STAGES; i++)
-		out[i].starved = starved(now, before, ns, i, out);
+	struct stage_change one[N_STAGES];
+
+	shard_change(now, before, ns, 0, out);
+	for (uint32_t shard = 1; shard < view_shards(now); shard++) {
+		shard_change(now, before, ns, shard, one);
+		for (int i = 0; i < N_STAGES; i++) {
+			out[i].is_new |= one[i].is_new;
+			out[i].cpu += one[i].cpu;
+			out[i].parks_per_s += one[i].parks_per_s;
+			out[i].rings_per_s += one[i].rings_per_s;
+			out[i].starved = one[i].starved > out[i].starved ? one[i].starved : out[i].starved;
+		}
+	}
 }

@@ -39,7 +39,10 @@ void view_launch(const struct view *now, struct view *launch);
 /* class_change - `before` must be an earlier look at the same class, `ns` the time between them, above 0. */
 void class_change(const struct class_view *now, const struct class_view *before, uint64_t ns, struct class_change *out);
 
-/* stages_change - of all three; `before` as for class_change(). */
+/*
+ * stages_change - of all three; `before` as for class_change(). Of several shards together: what they use adds up, and
+ * starved is the one that is most.
+ */
 void stages_change(const struct view *now, const struct view *before, uint64_t ns, struct stage_change out[N_STAGES]);
 
 void stage_change(const struct stage_view *now, const struct stage_view *before, uint64_t ns, struct stage_change *out);

@@ -57,38 +57,62 @@ static void note_errnos(struct class_health *c, const struct account *a)
 	}
 }
 
+static struct class_part part_of(const struct class_view *v, uint32_t shard, uint32_t n_shards)
+{
+	const struct account *a = &v->account;
+
+	if (n_shards > 1)
+		return v->parts[shard];
+	return (struct class_part){ a->sent_pkts, account_dropped_pkts(a), a->held_pkts, a->unbalanced_pkts };
+}
+
+static void note_parts(struct class_health *c, const struct class_view *v, uint32_t n_shards, uint64_t now,
+		       int is_first)
+{
+	for (uint32_t k = 0; k < n_shards; k++) {
+		struct class_part p = part_of(v, k, n_shards);
+
+		if (is_first || p.held_pkts == 0 || p.sent_pkts != c->parts[k].sent_pkts ||
+		    p.dropped_pkts != c->parts[k].dropped_pkts)
+			c->parts[k].moved_at_ns = now;
+		c->parts[k].sent_pkts = p.sent_pkts;
+		c->parts[k].dropped_pkts = p.dropped_pkts;
+		c->parts[k].held_pkts = p.held_pkts;
+	}
+}
+
 static void note_class(struct class_health *c, const struct account *a, uint64_t now, int is_first)
 {
-	uint64_t dropped_pkts = account_dropped_pkts(a), refused_pkts = a->dropped_pkts[DROP_SEND_ERROR];
+	uint64_t refused_pkts = a->dropped_pkts[DROP_SEND_ERROR];
 
-	if (is_first || a->held_pkts == 0 || a->sent_pkts != c->sent_pkts || dropped_pkts != c->dropped_pkts)
-		c->moved_at_ns = now;
 	if (is_first || a->sent_pkts != c->sent_pkts)
 		c->sent_at_ns = now;
 	if (!is_first && refused_pkts > c->refused_pkts)
 		c->refused_at_ns = now;
 	note_errnos(c, a);
 	c->sent_pkts = a->sent_pkts;
-	c->dropped_pkts = dropped_pkts;
 	c->refused_pkts = refused_pkts;
-	c->held_pkts = a->held_pkts;
 }
 
 static void note(struct health *h, const struct view *now)
 {
-	int is_first = h->created_at_ns != now->created_at_ns || h->n_classes != now->n_classes;
+	int is_first = h->created_at_ns != now->created_at_ns || h->n_classes != now->n_classes ||
+		       h->n_shards != view_shards(now);
 
 	if (is_first)
 		memset(h, 0, sizeof(*h));
 	h->created_at_ns = now->created_at_ns;
 	h->n_classes = now->n_classes;
+	h->n_shards = view_shards(now);
 	h->at_ns = now->at_ns;
 	if (is_first)
 		h->first_at_ns = now->at_ns;
-	for (uint32_t i = 0; i < now->n_classes; i++)
+	for (uint32_t i = 0; i < now->n_classes; i++) {
+		note_parts(&h->classes[i], &now->classes[i], h->n_shards, now->at_ns, is_first);
 		note_class(&h->classes[i], &now->classes[i].account, now->at_ns, is_first);
-	for (int i = 0; i < N_STAGES; i++) {
-		if (strcmp(now->stages[i].state, "ready") == 0)
+	}
+	for (uint32_t i = 0; i < N_STAGES * h->n_shards; i++) {
+		if (strcmp(view_stage(now, i / N_STAGES, i % N_STAGES)->state, "ready") == 0)
 			h->not_ready_since_ns[i] = 0;
 		else if (!h->not_ready_since_ns[i])
 			h->not_ready_since_ns[i] = now->at_ns;
@@ -99,28 +123,36 @@ static void note(struct health *h, const struct view *now)
 
 static void judge_stages(struct health *h, const struct view *now)
 {
-	for (int i = 0; i < N_STAGES; i++)
+	for (uint32_t i = 0; i < N_STAGES * h->n_shards; i++)
 		if (h->not_ready_since_ns[i] && since_ns(now->at_ns, h->not_ready_since_ns[i]) >= NOT_READY_NS)
 			add(h, CAUSE_STAGE_DOWN, "stage %s is %s: run/status.sh says more",
-			    stage_name((enum stage_id)i), now->stages[i].state);
-	for (int i = 0; i < N_STAGES; i++)
-		if (!h->not_ready_since_ns[i] && now->stages[i].beat_age_ns >= HUNG_NS)
+			    view_stage_name(now, i / N_STAGES, i % N_STAGES),
+			    view_stage(now, i / N_STAGES, i % N_STAGES)->state);
+	for (uint32_t i = 0; i < N_STAGES * h->n_shards; i++) {
+		uint64_t age_ns = view_stage(now, i / N_STAGES, i % N_STAGES)->beat_age_ns;
+
+		if (!h->not_ready_since_ns[i] && age_ns >= HUNG_NS)
 			add(h, CAUSE_STAGE_HUNG, "stage %s has not moved for %" PRIu64 " s",
-			    stage_name((enum stage_id)i), (uint64_t)(now->stages[i].beat_age_ns / NS_PER_S));
-	for (int i = 0; i < N_STAGES; i++) {
-		const struct stage_view *s = &now->stages[i];
+			    view_stage_name(now, i / N_STAGES, i % N_STAGES), (uint64_t)(age_ns / NS_PER_S));
+	}
+	for (uint32_t i = 0; i < N_STAGES * h->n_shards; i++) {
+		const struct stage_view *s = view_stage(now, i / N_STAGES, i % N_STAGES);
 		const char *name = strerrorname_np((int)s->failing_errno);
 
 		if (!h->not_ready_since_ns[i] && s->failing_ns >= FAILING_NS)
 			add(h, CAUSE_CALL_FAILS, "stage %s: a system call has kept failing for %" PRIu64 " s: %s",
-			    stage_name((enum stage_id)i), (uint64_t)(s->failing_ns / NS_PER_S),
+			    view_stage_name(now, i / N_STAGES, i % N_STAGES), (uint64_t)(s->failing_ns / NS_PER_S),
 			    name ? name : "unknown error");
 	}
 }
 
-static int is_stuck(const struct class_health *c, uint64_t now)
+/* The first shard in which the class stands still; -1: none. */
+static int stuck_part(const struct health *h, const struct class_health *c, uint64_t now)
 {
-	return c->held_pkts && since_ns(now, c->moved_at_ns) >= STUCK_NS;
+	for (uint32_t k = 0; k < h->n_shards; k++)
+		if (c->parts[k].held_pkts && since_ns(now, c->parts[k].moved_at_ns) >= STUCK_NS)
+			return (int)k;
+	return -1;
 }
 
 static int is_refused(const struct class_health *c, uint64_t now)
@@ -133,10 +165,16 @@ static void judge_classes(struct health *h, const struct view *now)
 {
 	for (uint32_t i = 0; i < now->n_classes; i++) {
 		const struct class_health *c = &h->classes[i];
+		int part = stuck_part(h, c, now->at_ns);
+		char where[24] = "";
 
-		if (is_stuck(c, now->at_ns))
-			add(h, CAUSE_STUCK, "class %s has sent nothing for %" PRIu64 " s with %" PRIu64 " packets held",
-			    now->classes[i].name, since_s(now->at_ns, c->moved_at_ns), c->held_pkts);
+		if (part >= 0 && h->n_shards > 1)
+			snprintf(where, sizeof(where), " in shard %d", part);
+		if (part >= 0)
+			add(h, CAUSE_STUCK,
+			    "class %s has sent nothing%s for %" PRIu64 " s with %" PRIu64 " packets held",
+			    now->classes[i].name, where, since_s(now->at_ns, c->parts[part].moved_at_ns),
+			    c->parts[part].held_pkts);
 	}
 	for (uint32_t i = 0; i < now->n_classes; i++) {
 		const struct class_health *c = &h->classes[i];
@@ -153,9 +191,9 @@ void health_note(struct health *h, const struct view *now)
 	note(h, now);
 	h->n_causes = 0;
 	for (uint32_t i = 0; i < now->n_classes; i++)
-		if (now->classes[i].account.unbalanced_pkts)
+		if (class_unbalanced_pkts(&now->classes[i]))
 			add(h, CAUSE_UNBALANCED, "class %s is not balanced: off by %+" PRId64 " packets",
-			    now->classes[i].name, now->classes[i].account.unbalanced_pkts);
+			    now->classes[i].name, class_unbalanced_pkts(&now->classes[i]));
 	judge_stages(h, now);
 	judge_classes(h, now);
 	if (h->supervised_at_ns && since_ns(now->at_ns, h->supervised_at_ns) >= UNSUPERVISED_NS)
@@ -176,13 +214,16 @@ int health_is_undecided(const struct health *h)
 {
 	uint64_t watched_ns = h->at_ns - h->first_at_ns;
 
-	for (int i = 0; i < N_STAGES; i++)
+	for (uint32_t i = 0; i < N_STAGES * h->n_shards; i++)
 		if (h->not_ready_since_ns[i] && watched_ns < NOT_READY_NS)
 			return 1;
 	for (uint32_t i = 0; i < h->n_classes; i++) {
 		const struct class_health *c = &h->classes[i];
 
-		if ((c->held_pkts && c->moved_at_ns == h->first_at_ns && watched_ns < STUCK_NS) || may_be_refused(h, c))
+		for (uint32_t k = 0; k < h->n_shards && watched_ns < STUCK_NS; k++)
+			if (c->parts[k].held_pkts && c->parts[k].moved_at_ns == h->first_at_ns)
+				return 1;
+		if (may_be_refused(h, c))
 			return 1;
 	}
 	return 0;

@@ -41,12 +41,15 @@ struct cause {
 	char text[CAUSE_BYTES]; /* begins with the class or stage */
 };
 
-#define MAX_CAUSES (3 * MAX_CLASSES + 3 * N_STAGES + 1)
+#define MAX_CAUSES (3 * MAX_CLASSES + 3 * N_STAGES * MOST_SHARDS + 1)
 
 /* The state of a class as of the last look. */
 struct class_health {
-	uint64_t sent_pkts, dropped_pkts, refused_pkts, held_pkts; /* as of the last look */
-	uint64_t moved_at_ns; /* the last look at which something had left it, or nothing was held */
+	uint64_t sent_pkts, refused_pkts; /* as of the last look */
+	struct {
+		uint64_t sent_pkts, dropped_pkts, held_pkts; /* likewise, of each shard */
+		uint64_t moved_at_ns; /* the last look at which something had left it, or nothing was held */
+	} parts[MOST_SHARDS];
 	uint64_t sent_at_ns; /* the last look at which something had been sent; at first the first look */
 	uint64_t refused_at_ns; /* the last look at which something had been refused; 0: never */
 	uint64_t refused_errno; /* of the most recent refusals */
@@ -56,9 +59,9 @@ struct class_health {
 struct health {
 	uint64_t created_at_ns; /* which launch is remembered; 0: none */
 	uint64_t first_at_ns, at_ns; /* the first look at it, and the last */
-	uint32_t n_classes;
+	uint32_t n_classes, n_shards;
 	struct class_health classes[MAX_CLASSES];
-	uint64_t not_ready_since_ns[N_STAGES]; /* 0: it is ready */
+	uint64_t not_ready_since_ns[N_STAGES * MOST_SHARDS]; /* 0: it is ready */
 	uint64_t supervised_at_ns; /* the last look with a supervisor; 0: never */
 	int n_causes;
 	struct cause causes[MAX_CAUSES]; /* in the order of enum cause_kind */

@@ -58,10 +58,12 @@ static int find_copy(uint32_t pid, struct copy *copy)
 /* Of whichever stage is alive: all of them have the same one. */
 static int find_any_copy(const struct view *now, struct copy *copy, struct stat *st)
 {
-	for (int i = 0; i < N_STAGES; i++)
-		if (now->stages[i].pid && find_copy(now->stages[i].pid, copy) == 0 && stat(copy->path, st) == 0 &&
-		    S_ISREG(st->st_mode))
+	for (uint32_t i = 0; i < N_STAGES * view_shards(now); i++) {
+		uint32_t pid = view_stage(now, i / N_STAGES, i % N_STAGES)->pid;
+
+		if (pid && find_copy(pid, copy) == 0 && stat(copy->path, st) == 0 && S_ISREG(st->st_mode))
 			return 0;
+	}
 	return -1;
 }
 

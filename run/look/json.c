@@ -125,9 +125,9 @@ void stat_json(FILE *out, const struct stat_line *line)
 
 	fprintf(out,
 		"{\"instance\":\"%s\",\"at_ns\":%" PRIu64 ",\"at_unix_ms\":%" PRIu64 ",\"created_at_ns\":%" PRIu64
-		",\"balanced\":%s",
+		",\"shards\":%u,\"balanced\":%s",
 		line->instance, now->at_ns, (uint64_t)(now->at_unix_ns / NS_PER_MS), now->created_at_ns,
-		view_is_balanced(now) ? "true" : "false");
+		view_shards(now), view_is_balanced(now) ? "true" : "false");
 	print_health(out, line->health, now->is_supervised);
 	fputs(",\"classes\":[", out);
 	for (uint32_t i = 0; i < now->n_classes; i++) {

@@ -53,3 +53,29 @@ uint64_t stage_counter_value(const struct counter *c, const struct stage_view *s
 	memcpy(&value, (const char *)s + c->at, sizeof(value));
 	return value;
 }
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+void stage_add(struct stage_view *sum, const struct stage_view *one, int is_first)
+{
+	if (is_first) {
+		*sum = *one;
+		return;
+	}
+	for (const struct counter *c = stage_counter_next(NULL); c; c = stage_counter_next(c)) {
+		uint64_t value = stage_counter_value(c, sum), other = stage_counter_value(c, one);
+
+		value = c->kind == KIND_COUNT || strncmp(c->key, "workers", 7) == 0 ? value + other
+			: c->at == offsetof(struct stage_view, up_ns)		    ? (value < other ? value : other)
+										    : larger(value, other);
+		memcpy((char *)sum + c->at, &value, sizeof(value));
+	}
+	if (strcmp(sum->state, "ready") == 0)
+		sum->state = one->state;
+	sum->is_ready += one->is_ready;
+	if (one->failing_ns && one->failing_ns == sum->failing_ns)
+		sum->failing_errno = one->failing_errno;
+}

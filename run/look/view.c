@@ -18,13 +18,27 @@ void viewer_open(struct viewer *v, const char *instance)
 {
 	memset(v, 0, sizeof(*v));
 	v->seg.fd = -1;
+	v->shard = -1;
 	snprintf(v->instance, sizeof(v->instance), "%s", instance);
+}
+
+void viewer_shard(struct viewer *v, int shard)
+{
+	v->shard = shard;
 }
 
 void viewer_close(struct viewer *v)
 {
+	for (uint32_t k = 1; k < v->n_shards; k++)
+		segment_close(&v->parts[k]);
+	v->n_shards = 0;
 	if (v->seg.shared)
 		segment_close(&v->seg);
+}
+
+static const struct segment *part(const struct viewer *v, uint32_t k)
+{
+	return k ? &v->parts[k] : &v->seg;
 }
 
 /*
@@ -41,10 +55,34 @@ static int is_current(const struct viewer *v)
 	snprintf(path, sizeof(path), "/dev/shm%s", v->seg.name);
 	if (stat(path, &st) == 0)
 		return st.st_ino == v->inode;
-	for (int i = 0; i < N_STAGES && errno == ENOENT; i++)
-		if (segment_stage_is_alive(&v->seg, (enum stage_id)i))
+	for (uint32_t i = 0; i < N_STAGES * v->n_shards && errno == ENOENT; i++)
+		if (segment_stage_is_alive(part(v, i / N_STAGES), (enum stage_id)(i % N_STAGES)))
 			return 1;
 	return 0;
+}
+
+/* All, or that one in the place of the first. */
+static int map_parts(struct viewer *v, char why[WHY_BYTES])
+{
+	struct segment first = v->seg;
+	int err = 0;
+
+	v->n_shards = 1;
+	if (v->shard >= (int)first.n_shards) {
+		snprintf(why, WHY_BYTES, "instance '%s' has no shard %d: it has %u, counted from 0", v->instance,
+			 v->shard, first.n_shards);
+		err = -EINVAL;
+	} else if (v->shard > 0) {
+		err = segment_observe_shard(&v->seg, &first, (uint32_t)v->shard, why);
+		segment_close(&first);
+	}
+	for (uint32_t k = 1; v->shard < 0 && !err && k < first.n_shards; k++) {
+		err = segment_observe_shard(&v->parts[k], &v->seg, k, why);
+		v->n_shards += !err;
+	}
+	if (err)
+		viewer_close(v);
+	return err;
 }
 
 static int map_current(struct viewer *v, char why[WHY_BYTES])
@@ -56,6 +94,8 @@ static int map_current(struct viewer *v, char why[WHY_BYTES])
 		return 0;
 	viewer_close(v);
 	err = segment_observe(&v->seg, v->instance, why);
+	if (!err)
+		err = map_parts(v, why);
 	if (err)
 		return err;
 	v->inode = fstat(v->seg.fd, &st) == 0 ? st.st_ino : 0;
@@ -119,18 +159,46 @@ static struct stage_view look_at_stage(const struct segment *seg, enum stage_id 
 	return s;
 }
 
-static int look_at_class(const struct segment *seg, uint32_t i, struct class_view *c, char why[WHY_BYTES])
+static int look_at_class(const struct segment *seg, uint32_t i, struct account *a, char why[WHY_BYTES])
 {
-	const struct class_entry *e = &seg->header.classes[i];
-	int err = account_read(seg, i, &c->account);
+	int err = account_read(seg, i, a);
 
-	if (err) {
-		snprintf(why, WHY_BYTES, "read class %s of segment %s: its counts never held still: try again", e->name,
-			 seg->name);
-		return err;
+	if (err)
+		snprintf(why, WHY_BYTES, "read class %s of segment %s: its counts never held still: try again",
+			 seg->header.classes[i].name, seg->name);
+	return err;
+}
+
+static int look_at_classes(const struct viewer *v, uint32_t k, struct view *out, char why[WHY_BYTES])
+{
+	const struct segment *seg = part(v, k);
+	static struct account a;
+
+	for (uint32_t i = 0; i < out->n_classes; i++) {
+		struct class_view *c = &out->classes[i];
+		int err = look_at_class(seg, i, &a, why);
+
+		if (err)
+			return err;
+		memcpy(c->name, seg->header.classes[i].name, sizeof(c->name));
+		c->parts[k] =
+			(struct class_part){ a.sent_pkts, account_dropped_pkts(&a), a.held_pkts, a.unbalanced_pkts };
+		account_add(&c->account, &a);
 	}
-	memcpy(c->name, e->name, sizeof(c->name));
 	return 0;
+}
+
+static int look_at_part(const struct viewer *v, uint32_t k, struct view *out, char why[WHY_BYTES])
+{
+	int err = segment_lanes_are_sane(part(v, k), why);
+
+	if (!err)
+		err = look_at_classes(v, k, out, why);
+	for (int i = 0; !err && i < N_STAGES; i++) {
+		out->each[k][i] = look_at_stage(part(v, k), (enum stage_id)i, out->at_ns);
+		stage_add(&out->stages[i], &out->each[k][i], k == 0);
+	}
+	return err;
 }
 
 int viewer_look(struct viewer *v, struct view *out, char why[WHY_BYTES])
@@ -138,8 +206,6 @@ int viewer_look(struct viewer *v, struct view *out, char why[WHY_BYTES])
 	static struct view fresh;
 	int err = map_current(v, why);
 
-	if (!err)
-		err = segment_lanes_are_sane(&v->seg, why);
 	if (err)
 		return err;
 	memset(&fresh, 0, sizeof(fresh));
@@ -148,21 +214,29 @@ int viewer_look(struct viewer *v, struct view *out, char why[WHY_BYTES])
 	fresh.created_at_ns = v->seg.header.created_at_ns;
 	fresh.is_supervised = segment_is_supervised(&v->seg);
 	fresh.n_classes = v->seg.n_classes;
-	for (uint32_t i = 0; i < fresh.n_classes; i++) {
-		err = look_at_class(&v->seg, i, &fresh.classes[i], why);
+	fresh.n_shards = v->n_shards;
+	for (uint32_t k = 0; k < v->n_shards; k++) {
+		err = look_at_part(v, k, &fresh, why);
 		if (err)
 			return err;
 	}
-	for (int i = 0; i < N_STAGES; i++)
-		fresh.stages[i] = look_at_stage(&v->seg, (enum stage_id)i, fresh.at_ns);
 	*out = fresh;
 	return 0;
+}
+
+int64_t class_unbalanced_pkts(const struct class_view *c)
+{
+	int64_t off = c->account.unbalanced_pkts;
+
+	for (uint32_t k = 0; k < MOST_SHARDS && !off; k++)
+		off = c->parts[k].unbalanced_pkts;
+	return off;
 }
 
 int view_is_balanced(const struct view *v)
 {
 	for (uint32_t i = 0; i < v->n_classes; i++)
-		if (v->classes[i].account.unbalanced_pkts)
+		if (class_unbalanced_pkts(&v->classes[i]))
 			return 0;
 	return 1;
 }
@@ -170,7 +244,7 @@ int view_is_balanced(const struct view *v)
 int view_follows(const struct view *now, const struct view *before)
 {
 	return before && before->at_ns && now->at_ns > before->at_ns && now->created_at_ns == before->created_at_ns &&
-	       now->n_classes == before->n_classes;
+	       now->n_classes == before->n_classes && view_shards(now) == view_shards(before);
 }
 
 uint64_t class_latency_since(const struct class_view *now, const struct class_view *before,

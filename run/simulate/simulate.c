@@ -3,11 +3,13 @@
 
 #include "config/lookup.h"
 #include "config/reply.h"
+#include "config/sharded.h"
 #include "config/table.h"
 #include "log.h"
 #include "look/in_force.h"
 #include "options/simulate.h"
 #include "report.h"
+#include "shards.h"
 #include "units.h"
 
 #define ANCESTOR_PKTS 16 /* depth of the queues of the program ontime descends from */
@@ -17,7 +19,8 @@ struct options {
 	const char *config, *instance;
 	int json, compare, per_packet, margins;
 	struct model_setting setting;
-	uint64_t n_workers;
+	uint64_t n_workers, n_shards; /* 0: as the config has it */
+	uint32_t shards;
 };
 
 /* A row of --compare: a name and how it differs from the config. */
@@ -62,7 +65,7 @@ static int compare(const struct options *o, const struct config *c, struct trace
 		uint64_t offered = 0, on_time = 0;
 
 		apply_rival(&rivals[k], &mine);
-		if (model_run(&mine, t, &o->setting, outcomes))
+		if (shards_run(&mine, t, &o->setting, o->shards, outcomes))
 			return 1;
 		if (o->json) {
 			fputs(k ? "," : "[", stdout);
@@ -108,6 +111,7 @@ static int parse(struct options *o, struct command_line *line, int argc, char **
 		[OPTION_COMPARE] = &o->compare, [OPTION_PER_PACKET] = &o->per_packet,
 		[OPTION_OVERHEAD] = &overhead,	[OPTION_MARGINS] = &o->margins,
 		[OPTION_JSON] = &o->json,	[OPTION_WORKERS] = &o->n_workers,
+		[OPTION_SHARDS] = &o->n_shards,
 	};
 	int status;
 
@@ -186,6 +190,10 @@ int main(int argc, char **argv)
 	if (status)
 		return status;
 	o.setting.n_workers = o.n_workers ? (uint32_t)o.n_workers : config_workers(&c);
+	o.shards = o.n_shards ? (uint32_t)o.n_shards : sharded_count(&c);
+	if (o.shards > 1)
+		log_info("%u shards: the trace does not say who sent a packet: chance gives each to one of them",
+			 o.shards);
 	for (uint32_t i = 0; i < c.n_classes && !o.margins; i++)
 		c.classes[i].margin_ns = 0;
 	status = trace_read(&t, o.file, &c);
@@ -193,7 +201,7 @@ int main(int argc, char **argv)
 		tell_limits(&c, &t);
 	if (!status && o.compare)
 		status = compare(&o, &c, &t);
-	else if (!status && model_run(&c, &t, &o.setting, outcomes))
+	else if (!status && shards_run(&c, &t, &o.setting, o.shards, outcomes))
 		status = 1;
 	else if (!status && o.per_packet)
 		report_packets(&c, &t);

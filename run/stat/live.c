@@ -192,7 +192,7 @@ static void run(struct live *l, uint64_t interval_ns)
 	}
 }
 
-int stat_live(const char *instance, uint64_t interval_ns)
+int stat_live(const char *instance, int shard, uint64_t interval_ns)
 {
 	static struct live l;
 
@@ -200,6 +200,7 @@ int stat_live(const char *instance, uint64_t interval_ns)
 	if (open_terminal(&l))
 		return 2;
 	viewer_open(&l.viewer, instance);
+	viewer_shard(&l.viewer, shard);
 	l.screen = (struct screen){
 		.instance = instance, .clock = l.clock, .now = &l.now, .before = &l.before, .health = &l.health
 	};

@@ -9,7 +9,10 @@
 
 #include <stdint.h>
 
-/* stat_live - until asked to end: 0. 2: the terminal cannot do it (one line says why). */
-int stat_live(const char *instance, uint64_t interval_ns);
+/*
+ * stat_live - of one shard, or (-1) of all together, until asked to end: 0. 2: the terminal cannot do it (one line says
+ * why).
+ */
+int stat_live(const char *instance, int shard, uint64_t interval_ns);
 
 #endif

@@ -23,6 +23,7 @@
 
 #define EXIT_CANNOT 1
 #define EXIT_NOT_WELL 3
+#define NO_SHARD UINT64_MAX
 #define LOOK_AGAIN_NS (50 * 1000 * 1000)
 
 struct stat_options {
@@ -30,6 +31,7 @@ struct stat_options {
 	const char *record; /* NULL: no recording */
 	uint64_t interval_ns; /* 0: not given */
 	int once, json, sessions;
+	int shard; /* -1: all together */
 };
 
 /* -1: go on, else the exit status. */
@@ -37,10 +39,11 @@ static int parse(struct stat_options *o, int argc, char **argv)
 {
 	const char *instance = NULL, *file = NULL;
 	double seconds = 0;
+	uint64_t shard = NO_SHARD;
 	void *const places[N_COMMAND_OPTIONS] = {
 		[OPTION_INSTANCE] = &instance,	  [OPTION_CONFIG] = &file,	[OPTION_ONCE] = &o->once,
 		[OPTION_JSON] = &o->json,	  [OPTION_INTERVAL] = &seconds, [OPTION_RECORD] = &o->record,
-		[OPTION_SESSIONS] = &o->sessions,
+		[OPTION_SESSIONS] = &o->sessions, [OPTION_SHARD] = &shard,
 	};
 	struct command_line line;
 	int status;
@@ -50,6 +53,7 @@ static int parse(struct stat_options *o, int argc, char **argv)
 	if (status >= 0)
 		return status;
 	o->interval_ns = (uint64_t)(seconds * 1e9);
+	o->shard = shard == NO_SHARD ? -1 : (int)shard;
 	if (instance_choose(o->instance, instance, file))
 		return COMMAND_USAGE;
 	if (o->record && (o->json || o->once))
@@ -68,14 +72,15 @@ static int parse(struct stat_options *o, int argc, char **argv)
 }
 
 /* A look, and more of them while they may tell of an illness: as a rule one does, and it takes 2 s at most. */
-static int look_until_decided(const char *instance, struct view *view, struct health *health)
+static int look_until_decided(const struct stat_options *o, struct view *view, struct health *health)
 {
 	struct timespec pause = { .tv_nsec = LOOK_AGAIN_NS };
-	struct viewer viewer;
+	static struct viewer viewer;
 	char why[WHY_BYTES];
 	int err;
 
-	viewer_open(&viewer, instance);
+	viewer_open(&viewer, o->instance);
+	viewer_shard(&viewer, o->shard);
 	for (;;) {
 		err = viewer_look(&viewer, view, why);
 		if (err)
@@ -100,16 +105,16 @@ static uint32_t marks_of(const struct view *view)
 }
 
 /* Printed once. A reader that is gone has seen enough. */
-static int show(const char *instance, int json)
+static int show(const struct stat_options *o)
 {
 	static struct view view;
 	static struct health health;
-	const struct stat_line line = { .instance = instance, .now = &view, .health = &health, .buckets = 1 };
+	const struct stat_line line = { .instance = o->instance, .now = &view, .health = &health, .buckets = 1 };
 
-	if (look_until_decided(instance, &view, &health))
+	if (look_until_decided(o, &view, &health))
 		return EXIT_CANNOT;
 	signal(SIGPIPE, SIG_IGN);
-	if (json)
+	if (o->json)
 		stat_json(stdout, &line);
 	else
 		stat_table(stdout, &view, &health, marks_of(&view));
@@ -136,11 +141,12 @@ int main(int argc, char **argv)
 	if (o.sessions)
 		return show_sessions(&o);
 	if (o.record || (o.json && o.interval_ns && !o.once)) {
-		struct recorder s = { o.instance, o.record, o.interval_ns ? o.interval_ns : NS_PER_S, !o.record };
+		struct recorder s = { o.instance, o.record, o.interval_ns ? o.interval_ns : NS_PER_S, !o.record,
+				      o.shard };
 
 		return stat_stream(&s);
 	}
 	if (o.once || o.json || !isatty(STDOUT_FILENO))
-		return show(o.instance, o.json);
-	return stat_live(o.instance, o.interval_ns ? o.interval_ns : NS_PER_S);
+		return show(&o);
+	return stat_live(o.instance, o.shard, o.interval_ns ? o.interval_ns : NS_PER_S);
 }

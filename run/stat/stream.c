@@ -98,7 +98,7 @@ int stat_stream(const struct recorder *s)
 {
 	int fd = STDOUT_FILENO, is_waiting = 0, status;
 	uint64_t next_ns = now_ns();
-	struct viewer viewer;
+	static struct viewer viewer;
 
 	wait_begin();
 	if (s->file) {
@@ -109,6 +109,7 @@ int stat_stream(const struct recorder *s)
 		}
 	}
 	viewer_open(&viewer, s->instance);
+	viewer_shard(&viewer, s->shard);
 	do {
 		status = look_once(s, &viewer, fd, &is_waiting);
 		next_ns += s->interval_ns;

@@ -15,6 +15,7 @@ struct recorder {
 	const char *file; /* appended to; NULL: standard output */
 	uint64_t interval_ns;
 	int buckets; /* 1: with the histograms */
+	int shard; /* the one that is watched; -1: all together */
 };
 
 /* stat_stream - 0: asked to end, or the reader is gone. 1: it cannot be written; one line says why. */

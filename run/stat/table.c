@@ -57,11 +57,11 @@ static void print_stages(FILE *out, const struct view *v)
 {
 	fprintf(out, "\n%-12s %8s %-8s %10s %8s %12s %12s %9s %8s %7s %7s\n", "stage", "pid", "state", "up (s)",
 		"starts", "parks", "rings", "rescued", "sched", "failed", "remade");
-	for (int i = 0; i < N_STAGES; i++) {
-		const struct stage_view *s = &v->stages[i];
+	for (uint32_t i = 0; i < N_STAGES * view_shards(v); i++) {
+		const struct stage_view *s = view_stage(v, i / N_STAGES, i % N_STAGES);
 
 		fprintf(out, "%-12s %8u %-8s %10.1f %8llu %12llu %12llu %9llu %8s %7llu %7llu\n",
-			stage_name((enum stage_id)i), s->pid, s->state, (double)s->up_ns / 1e9,
+			view_stage_name(v, i / N_STAGES, i % N_STAGES), s->pid, s->state, (double)s->up_ns / 1e9,
 			(unsigned long long)s->starts, (unsigned long long)s->parks, (unsigned long long)s->rings,
 			(unsigned long long)s->rescued_pkts, sched_name(s->sched_policy),
 			(unsigned long long)s->failed_calls, (unsigned long long)s->remade_sockets);
@@ -78,9 +78,9 @@ static void print_verdict(FILE *out, const struct view *v, const struct health *
 			fprintf(out, "NOT well: %s\n", h->causes[i].text);
 
 	for (uint32_t i = 0; i < v->n_classes; i++)
-		if (v->classes[i].account.unbalanced_pkts) {
+		if (class_unbalanced_pkts(&v->classes[i])) {
 			fprintf(out, "%s %s by %+lld", before, v->classes[i].name,
-				(long long)v->classes[i].account.unbalanced_pkts);
+				(long long)class_unbalanced_pkts(&v->classes[i]));
 			before = ",";
 		}
 	fputs(view_is_balanced(v) ? "balanced\n" : "\n", out);

@@ -36,7 +36,7 @@ struct client {
 	/* Of a request that takes its time. */
 	/* of the reload; of the configuration that the stages are to go by, once that is in force */
 	uint64_t number, serial;
-	uint32_t stages; /* still to be restarted, a bit each */
+	uint64_t stages; /* still to be restarted, a bit each */
 	int is_renewal; /* of supervisor and holder alone, whatever file is there */
 	int at; /* the one that is; -1: none */
 	pid_t old_pid;

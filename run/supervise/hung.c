@@ -31,8 +31,7 @@ static int is_starved(struct life *l, uint64_t hung_ns, uint64_t still_ns, uint6
 		log_error("%s (pid %d) has not moved for %.1f s: it gets no CPU (it waited %llu %% of that time): it "
 			  "is not "
 			  "ended for that; leave it more of its CPU, or give the stages another (`cpus`)",
-			  stage_name(l->id), l->pid, (double)still_ns / 1e9,
-			  (unsigned long long)(waited_ns * 100 / took_ns));
+			  l->name, l->pid, (double)still_ns / 1e9, (unsigned long long)(waited_ns * 100 / took_ns));
 	l->has_told_starved = 1;
 	return 1;
 }
@@ -60,7 +59,7 @@ void hung_end(struct life *l, const struct segment *seg, uint64_t hung_ns, uint6
 	}
 	if (!l->aborted && is_starved(l, hung_ns, now - since, now))
 		return;
-	log_error("%s (pid %d) has not moved for %.1f s: ending it with %s", stage_name(l->id), l->pid,
+	log_error("%s (pid %d) has not moved for %.1f s: ending it with %s", l->name, l->pid,
 		  (double)(now - since) / 1e9, l->aborted ? "SIGKILL" : "SIGABRT");
 	process_signal(l->pidfd, sig);
 	process_signal(l->pidfd, SIGCONT);

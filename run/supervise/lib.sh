@@ -113,8 +113,12 @@ is_as_installed() { # PROGRAM PID: or it cannot be seen from here
 	[ ! -r "/proc/$2/exe" ] || cmp -s "/proc/$2/exe" "$build/$1"
 }
 
+all_run() { # [STATE]: all three stages of $instance, of each shard that it has; in that state
+	running=$("$build/hold" --stages -i "$instance" 2>/dev/null) && ! printf '%s\n' "$running" | grep -qv "${1:+ $1 .*} 1\$"
+}
+
 processes_of() { # INSTANCE: a line each: what it is called, its program, its pid
-	"$build/hold" --stages -i "$1" 2>/dev/null | sed -n 's/^\([a-z]*\) \([1-9][0-9]*\) .* 1$/\1 \1 \2/p'
+	"$build/hold" --stages -i "$1" 2>/dev/null | sed -n 's/^\([a-z]*\)\([.0-9]*\) \([1-9][0-9]*\) .* 1$/\1\2 \1 \3/p'
 	! pid=$("$build/hold" --supervisor -i "$1" 2>/dev/null) || [ "$pid" = - ] || echo "supervisor supervise $pid"
 	! pid=$("$build/hold" --holder -i "$1" 2>/dev/null) || [ "$pid" = - ] || echo "holder hold $pid"
 }
@@ -227,7 +231,7 @@ launched_as() { # what the instance was launched with, a word a line: from the r
 		cat "$dir/launched"
 		return
 	fi
-	pid=$(printf '%s\n' "$found" | sed -n 's/^[a-z]* \([1-9][0-9]*\) .* 1$/\1/p' | head -n 1)
+	pid=$(printf '%s\n' "$found" | sed -n 's/^[a-z.0-9]* \([1-9][0-9]*\) .* 1$/\1/p' | head -n 1)
 	[ -n "$pid" ] || return 0
 	tr '\0' '\n' <"/proc/$pid/environ" | sed -n 's/^ONTIME_CONFIG_NAME=//p'
 	tr '\0' '\n' <"/proc/$pid/cmdline" | sed '1,3d' # the binary, -c, the descriptor

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "config/sharded.h"
 #include "hold/process.h"
 #include "log.h"
 #include "shm/lock.h"
@@ -76,7 +77,7 @@ static int adopt_running(struct life *l, const struct segment *seg, uint64_t now
 	l->runs_inode = inode_of(exe);
 	remember(l, seg);
 	begin(l, pid, now);
-	log_info("adopted %s (pid %d)", stage_name(l->id), pid);
+	log_info("adopted %s (pid %d)", l->name, pid);
 	return 1;
 }
 
@@ -84,6 +85,9 @@ void life_init(struct life *l, const struct segment *seg, enum stage_id id, cons
 {
 	memset(l, 0, sizeof(*l));
 	l->id = id;
+	l->shard = seg->shard;
+	l->is_one_of_many = seg->n_shards > 1;
+	l->name = sharded_stage_name(id, seg->shard, seg->n_shards);
 	l->state = LIFE_WAITS;
 	snprintf(l->binary, sizeof(l->binary), "%s/%s", build, stage_name(id));
 	l->pidfd = -1;
@@ -116,6 +120,17 @@ static void wait_longer(struct life *l, uint64_t now)
 	l->start_at_ns = now + row_pause_ns(l->row);
 }
 
+/* For what is started next. */
+static void tell_shard(const struct life *l)
+{
+	char number[16];
+
+	if (!l->is_one_of_many)
+		return;
+	snprintf(number, sizeof(number), "%u", l->shard);
+	setenv(SHARD_VARIABLE, number, 1);
+}
+
 /* While the stage runs. What goes wrong here is tried again a second later: the successor would tell of it. */
 static void start_standby(struct life *l, char *const *argv, uint64_t now)
 {
@@ -126,8 +141,10 @@ static void start_standby(struct life *l, char *const *argv, uint64_t now)
 	if (l->standby.pid || now < l->standby.due_ns)
 		return;
 	binary = choose_binary(l, kept, &inode);
+	tell_shard(l);
 	if (standby_start(&l->standby, binary, argv, inode))
 		l->standby.due_ns = now + NS_PER_S;
+	unsetenv(SHARD_VARIABLE);
 }
 
 /* The binary that is being written just now cannot be started: then the kept one. 0 or an errno value. */
@@ -138,11 +155,13 @@ static int start_cold(struct life *l, char *const *argv)
 	int err;
 
 	setenv(STANDBY_LAST_END, l->last_end, 1);
+	tell_shard(l);
 	err = spawn(binary, argv, SIGHUP, -1, &l->pid, &l->pidfd); /* a reload must not end a stage without a handler */
 	if (err == ETXTBSY && binary == l->binary && l->kept_fd >= 0) {
 		snprintf(kept, sizeof(kept), "/proc/self/fd/%d", l->kept_fd);
 		err = spawn(kept, argv, SIGHUP, -1, &l->pid, &l->pidfd);
 	}
+	unsetenv(SHARD_VARIABLE);
 	if (!err)
 		return 0;
 	l->pidfd = -1;
@@ -205,7 +224,7 @@ static void stay_down(struct life *l)
 	l->state = LIFE_DOWN;
 	l->refused_inode = l->runs_inode;
 	log_error("%s refused its configuration: it stays down until a reload, a new binary or run/restart.sh %s",
-		  stage_name(l->id), stage_name(l->id));
+		  l->name, stage_name(l->id));
 }
 
 static void refuse_binary(struct life *l, ino_t inode)
@@ -227,7 +246,7 @@ static const char *what_ended(const char *last_end)
 /* Once per change, not per death; and only when the successor is on its way. */
 void life_tell(struct life *l)
 {
-	const char *name = stage_name(l->id);
+	const char *name = l->name;
 
 	if (!l->ended_by_itself)
 		return;
@@ -386,7 +405,7 @@ void life_watch(struct life *l, const struct segment *seg, uint64_t hung_ns, uin
 	if (l->standby.is_prepared && inode != 0 && inode != l->standby.inode && inode != l->refused_inode)
 		standby_end(&l->standby); /* the next one is of the binary that is there now */
 	if (l->state == LIFE_RUNS && l->has_told && now - l->began_at_ns >= ROW_LIFE_NS) {
-		log_info("%s runs again (pid %d)", stage_name(l->id), l->pid);
+		log_info("%s runs again (pid %d)", l->name, l->pid);
 		l->has_told = 0;
 	}
 	if (l->state == LIFE_DOWN && inode != 0 && inode != l->refused_inode)

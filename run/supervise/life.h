@@ -36,6 +36,9 @@ enum life_state {
 
 struct life {
 	enum stage_id id;
+	uint32_t shard; /* whose stage it is */
+	int is_one_of_many; /* shards; then the process is told which */
+	const char *name; /* "edf", or of several shards "edf.1" */
 	enum life_state state;
 	pid_t pid;
 	int pidfd; /* -1: does not run */

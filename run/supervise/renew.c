@@ -79,8 +79,8 @@ void renew(struct supervisor *s, char **argv)
 	s->renews = 0;
 	path_of_supervisor(s, path);
 	if (access(path, X_OK) == 0) {
-		for (int id = 0; id < N_STAGES; id++)
-			standby_end(&s->lives[id].standby);
+		for (uint32_t i = 0; i < s->n_lives; i++)
+			standby_end(&s->lives[i].standby);
 		service_stop(&s->dash);
 		service_init(&s->dash, s->build);
 		set_environment(s, own_fd);

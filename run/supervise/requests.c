@@ -1,6 +1,7 @@
 /* requests.c - what a supervisor is asked for, and its answers. */
 #include "requests.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,25 +19,32 @@ size_t request_describe(const struct supervisor *s, char *text, size_t bytes)
 	size_t len = 0;
 
 	text[0] = '\0';
-	for (int id = 0; id < N_STAGES; id++) {
-		const struct life *l = &s->lives[id];
+	for (uint32_t i = 0; i < s->n_lives; i++) {
+		const struct life *l = &s->lives[i];
 		const char *what = l->state == LIFE_DOWN ? "is down: it refused its configuration (see the log)"
 				   : l->has_told	 ? "keeps ending without passing a packet on (see the log)"
 							 : NULL;
 
 		if (what && len < bytes - 160)
-			len += (size_t)snprintf(text + len, bytes - len, "%s %s; it ended last: %s\n",
-						stage_name((enum stage_id)id), what, l->last_end);
+			len += (size_t)snprintf(text + len, bytes - len, "%s %s; it ended last: %s\n", l->name, what,
+						l->last_end);
 	}
 	if (s->stopping.step != STOP_NOT_ASKED && len < bytes - 160)
 		len += (size_t)snprintf(text + len, bytes - len, "the instance is being stopped\n");
 	return len;
 }
 
-static int is_ready(const struct supervisor *s, int id)
+static struct stage_block *block_of(const struct supervisor *s, const struct life *l)
 {
-	return s->lives[id].state == LIFE_RUNS && segment_stage_pid(&s->seg, (enum stage_id)id) == s->lives[id].pid &&
-	       life_stage_state(&s->seg, (enum stage_id)id) == STATE_READY;
+	return &supervisor_part(s, l)->shared->stages[l->id];
+}
+
+static int is_ready(const struct supervisor *s, const struct life *l)
+{
+	const struct segment *part = supervisor_part(s, l);
+
+	return l->state == LIFE_RUNS && segment_stage_pid(part, l->id) == l->pid &&
+	       life_stage_state(part, l->id) == STATE_READY;
 }
 
 static void answer_status(const struct supervisor *s, struct client *client)
@@ -63,15 +71,15 @@ static void put_in_force(struct supervisor *s, uint64_t now)
 	uint64_t serial = serial_of(s) + 1;
 
 	reload_publish(&s->reload, &s->names);
-	for (int id = 0; id < N_STAGES; id++)
+	for (uint32_t i = 0; i < s->n_lives; i++)
 		/*
 		 * ORDER config: release; pairs with the acquire in serial_in_force(). The file first, then its number.
 		 */
-		atomic_store_explicit(&s->seg.shared->stages[id].wanted_serial, serial, memory_order_release);
-	for (int id = 0; id < N_STAGES; id++) {
-		if (s->lives[id].state == LIFE_RUNS)
-			process_signal(s->lives[id].pidfd, SIGHUP);
-		life_try_again(&s->lives[id], now);
+		atomic_store_explicit(&block_of(s, &s->lives[i])->wanted_serial, serial, memory_order_release);
+	for (uint32_t i = 0; i < s->n_lives; i++) {
+		if (s->lives[i].state == LIFE_RUNS)
+			process_signal(s->lives[i].pidfd, SIGHUP);
+		life_try_again(&s->lives[i], now);
 	}
 }
 
@@ -122,11 +130,11 @@ void request_reload(struct supervisor *s, const char *file, uint64_t now)
 /* The first stage that does not go by that configuration yet; -1: all do. */
 static int first_behind(const struct supervisor *s, uint64_t serial)
 {
-	for (int id = 0; id < N_STAGES; id++)
+	for (uint32_t i = 0; i < s->n_lives; i++)
 		/* relaxed: it is looked at again */
-		if (!is_ready(s, id) ||
-		    atomic_load_explicit(&s->seg.shared->stages[id].config_serial, memory_order_relaxed) < serial)
-			return id;
+		if (!is_ready(s, &s->lives[i]) ||
+		    atomic_load_explicit(&block_of(s, &s->lives[i])->config_serial, memory_order_relaxed) < serial)
+			return (int)i;
 	return -1;
 }
 
@@ -139,7 +147,10 @@ static void say_in_force(struct supervisor *s, struct client *client)
 {
 	if (client->len == 0)
 		control_say(client, "no value differs");
-	control_say(client, "%s is in force in all three stages", s->reload.reads);
+	if (s->seg.n_shards == 1)
+		control_say(client, "%s is in force in all three stages", s->reload.reads);
+	else
+		control_say(client, "%s is in force in all stages of %u shards", s->reload.reads, s->seg.n_shards);
 	if (strcmp(s->reload.reads, s->reload.file) != 0)
 		control_say(client, "a reload without a file reads %s again", s->reload.file);
 	control_answer(client, CONTROL_DONE);
@@ -155,8 +166,7 @@ static void tend_reload(struct supervisor *s, struct client *client, uint64_t no
 		if (client->serial)
 			control_say(client,
 				    "%s is in force, but %s has not said within %d s that it goes by it: see the log",
-				    s->reload.reads, stage_name((enum stage_id)behind),
-				    (int)(RELOAD_STAGES_NS / NS_PER_S));
+				    s->reload.reads, s->lives[behind].name, (int)(RELOAD_STAGES_NS / NS_PER_S));
 		else
 			control_say(client, "no answer about the host names of %s within %d s: the log will tell",
 				    s->reload.reads, (int)(RELOAD_HOSTS_NS / NS_PER_S));
@@ -182,7 +192,8 @@ static void take_reload(struct supervisor *s, struct client *client, const char 
 	requests_reloaded(s, verdict, now);
 }
 
-#define SUPERVISOR_BIT (1u << N_STAGES) /* of what is still to be restarted: supervisor and holder */
+#define SUPERVISOR_BIT (1ULL << MOST_LIVES) /* of what is still to be restarted: supervisor and holder */
+static_assert(MOST_LIVES < 64, "a bit for each stage");
 
 /* They last: the answer is given before, since the connection ends with it. */
 static void restart_supervisor(struct supervisor *s, struct client *client, uint64_t now)
@@ -196,69 +207,80 @@ static void restart_supervisor(struct supervisor *s, struct client *client, uint
 
 static void restart_next(struct supervisor *s, struct client *client, uint64_t now)
 {
-	int id = 0;
+	uint32_t i = 0;
 
-	while (id < N_STAGES && !(client->stages & 1u << id))
-		id++;
-	if (id == N_STAGES) {
+	while (i < s->n_lives && !(client->stages & 1ULL << i))
+		i++;
+	if (i == s->n_lives) {
 		if (client->stages & SUPERVISOR_BIT)
 			restart_supervisor(s, client, now);
 		else
 			control_answer(client, CONTROL_DONE);
 		return;
 	}
-	client->stages &= ~(1u << id);
-	client->at = id;
-	client->old_pid = s->lives[id].pid;
-	client->old_generation = life_generation(&s->seg, (enum stage_id)id);
+	client->stages &= ~(1ULL << i);
+	client->at = (int)i;
+	client->old_pid = s->lives[i].pid;
+	client->old_generation = life_generation(supervisor_part(s, &s->lives[i]), s->lives[i].id);
 	client->last_look_ns = now;
 	client->due_ns = now + RESTART_NS;
 	client->latest_ns = client->due_ns + STARTING_MORE_NS;
-	life_restart(&s->lives[id], now);
+	life_restart(&s->lives[i], now);
 }
 
-static void fail_restart(struct client *client, const char *why)
+static void fail_restart(struct client *client, const struct life *l, const char *why)
 {
-	control_say(client, "%s %s: see the log", stage_name((enum stage_id)client->at), why);
+	control_say(client, "%s %s: see the log", l->name, why);
 	control_answer(client, CONTROL_FAILED);
 }
 
 static void tend_restart(struct supervisor *s, struct client *client, uint64_t now)
 {
-	enum stage_id id = (enum stage_id)client->at;
-	const struct life *l = &s->lives[id];
-	uint32_t generation = life_generation(&s->seg, id);
+	const struct life *l = &s->lives[client->at];
+	uint32_t generation = life_generation(supervisor_part(s, l), l->id);
 
-	if (is_ready(s, (int)id) && generation != client->old_generation) {
-		control_say(client, "%s restarted: pid %d -> %d, start %u", stage_name(id), client->old_pid, l->pid,
+	if (is_ready(s, l) && generation != client->old_generation) {
+		control_say(client, "%s restarted: pid %d -> %d, start %u", l->name, client->old_pid, l->pid,
 			    generation);
 		restart_next(s, client, now);
 		return;
 	}
 	/* a slow start is none that failed */
-	if (l->state == LIFE_RUNS && life_stage_state(&s->seg, id) == STATE_STARTING)
+	if (l->state == LIFE_RUNS && life_stage_state(supervisor_part(s, l), l->id) == STATE_STARTING)
 		client->due_ns += now - client->last_look_ns;
 	client->last_look_ns = now;
 	if (l->state == LIFE_DOWN && l->pid == 0)
-		fail_restart(client, "refused its configuration, and stays down");
+		fail_restart(client, l, "refused its configuration, and stays down");
 	else if (now >= client->due_ns || now >= client->latest_ns)
-		fail_restart(client, "did not come back within 5 s");
+		fail_restart(client, l, "did not come back within 5 s");
+}
+
+/* The stages that are meant, a bit each: of one shard, or (-1) of all. */
+static uint64_t bits_of(const struct supervisor *s, int who, int shard)
+{
+	uint64_t bits = 0;
+
+	for (uint32_t i = 0; i < s->n_lives; i++)
+		if ((who < 0 || (int)s->lives[i].id == who) && (shard < 0 || (int)s->lives[i].shard == shard))
+			bits |= 1ULL << i;
+	return bits;
 }
 
 static void take_restart(struct supervisor *s, struct client *client, const char *which, uint64_t now)
 {
-	int who = process_who(which), is_all = !*which || strcmp(which, "all") == 0;
+	int shard, who = process_who(which, &shard), is_all = !*which || strcmp(which, "all") == 0;
 
-	if (!is_all && (who < 0 || (who >= N_STAGES && who != WHO_SUPERVISOR))) {
-		control_say(client, "restart %s: which? ingress, edf, egress, supervisor or all", which);
+	if (!is_all && (who < 0 || (who >= N_STAGES && who != WHO_SUPERVISOR) || shard >= (int)s->seg.n_shards)) {
+		control_say(client, "restart %s: which? ingress, edf, egress, supervisor or all%s", which,
+			    s->seg.n_shards > 1 ? "; or of one shard, as edf.1" : "");
 		control_answer(client, CONTROL_REFUSED);
 		return;
 	}
 	client->asked = ASKED_RESTART;
 	client->is_renewal = who == WHO_SUPERVISOR;
-	client->stages = is_all		      ? SUPERVISOR_BIT | (SUPERVISOR_BIT - 1)
+	client->stages = is_all		      ? SUPERVISOR_BIT | bits_of(s, -1, -1)
 			 : client->is_renewal ? SUPERVISOR_BIT
-					      : 1u << who;
+					      : bits_of(s, who, shard);
 	restart_next(s, client, now);
 }
 

@@ -32,22 +32,34 @@ static uint64_t held_pkts(const struct segment *seg)
 	return held;
 }
 
-static struct life *life_of(struct supervisor *s, enum stop_step step)
+/* Of all shards. */
+static uint64_t all_held_pkts(const struct supervisor *s)
 {
-	return step == STOP_INGRESS  ? &s->lives[STAGE_INGRESS]
-	       : step == STOP_EDF    ? &s->lives[STAGE_EDF]
-	       : step == STOP_EGRESS ? &s->lives[STAGE_EGRESS]
-				     : NULL;
+	uint64_t held = 0;
+
+	for (uint32_t i = 0; i < s->n_lives; i += N_STAGES)
+		held += held_pkts(supervisor_part(s, &s->lives[i]));
+	return held;
+}
+
+/* The stage that ends in this step, which each shard has one of; -1: none does. */
+static int stage_of(enum stop_step step)
+{
+	return step == STOP_INGRESS  ? STAGE_INGRESS
+	       : step == STOP_EDF    ? STAGE_EDF
+	       : step == STOP_EGRESS ? STAGE_EGRESS
+				     : -1;
 }
 
 static void enter(struct supervisor *s, enum stop_step step, uint64_t now)
 {
-	struct life *l = life_of(s, step);
+	int stage = stage_of(step);
 
 	s->stopping.step = step;
 	s->stopping.due_ns = now + (step == STOP_LANES ? STOP_DRAIN_NS : STOP_STAGE_NS);
-	if (l)
-		life_finish(l, step == STOP_INGRESS ? SIGUSR1 : SIGTERM);
+	for (uint32_t i = 0; i < s->n_lives; i++)
+		if ((int)s->lives[i].id == stage)
+			life_finish(&s->lives[i], step == STOP_INGRESS ? SIGUSR1 : SIGTERM);
 }
 
 void stop_begin(struct supervisor *s, uint64_t now)
@@ -56,8 +68,9 @@ void stop_begin(struct supervisor *s, uint64_t now)
 		return;
 	log_info(
 		"the instance is being stopped: ingress first, then what is in the lanes is sent, then edf and egress");
-	for (int id = 0; id < N_STAGES; id++) /* relaxed: a successor reads it when this process has ended */
-		atomic_store_explicit(&s->seg.shared->stages[id].is_stopping, 1, memory_order_relaxed);
+	for (uint32_t i = 0; i < s->n_lives; i++) /* relaxed: a successor reads it when this process has ended */
+		atomic_store_explicit(&supervisor_part(s, &s->lives[i])->shared->stages[s->lives[i].id].is_stopping, 1,
+				      memory_order_relaxed);
 	enter(s, STOP_INGRESS, now);
 }
 
@@ -70,19 +83,27 @@ void stop_go_on(struct supervisor *s, uint64_t now)
 
 static int is_over(struct supervisor *s, uint64_t now)
 {
-	struct life *l = life_of(s, s->stopping.step);
-	int is_late = now >= s->stopping.due_ns;
+	int stage = stage_of(s->stopping.step), is_late = now >= s->stopping.due_ns, n_left = 0;
 
-	if (!l) {
-		s->stopping.left_pkts = held_pkts(&s->seg);
-		s->stopping.down = (uint32_t)(s->lives[STAGE_EDF].state != LIFE_RUNS) << STAGE_EDF |
-				   (uint32_t)(s->lives[STAGE_EGRESS].state != LIFE_RUNS) << STAGE_EGRESS;
+	if (stage < 0) {
+		s->stopping.left_pkts = all_held_pkts(s);
+		s->stopping.down = 0;
+		for (uint32_t i = 0; i < s->n_lives; i++)
+			if (s->lives[i].id != STAGE_INGRESS && s->lives[i].state != LIFE_RUNS)
+				s->stopping.down |= 1u << s->lives[i].id;
 		return s->stopping.left_pkts == 0 || is_late;
 	}
-	life_ask_to_finish(l, &s->seg);
-	if (is_late)
-		life_give_up(l);
-	return l->state == LIFE_OVER;
+	for (uint32_t i = 0; i < s->n_lives; i++) {
+		struct life *l = &s->lives[i];
+
+		if ((int)l->id != stage)
+			continue;
+		life_ask_to_finish(l, supervisor_part(s, l));
+		if (is_late)
+			life_give_up(l);
+		n_left += l->state != LIFE_OVER;
+	}
+	return n_left == 0;
 }
 
 int stop_tend(struct supervisor *s, uint64_t now)

@@ -38,9 +38,9 @@
 
 static void signal_stages(struct supervisor *s, int sig)
 {
-	for (int id = 0; id < N_STAGES; id++)
-		if (s->lives[id].state == LIFE_RUNS)
-			process_signal(s->lives[id].pidfd, sig);
+	for (uint32_t i = 0; i < s->n_lives; i++)
+		if (s->lives[i].state == LIFE_RUNS)
+			process_signal(s->lives[i].pidfd, sig);
 }
 
 static void take_signals(struct supervisor *s, uint64_t now)
@@ -58,17 +58,17 @@ static void take_signals(struct supervisor *s, uint64_t now)
 /* The latency histograms belong to files: attach to a binary that is another than the one before. */
 static void probe_rebuilt(struct supervisor *s)
 {
-	static ino_t probed[N_STAGES];
+	static ino_t probed[MOST_LIVES];
 	char program[PATH_BYTES + 16], pins[96];
 	char *argv[] = { program, "-i", s->config.instance, NULL };
 	struct stat st;
 	int changed = 0, pidfd;
 
-	for (int id = 0; id < N_STAGES; id++) {
-		ino_t inode = s->lives[id].state == LIFE_RUNS ? s->lives[id].runs_inode : 0;
+	for (uint32_t i = 0; i < s->n_lives; i++) {
+		ino_t inode = s->lives[i].state == LIFE_RUNS ? s->lives[i].runs_inode : 0;
 
-		changed |= probed[id] != 0 && inode != 0 && inode != probed[id];
-		probed[id] = inode ? inode : probed[id];
+		changed |= probed[i] != 0 && inode != 0 && inode != probed[i];
+		probed[i] = inode ? inode : probed[i];
 	}
 	if (s->latency > 0 && waitpid(s->latency, NULL, WNOHANG) != 0)
 		s->latency = 0;
@@ -89,8 +89,8 @@ static int is_watched(const struct supervisor *s, pid_t pid)
 	int is = pid == s->holder.child || pid == s->dash.pid || pid == s->latency ||
 		 (s->reload.asked_fd >= 0 && pid == s->reload.asking);
 
-	for (int id = 0; id < N_STAGES; id++)
-		is |= pid == s->lives[id].pid || pid == s->lives[id].standby.pid;
+	for (uint32_t i = 0; i < s->n_lives; i++)
+		is |= pid == s->lives[i].pid || pid == s->lives[i].standby.pid;
 	return is;
 }
 
@@ -122,24 +122,29 @@ static void tend_manager(struct supervisor *s, uint64_t now)
 		s->has_run = 1;
 		manager_ready(&s->manager);
 	}
-	for (int id = 0; id < N_STAGES && !s->has_run; id++)
-		if (s->lives[id].state == LIFE_DOWN) {
+	for (uint32_t i = 0; i < s->n_lives && !s->has_run; i++)
+		if (s->lives[i].state == LIFE_DOWN) {
 			s->is_refused = 1;
 			request_stop(s, now);
 		}
 }
 
+static void start(struct supervisor *s, struct life *l, uint64_t now)
+{
+	life_start(l, supervisor_part(s, l), s->stage_argv[l->id], now);
+}
+
 static void tend(struct supervisor *s, uint64_t now)
 {
-	for (int id = 0; id < N_STAGES; id++)
-		life_start(&s->lives[id], &s->seg, s->stage_argv[id], now);
+	for (uint32_t i = 0; i < s->n_lives; i++)
+		start(s, &s->lives[i], now);
 	holder_start(&s->holder, now);
 	service_tend(&s->dash, &s->config, now);
 	tend_manager(s, now);
 	if (now >= s->watch_due_ns) {
 		s->watch_due_ns = now + WATCH_NS;
-		for (int id = 0; id < N_STAGES; id++)
-			life_watch(&s->lives[id], &s->seg, s->config.hung_ms * NS_PER_MS, now);
+		for (uint32_t i = 0; i < s->n_lives; i++)
+			life_watch(&s->lives[i], supervisor_part(s, &s->lives[i]), s->config.hung_ms * NS_PER_MS, now);
 		describe(s);
 		probe_rebuilt(s);
 	}
@@ -153,52 +158,53 @@ static void tend(struct supervisor *s, uint64_t now)
 	}
 }
 
-/* Of the descriptors that are waited for. */
+/*
+ * Of the descriptors that are waited for; no more than there are stages for, since poll(2) wants no more than may be.
+ */
 enum {
 	POLL_SIGNALS,
 	POLL_HOLDER,
 	POLL_ASKED,
 	POLL_DASH,
-	POLL_STAGES,
-	POLL_STANDBYS = POLL_STAGES + N_STAGES,
-	POLL_CONTROL = POLL_STANDBYS + N_STAGES,
-	N_POLLS = POLL_CONTROL + 1 + N_CLIENTS
+	POLL_CONTROL,
+	POLL_STAGES = POLL_CONTROL + 1 + N_CLIENTS, /* of each life two in a row: the stage, its stand-by */
+	MOST_POLLS = POLL_STAGES + 2 * MOST_LIVES
 };
 
-static void list_polls(const struct supervisor *s, struct pollfd polls[N_POLLS], uint64_t now)
+static void list_polls(const struct supervisor *s, struct pollfd polls[MOST_POLLS], uint64_t now)
 {
 	polls[POLL_SIGNALS].fd = s->signal_fd;
 	polls[POLL_HOLDER].fd = s->holder.pidfd;
 	polls[POLL_ASKED].fd = s->reload.asked_fd;
 	polls[POLL_DASH].fd = s->dash.pidfd;
-	for (int id = 0; id < N_STAGES; id++) {
-		polls[POLL_STAGES + id].fd = s->lives[id].pidfd;
-		polls[POLL_STANDBYS + id].fd = s->lives[id].standby.channel_fd;
+	for (uint32_t i = 0; i < s->n_lives; i++) {
+		polls[POLL_STAGES + 2 * i].fd = s->lives[i].pidfd;
+		polls[POLL_STAGES + 2 * i + 1].fd = s->lives[i].standby.channel_fd;
 	}
-	for (int i = 0; i < POLL_CONTROL; i++)
+	for (uint32_t i = 0; i < POLL_STAGES + 2 * s->n_lives; i++)
 		polls[i].events = POLLIN;
 	control_list(&s->control, polls + POLL_CONTROL, now);
 }
 
-static void take_ends(struct supervisor *s, const struct pollfd polls[N_POLLS], uint64_t now)
+static void take_ends(struct supervisor *s, const struct pollfd polls[MOST_POLLS], uint64_t now)
 {
-	for (int id = 0; id < N_STAGES; id++)
-		if (polls[POLL_STAGES + id].revents && s->lives[id].state == LIFE_RUNS) {
-			life_end(&s->lives[id], &s->seg, now);
-			life_start(&s->lives[id], &s->seg, s->stage_argv[id], now);
-			life_tell(&s->lives[id]);
+	for (uint32_t i = 0; i < s->n_lives; i++)
+		if (polls[POLL_STAGES + 2 * i].revents && s->lives[i].state == LIFE_RUNS) {
+			life_end(&s->lives[i], supervisor_part(s, &s->lives[i]), now);
+			start(s, &s->lives[i], now);
+			life_tell(&s->lives[i]);
 		}
-	for (int id = 0; id < N_STAGES; id++)
-		if (polls[POLL_STANDBYS + id].revents && s->lives[id].standby.pid)
-			life_listen(&s->lives[id], now);
+	for (uint32_t i = 0; i < s->n_lives; i++)
+		if (polls[POLL_STAGES + 2 * i + 1].revents && s->lives[i].standby.pid)
+			life_listen(&s->lives[i], now);
 }
 
 static int next_timeout_ms(const struct supervisor *s, uint64_t now)
 {
 	uint64_t at = s->watch_due_ns < s->keep_due_ns ? s->watch_due_ns : s->keep_due_ns;
 
-	for (int id = 0; id < N_STAGES; id++) {
-		const struct life *l = &s->lives[id];
+	for (uint32_t i = 0; i < s->n_lives; i++) {
+		const struct life *l = &s->lives[i];
 
 		if (l->state == LIFE_WAITS && l->start_at_ns < at)
 			at = l->start_at_ns;
@@ -219,7 +225,7 @@ static void supervise(struct supervisor *s)
 	struct timespec pause = { .tv_nsec = 10 * NS_PER_MS };
 
 	for (;;) {
-		struct pollfd polls[N_POLLS] = { 0 };
+		struct pollfd polls[MOST_POLLS] = { 0 };
 		uint64_t now = now_ns();
 
 		tend(s, now);
@@ -227,7 +233,7 @@ static void supervise(struct supervisor *s)
 			return;
 		requests_tend(s, now);
 		list_polls(s, polls, now);
-		if (poll(polls, N_POLLS, next_timeout_ms(s, now_ns())) < 0) {
+		if (poll(polls, POLL_STAGES + 2 * s->n_lives, next_timeout_ms(s, now_ns())) < 0) {
 			nanosleep(&pause, NULL); /* a call that keeps failing must not spin; the next turn asks again */
 			continue;
 		}
@@ -274,8 +280,8 @@ int main(int argc, char **argv)
 		probe_rebuilt(&s);
 		renew(&s, argv);
 	}
-	for (int id = 0; id < N_STAGES; id++) /* they are to start no other one */
-		standby_end(&s.lives[id].standby);
+	for (uint32_t i = 0; i < s.n_lives; i++) /* they are to start no other one */
+		standby_end(&s.lives[i].standby);
 	service_stop(&s.dash);
 	holder_let_go(&s.holder);
 	if (s.stopping.step == STOP_DONE) {

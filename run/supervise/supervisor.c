@@ -115,6 +115,11 @@ static int open_instance(struct supervisor *s)
 		log_error("%s", why);
 		return err == -ESTALE ? EXIT_LAYOUT : EXIT_TEMPORARY;
 	}
+	for (uint32_t shard = 1; shard < s->seg.n_shards; shard++)
+		if (segment_attach_shard(&s->parts[shard], segment_fd, &s->config, shard, why)) {
+			log_error("%s", why);
+			return EXIT_TEMPORARY;
+		}
 	err = segment_lock_supervisor(&s->seg);
 	if (err) {
 		log_error("supervise instance '%s': %s (pid %d)", s->config.instance,
@@ -173,10 +178,14 @@ int supervisor_open(struct supervisor *s, int argc, char **argv, int is_renewed)
 		unsetenv(RESCUE_VARIABLE);
 	service_init(&s->dash, s->build);
 	reload_init(&s->reload, file, s->config_fd, s->argc, s->argv);
-	for (int id = 0; id < N_STAGES; id++)
-		life_init(&s->lives[id], &s->seg, (enum stage_id)id, s->build);
-	for (int id = 0; id < N_STAGES; id++) /* what has run goes on, whoever supervises it */
-		s->has_run |= life_generation(&s->seg, (enum stage_id)id) > 0;
+	s->n_lives = N_STAGES * s->seg.n_shards;
+	for (uint32_t i = 0; i < s->n_lives; i++) {
+		const struct segment *part = i < N_STAGES ? &s->seg : &s->parts[i / N_STAGES];
+
+		life_init(&s->lives[i], part, (enum stage_id)(i % N_STAGES), s->build);
+		/* what has run goes on, whoever supervises it */
+		s->has_run |= life_generation(part, s->lives[i].id) > 0;
+	}
 	set_stage_argv(s);
 	name_all(s, directory);
 	stop_go_on(s, now_ns());

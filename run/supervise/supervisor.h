@@ -19,11 +19,14 @@
 #include "stop.h"
 
 #define NOTE_BYTES 1024
+#define MOST_LIVES (MOST_SHARDS * N_STAGES)
 
 struct supervisor {
 	struct config config; /* in force */
-	struct segment seg;
-	struct life lives[N_STAGES];
+	struct segment seg; /* the first part of the segment, which has what is the instance's */
+	struct segment parts[MOST_SHARDS]; /* from the second shard on */
+	uint32_t n_lives; /* the stages of the first shard, then those of the next */
+	struct life lives[MOST_LIVES];
 	struct names names;
 	struct reload reload;
 	struct holder holder;
@@ -44,6 +47,12 @@ struct supervisor {
 	int has_run, is_refused; /* as a service: it has been ready; a stage refused its configuration before that */
 	uint64_t watch_due_ns, keep_due_ns;
 };
+
+/* supervisor_part - the part of the segment that a life is about. */
+static inline const struct segment *supervisor_part(const struct supervisor *s, const struct life *l)
+{
+	return l->shard ? &s->parts[l->shard] : &s->seg;
+}
 
 /*
  * supervisor_open - from the descriptors and the environment that hold handed on. 0, or the exit status after one line.

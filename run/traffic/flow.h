@@ -2,8 +2,8 @@
  * flow.h - one class's test traffic: its sockets, and what came, came twice, out of order, or changed.
  *
  * Rules:   one sequence per class; loss and duplicates are told by it. Order holds within the class where it has one
- *          way through (a listen address, a destination), else within each source socket: sequence i is of source i %
- *          n_out.
+ *          way through (a listen address, a destination, a shard), else within each source socket: sequence i is of
+ *          source i % n_out.
  *          A datagram too short for a header is told by its size and place (short.h).
  *          Two classes with one destination share its socket; the header says whose a datagram is. What is changed, or
  *          was lost in that socket's buffer, counts for the class that opened it.

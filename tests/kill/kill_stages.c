@@ -30,13 +30,14 @@
 
 struct killer {
 	struct segment seg;
+	struct segment parts[MOST_SHARDS]; /* of the shards; the first is that above */
 	dev_t device;
 	ino_t inode;
 	const char *instance;
 	int all; /* not only the stages */
 	uint64_t kills, seed, random, mean_ns;
 	uint64_t killed[N_STAGES], pairs, standbys, supervisors, holders;
-	pid_t dying[N_STAGES]; /* killed, but maybe not gone: alive by all signs */
+	pid_t dying[MOST_SHARDS][N_STAGES]; /* killed, but maybe not gone: alive by all signs */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -96,13 +97,14 @@ static int maps_segment(const struct killer *k, pid_t pid)
 }
 
 /* open_stage - a pidfd of the process that is this stage now, or -1: there is none, or the pid is a stranger's. */
-static int open_stage(const struct killer *k, enum stage_id id, pid_t *pid)
+static int open_stage(const struct killer *k, uint32_t shard, enum stage_id id, pid_t *pid)
 {
+	const struct segment *part = shard ? &k->parts[shard] : &k->seg;
 	int fd;
 
 	/* relaxed: what it says is checked */
-	*pid = (pid_t)atomic_load_explicit(&k->seg.shared->stages[id].pid, memory_order_relaxed);
-	fd = *pid == k->dying[id] ? -1 : open_process(*pid);
+	*pid = (pid_t)atomic_load_explicit(&part->shared->stages[id].pid, memory_order_relaxed);
+	fd = *pid == k->dying[shard][id] ? -1 : open_process(*pid);
 	if (fd < 0 || (holds(*pid, "comm", stage_name(id)) && maps_segment(k, *pid)))
 		return fd;
 	close(fd);
@@ -126,18 +128,21 @@ static int kill_process(int fd)
 }
 
 /* pick_stage - one of those that live, by chance: its pidfd and pid, -1 if none comes within PATIENCE_NS. */
-static int pick_stage(struct killer *k, enum stage_id *id, pid_t *pid)
+static int pick_stage(struct killer *k, uint32_t *shard, enum stage_id *id, pid_t *pid)
 {
+	uint32_t n = N_STAGES * k->seg.n_shards;
+
 	uint64_t until_ns = now_ns() + PATIENCE_NS;
 
 	while (now_ns() < until_ns && !interrupted) {
-		uint32_t first = (uint32_t)(random_next(&k->random) % N_STAGES);
+		uint32_t first = (uint32_t)(random_next(&k->random) % n);
 
-		for (uint32_t i = 0; i < N_STAGES; i++) {
+		for (uint32_t i = 0; i < n; i++) {
 			int fd;
 
 			*id = (enum stage_id)((first + i) % N_STAGES);
-			fd = open_stage(k, *id, pid);
+			*shard = (first + i) % n / N_STAGES;
+			fd = open_stage(k, *shard, *id, pid);
 			if (fd >= 0 && !has_ended(fd))
 				return fd;
 			if (fd >= 0)
@@ -152,8 +157,9 @@ static int pick_stage(struct killer *k, enum stage_id *id, pid_t *pid)
 static int strike_stage(struct killer *k)
 {
 	enum stage_id id = STAGE_INGRESS;
+	uint32_t shard = 0;
 	pid_t pid = 0;
-	int fd = pick_stage(k, &id, &pid);
+	int fd = pick_stage(k, &shard, &id, &pid);
 
 	if (fd < 0) {
 		if (!interrupted)
@@ -161,7 +167,7 @@ static int strike_stage(struct killer *k)
 		return 1;
 	}
 	k->killed[id] += (uint64_t)kill_process(fd); /* its successor's affair */
-	k->dying[id] = pid;
+	k->dying[shard][id] = pid;
 	return 0;
 }
 
@@ -315,6 +321,11 @@ int main(int argc, char **argv)
 		log_error("%s", why);
 		return 1;
 	}
+	for (uint32_t shard = 1; shard < k.seg.n_shards; shard++)
+		if (segment_observe_shard(&k.parts[shard], &k.seg, shard, why)) {
+			log_error("%s", why);
+			return 1;
+		}
 	k.device = status.st_dev;
 	k.inode = status.st_ino;
 	k.random = (k.seed + 1) * 0x9e3779b97f4a7c15ULL;

@@ -2,7 +2,7 @@
 # code.sh - rules about C: who includes whom, what pure code calls, how atomics are used. Sourced by lint.sh, with $sources and $out.
 
 # Sources whose objects need nothing but each other and what a compiler may call on its own.
-pure="common/cage/filter.c common/drr.c common/proxy.c common/config/reply.c common/stage/room.c ingress/pick.c edf/policy.c edf/plan.c edf/slack.c egress/shaper.c run/check/cost.c run/check/feasible.c"
+pure="common/cage/filter.c common/drr.c common/proxy.c common/config/reply.c common/spread.c common/stage/room.c ingress/pick.c edf/policy.c edf/plan.c edf/slack.c egress/shaper.c run/check/cost.c run/check/feasible.c"
 pure_headers="common/histogram.h edf/predict.h"
 harmless="memcpy memset memmove strcmp __assert_fail __stack_chk_fail __udivti3"
 

@@ -187,6 +187,25 @@ a_rule_that_is_never_met_is_told() { # ABOVE BELOW, and what it says of the one 
 	END
 }
 
+one_of_several_shards_is_judged() { # it has half of the packets, and a burst whole
+	cat >"$work/shards.conf" <<-END
+		[pipeline]
+		instance = check-shards
+		shards = 2
+		[class a]
+		listen = 127.0.0.1:7001
+		send = 127.0.0.1:8001
+		budget = 10ms
+		expected_pps = 400000
+		expected_burst = 30
+	END
+	"$build/check" -c "$work/shards.conf" >"$work/said" || return 1
+	cat "$work/said"
+	grep -q '^note: this is one of 2 shards' "$work/said" && grep -Eq '^a: 20[0-9],[0-9]{3}/s in bursts of 30 fit' "$work/said" &&
+		! "$build/check" -c "$work/shards.conf" --shards=1 >"$work/said" && ! grep -q 'shards' "$work/said"
+}
+
+check "with several shards one of them is judged" one_of_several_shards_is_judged
 check "classes that share a port are told, and how" shared_ports_are_told
 check "so is a rule that is never met" a_rule_that_is_never_met_is_told
 check "the answers are right" answers_are_right

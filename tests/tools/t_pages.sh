@@ -94,6 +94,7 @@ evict largest
 work simulate
 workers 2
 plugin_calls openat clone3
+shards 2
 slice 50us
 full drop
 late drop

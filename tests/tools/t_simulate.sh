@@ -160,6 +160,18 @@ workers_share_one_queue() {
 	"$build/simulate" --workers 1 --json "$work/trace.csv" >"$work/a" && "$build/simulate" --json "$work/trace.csv" >"$work/b" && diff "$work/a" "$work/b"
 }
 
+# Each packet is in one shard, and has one fate there; what one shard does is what there is without; and two do more.
+shards_have_queues_of_their_own() {
+	"$build/simulate" --shards 2 --json "$work/trace.csv" >"$work/json" 2>"$work/said" && "$build/simulate" --json "$work/trace.csv" >"$work/b" || return 1
+	cat "$work/said" "$work/json"
+	jq -e --slurpfile one "$work/b" '[.classes[].offered] == [$one[0].classes[].offered] and
+		all(.classes[]; .offered == .on_time + .late + ([.dropped[]] | add // 0)) and
+		([.classes[].on_time] | add) > 1.3 * ([$one[0].classes[].on_time] | add)' "$work/json" || return 1
+	"$build/simulate" --shards 2 --per-packet "$work/trace.csv" 2>&1 | awk -F, '$4 == "on_time" {n++} END {print n}' >"$work/a"
+	[ "$(cat "$work/a")" = "$(jq '[.classes[].on_time] | add' "$work/json")" ] && grep -q 'chance gives each' "$work/said" &&
+		"$build/simulate" --shards 1 --json "$work/trace.csv" | diff - "$work/b"
+}
+
 # Poisson arrivals in three classes, 0.2 to 0.4 ms of work: LOAD times what N workers can do, for a second.
 traffic() { # N LOAD
 	awk -v n="$1" -v load="$2" 'BEGIN {srand(7); for (t = 0; t < 1e9; t += -log(1 - rand()) * 3e5 / n / load)
@@ -185,6 +197,7 @@ check "late packets go on where that costs nobody anything, and late = drop shed
 check "overload is shed" overload_is_shed
 check "the comparison has all policies" comparison_has_all_policies
 check "workers share one queue, and order holds within a class" workers_share_one_queue
+check "shards have queues of their own" shards_have_queues_of_their_own
 check "many workers keep up, and keep High in overload" many_workers_keep_up
 check "marks are counted, and what a trace cannot say is said" marks_are_counted
 check "a bad trace or option is one line and status 2" bad_traces_are_refused

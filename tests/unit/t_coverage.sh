@@ -37,7 +37,7 @@ list_branches()
 }
 
 passed=0 failed=0
-for source in common/drr ingress/pick edf/policy edf/plan edf/slack run/check/cost run/check/feasible egress/shaper common/shm/journal common/cage/filter; do
+for source in common/drr ingress/pick edf/policy edf/plan edf/slack run/check/cost run/check/feasible egress/shaper common/shm/journal common/cage/filter common/spread; do
 	branches=$(list_branches "$source")
 	n=$(printf '%s\n' "$branches" | grep -c '^[tn]') || true
 	missed=$(printf '%s\n' "$branches" | sed -n "s|^never |$source.c |p" | grep -vxF "$excused") || true

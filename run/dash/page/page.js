@@ -95,8 +95,11 @@ function connect() {
 
 // Of which instance: what the address says, and then all that is asked of the server says it too.
 function take_address() {
-	page.asked = new URLSearchParams(location.search).get('instance');
-	page.query = page.asked === null ? '' : `?instance=${encodeURIComponent(page.asked)}`;
+	const asked = new URLSearchParams(location.search);
+	page.asked = asked.get('instance');
+	page.shard = asked.get('shard');
+	const of = ['instance', 'shard'].filter((key) => asked.has(key)).map((key) => `${key}=${encodeURIComponent(asked.get(key))}`);
+	page.query = of.length ? `?${of.join('&')}` : '';
 	for (const a of document.querySelectorAll('footer a')) a.href = a.getAttribute('href') + page.query;
 }
 

@@ -17,7 +17,8 @@ export const page = {
 	live: new Model(LIVE_LOOKS),
 	model: null,
 	file: null,
-	query: '', // for requests: `?instance=NAME` or nothing
+	query: '', // for requests: `?instance=NAME`, `?shard=K`, both, or nothing
+	shard: null, // the one of several that the address names; null: all together
 	asked: null, // the instance that the address names; null: the one the dashboard was started for
 	connected: false,
 	refused: false, // the dashboard does not show that instance

@@ -115,7 +115,7 @@ export function show_status() {
 	$('status').className = `pill ${mark}`;
 	$('state').textContent = state;
 	$('service').textContent = service ? `; ${service}` : '';
-	$('instance').textContent = name;
+	$('instance').textContent = page.shard === null || page.file ? name : `${name}, shard ${page.shard}`;
 	$('about').textContent = page.file
 		? ''
 		: [HOST, model.policy && `policy ${model.policy}`, `dash ${VERSION}`].filter(Boolean).join(' · ');

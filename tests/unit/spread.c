@@ -1,0 +1,196 @@
+/* spread.c - the sockets of several shards: bound as a group in which the kernel picks as spread_shard() says. */
+#include "spread.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "config/ids.h"
+#include "loads.h"
+#include "stage/gather.h"
+#include "stage/listen.h"
+#include "suites.h"
+
+#define SENDERS 300 /* of each number of shards */
+
+struct group {
+	struct address at;
+	uint32_t n;
+	int fd[MOST_SHARDS];
+};
+
+/* A port of its own, which the first socket finds. */
+static void open_group(struct group *g, const char *text, uint32_t n)
+{
+	socklen_t len = sizeof(g->at.at);
+	int on = 1, probe;
+
+	CU_ASSERT_FATAL(address_parse(text, strlen(text), &g->at));
+	memset((uint8_t *)&g->at.at + offsetof(struct sockaddr_in, sin_port), 0, 2);
+	probe = socket(g->at.at.ss_family, SOCK_DGRAM, 0);
+	CU_ASSERT_EQUAL_FATAL(bind(probe, (const struct sockaddr *)&g->at.at, g->at.len), 0);
+	getsockname(probe, (struct sockaddr *)&g->at.at, &len);
+	close(probe);
+	g->n = n;
+	for (uint32_t k = 0; k < n; k++) {
+		g->fd[k] = socket(g->at.at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+		if (g->at.at.ss_family == AF_INET6)
+			setsockopt(g->fd[k], SOL_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	}
+}
+
+static void close_group(const struct group *g)
+{
+	for (uint32_t k = 0; k < g->n; k++)
+		close(g->fd[k]);
+}
+
+/* Which shard has one; n: none. */
+static uint32_t came_to(const struct group *g)
+{
+	uint32_t shard = g->n;
+	char byte;
+
+	for (uint32_t k = 0; k < g->n; k++)
+		if (recv(g->fd[k], &byte, sizeof(byte), 0) >= 0) {
+			CU_ASSERT_EQUAL(shard, g->n); /* else it came twice */
+			shard = k;
+		}
+	return shard;
+}
+
+/* From an address and port of its own, some with IP options, which lie in front of the port. */
+static int open_sender(const struct group *g, struct sockaddr_in6 *from)
+{
+	int v4 = g->at.at.ss_family == AF_INET, fd = socket(g->at.at.ss_family, SOCK_DGRAM, 0);
+	uint8_t no_operations[] = { 1, 1, 1, 1, 1, 1, 1, 0 };
+	socklen_t len = sizeof(*from);
+	char text[ADDRESS_BYTES];
+	struct address a;
+
+	snprintf(text, sizeof(text), v4 ? "127.%ld.%ld.%ld:1" : "[::1]:1", random() % 200, random() % 200,
+		 1 + random() % 200);
+	address_parse(text, strlen(text), &a);
+	memset((uint8_t *)&a.at + offsetof(struct sockaddr_in, sin_port), 0, 2);
+	CU_ASSERT_EQUAL_FATAL(bind(fd, (const struct sockaddr *)&a.at, a.len), 0);
+	if (v4 && random() % 4 == 0)
+		CU_ASSERT_EQUAL(setsockopt(fd, SOL_IP, IP_OPTIONS, no_operations, sizeof(no_operations)), 0);
+	CU_ASSERT_EQUAL_FATAL(connect(fd, (const struct sockaddr *)&g->at.at, g->at.len), 0);
+	getsockname(fd, (struct sockaddr *)from, &len);
+	return fd;
+}
+
+static void judge_senders(const char *text)
+{
+	for (uint32_t n = 2; n <= MOST_SHARDS; n += n < 4 ? 1 : 6) {
+		uint32_t n_wrong = 0, n_of[MOST_SHARDS] = { 0 };
+		struct group g;
+
+		open_group(&g, text, n);
+		CU_ASSERT_EQUAL_FATAL(gather_bind(&g.at, g.fd, n), 0);
+		for (int i = 0; i < SENDERS; i++) {
+			struct sockaddr_in6 from;
+			int fd = open_sender(&g, &from);
+			uint32_t is, should = spread_shard((const struct sockaddr *)&from, n);
+
+			send(fd, "x", 1, 0);
+			is = came_to(&g);
+			n_wrong += is != should;
+			n_of[should]++;
+			send(fd, "x", 1, 0);
+			CU_ASSERT_EQUAL(came_to(&g), is);
+			close(fd);
+		}
+		CU_ASSERT_EQUAL(n_wrong, 0);
+		for (uint32_t k = 0; k < n; k++)
+			CU_ASSERT(n_of[k] > 0);
+		close_group(&g);
+	}
+}
+
+static void the_kernel_picks_as_it_is_said_here(void)
+{
+	if (!has_rules())
+		SKIP("an emulator without programs of socket groups");
+	srandom(1);
+	judge_senders("127.0.0.1:1");
+	judge_senders("[::1]:1");
+}
+
+/* Neighbours of all kinds: ports of one address, addresses with one port, both families. */
+static void neighbours_are_spread(void)
+{
+	for (uint32_t n = 2; n <= MOST_SHARDS; n++)
+		for (int kind = 0; kind < 4; kind++) {
+			uint32_t n_of[MOST_SHARDS] = { 0 }, most = 0, least = UINT32_MAX;
+
+			for (uint32_t i = 0; i < 1024 * n; i++) {
+				struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_addr.s6_addr[15] = 1 };
+				struct sockaddr_in v4 = { .sin_family = AF_INET };
+
+				v4.sin_port = htons((uint16_t)(kind == 0 ? 1024 + i : 5060));
+				v4.sin_addr.s_addr = htonl(0x0a000001 + (kind == 0 ? 0 : i));
+				v6.sin6_port = htons((uint16_t)(kind == 2 ? 1024 + i : 5060));
+				v6.sin6_addr.s6_addr[6] = kind == 2 ? 0 : (uint8_t)(i >> 8);
+				v6.sin6_addr.s6_addr[7] = kind == 2 ? 0 : (uint8_t)i;
+				n_of[spread_shard(
+					kind < 2 ? (const struct sockaddr *)&v4 : (const struct sockaddr *)&v6, n)]++;
+			}
+			for (uint32_t k = 0; k < n; k++) {
+				most = n_of[k] > most ? n_of[k] : most;
+				least = n_of[k] < least ? n_of[k] : least;
+			}
+			CU_ASSERT(least > 768);
+			CU_ASSERT(most < 1280);
+		}
+}
+
+static void a_port_that_somebody_has_is_refused(void)
+{
+	struct group g, other;
+
+	open_group(&g, "127.0.0.1:1", 2);
+	other = g;
+	other.fd[0] = socket(AF_INET, SOCK_DGRAM, 0);
+	CU_ASSERT_EQUAL_FATAL(bind(other.fd[0], (const struct sockaddr *)&g.at.at, g.at.len), 0);
+	CU_ASSERT_EQUAL(gather_bind(&g.at, g.fd, 2), -EADDRINUSE);
+	close(other.fd[0]);
+	CU_ASSERT_EQUAL(gather_bind(&g.at, g.fd, 2), 0);
+	other.fd[0] = socket(AF_INET, SOCK_DGRAM, 0);
+	CU_ASSERT_EQUAL(bind(other.fd[0], (const struct sockaddr *)&g.at.at, g.at.len), -1);
+	close(other.fd[0]);
+	close_group(&g);
+}
+
+/* As after a death between any two of its steps: nothing has come in, and the next one completes it. */
+static void a_group_that_was_begun_is_gone_on_with(void)
+{
+	if (!has_rules())
+		SKIP("an emulator without programs of socket groups");
+	for (uint32_t n_bound = 1; n_bound <= 3; n_bound++) {
+		struct group g;
+		struct sockaddr_in6 from;
+		int fd, err;
+
+		open_group(&g, "127.0.0.1:1", 3);
+		err = n_bound > 1 ? gather_bind(&g.at, g.fd, n_bound)
+				  : bind(g.fd[0], (const struct sockaddr *)&g.at.at, g.at.len);
+		CU_ASSERT_EQUAL_FATAL(err, 0);
+		for (uint32_t k = 0; k < n_bound; k++)
+			CU_ASSERT_EQUAL(gather_shut(g.fd[k]), 0);
+		fd = open_sender(&g, &from);
+		send(fd, "x", 1, 0);
+		CU_ASSERT_EQUAL(came_to(&g), 3);
+		CU_ASSERT_EQUAL(gather_bind(&g.at, g.fd, 3), 0);
+		send(fd, "x", 1, 0);
+		CU_ASSERT_EQUAL(came_to(&g), spread_shard((const struct sockaddr *)&from, 3));
+		close(fd);
+		close_group(&g);
+	}
+}
+
+SUITE(spread, TEST(the_kernel_picks_as_it_is_said_here), TEST(neighbours_are_spread),
+      TEST(a_port_that_somebody_has_is_refused), TEST(a_group_that_was_begun_is_gone_on_with))
