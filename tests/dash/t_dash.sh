@@ -47,7 +47,7 @@ has_another_dash() { # PID
 comes_with_the_instance() { # outlives its own death and its supervisor's, follows a reload, goes with a stop
 	with_dash $((port + 1))
 	run/stop.sh -c "$conf" && run/launch.sh -c "$work/with_dash.conf" >"$work/launched" && eventually serves_at $((port + 1)) || return 1
-	grep "^ *http://127.0.0.1:$((port + 1))/  *the same in a browser, over time: it is there already" "$work/launched" && ! grep 'build/dash' "$work/launched" || return 1
+	grep "^ *http://127.0.0.1:$((port + 1))/  *the same in a browser, over time; the supervisor has it served" "$work/launched" && ! grep 'build/dash' "$work/launched" || return 1
 	was=$(own_dash) && kill -9 "$was" && eventually has_another_dash "$was" && eventually serves_at $((port + 1)) || return 1
 	was=$(own_dash) && kill -9 "$("$ONTIME_BUILD/hold" --supervisor -i "$instance")" && eventually has_another_dash "$was" && eventually serves_at $((port + 1)) || return 1
 	with_dash $((port + 3))

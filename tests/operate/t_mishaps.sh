@@ -176,7 +176,7 @@ overrides_count() { # what the launch says is of what runs, and not of the file 
 	run/stop.sh -i "$instance" >/dev/null
 	run/launch.sh -c "$conf" --dash.listen="127.0.0.1:$((listen + 9))" --high.source=proxy >"$work/out"
 	cat "$work/out"
-	grep -q "^ *http://127.0.0.1:$((listen + 9))/ .*it is there already" "$work/out" && grep -q 'with source = proxy a header names the true one' "$work/out" && ! grep 'build/dash' "$work/out"
+	grep -q "^ *http://127.0.0.1:$((listen + 9))/ .*the supervisor has it served" "$work/out" && grep -q 'with source = proxy a header names the true one' "$work/out" && ! grep 'build/dash' "$work/out"
 }
 
 a_service_cleans_up_in_turn() { # what a launch before it has just made is none of its leavings
