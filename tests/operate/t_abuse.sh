@@ -162,7 +162,7 @@ two_launches() { # at once: one runs, the other says who does
 	[ $first != 0 ] || mv "$work/second" "$work/refused"
 	[ $first = 0 ] || mv "$work/first" "$work/refused"
 	cat "$work/refused"
-	[ $((first + second)) = 1 ] && ready && [ "$(cat "$work/refused")" = "ontime: instance '$instance' is running already (supervisor $("$ONTIME_BUILD/hold" --supervisor -i "$instance")): run/stop.sh stops it, run/status.sh shows it" ]
+	[ $((first + second)) = 1 ] && ready && [ "$(cat "$work/refused")" = "ontime: instance '$instance' is running already (supervisor $("$ONTIME_BUILD/hold" --supervisor -i "$instance")): run/stop.sh -i $instance stops it, run/status.sh -i $instance shows it" ]
 }
 
 a_second_supervisor() { # however it is started: refused in a line that says who has the instance

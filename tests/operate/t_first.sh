@@ -131,7 +131,7 @@ says_last() { # STATUS PATTERN TEXT: status 1, what was at work, and one line th
 }
 
 second_launch_leaves_nothing() { # with a run directory of its own
-	fails_with 1 "instance 'root' is running already (supervisor [0-9]*): run/stop.sh stops it" \
+	fails_with 1 "instance 'root' is running already (supervisor [0-9]*): run/stop.sh -i root stops it" \
 		env ONTIME_RUN_DIR="$work/other" run/launch.sh --instance=root && [ ! -e "$work/other" ]
 }
 
