@@ -49,7 +49,7 @@ own_config() { # FILE [SED-SCRIPT]: as $conf, with the name of the instance and 
 }
 
 on_failure() {
-	tail -n 10 "$log" 2>/dev/null || true
+	tail -n 10 "${log-}" 2>/dev/null || true
 }
 
 pid_of() { # STAGE: alive or not

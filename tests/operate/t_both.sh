@@ -47,7 +47,7 @@ launch_says_what_it_is() {
 	cat "$work/said"
 	grep -q '^  reply  *replies of ask' "$work/said" && grep -q "^  ask  *127.0.0.1:$port <-> 127.0.0.1:$((port + 1))" "$work/said" &&
 		grep -q '<-> both ways' "$work/said" &&
-		grep -q "^try:  nc -u -l 127.0.0.1 $((port + 1)) &  echo hello | nc -u -w1 127.0.0.1 $port\$" "$work/said"
+		grep -q "^try:  nc -d -u -l 127.0.0.1 $((port + 1)) &  echo hello | nc -u -w1 127.0.0.1 $port\$" "$work/said"
 }
 
 idle_is_in_force_at_once() {
