@@ -42,19 +42,23 @@ static void note_arrivals(struct edf_loop *l, uint32_t class, uint64_t now)
 }
 
 /*
- * A margin of auto is what egress measures, but half of the budget at most: else nothing might be sent, and measured.
+ * A margin of auto is what egress measures, but at most half of what the work on a packet leaves of the budget: else
+ * nothing might be sent any more, and nothing measured.
  */
 static void measure_margin(struct edf_loop *l, uint32_t class)
 {
 	const struct class_config *c = &l->stage.config.classes[class];
-	uint64_t after_ns;
+	uint64_t after_ns, work_ns, most_ns;
 
-	if (c->margin_ns != MARGIN_AUTO)
+	if (c->margin_ns != MARGIN_AUTO || c->budget_ns == BUDGET_NONE)
 		return;
 	/* relaxed: an estimate that stands alone */
 	after_ns = atomic_load_explicit(&l->stage.seg.views[class].lane->after_ns, memory_order_relaxed);
-	if (after_ns != 0 && c->budget_ns != BUDGET_NONE)
-		plan_set_margin(&l->plan, class, after_ns < c->budget_ns / 2 ? after_ns : c->budget_ns / 2);
+	if (after_ns == 0)
+		return;
+	work_ns = plan_predict_ns(&l->plan, class, l->stage.config.payload_bytes);
+	most_ns = work_ns < c->budget_ns ? (c->budget_ns - work_ns) / 2 : 0;
+	plan_set_margin(&l->plan, class, after_ns < most_ns ? after_ns : most_ns);
 }
 
 /* Look at all counts. Returns the number of packets waiting in classes that have room behind them. */

@@ -84,11 +84,6 @@ void plan_set_workers(struct plan *p, uint32_t n)
 		p->classes[i].n_workers = n;
 }
 
-void plan_set_margin(struct plan *p, uint32_t class, uint64_t margin_ns)
-{
-	p->queues[class].margin_ns = margin_ns;
-}
-
 void plan_reload(struct plan *p, const struct config *c)
 {
 	configure(p, c);

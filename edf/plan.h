@@ -102,11 +102,6 @@ void plan_init(struct plan *p, const struct config *c, struct plan_entry *const 
 void plan_set_workers(struct plan *p, uint32_t n);
 
 /*
- * plan_set_margin - what a packet of the class needs after edf, from now on. What was given up before stays so.
- */
-void plan_set_margin(struct plan *p, uint32_t class, uint64_t margin_ns);
-
-/*
  * plan_reload - another config of the same classes: nothing waits any more, the caller tells of it again. Models stay.
  */
 void plan_reload(struct plan *p, const struct config *c);
@@ -147,6 +142,19 @@ uint64_t plan_predict_ns(const struct plan *p, uint32_t class, uint32_t bytes);
 static inline uint64_t plan_share_ns(const struct plan *p, uint64_t service_ns)
 {
 	return p->n_workers > 1 ? service_ns / p->n_workers : service_ns;
+}
+
+/*
+ * plan_set_margin - what a packet of the class needs after edf, from now on. What was given up before stays so; whether
+ * the head is lost has to be found out again.
+ */
+static inline void plan_set_margin(struct plan *p, uint32_t class, uint64_t margin_ns)
+{
+	if (p->queues[class].margin_ns == margin_ns)
+		return;
+	p->queues[class].margin_ns = margin_ns;
+	if (p->queues[class].waiting_pkts)
+		p->sound_until_ns[class] = 0;
 }
 
 static inline uint32_t plan_waiting_pkts(const struct plan *p, uint32_t class)

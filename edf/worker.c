@@ -68,12 +68,13 @@ void worker_live(const struct stage *s, struct worker_box *box, uint32_t k, pid_
 	int status;
 
 	become_worker(k, edf, supervisor);
+	snprintf(name, sizeof(name), WORKER_NAME "%u", k);
+	stage_shut_opening(s, name, edf_allow);
 	status = work_open(&work, s, &box->journal);
 	if (status == EXIT_CONFIG) /* relaxed: read when this process is gone */
 		atomic_store_explicit(&box->state, WORKER_REFUSED, memory_order_relaxed);
 	if (status)
 		_exit(status);
-	snprintf(name, sizeof(name), WORKER_NAME "%u", k);
 	stage_shut_worker(s, name, edf_allow_worker);
 	atomic_store_explicit(&box->state, WORKER_READY, memory_order_relaxed); /* it stands alone */
 	ring_edf(s);

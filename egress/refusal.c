@@ -121,7 +121,8 @@ static void learn_limit(struct sender *s, const struct batch *b, struct output *
 	uint32_t below_bytes = err == EMSGSIZE || err == EINVAL ? b->first_len_bytes : 0;
 
 	peer->gso_below_bytes = below_bytes;
-	if (peer->seen || (b->common != peer && b->common->gso_below_bytes <= below_bytes))
+	/* EINVAL may be about the address that this session's socket has, and that is gone */
+	if (peer->seen || (b->common != peer && (err == EINVAL || b->common->gso_below_bytes <= below_bytes)))
 		return;
 	b->common->gso_below_bytes = below_bytes;
 	log_info("class %s: UDP_SEGMENT of %u bytes refused: %s: sending those singly",

@@ -58,6 +58,7 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 {
 	struct batch b;
 	struct egress_journal *j = s->journal;
+	uint64_t sent_at_ns;
 	uint32_t bytes = 0;
 	int n, err;
 
@@ -68,8 +69,9 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 	s->unread.sent_pkts += b.n_pkts;
 	if (n > 0) {
 		bytes = batch_wire_bytes(&b, (uint32_t)n);
-		settle(&s->settled, class, b.released[n - 1], now_ns());
-		refusal_end(s, &b, (uint32_t)n, now);
+		sent_at_ns = now_ns();
+		refusal_end(s, &b, (uint32_t)n, now); /* it looks at slots, which are ingress's after settle() */
+		settle(&s->settled, class, b.released[n - 1], sent_at_ns);
 	}
 	journal_close(&j->word);
 	if (n < 0)

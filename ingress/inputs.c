@@ -29,6 +29,17 @@ static int is_scoped(const struct address *a)
 	return group_is(a) || (a->scope[0] && IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr));
 }
 
+/*
+ * Is the socket of a flow bound, and, where the first of several shards binds for all, those of the others too? They
+ * are bound in their order.
+ */
+static int is_bound(const struct stage *s, const int *fd, uint32_t flow)
+{
+	uint32_t behind = s->shard == 0 ? s->seg.n_shards - 1 : 0;
+
+	return listen_is_bound(fd[flow] + (int)behind);
+}
+
 void inputs_open(struct inputs *n, const struct stage *s, const struct ingress *in, const int *fd)
 {
 	memset(n, 0, sizeof(*n));
@@ -37,7 +48,7 @@ void inputs_open(struct inputs *n, const struct stage *s, const struct ingress *
 
 		if (is_scoped(address_of(s, in, flow)))
 			n->scoped |= bit;
-		if (!listen_is_bound(fd[flow]))
+		if (!is_bound(s, fd, flow))
 			n->unbound |= bit;
 	}
 }
@@ -77,7 +88,7 @@ static void bind_now(struct inputs *n, struct stage *s, const struct ingress *in
 	if (!listen_may_bind(&s->config, flow, n->unbound))
 		return;
 	err = bind_flow(s, in, fd, flow);
-	if (err && listen_is_bound(fd[flow]))
+	if (err && is_bound(s, fd, flow))
 		err = 0; /* what failed are the rules, which are still due */
 	if (!err) {
 		n->unbound &= ~(1ULL << flow);

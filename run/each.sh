@@ -102,7 +102,7 @@ fi
 found=$(instances)
 while read -r user group unit directory; do
 	[ -z "$directory" ] || act "$user" "$group" "$unit" "$directory" || case $? in
-	3) [ "$status" != 0 ] || status=3 ;;
+	3) [ "$verb" = stop ] || [ "$status" != 0 ] || status=3 ;; # of a stop: what it says is lost
 	*) status=1 ;;
 	esac
 done <<END

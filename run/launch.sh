@@ -81,7 +81,7 @@ if [ "$status" = 0 ]; then
 	fi
 	if [ "$ends" ]; then
 		exec 9<&- # stop.sh takes the lock
-		"$here/stop.sh" -i "$instance" >&2
+		"$here/stop.sh" -i "$instance" >&2 || [ $? = 3 ] || exit 1 # 3: what its queues held is gone, as was said
 		lock_instances
 		mode=
 	fi
@@ -117,7 +117,7 @@ ONTIME_BUILD=$build
 ONTIME_LAUNCHED=$(printf '%s\n' "$config" "$@")
 export ONTIME_RUN_DIR ONTIME_INSTANCE ONTIME_CONFIG ONTIME_DIR ONTIME_BUILD ONTIME_LAUNCHED
 tail=
-[ -z "$foreground" ] || trap 'exec 9<&-; "$here/stop.sh" -i "$instance"; kill $tail 2>/dev/null || true; exit 0' INT TERM
+[ -z "$foreground" ] || trap 'exec 9<&-; "$here/stop.sh" -i "$instance" && ended=0 || ended=$?; kill $tail 2>/dev/null || true; exit "$ended"' INT TERM
 umask 077
 # From there, so that a relative plugin is found wherever this was called, and no other file system is kept busy.
 # shellcheck disable=SC2086

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/ucontext.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -151,7 +152,9 @@ static int may_call(long number, unsigned long first)
 		syscall(number, first, 0, number == SYS_seccomp ? (unsigned long)&action : 1UL);
 		_exit(0);
 	}
-	return pid < 0 || waitpid(pid, &status, 0) != pid || WIFEXITED(status);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return pid < 0 || WIFEXITED(status);
 }
 
 int cage_probe(void)
@@ -179,12 +182,14 @@ static int shut_files(const struct cage *c)
 int cage_shut(const struct cage *c, int *err)
 {
 	int missing = 0, got;
+	uint8_t first;
 
 	cage_no_new_privileges();
 	*err = 0;
 	if (CAGE_IS_OPEN)
 		return 0;
 	log_prepare(); /* its first line reads a file */
+	(void)!getrandom(&first, sizeof(first), GRND_NONBLOCK); /* so may the first of these */
 	got = *err = shut_files(c);
 	missing |= got ? CAGE_NO_FILES : 0;
 	got = shut_calls(c);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #define LONGEST_TEXT 128 /* "[0000:...:255.255.255.255%scope]:65535" has 70 */
 
@@ -32,6 +34,25 @@ static struct parts parts_of(const struct sockaddr_storage *at)
 	return (struct parts){ at->ss_family, v6.sin6_port, 0, v6.sin6_addr, v6.sin6_scope_id };
 }
 
+uint32_t address_interface(const char *name)
+{
+	struct ifreq request = { .ifr_ifindex = 0 };
+	int fd;
+
+	if (strlen(name) >= sizeof(request.ifr_name))
+		return 0;
+	strcpy(request.ifr_name, name);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return 0;
+	if (ioctl(fd, SIOCGIFINDEX, &request) < 0)
+		request.ifr_ifindex = 0;
+	close(fd);
+	return (uint32_t)request.ifr_ifindex;
+}
+
 /* parse_scope - what follows the '%': an index from 1 on, or a name that an interface may have. */
 static bool parse_scope(const char *text, struct address *a, uint32_t *id)
 {
@@ -44,7 +65,7 @@ static bool parse_scope(const char *text, struct address *a, uint32_t *id)
 	if (len >= sizeof(a->scope) || strpbrk(text, "/% ") || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
 		return false;
 	memcpy(a->scope, text, len);
-	*id = if_nametoindex(text);
+	*id = address_interface(text);
 	return true;
 }
 
@@ -118,9 +139,9 @@ int address_resolve(const struct address *a, struct sockaddr_storage *now)
 	if (a->scope[0] == '\0')
 		return 0;
 	if (a->at.ss_family == AF_INET)
-		return if_nametoindex(a->scope) ? 0 : -ENODEV;
+		return address_interface(a->scope) ? 0 : -ENODEV;
 	memcpy(&v6, &a->at, sizeof(v6));
-	v6.sin6_scope_id = if_nametoindex(a->scope);
+	v6.sin6_scope_id = address_interface(a->scope);
 	memcpy(now, &v6, sizeof(v6));
 	return v6.sin6_scope_id ? 0 : -ENODEV;
 }

@@ -40,6 +40,12 @@ const char *address_format(const struct address *a, char *text);
  */
 int address_resolve(const struct address *a, struct sockaddr_storage *now);
 
+/*
+ * address_interface - the index of the interface of that name now; 0: there is none. Unlike the C library it makes
+ * no UNIX socket, by which a stage could reach others.
+ */
+uint32_t address_interface(const char *name);
+
 /* address_overlap - whether no two sockets could be bound to a and b at once: equal, or one is a wildcard. */
 bool address_overlap(const struct address *a, const struct address *b);
 

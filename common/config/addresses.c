@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "address.h"
@@ -108,9 +109,12 @@ static int add_everywhere(const struct option *o, const char *port, size_t len, 
 			  struct hosts *hosts, char *reason)
 {
 	static const char *const wildcards[] = { "0.0.0.0", "[::]" };
-	size_t n = access("/proc/net/if_inet6", F_OK) == 0 ? 2 : 1;
+	int v6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0; /* a stage may open no file to find out */
+	size_t n = v6 >= 0 || errno != EAFNOSUPPORT ? 2 : 1;
 	char text[32];
-	int err = 0;
+
+	if (v6 >= 0)
+		close(v6);
 
 	for (size_t i = 0; i < n && !err; i++) {
 		snprintf(text, sizeof(text), "%s%.*s", wildcards[i], (int)len, port);

@@ -2,7 +2,6 @@
 #include "group.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <string.h>
 
 #ifndef SO_BINDTOIFINDEX
@@ -114,7 +113,7 @@ uint32_t group_interface(const struct address *a)
 	struct sockaddr_in6 v6;
 
 	if (a->scope[0])
-		return if_nametoindex(a->scope);
+		return address_interface(a->scope);
 	memcpy(&v6, &a->at, sizeof(v6));
 	return a->at.ss_family == AF_INET6 ? v6.sin6_scope_id : 0;
 }

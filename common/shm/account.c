@@ -140,7 +140,7 @@ static void add_errnos(struct account *sum, const struct account *a)
 
 void account_add(struct account *sum, const struct account *a)
 {
-	const uint64_t max_ns = sum->latency_max_ns;
+	const uint64_t max_ns = sum->latency_max_ns, after_ns = sum->after_ns;
 
 	for (const struct counter *c = counter_next(NULL); c; c = counter_next(c)) {
 		uint64_t *to = (uint64_t *)counter_values_of(c, sum);
@@ -154,6 +154,7 @@ void account_add(struct account *sum, const struct account *a)
 		sum->latency[b] += a->latency[b];
 	sum->latency_sum_ns += a->latency_sum_ns;
 	sum->latency_max_ns = max_ns > a->latency_max_ns ? max_ns : a->latency_max_ns;
+	sum->after_ns = after_ns > a->after_ns ? after_ns : a->after_ns; /* times: the longest of them */
 	sum->budget_ns = a->budget_ns;
 }
 

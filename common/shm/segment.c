@@ -177,9 +177,9 @@ int segment_must_be_mine(const struct segment *seg, char why[WHY_BYTES])
 /*
  * Where the part of the handle lies; NULL, or what is wrong. A header that makes no sense is judged by header_check().
  */
-static const char *find_part(struct segment *seg, uint64_t whole_bytes)
+static const char *find_part(struct segment *seg, uint64_t whole_bytes, int *err)
 {
-	struct header first;
+	struct header first = { 0 };
 
 	seg->size_bytes = whole_bytes;
 	seg->n_shards = 1;
@@ -189,7 +189,13 @@ static const char *find_part(struct segment *seg, uint64_t whole_bytes)
 		seg->size_bytes = whole_bytes / first.n_shards;
 		seg->n_shards = first.n_shards;
 	}
-	return seg->shard < seg->n_shards ? NULL : "it has no such shard";
+	if (seg->shard < seg->n_shards)
+		return NULL;
+	if (first.layout != 0 && first.layout != LAYOUT_VERSION) { /* which may say it elsewhere */
+		*err = -ESTALE;
+		return "it was made by a build with another layout";
+	}
+	return "it has no such shard";
 }
 
 static int open_and_map(struct segment *seg, const char *instance, int writable, int handed, uint32_t shard,
@@ -214,7 +220,7 @@ static int open_and_map(struct segment *seg, const char *instance, int writable,
 	}
 	wrong = name_check_owner(&st, writable, &err);
 	if (!wrong)
-		wrong = find_part(seg, (uint64_t)st.st_size);
+		wrong = find_part(seg, (uint64_t)st.st_size, &err);
 	if (wrong)
 		return refuse_segment(seg, wrong, err, st.st_uid, why);
 	err = map(seg, writable ? PROT_READ | PROT_WRITE : PROT_READ);

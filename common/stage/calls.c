@@ -1,4 +1,5 @@
 /* calls.c - the system calls that each stage makes once it runs: the table of the cage (run.h). */
+#include <asm/ioctls.h>
 #include <linux/sockios.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -61,7 +62,6 @@ static const struct call rows[] = {
 	/* sockets: asked, bound and connected again when addresses come and go */
 	CALL_IF(socket, 1, UINT32_MAX, AF_INET),
 	CALL_IF(socket, 1, UINT32_MAX, AF_INET6),
-	CALL_IF(socket, 1, UINT32_MAX, AF_UNIX), /* the C library asks for an interface by whatever socket there is */
 	CALL(getsockopt),
 	CALL(setsockopt),
 	CALL(getsockname),
@@ -70,6 +70,10 @@ static const struct call rows[] = {
 	CALL(connect),
 	CALL(recvmsg),
 	CALL_IF(ioctl, 2, UINT32_MAX, SIOCGIFINDEX),
+	/* of the C library: to sort, to count CPUs, and for a stream that may be a terminal */
+	CALL(sysinfo),
+	CALL(sched_getaffinity),
+	CALL_IF(ioctl, 2, UINT32_MAX, TCGETS),
 #ifdef __NR_dup2
 	CALL(dup2),
 	CALL(time),

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "listen.h"
@@ -39,6 +40,17 @@ int gather_rule(const struct address *a, const int *fd, uint32_t n)
 	return err;
 }
 
+/* What others of this machine have joined comes to all sockets of a wildcard address: to none of these. */
+static void ignore_groups(const struct address *a, int fd)
+{
+	int off = 0;
+
+	if (a->at.ss_family == AF_INET)
+		setsockopt(fd, IPPROTO_IP, IP_MULTICAST_ALL, &off, sizeof(off));
+	else
+		setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, &off, sizeof(off));
+}
+
 int gather_bind(const struct address *a, const int *fd, uint32_t n)
 {
 	struct sockaddr_storage at;
@@ -47,6 +59,7 @@ int gather_bind(const struct address *a, const int *fd, uint32_t n)
 	for (uint32_t k = 0; !err && k < n; k++)
 		err = gather_shut(fd[k]);
 	for (uint32_t k = 0; !err && k < n; k++) {
+		ignore_groups(a, fd[k]);
 		if (k == 1)
 			err = listen_share(fd[0]);
 		if (!err && k > 0)

@@ -112,7 +112,7 @@ void place_keep(struct place *p)
 {
 	int fd = p->waits_fd ? p->waits_fd : waits_open();
 
-	p->waits_fd = fd < 0 ? 0 : fd;
+	p->waits_fd = fd < 0 ? -1 : fd;
 }
 
 void place_close(void)
@@ -338,6 +338,8 @@ static void look_at_waits(struct place *p, uint64_t now)
 	struct waits before = p->waits;
 	char cpu[24];
 
+	if (p->waits_fd < 0)
+		return;
 	if (p->waits_fd)
 		waits_read_own(p->waits_fd, &p->waits);
 	else

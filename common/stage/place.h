@@ -40,7 +40,7 @@ struct place {
 	uint64_t due_ns, seen_at_ns, seen_cpu_ns[N_STAGES]; /* of the looks at the CPU */
 	uint64_t told_ns[3]; /* when a line of each kind may come again */
 	struct waits waits; /* as of the last look at the run queue */
-	int waits_fd; /* of place_keep(); 0: none */
+	int waits_fd; /* of place_keep(); -1: the kernel has none; 0: not asked yet, as in a test */
 	uint64_t waits_at_ns, waits_cpu_ns[N_STAGES];
 };
 

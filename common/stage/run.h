@@ -64,10 +64,12 @@ void stage_drop_rights(const struct stage *s);
 /*
  * stage_shut - shut in the calling process, a stage that is open, if the configuration says so (`cage`).
  * stage_prepare_cage - open what that needs, some time before. stage_shut_worker - likewise a process that the stage
- * has made.
+ * has made. stage_shut_opening - before that, while it opens a plugin: so each process has a plugin opened under the
+ * same rules, the first ones and those that take their place.
  */
 void stage_prepare_cage(struct stage *s, const struct stage_ops *ops);
 void stage_shut(struct stage *s, const struct stage_ops *ops);
+void stage_shut_opening(const struct stage *s, const char *who, void (*allow)(const struct stage *s, struct cage *c));
 void stage_shut_worker(const struct stage *s, const char *who, void (*allow)(const struct stage *s, struct cage *c));
 
 /* stage_begin - open the stage and report it ready. 0, or 1 + the exit status. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cage/capabilities.h"
+#include "config/shown.h"
 #include "log.h"
 #include "run.h"
 
@@ -99,13 +100,17 @@ static uint64_t kept_capabilities(const struct stage *s)
 
 void stage_drop_rights(const struct stage *s)
 {
-	uint64_t nice;
+	uint64_t nice, raw = 0;
 
 	if (!s->config.cage)
 		return;
 	nice = place_allow() ? CAPABILITY(CAP_SYS_NICE) : 0;
+	for (uint32_t i = 0; s->id == STAGE_EGRESS && i < s->config.n_classes; i++)
+		if (shown_is_sender(&s->config.classes[i])) /* an output that is not handed on is made by the stage */
+			raw = CAPABILITY(CAP_NET_RAW);
 	/* a plugin's file may be in a directory that its user keeps others out of */
-	capabilities_keep(kept_capabilities(s) | nice | CAPABILITY(CAP_DAC_READ_SEARCH) | CAPABILITY(CAP_SETPCAP));
+	capabilities_keep(kept_capabilities(s) | nice | raw | CAPABILITY(CAP_DAC_READ_SEARCH) |
+			  CAPABILITY(CAP_SETPCAP));
 }
 
 void stage_prepare_cage(struct stage *s, const struct stage_ops *ops)
@@ -139,6 +144,18 @@ void stage_shut(struct stage *s, const struct stage_ops *ops)
 	capabilities_keep(kept_capabilities(s) | (place_allow() ? CAPABILITY(CAP_SYS_NICE) : 0));
 	shut(s, &c);
 	s->files_fd = 0;
+}
+
+void stage_shut_opening(const struct stage *s, const char *who, void (*allow)(const struct stage *s, struct cage *c))
+{
+	char text[2][PATH_BYTES];
+	struct cage c = { .who = who, .hint = "", .lacks = s->cage_lacks };
+
+	if (!s->config.cage)
+		return;
+	describe(s, &c, text);
+	allow(s, &c);
+	shut(s, &c);
 }
 
 void stage_shut_worker(const struct stage *s, const char *who, void (*allow)(const struct stage *s, struct cage *c))

@@ -145,9 +145,9 @@ static int listen_on(const struct dash_options *o, const char *text, const sigse
 		return err;
 	}
 	if (err)
-		log_error(
-			"serve on %s: %s: it is tried again each second; another `listen` in [dash] needs a new launch",
-			text, log_text_of(-err));
+		log_error("serve on %s: %s: it is tried again each second; another `listen` in [dash], and a reload, "
+			  "take another",
+			  text, log_text_of(-err));
 	while (err) {
 		if (sigtimedwait(stops, NULL, &pause) > 0)
 			return -EINTR;

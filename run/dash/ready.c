@@ -65,9 +65,10 @@ static int print_stages(const struct feed *f, FILE *out)
 {
 	int n = 0;
 
-	for (int i = 0; i < N_STAGES; i++)
-		if (is_away(&f->health, i))
-			n += fprintf(out, "stage %s is %s\n", stage_name((enum stage_id)i), f->now.stages[i].state) > 0;
+	for (uint32_t i = 0; i < N_STAGES * f->health.n_shards; i++)
+		if (is_away(&f->health, (int)i))
+			n += fprintf(out, "stage %s is %s\n", view_stage_name(&f->now, i / N_STAGES, i % N_STAGES),
+				     view_stage(&f->now, i / N_STAGES, i % N_STAGES)->state) > 0;
 	for (int i = 0; i < f->health.n_causes; i++)
 		if (f->health.causes[i].kind == CAUSE_STAGE_HUNG || f->health.causes[i].kind == CAUSE_STUCK)
 			n += fprintf(out, "%s\n", f->health.causes[i].text) > 0;

@@ -154,16 +154,16 @@ static void want_member(struct kept *kept, const struct config *was, const struc
 }
 
 /* Where no trains are taken, one that waits in a socket that took them would be read as one datagram. */
-static int may_hold_trains(const struct kept *kept, const struct config *c, const struct address *a)
+static int may_hold_trains(const struct kept *kept, const struct config *c, const struct address *a, const char *name)
 {
-	int at = find_kept(kept, a, 0, 0, NULL), takes = 0;
+	int at = find_kept(kept, a, 0, 0, name), takes = 0;
 	socklen_t len = sizeof(takes);
 
 	return at >= 0 && c->gro == GRO_OFF && getsockopt(kept->fds[at], SOL_UDP, UDP_GRO, &takes, &len) == 0 && takes;
 }
 
 /* The sockets of all shards for one address: all of them are used again, for as many shards, or none is. */
-static void want_row(struct kept *kept, const struct address *a, const char *what)
+static void want_row(struct kept *kept, const struct config *c, const struct address *a, const char *what)
 {
 	char name[SOCKET_NAME_BYTES];
 
@@ -171,7 +171,7 @@ static void want_row(struct kept *kept, const struct address *a, const char *wha
 		return;
 	for (uint32_t shard = 0; shard < kept->n_shards; shard++) {
 		sockets_name_of(name, what, shard, kept->n_shards);
-		if (find_kept(kept, a, 0, 0, name) < 0)
+		if (find_kept(kept, a, 0, 0, name) < 0 || may_hold_trains(kept, c, a, name))
 			return;
 	}
 	for (uint32_t shard = 0; shard < kept->n_shards; shard++) {
@@ -189,13 +189,11 @@ static void want_input(struct kept *kept, const struct config *was, const struct
 
 	port_of(c, a, &port);
 	name_member(c, &own, name);
-	if (kept->n_shards > 1 && !may_hold_trains(kept, c, a))
-		want_row(kept, a, name);
-	else if (kept->n_shards > 1)
-		return;
+	if (kept->n_shards > 1)
+		want_row(kept, c, a, name);
 	else if (port.n > 1)
 		want_member(kept, was, c, &port, a, name);
-	else if (!may_hold_trains(kept, c, a))
+	else if (!may_hold_trains(kept, c, a, NULL))
 		want(kept, a, 0, NULL);
 }
 

@@ -23,23 +23,23 @@ static uint64_t class_held_pkts(const struct segment *seg, uint32_t class)
 	return lane_distance_pkts(lane_received(l), sent);
 }
 
-static uint64_t held_pkts(const struct segment *seg)
-{
-	uint64_t held = 0;
-
-	for (uint32_t class = 0; class < seg->n_classes; class++)
-		held += class_held_pkts(seg, class);
-	return held;
-}
-
 /* Of all shards. */
-static uint64_t all_held_pkts(const struct supervisor *s)
+static uint64_t class_left_pkts(const struct supervisor *s, uint32_t class)
 {
-	uint64_t held = 0;
+	uint64_t left = 0;
 
 	for (uint32_t i = 0; i < s->n_lives; i += N_STAGES)
-		held += held_pkts(supervisor_part(s, &s->lives[i]));
-	return held;
+		left += class_held_pkts(supervisor_part(s, &s->lives[i]), class);
+	return left;
+}
+
+static uint64_t all_left_pkts(const struct supervisor *s)
+{
+	uint64_t left = 0;
+
+	for (uint32_t class = 0; class < s->seg.n_classes; class++)
+		left += class_left_pkts(s, class);
+	return left;
 }
 
 /* The stage that ends in this step, which each shard has one of; -1: none does. */
@@ -86,7 +86,7 @@ static int is_over(struct supervisor *s, uint64_t now)
 	int stage = stage_of(s->stopping.step), is_late = now >= s->stopping.due_ns, n_left = 0;
 
 	if (stage < 0) {
-		s->stopping.left_pkts = all_held_pkts(s);
+		s->stopping.left_pkts = all_left_pkts(s);
 		s->stopping.down = 0;
 		for (uint32_t i = 0; i < s->n_lives; i++)
 			if (s->lives[i].id != STAGE_INGRESS && s->lives[i].state != LIFE_RUNS)
@@ -112,26 +112,30 @@ int stop_tend(struct supervisor *s, uint64_t now)
 		return 0;
 	while (s->stopping.step != STOP_DONE && is_over(s, now))
 		enter(s, s->stopping.step + 1, now);
+	if (s->stopping.step == STOP_DONE) /* the last stages may have sent some of it yet */
+		s->stopping.left_pkts = all_left_pkts(s);
 	return s->stopping.step == STOP_DONE;
 }
 
 void stop_describe(const struct supervisor *s, char *text, size_t bytes)
 {
+	const char *comma = "";
 	size_t len;
 
 	if (s->stopping.left_pkts == 0) {
 		snprintf(text, bytes, "all that was accepted has been sent");
 		return;
 	}
-	len = (size_t)snprintf(text, bytes, "not sent within %d s, and gone:", (int)(STOP_DRAIN_NS / NS_PER_S));
+	len = (size_t)snprintf(text, bytes, "not sent within %d s, and gone: ", (int)(STOP_DRAIN_NS / NS_PER_S));
 	for (uint32_t class = 0; class < s->seg.n_classes && len < bytes; class++) {
-		uint64_t n = class_held_pkts(&s->seg, class);
+		uint64_t n = class_left_pkts(s, class);
 
-		if (n)
-			len += (size_t)snprintf(text + len, bytes - len, " %llu of class %s,", (unsigned long long)n,
-						s->config.classes[class].name);
+		if (n == 0)
+			continue;
+		len += (size_t)snprintf(text + len, bytes - len, "%s%llu of class %s", comma, (unsigned long long)n,
+					s->config.classes[class].name);
+		comma = ", ";
 	}
-	len = len < bytes ? len - 1 : len; /* the last comma */
 	for (int id = 0; id < N_STAGES && len < bytes; id++)
 		if (s->stopping.down >> id & 1)
 			len += (size_t)snprintf(text + len, bytes - len, "; %s did not run", stage_name(id));

@@ -80,9 +80,17 @@ it_can_be_turned_off() {
 	done
 }
 
-a_reload_is_read() { # by stages that open no file
+a_reload_is_read() { # by stages that open no file, and that find out which families there are
 	relay || return 1
-	sed -i 's/^\[class one\]/&\nbudget = 7ms/' "$conf" && run/reload.sh -i "$instance" && [ "$(account '.classes[0].budget_ns')" = 7000000 ] && each_stage_is_shut_in
+	sed -i "s/^\[class one\]/&\nbudget = 7ms/; s/^listen = .*/listen = *:$listen/" "$conf"
+	run/stop.sh -i "$instance" >/dev/null && run/launch.sh -c "$conf" >/dev/null || return 1
+	was=$(stages_of)
+	sed -i 's/^budget = .*/budget = 8ms/' "$conf" && run/reload.sh -i "$instance" && [ "$(account '.classes[0].budget_ns')" = 8000000 ] &&
+		mv "$log" "$log.moved" && eventually test -e "$log" && sleep 1.5 && [ "$(stages_of)" = "$was" ] && each_stage_is_shut_in
+}
+
+stages_of() { # which process is which, and how often each was started
+	"$ONTIME_BUILD/hold" --stages -i "$instance" | cut -d' ' -f1,2,4
 }
 
 a_call_costs_its_packet() { # WORD WHAT-THE-LOG-SAYS LINE...: three times, and the class goes on

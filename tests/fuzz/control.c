@@ -90,6 +90,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc, (void)argv;
 	supervisor.seg.shared = &shared;
+	supervisor.seg.n_shards = 1;
+	supervisor.n_lives = N_STAGES;
 	supervisor.control.fd = -1;
 	supervisor.control.inode = 1;
 	supervisor.reload.file = "/etc/ontime.conf";
@@ -97,6 +99,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		supervisor.control.clients[i].fd = -1;
 	for (int id = 0; id < N_STAGES; id++) {
 		supervisor.lives[id].state = LIFE_RUNS;
+		supervisor.lives[id].id = (enum stage_id)id;
+		supervisor.lives[id].name = stage_name((enum stage_id)id);
 		supervisor.lives[id].pid = 1;
 		/* relaxed: there is one thread */
 		atomic_store_explicit(&shared.stages[id].pid, 1, memory_order_relaxed);

@@ -2,6 +2,7 @@
 #include "mortal.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "edf/loop.h"
 #include "egress/loop.h"
@@ -37,4 +38,7 @@ void mortal_die(enum stage_id id)
 	if (mortals[id].ops->close)
 		mortals[id].ops->close(mortals[id].stage);
 	segment_close(&mortals[id].stage->seg);
+	if (mortals[id].stage->config_fd > STDERR_FILENO) /* as the kernel does */
+		close(mortals[id].stage->config_fd);
+	mortals[id].stage->config_fd = -1;
 }

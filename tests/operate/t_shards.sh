@@ -103,6 +103,29 @@ kill_everything() {
 	sleep 0.1
 }
 
+hold_some() { # in one shard, whose egress does not run: the senders are many
+	kill -STOP "$(sed -n 's/^egress\.1 \([0-9]*\) .*/\1/p' "$work/stages")"
+	"$ONTIME_BUILD/tests/datagrams" send 127.0.0.1:7001 300 64 30
+	eventually some_are_held
+}
+
+some_are_held() {
+	[ "$("$ONTIME_BUILD/hold" --held -i "$instance")" -gt 0 ]
+}
+
+begins_anew_over_held() { # what was held is gone, and said; that fails nothing
+	all_ready && hold_some && kill_everything && launches && grep 'it begins anew; [1-9][0-9]* packets' "$work/said"
+}
+
+a_stop_says_what_is_lost() { # over a way out that is too slow for what all shards hold
+	write_conf 'shards = 3\nrate = 192kbit\nburst = 6000B'
+	shards=3
+	launches && "$ONTIME_BUILD/tests/datagrams" send 127.0.0.1:7001 3000 1000 30 && eventually some_are_held || return 1
+	run/stop.sh -i "$instance" >"$work/said" 2>&1 && status=0 || status=$?
+	cat "$work/said"
+	[ "$status" = 3 ] && grep -q 'and gone: [1-9][0-9]* of class a$' "$work/said" && is_over
+}
+
 begins_anew() {
 	kill_everything
 	! run/status.sh -i "$instance" && launches && grep 'it begins anew' "$work/said"
@@ -206,7 +229,9 @@ check "datagrams pass then" passes 127.0.0.1:7001
 check "another number of shards takes a relaunch" needs_a_relaunch
 write_conf 'shards = 3'
 check_here "a launch after all was killed begins anew" begins_anew
+check_here "so it does when some were held" begins_anew_over_held
 check "a stop without a supervisor is clean" stops_unsupervised
 check_here "a rate holds over all shards" the_rate_holds_over_all
+check_here "what a stop loses has its class and a status" a_stop_says_what_is_lost
 check_here "auto is one for each CPU" one_per_cpu
 verdict shards

@@ -9,6 +9,10 @@ build=$ONTIME_BUILD
 conf=$work/stress.conf
 own_config run/stress.conf
 
+stop() {
+	run/stop.sh -i "$instance" >/dev/null || [ $? = 3 ] # what an overload leaves is not sent in time
+}
+
 launch() {
 	run/launch.sh -c "$conf" >/dev/null
 }
@@ -100,17 +104,17 @@ restarts_are_no_matter() {
 
 kernel_drops_are_named() { # edf stands still, ingress cannot go on, and the socket is full
 	sed 's/^full = .*/full = wait/; s/^socket_buffer = .*//; s/^\[pipeline\]/&\nsocket_buffer = 64KiB/' "$conf" >"$work/small.conf"
-	run/stop.sh -i "$instance" >/dev/null && run/launch.sh -c "$work/small.conf" >/dev/null || return 1
+	stop && run/launch.sh -c "$work/small.conf" >/dev/null || return 1
 	load 0 "$work/json" --rate low=20000 --seconds 1 --drain 2 && found "$work/json" "$all_is_named and .flows[0].named.kernel > 100" && status=0 ||
 		status=1
-	run/stop.sh -i "$instance" >/dev/null && launch || return 1
+	stop && launch || return 1
 	return "$status"
 }
 
 held_is_named() { # at a rate of 64 kbit/s much is still on its way when load ends
-	run/stop.sh -i "$instance" >/dev/null && run/launch.sh -c "$conf" --rate=64kbit >/dev/null || return 1
+	stop && run/launch.sh -c "$conf" --rate=64kbit >/dev/null || return 1
 	load 0 "$work/json" --rate 300 --seconds 1 --drain 0.05 --size 1000 && found "$work/json" '[.flows[].named.held // 0] | add > 0' && status=0 || status=1
-	run/stop.sh -i "$instance" >/dev/null && launch || return 1
+	stop && launch || return 1
 	return "$status"
 }
 
@@ -118,14 +122,14 @@ a_new_launch_has_forgotten() {
 	"$build/load" -c "$conf" --rate 6000 --seconds 3 >"$work/table" &
 	load=$!
 	sleep 0.7
-	run/stop.sh -i "$instance" >/dev/null && launch || return 1
+	stop && launch || return 1
 	wait $load && status=0 || status=$?
 	cat "$work/table"
 	[ "$status" = 3 ] && grep -q "^note: nobody was asked what became of them: .*'$instance' was launched anew" "$work/table"
 }
 
 without_an_instance_nobody_is_asked() {
-	run/stop.sh -i "$instance" >/dev/null
+	stop
 	load 3 "$work/json" --rate 300 --seconds 0.3 --drain 0.1 && found "$work/json" '(.asked | not) and all(.flows[]; .lost == .sent and (has("named") | not))' || return 1
 	"$build/load" -c "$conf" --rate 300 --seconds 0.3 --drain 0.1 >"$work/table" || true
 	cat "$work/table"
@@ -157,7 +161,7 @@ another_machine_is_not_asked() { # an address of the network beyond an interface
 
 # A source that stops makes a class late; the relay did not.
 own_delay_is_told_when_it_counts() {
-	run/stop.sh -i "$instance" >/dev/null && sed 's/^work = .*/work = none/; s/^policy = .*/policy = edf/; s/^budget = .*/budget = 200ms/' "$conf" >"$work/plain.conf" &&
+	stop && sed 's/^work = .*/work = none/; s/^policy = .*/policy = edf/; s/^budget = .*/budget = 200ms/' "$conf" >"$work/plain.conf" &&
 		run/launch.sh -c "$work/plain.conf" >/dev/null || return 1
 	"$build/load" -c "$work/plain.conf" --rate 600 --seconds 1.5 >"$work/quiet" &
 	load=$!
@@ -170,7 +174,7 @@ own_delay_is_told_when_it_counts() {
 	kill -CONT $load
 	wait $load || { cat "$work/table" && return 1; }
 	cat "$work/quiet" "$work/table"
-	run/stop.sh -i "$instance" >/dev/null && launch || return 1
+	stop && launch || return 1
 	! grep 'own delay' "$work/quiet" && [ "$(grep -cE "^note: class [a-z]+: past its budget of 200 ms by this source's own delay; relay alone: p50 [0-9]+ us, p99 [0-9]+ us$" "$work/table")" = 3 ]
 }
 

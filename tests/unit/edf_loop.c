@@ -177,18 +177,26 @@ static uint64_t margin_after_a_step_ns(uint64_t after_ns, uint64_t budget_ns, ui
 	return loop.plan.queues[0].margin_ns;
 }
 
-static void a_margin_of_auto_is_what_egress_measures_up_to_half_of_the_budget(void)
+static void a_margin_of_auto_is_what_egress_measures_up_to_half_of_what_work_leaves(void)
 {
 	open_loop(2);
+	memset(&loop.plan.model, 0, sizeof(loop.plan.model));
+	memset(&loop.plan.classes[0].model, 0, sizeof(loop.plan.classes[0].model));
 	CU_ASSERT_EQUAL(margin_after_a_step_ns(0, NS_PER_MS, MARGIN_AUTO), MARGIN_START_NS); /* not measured yet */
 	CU_ASSERT_EQUAL(margin_after_a_step_ns(0, 60000, MARGIN_AUTO), 30000);
 	CU_ASSERT_EQUAL(margin_after_a_step_ns(8000, NS_PER_MS, MARGIN_AUTO), 8000);
 	CU_ASSERT_EQUAL(margin_after_a_step_ns(UINT64_MAX, NS_PER_MS, MARGIN_AUTO), NS_PER_MS / 2);
 	CU_ASSERT_EQUAL(margin_after_a_step_ns(8000, NS_PER_MS, 0), 0); /* one that is given stays */
 	CU_ASSERT_EQUAL(margin_after_a_step_ns(8000, BUDGET_NONE, MARGIN_AUTO), MARGIN_START_NS);
+	for (int i = 0; i < 20; i++)
+		plan_learn(&loop.plan, 0, now_ns(), loop.stage.config.payload_bytes, 600000);
+	/* of what work leaves of the budget: or no packet would be fresh any more */
+	CU_ASSERT(margin_after_a_step_ns(UINT64_MAX, NS_PER_MS, MARGIN_AUTO) <= 201000);
+	CU_ASSERT(margin_after_a_step_ns(UINT64_MAX, NS_PER_MS, MARGIN_AUTO) >= 150000);
+	CU_ASSERT_EQUAL(margin_after_a_step_ns(UINT64_MAX, NS_PER_MS / 2, MARGIN_AUTO), 0);
 	close_loop();
 }
 
-SUITE(edf_loop, TEST(a_margin_of_auto_is_what_egress_measures_up_to_half_of_the_budget),
+SUITE(edf_loop, TEST(a_margin_of_auto_is_what_egress_measures_up_to_half_of_what_work_leaves),
       TEST(work_is_interrupted_as_deep_as_there_are_classes_and_no_deeper),
       TEST(work_that_is_interrupted_without_end_ends_the_stage))

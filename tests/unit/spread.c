@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "config/ids.h"
+#include "ingress/inputs.h"
 #include "loads.h"
 #include "stage/gather.h"
 #include "stage/listen.h"
@@ -192,5 +193,35 @@ static void a_group_that_was_begun_is_gone_on_with(void)
 	}
 }
 
-SUITE(spread, TEST(the_kernel_picks_as_it_is_said_here), TEST(neighbours_are_spread),
-      TEST(a_port_that_somebody_has_is_refused), TEST(a_group_that_was_begun_is_gone_on_with))
+/* Half made by an ingress that died: the next one must not take it for whole. */
+static void the_first_shard_looks_at_the_sockets_of_all(void)
+{
+	static struct stage stage;
+	static struct ingress in;
+	struct inputs inputs;
+	struct group g;
+
+	for (uint32_t n_bound = 0; n_bound <= 3; n_bound++) {
+		open_group(&g, "127.0.0.1:1", 3);
+		memset(&stage, 0, sizeof(stage));
+		config_defaults(&stage.config);
+		stage.seg.n_shards = 3;
+		in.n_inputs = 1;
+		for (uint32_t k = 0; k < n_bound; k++) {
+			int on = 1;
+
+			setsockopt(g.fd[k], SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+			CU_ASSERT_EQUAL_FATAL(bind(g.fd[k], (const struct sockaddr *)&g.at.at, g.at.len), 0);
+		}
+		inputs_open(&inputs, &stage, &in, &g.fd[0]);
+		CU_ASSERT_EQUAL(inputs.unbound, n_bound < 3);
+		stage.shard = 1; /* which binds nothing itself */
+		inputs_open(&inputs, &stage, &in, &g.fd[1]);
+		CU_ASSERT_EQUAL(inputs.unbound, n_bound < 2);
+		close_group(&g);
+	}
+}
+
+SUITE(spread, TEST(the_first_shard_looks_at_the_sockets_of_all), TEST(the_kernel_picks_as_it_is_said_here),
+      TEST(neighbours_are_spread), TEST(a_port_that_somebody_has_is_refused),
+      TEST(a_group_that_was_begun_is_gone_on_with))
