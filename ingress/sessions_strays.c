@@ -23,9 +23,11 @@ void sessions_drop_strays(struct sessions *x, uint32_t k)
 {
 	struct stray_journal *j = &x->stage->seg.shared->stray_journal;
 	struct lane *lane = x->stage->seg.views[x->forth].lane;
+	uint8_t byte = 0; /* an emulator takes no message for which there is no room at all */
+	struct iovec room = { .iov_base = &byte, .iov_len = sizeof(byte) };
 
 	for (int errors = 0; errors < MOST_ERRORS;) {
-		j->msg.msg_hdr = (struct msghdr){ 0 };
+		j->msg.msg_hdr = (struct msghdr){ .msg_iov = &room, .msg_iovlen = 1 };
 		journal_open(&j->word, &j->msg, x->forth, 1, word_of(lane));
 		if (recvmmsg(x->first_fd + (int)k, &j->msg, 1, MSG_DONTWAIT | MSG_TRUNC, NULL) == 1)
 			count_one(lane);

@@ -175,7 +175,7 @@ int __wrap_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, str
 	(void)timeout;
 	check_lanes();
 	trap_begin_call();
-	if (replies_has(fd) && msgs->msg_hdr.msg_iovlen == 0)
+	if (replies_has(fd) && msgs->msg_hdr.msg_iov->iov_len == 1) /* nothing of a stray is wanted */
 		got = replies_take(fd, msgs);
 	else
 		got = replies_has(fd) ? replies_receive(fd, msgs, n)
