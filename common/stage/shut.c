@@ -160,13 +160,7 @@ void stage_shut_opening(const struct stage *s, const char *who, void (*allow)(co
 
 void stage_shut_worker(const struct stage *s, const char *who, void (*allow)(const struct stage *s, struct cage *c))
 {
-	char text[2][PATH_BYTES];
-	struct cage c = { .who = who, .hint = "", .lacks = s->cage_lacks };
-
-	if (!s->config.cage)
-		return;
-	describe(s, &c, text);
-	allow(s, &c);
-	capabilities_keep(0);
-	shut(s, &c);
+	if (s->config.cage)
+		capabilities_keep(0);
+	stage_shut_opening(s, who, allow);
 }
