@@ -104,8 +104,8 @@ static void order_within_a_class_holds_whoever_is_done_first(void)
 	close_loop();
 }
 
-/* One that is done while the one before it is not: nothing goes on, and nothing is counted. */
-static void what_is_done_early_waits_uncounted(void)
+/* Two packets and two workers, of which the first is stopped. Its worker. */
+static const struct worker *hold_the_first_of_two(void)
 {
 	const struct worker *first;
 
@@ -114,6 +114,14 @@ static void what_is_done_early_waits_uncounted(void)
 	first = step_until_given();
 	kill(first->pid, SIGSTOP);
 	offer(0);
+	return first;
+}
+
+/* One that is done while the one before it is not: nothing goes on, and nothing is counted. */
+static void what_is_done_early_waits_uncounted(void)
+{
+	const struct worker *first = hold_the_first_of_two();
+
 	for (uint64_t until_ns = now_ns() + 20 * NS_PER_MS; now_ns() < until_ns;)
 		edf_ops.step(&loop.stage);
 	if (passed() == 0) { /* else the first was done before it was stopped */
@@ -130,13 +138,8 @@ static void what_is_done_early_waits_uncounted(void)
 static void what_is_done_is_counted_as_it_was_done(void)
 {
 	struct edf_tally none = { 0 };
-	const struct worker *first;
+	const struct worker *first = hold_the_first_of_two();
 
-	open_loop(2);
-	offer(0);
-	first = step_until_given();
-	kill(first->pid, SIGSTOP);
-	offer(0);
 	for (uint64_t until_ns = now_ns() + 20 * NS_PER_MS; now_ns() < until_ns && !loop.finished[0][1];)
 		edf_ops.step(&loop.stage);
 	loop.stage.seg.views[0].results[1].drop = UINT8_MAX;
