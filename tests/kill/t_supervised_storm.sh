@@ -5,45 +5,15 @@ set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/harness/instance.sh
 . tests/harness/instance.sh
+# shellcheck source=tests/harness/storm.sh
+. tests/harness/storm.sh
 kills=${1:-300}
 seed=${2:-1}
 rate=${3:-25}
 pps=${4:-20000}
 ONTIME_BUILD=$PWD/${ONTIME_BUILD:-build}
 own_instance storm
-load=
 own_config run/ontime.conf 's/^policy = .*/policy = edf/'
-at_end() {
-	[ -z "$load" ] || kill "$load" 2>/dev/null
-}
-
-kill_stages() {
-	build/tests/kill_stages -i "$instance" --kills "$kills" --seed "$seed" --rate "$rate" >"$work/killed" && return 0
-	cat "$work/killed"
-	return 1
-}
-
-load_ends() {
-	kill -INT "$load" # before its time is over: it waits for what is late, and reports
-	wait "$load" && whole=0 || whole=$?
-	! grep -q 'not delivered' "$work/load" || whole=3 # dropped, by name
-	load=
-}
-
-source_was_held_back() { # for more than a second: what it then sends at once overruns any socket, whoever dies
-	awk '/^source: / {sub(/.* max /, ""); behind = $1} END {exit behind < 1000000}' "$work/load"
-}
-
-load_is_whole() {
-	cat "$work/load"
-	[ "$whole" = 0 ]
-}
-
-each_stage_was_killed() { # as often as was asked for, or the storm proves little
-	cat "$work/killed"
-	grep '^kill_stages: [0-9]* kills' "$work/killed" | tr -c '0-9\n' ' ' |
-		awk -v want="$kills" '{ok = $1 >= want && $2 > want / 6 && $3 > want / 6 && $4 > want / 6; for (i = 5; i <= 8; i++) ok = ok && $i > 0} END {exit !ok}'
-}
 
 nothing_is_lost() { # by the account: nothing dropped for whatever reason, nothing left
 	"$ONTIME_BUILD/stat" --once -i "$instance"
