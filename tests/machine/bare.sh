@@ -1,7 +1,8 @@
 #!/bin/sh
-# bare.sh - ontime on a bare Debian, as a transcript with times and sizes: by package, from a clone, or building the packages. By hand; needs root and the network.
+# bare.sh - ontime on a bare Debian, as a transcript with times and sizes: by package, from a clone, building the packages, or the whole
+# suite. By hand; needs root and the network.
 #
-# usage: tests/machine/bare.sh bookworm|trixie [package|clone|build] [MIRROR [APT-CONF-FILE..]]
+# usage: tests/machine/bare.sh bookworm|trixie [package|clone|build|suite] [MIRROR [APT-CONF-FILE..]]
 #
 # MIRROR is where debootstrap and apt get packages; this machine's own unless given. The files are copied to etc/apt/apt.conf.d there.
 # build/bare/RELEASE keeps what debootstrap made. All else happens in an overlay of it, and ontime itself runs in namespaces without a network.
@@ -87,6 +88,13 @@ by_build() {
 	timed inside "cd /root/ontime && make -s deb 2>&1 | tail -n 8; ls -l build/deb/*.deb"
 	timed inside "apt-get install -qqy --no-install-recommends lintian >/dev/null"
 	timed inside "cd /root/ontime && lintian --no-cfg --fail-on error,warning build/deb/*.changes"
+}
+
+by_suite() { # what needs the network is skipped
+	git clone -q . "$root/root/ontime"
+	timed inside "apt-get update -qq"
+	timed inside "cd /root/ontime && run/deps.sh test >/dev/null"
+	timed apart "cd /root/ontime && tests/run.sh --no-install"
 }
 
 if [ -z "${ONTIME_BARE:-}" ]; then
