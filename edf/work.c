@@ -109,13 +109,6 @@ void work_close(struct work *w)
 	ending_unwatch();
 }
 
-uint64_t work_simulated_ns(uint32_t bytes)
-{
-	uint32_t counted = bytes < SIMULATE_FULL_BYTES ? bytes : SIMULATE_FULL_BYTES;
-
-	return SIMULATE_BASE_NS + SIMULATE_BASE_NS * counted / SIMULATE_FULL_BYTES;
-}
-
 void work_slice(struct work *w, uint64_t slice_ns, uint64_t (*between)(void *arg, uint64_t worked_ns), void *arg)
 {
 	w->slice_ns = slice_ns;

@@ -19,10 +19,8 @@
 #define ONTIME_WORK_H
 
 #include "plugin.h"
+#include "simulated.h"
 #include "stage/stage.h"
-
-#define SIMULATE_BASE_NS (200 * NS_PER_US)
-#define SIMULATE_FULL_BYTES 1400
 
 struct work {
 	enum work_kind kind;
@@ -39,9 +37,6 @@ struct work {
 /* work_open - 0, or the exit status, after one line. journal: the segment's, or a worker's own (workers.h). */
 int work_open(struct work *w, const struct stage *s, struct edf_journal *journal);
 void work_close(struct work *w);
-
-/* work_simulated_ns - how long `simulate` takes for a payload. */
-uint64_t work_simulated_ns(uint32_t bytes);
 
 /*
  * work_slice - from now on call between(arg, ns of work done on this packet) about every slice_ns; 0: never. It may

@@ -73,6 +73,11 @@ static enum span measure_spans(const struct arrival *a, const struct result *r, 
 	return worst;
 }
 
+static uint32_t fitting(uint64_t ns)
+{
+	return ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
+}
+
 static void count_sent(struct settled *s, uint32_t class, uint32_t index, uint64_t sent_at_ns)
 {
 	const struct lane_view *v = &s->stage->seg.views[class];
@@ -84,6 +89,7 @@ static void count_sent(struct settled *s, uint32_t class, uint32_t index, uint64
 	uint64_t span_ns[N_SPANS];
 	enum span worst = measure_spans(a, &v->results[index], &v->departures[index], sent_at_ns, span_ns);
 
+	v->departures[index].send_ns = fitting(span_ns[SPAN_EGRESS_SEND]);
 	s->after[class] = after_learn(s->after[class], span_ns[SPAN_EGRESS_WAIT] + span_ns[SPAN_EGRESS_SEND]);
 	t->sent_pkts++;
 	t->sent_bytes += v->results[index].len_bytes;

@@ -39,7 +39,7 @@
 #include "histogram.h"
 #include "proxy.h"
 
-#define LAYOUT_VERSION 6
+#define LAYOUT_VERSION 7
 #define LAYOUT_MAGIC 0x656d69746e6f0001ULL /* "\1\0ontime" in memory, little-endian */
 #define LINE 64 /* bytes two writers must keep apart */
 #define MAX_SOCKETS (MAX_FLOWS + MAX_CLASSES * MAX_DESTS)
@@ -96,7 +96,11 @@ struct departure {
 	uint8_t drop; /* enum drop_reason: LATE_EGRESS or SEND_ERROR, decided before the call */
 	uint8_t marked; /* 1: it leaves with CE, and came without; decided before the call */
 	uint16_t spare;
-	uint32_t send_errno; /* with DROP_SEND_ERROR */
+	union {
+		uint32_t send_errno; /* with DROP_SEND_ERROR */
+		/* of a packet that was sent: until the call returned, at most 4.29 s; for observers */
+		uint32_t send_ns;
+	};
 };
 
 /*

@@ -36,16 +36,11 @@ void viewer_close(struct viewer *v)
 		segment_close(&v->seg);
 }
 
-static const struct segment *part(const struct viewer *v, uint32_t k)
-{
-	return k ? &v->parts[k] : &v->seg;
-}
-
 /*
  * Is the mapped segment still the one with this name? The name may have been removed while a stage is alive (by a
  * logout, or a cleaner of /dev/shm): that instance goes on.
  */
-static int is_current(const struct viewer *v)
+int viewer_is_current(const struct viewer *v)
 {
 	char path[SEGMENT_NAME_BYTES + sizeof("/dev/shm")];
 	struct stat st;
@@ -56,7 +51,7 @@ static int is_current(const struct viewer *v)
 	if (stat(path, &st) == 0)
 		return st.st_ino == v->inode;
 	for (uint32_t i = 0; i < N_STAGES * v->n_shards && errno == ENOENT; i++)
-		if (segment_stage_is_alive(part(v, i / N_STAGES), (enum stage_id)(i % N_STAGES)))
+		if (segment_stage_is_alive(viewer_part(v, i / N_STAGES), (enum stage_id)(i % N_STAGES)))
 			return 1;
 	return 0;
 }
@@ -85,12 +80,12 @@ static int map_parts(struct viewer *v, char why[WHY_BYTES])
 	return err;
 }
 
-static int map_current(struct viewer *v, char why[WHY_BYTES])
+int viewer_map(struct viewer *v, char why[WHY_BYTES])
 {
 	struct stat st;
 	int err;
 
-	if (is_current(v))
+	if (viewer_is_current(v))
 		return 0;
 	viewer_close(v);
 	err = segment_observe(&v->seg, v->instance, why);
@@ -171,7 +166,7 @@ static int look_at_class(const struct segment *seg, uint32_t i, struct account *
 
 static int look_at_classes(const struct viewer *v, uint32_t k, struct view *out, char why[WHY_BYTES])
 {
-	const struct segment *seg = part(v, k);
+	const struct segment *seg = viewer_part(v, k);
 	static struct account a;
 
 	for (uint32_t i = 0; i < out->n_classes; i++) {
@@ -190,12 +185,12 @@ static int look_at_classes(const struct viewer *v, uint32_t k, struct view *out,
 
 static int look_at_part(const struct viewer *v, uint32_t k, struct view *out, char why[WHY_BYTES])
 {
-	int err = segment_lanes_are_sane(part(v, k), why);
+	int err = segment_lanes_are_sane(viewer_part(v, k), why);
 
 	if (!err)
 		err = look_at_classes(v, k, out, why);
 	for (int i = 0; !err && i < N_STAGES; i++) {
-		out->each[k][i] = look_at_stage(part(v, k), (enum stage_id)i, out->at_ns);
+		out->each[k][i] = look_at_stage(viewer_part(v, k), (enum stage_id)i, out->at_ns);
 		stage_add(&out->stages[i], &out->each[k][i], k == 0);
 	}
 	return err;
@@ -204,7 +199,7 @@ static int look_at_part(const struct viewer *v, uint32_t k, struct view *out, ch
 int viewer_look(struct viewer *v, struct view *out, char why[WHY_BYTES])
 {
 	static struct view fresh;
-	int err = map_current(v, why);
+	int err = viewer_map(v, why);
 
 	if (err)
 		return err;

@@ -76,6 +76,18 @@ void viewer_open(struct viewer *v, const char *instance);
 /* viewer_shard - look at that shard alone from now on. */
 void viewer_shard(struct viewer *v, int shard);
 
+/* viewer_map - the segment that the instance has now. 0 if one is mapped then, by an earlier call or by this one. */
+int viewer_map(struct viewer *v, char why[WHY_BYTES]);
+
+/* viewer_is_current - is what is mapped still the instance's segment? */
+int viewer_is_current(const struct viewer *v);
+
+/* viewer_part - the k-th of the n_shards parts that are mapped. */
+static inline const struct segment *viewer_part(const struct viewer *v, uint32_t k)
+{
+	return k ? &v->parts[k] : &v->seg;
+}
+
 /* viewer_look - read everything into *out. On failure *out is untouched. */
 int viewer_look(struct viewer *v, struct view *out, char why[WHY_BYTES]);
 
