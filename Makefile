@@ -64,19 +64,21 @@ test_files = $(if $(filter $(1),$(TEST_FOLDERS)),$(wildcard tests/$(1)/*.c),$(fi
 # LIBS_NAME: libraries and linker options. PARTS_NAME: sources of other folders; of another program's only pure ones (tests/lint.sh).
 wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
 LOOK := $(wildcard run/look/*.c)
-SINK := run/traffic/sink.c run/traffic/flow.c run/traffic/sockets.c run/traffic/short.c
+SINK := run/traffic/sink.c run/traffic/content.c run/traffic/flow.c run/traffic/sockets.c run/traffic/short.c
+TRACE := run/traffic/trace.c run/traffic/capture.c run/traffic/frame.c
 MORTAL := tests/mortal/mortal.c tests/mortal/trap.c
 LIBS_dash := -lmicrohttpd
 PARTS_dash := $(LOOK)
 LIBS_latency := -lbpf -lelf
-PARTS_load := $(LOOK) $(SINK) run/traffic/trace.c
+PARTS_load := $(LOOK) $(SINK) $(TRACE)
 PARTS_check := $(LOOK)
-PARTS_simulate := $(LOOK) edf/policy.c edf/plan.c edf/slack.c run/traffic/trace.c
+PARTS_simulate := $(LOOK) edf/policy.c edf/plan.c edf/slack.c $(TRACE)
 LIBS_stat := -lncursesw
 PARTS_stat := $(LOOK)
+PARTS_tape := $(LOOK)
 PARTS_supervise := run/hold/directory.c run/hold/parts.c run/hold/process.c run/hold/rights.c run/hold/spawn.c
 LIBS_unit := -lcunit
-PARTS_unit := $(STAGE_PARTS) $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen table) $(patsubst %,run/dash/%.c,accept describe feed metrics ready report) $(SINK) run/load/schedule.c run/check/feasible.c run/check/cost.c $(SOCKETS)
+PARTS_unit := $(STAGE_PARTS) $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen table) $(patsubst %,run/dash/%.c,accept describe feed metrics ready report) $(SINK) run/traffic/frame.c $(patsubst %,run/tape/%.c,before block comment ends file follow) run/load/schedule.c run/check/feasible.c run/check/cost.c $(SOCKETS)
 LIBS_crash := $(call wrap,mmap munmap recvmmsg sendmmsg)
 PARTS_crash := $(wildcard tests/mortal/*.c) $(STAGE_PARTS) $(SOCKETS)
 LIBS_replies := $(call wrap,mmap munmap recvmmsg sendmmsg epoll_wait clock_gettime)
@@ -102,7 +104,8 @@ PARTS_voice := $(SINK)
 FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/*.c)))
 $(foreach t,$(FUZZ_TARGETS),$(eval LIBS_fuzz_$(t) := -fsanitize=fuzzer))
 PARTS_fuzz_trace := run/traffic/trace.c
-PARTS_fuzz_packet := run/traffic/flow.c run/traffic/short.c run/traffic/sockets.c
+PARTS_fuzz_capture := $(TRACE)
+PARTS_fuzz_packet := run/traffic/content.c run/traffic/flow.c run/traffic/short.c run/traffic/sockets.c
 PARTS_fuzz_http := $(LOOK) $(filter-out %/dash.c,$(wildcard run/dash/*.c))
 LIBS_fuzz_http += -lmicrohttpd
 PARTS_fuzz_control := $(filter-out %/supervise.c,$(wildcard run/supervise/*.c)) $(PARTS_supervise)
@@ -267,6 +270,7 @@ $(OBJ)/include/ontime/plugin.h: edf/plugin.h
 	@mkdir -p $(@D)
 	$(Q)cp $< $(new) && $(done)
 $(OBJ)/run/stat/live.o: | $(OBJ)/have-ncurses
+$(OBJ)/run/traffic/capture.o: | $(OBJ)/have-libpcap
 $(call objects,$(wildcard tests/unit/*.c)): | $(OBJ)/have-cunit
 $(OBJ)/run/dash/files.o: $(wildcard run/dash/page/* run/dash/vendor/*)
 
@@ -326,6 +330,9 @@ need = @printf '\043include <%s>\n' $(1) | $(CC) $(CPPFLAGS) -E -x c - >/dev/nul
 
 $(OBJ)/have-ncurses:
 	$(call need,ncurses.h,ncurses,build)
+
+$(OBJ)/have-libpcap:
+	$(call need,pcap/pcap.h,libpcap,build)
 
 $(OBJ)/have-cunit:
 	$(call need,CUnit/CUnit.h,CUnit,test)

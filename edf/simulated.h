@@ -1,4 +1,6 @@
-/* simulated.h - pure: how long `work = simulate` takes for a packet; for the stage, and for programs that forecast it. */
+/*
+ * simulated.h - pure: how long `work = simulate` takes for a packet; for the stage, and for programs that forecast it.
+ */
 #ifndef ONTIME_EDF_SIMULATED_H
 #define ONTIME_EDF_SIMULATED_H
 

@@ -30,10 +30,13 @@ static int check_pairs(const struct load_options *o)
 		{ o->send_only, o->sink_only, "--send-only and --sink-only" },
 		{ o->find_max, o->send_only || o->sink_only, "--find-max and one half only" },
 		{ o->find_max, o->trace != NULL, "--find-max and --trace" },
+		{ o->find_max, o->pcap != NULL, "--find-max and --pcap" },
+		{ o->trace != NULL, o->pcap != NULL, "--trace and --pcap" },
+		{ o->pcap != NULL, o->saturate || o->rate || o->size, "--pcap and --saturate, --rate or --size" },
 		{ o->find_max, o->saturate, "--find-max and --saturate" },
 		{ o->trace != NULL, o->saturate || o->rate, "--trace and --saturate or --rate" },
 		{ o->rate != NULL, o->saturate, "--rate and --saturate" },
-		{ o->sink_only, o->saturate || o->trace, "--sink-only and --saturate or --trace" },
+		{ o->sink_only, o->saturate || options_are_traced(o), "--sink-only and --saturate, --trace or --pcap" },
 	};
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
@@ -47,31 +50,23 @@ static int check_pairs(const struct load_options *o)
 int options_parse(struct load_options *o, int argc, char **argv)
 {
 	void *const places[N_COMMAND_OPTIONS] = {
-		[OPTION_CONFIG] = &o->file,
-		[OPTION_INSTANCE] = &o->instance,
-		[OPTION_RATE] = &o->rate,
-		[OPTION_SIZE] = &o->size,
-		[OPTION_SECONDS] = &o->seconds,
-		[OPTION_DRAIN] = &o->drain_seconds,
-		[OPTION_ARRIVALS] = &o->arrivals,
-		[OPTION_BURST] = &o->burst_pkts,
-		[OPTION_SOURCES] = &o->n_sources,
-		[OPTION_SEED] = &o->seed,
-		[OPTION_TRACE] = &o->trace,
-		[OPTION_SATURATE] = &o->saturate,
-		[OPTION_GSO] = &o->gso,
-		[OPTION_FIND_MAX] = &o->find_max,
-		[OPTION_PRECISION] = &o->precision_percent,
-		[OPTION_SEND_ONLY] = &o->send_only,
-		[OPTION_SINK_ONLY] = &o->sink_only,
-		[OPTION_JSON] = &o->json,
-		[OPTION_CSV] = &o->csv,
+		[OPTION_CONFIG] = &o->file,	    [OPTION_INSTANCE] = &o->instance,
+		[OPTION_RATE] = &o->rate,	    [OPTION_SIZE] = &o->size,
+		[OPTION_SECONDS] = &o->seconds,	    [OPTION_DRAIN] = &o->drain_seconds,
+		[OPTION_ARRIVALS] = &o->arrivals,   [OPTION_BURST] = &o->burst_pkts,
+		[OPTION_SOURCES] = &o->n_sources,   [OPTION_SEED] = &o->seed,
+		[OPTION_TRACE] = &o->trace,	    [OPTION_PCAP] = &o->pcap,
+		[OPTION_CLASS_BY] = &o->class_by,   [OPTION_SPEED] = &o->speed,
+		[OPTION_SATURATE] = &o->saturate,   [OPTION_GSO] = &o->gso,
+		[OPTION_FIND_MAX] = &o->find_max,   [OPTION_PRECISION] = &o->precision_percent,
+		[OPTION_SEND_ONLY] = &o->send_only, [OPTION_SINK_ONLY] = &o->sink_only,
+		[OPTION_JSON] = &o->json,	    [OPTION_CSV] = &o->csv,
 	};
 	struct command_line line;
 	int status;
 
 	*o = (struct load_options){
-		.drain_seconds = 1, .precision_percent = 5, .burst_pkts = 32, .n_sources = 1, .seed = 1
+		.drain_seconds = 1, .precision_percent = 5, .burst_pkts = 32, .n_sources = 1, .seed = 1, .speed = 1
 	};
 	command_open(&line, &command, argc, argv, places, NULL);
 	status = command_read(&line, NULL);
@@ -79,6 +74,10 @@ int options_parse(struct load_options *o, int argc, char **argv)
 		return status;
 	if (o->seconds == 0 && !o->sink_only)
 		o->seconds = o->find_max ? STEP_SECONDS : DEFAULT_SECONDS;
+	if (o->speed != 1 && !o->pcap) {
+		log_error("--speed: of what? It goes with --pcap");
+		return USAGE;
+	}
 	return check_pairs(o) ? USAGE : -1;
 }
 
@@ -194,7 +193,7 @@ static int check_short(const struct load_options *o, const struct config *c)
 static int check_answered(const struct load_options *o, const struct config *c)
 {
 	for (uint32_t i = 0; i < c->n_classes; i++) {
-		if (!c->classes[i].replies[0] || o->classes[i].rate_pps == 0 || o->trace || o->send_only ||
+		if (!c->classes[i].replies[0] || o->classes[i].rate_pps == 0 || options_are_traced(o) || o->send_only ||
 		    o->classes[i].smallest_bytes >= sizeof(struct packet_header))
 			continue;
 		log_error("--size %u for class %s: it has replies, so it must be at least %zu",
@@ -213,8 +212,9 @@ static int check_shared(const struct load_options *o, const struct config *c)
 		for (uint32_t k = 0; k < c->n_classes; k++) {
 			const struct address *at = flow_shared_dest(&c->classes[i], &c->classes[k]);
 
-			if (i == k || !at || o->classes[i].rate_pps == 0 || o->classes[k].rate_pps == 0 || o->trace ||
-			    o->send_only || o->classes[i].smallest_bytes >= sizeof(struct packet_header))
+			if (i == k || !at || o->classes[i].rate_pps == 0 || o->classes[k].rate_pps == 0 ||
+			    options_are_traced(o) || o->send_only ||
+			    o->classes[i].smallest_bytes >= sizeof(struct packet_header))
 				continue;
 			log_error("--size %u for class %s: it must be at least %zu, because class %s is sent to %s too",
 				  o->classes[i].smallest_bytes, c->classes[i].name, sizeof(struct packet_header),

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "progress.h"
 #include "strays.h"
+#include "traffic/capture.h"
 
 #define TRACE_LEAD_NS (10 * NS_PER_MS) /* before the first datagram of a trace */
 
@@ -42,6 +43,38 @@ static int refuse_answers(const struct load *l)
 	return 0;
 }
 
+/* 0, or the exit status after one line. */
+static int read_trace(struct load *l)
+{
+	const struct load_options *o = l->options;
+	int status = o->pcap ? capture_read(&l->trace, o->pcap, l->config, 1, o->speed)
+			     : trace_read(&l->trace, o->trace, l->config);
+
+	l->source.trace = &l->trace;
+	return status ? status : refuse_answers(l);
+}
+
+static int has_packets(const struct trace *t, uint32_t class)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->packets[i].class == class)
+			return 1;
+	return 0;
+}
+
+/* Its datagrams are not ours: nothing in them tells them apart but what they are, and nobody answers them. */
+static int open_content(struct load *l, struct flow *f, uint32_t class)
+{
+	struct content *c = &l->contents[f - l->flows];
+
+	f->answers = 0;
+	f->content = c;
+	if (content_open(c, &l->trace, class) == 0)
+		return 0;
+	log_error("no memory for capture %s", l->options->pcap);
+	return 1;
+}
+
 /* What comes back, where both halves are here. */
 static void open_ways_back(struct load *l)
 {
@@ -66,37 +99,37 @@ int load_open(struct load *l, const struct load_options *o, const struct config 
 	l->source.options = o;
 	l->source.stop = stop;
 	l->source.flows = l->flows;
-	if (o->trace) {
-		int status = trace_read(&l->trace, o->trace, c);
+	if (options_are_traced(o)) {
+		int status = read_trace(l);
 
-		if (!status)
-			status = refuse_answers(l);
 		if (status)
 			return status;
-		l->source.trace = &l->trace;
 	}
 	allow_many_sockets();
 	for (uint32_t i = 0; i < c->n_classes; i++) {
 		const struct class_load *class = &o->classes[i];
 		struct packet_sizes sizes = { o->seed + i, class->smallest_bytes, class->largest_bytes, 0, 0 };
 
-		if (o->trace)
+		if (options_are_traced(o))
 			sizes = (struct packet_sizes){ 0, sizeof(struct packet_header), MAX_LOAD_BYTES, 0, 0 };
-		if (class->rate_pps == 0)
+		if (class->rate_pps == 0 || (o->pcap && !has_packets(&l->trace, i)))
 			continue;
 		l->source.flow_of[i] = l->n_flows;
 		l->flows[l->n_flows].beside = l->flows;
 		l->flows[l->n_flows].n_beside = l->n_flows;
 		if (flow_open(&l->flows[l->n_flows], &c->classes[i], &sizes, (uint32_t)o->n_sources, what))
 			return 1;
+		if (o->pcap && open_content(l, &l->flows[l->n_flows], i))
+			return 1;
 		if (sharded_may_be_many(c)) /* order holds for each sender */
 			l->flows[l->n_flows].n_orders = (uint32_t)o->n_sources;
 		l->class_of[l->n_flows++] = i;
 	}
 	l->source.n_flows = l->n_flows;
-	if (what == (FLOW_SENDS | FLOW_RECEIVES))
+	if (what == (FLOW_SENDS | FLOW_RECEIVES) && !o->pcap)
 		open_ways_back(l);
-	strays_tell(l);
+	if (!o->pcap) /* whose classes are what the rules say */
+		strays_tell(l);
 	return 0;
 }
 
@@ -110,13 +143,15 @@ static void plan_source(struct load *l, double factor)
 			       o->classes[l->class_of[i]].rate_pps * factor, (double)i / s->n_flows, o->seed + i);
 	memset(s->lag, 0, sizeof(s->lag));
 	s->lag_max_ns = 0;
-	s->began_at_ns = now_ns() + (o->trace ? TRACE_LEAD_NS : 0);
+	s->began_at_ns = now_ns() + (options_are_traced(o) ? TRACE_LEAD_NS : 0);
+	for (uint32_t i = 0; i < s->n_flows; i++) /* relaxed: before the first datagram is sent */
+		atomic_store_explicit(&l->contents[i].began_at_ns, s->began_at_ns, memory_order_relaxed);
 	s->until_ns = s->began_at_ns + (uint64_t)(o->seconds * 1e9);
-	if (o->trace && l->trace.n)
+	if (options_are_traced(o) && l->trace.n)
 		s->until_ns = s->began_at_ns + l->trace.packets[l->trace.n - 1].arrival_ns;
 	if (o->sink_only && o->seconds == 0)
 		s->until_ns = UINT64_MAX;
-	l->asked_pps = o->trace || o->saturate || o->sink_only ? 0 : o->rate_pps * factor;
+	l->asked_pps = options_are_traced(o) || o->saturate || o->sink_only ? 0 : o->rate_pps * factor;
 }
 
 /* Without a source: until the time is over, or a signal. */

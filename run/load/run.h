@@ -19,6 +19,7 @@ struct load {
 	uint32_t n_flows;
 	uint32_t class_of[MAX_CLASSES]; /* flow -> place in the config */
 	struct trace trace;
+	struct content contents[MAX_CLASSES]; /* of a capture, by flow */
 	struct source source;
 	struct sink sink;
 	struct named named; /* what the relay says of the run; of load_ask() */

@@ -105,12 +105,17 @@ static void note_lag(struct source *s, uint32_t n)
 	}
 }
 
+static void aim(struct source *s, uint32_t i, uint8_t *payload, uint32_t bytes, uint64_t due_at_ns)
+{
+	s->vectors[i] = (struct iovec){ .iov_base = payload, .iov_len = bytes };
+	s->msgs[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &s->vectors[i], .msg_iovlen = 1 } };
+	s->due_at_ns[i] = due_at_ns;
+}
+
 static void prepare(struct source *s, const struct flow *f, uint32_t i, uint32_t bytes, uint64_t due_at_ns)
 {
 	packet_fill_stream(s->payload[i], bytes, f->stream, f->sent_pkts + i, due_at_ns);
-	s->vectors[i] = (struct iovec){ .iov_base = s->payload[i], .iov_len = bytes };
-	s->msgs[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &s->vectors[i], .msg_iovlen = 1 } };
-	s->due_at_ns[i] = due_at_ns;
+	aim(s, i, s->payload[i], bytes, due_at_ns);
 }
 
 /* Equal sizes, and the user wants it: then a batch is one super-datagram, which costs a third. */
@@ -161,7 +166,7 @@ static int send_prepared(struct source *s, struct flow *f, uint32_t n)
 	if (sent < 0)
 		return sent;
 	for (int i = 0; i < sent; i++)
-		n_timed += s->vectors[i].iov_len >= sizeof(struct packet_header);
+		n_timed += f->content || s->vectors[i].iov_len >= sizeof(struct packet_header);
 	count_sent(f, (uint32_t)sent, n_timed);
 	return 0;
 }
@@ -255,7 +260,10 @@ static int run_trace(struct source *s)
 		wait_for_turn(s, due_at_ns, 0);
 		if (*s->stop)
 			break;
-		prepare(s, f, 0, trace_bytes(p), due_at_ns);
+		if (f->content)
+			aim(s, 0, s->trace->payloads + p->payload_at, p->bytes, due_at_ns);
+		else
+			prepare(s, f, 0, trace_bytes(p), due_at_ns);
 		err = send_prepared(s, f, 1);
 		note_lag(s, 1);
 	}

@@ -5,22 +5,26 @@
 #include "config/reply.h"
 #include "config/sharded.h"
 #include "config/table.h"
+#include "edf/simulated.h"
 #include "log.h"
 #include "look/in_force.h"
 #include "options/simulate.h"
 #include "report.h"
 #include "shards.h"
+#include "traffic/capture.h"
 #include "units.h"
 
 #define ANCESTOR_PKTS 16 /* depth of the queues of the program ontime descends from */
 
 struct options {
-	const char *file; /* the trace */
+	const char *file, *pcap; /* the trace, as CSV or as a capture */
+	uint64_t service_ns; /* of a capture: how long the work on each packet takes; UINT64_MAX: by the config */
 	const char *config, *instance;
 	int json, compare, per_packet, margins;
 	struct model_setting setting;
 	uint64_t n_workers, n_shards; /* 0: as the config has it */
 	uint32_t shards;
+	int class_by; /* how a capture says which class a packet is of: port */
 };
 
 /* A row of --compare: a name and how it differs from the config. */
@@ -89,29 +93,42 @@ static int compare(const struct options *o, const struct config *c, struct trace
 }
 
 /* A time with its unit, as the config has them. 0, or the exit status after one line. */
-static int parse_overhead(struct options *o, const char *text)
+static int parse_time(uint64_t *to, const char *name, const char *text)
 {
-	const struct option time = {
-		.key = "overhead", .kind = &kind_time, .bytes = sizeof(o->setting.overhead_ns), .max = NS_PER_S
-	};
+	const struct option time = { .key = name, .kind = &kind_time, .bytes = sizeof(*to), .max = NS_PER_S };
 	char reason[REASON_BYTES];
 
-	if (value_parse(&time, &o->setting.overhead_ns, text, NULL, reason) == 0)
+	if (!text || value_parse(&time, to, text, NULL, reason) == 0)
 		return 0;
-	log_error("--overhead %s: %s", text, reason);
+	log_error("--%s %s: %s", name, text, reason);
+	return EXIT_USAGE;
+}
+
+/* Which trace there is. -1: go on, else the exit status. */
+static int check_trace(const struct options *o, const char *service)
+{
+	if (!o->file && !o->pcap)
+		log_error("which trace? see %s --help", command.name);
+	else if (o->file && o->pcap)
+		log_error("%s and --pcap %s: one trace; see %s --help", o->file, o->pcap, command.name);
+	else if (service && !o->pcap)
+		log_error("--service: a trace in CSV says it for each packet; it goes with --pcap");
+	else
+		return -1;
 	return EXIT_USAGE;
 }
 
 /* -1: go on, else the exit status. `line` keeps the keys of the config. */
 static int parse(struct options *o, struct command_line *line, int argc, char **argv)
 {
-	const char *overhead = NULL;
+	const char *overhead = NULL, *service = NULL;
 	void *const places[N_COMMAND_OPTIONS] = {
-		[OPTION_CONFIG] = &o->config,	[OPTION_INSTANCE] = &o->instance,
-		[OPTION_COMPARE] = &o->compare, [OPTION_PER_PACKET] = &o->per_packet,
-		[OPTION_OVERHEAD] = &overhead,	[OPTION_MARGINS] = &o->margins,
-		[OPTION_JSON] = &o->json,	[OPTION_WORKERS] = &o->n_workers,
-		[OPTION_SHARDS] = &o->n_shards,
+		[OPTION_CONFIG] = &o->config,	  [OPTION_INSTANCE] = &o->instance,
+		[OPTION_COMPARE] = &o->compare,	  [OPTION_PER_PACKET] = &o->per_packet,
+		[OPTION_OVERHEAD] = &overhead,	  [OPTION_MARGINS] = &o->margins,
+		[OPTION_JSON] = &o->json,	  [OPTION_WORKERS] = &o->n_workers,
+		[OPTION_SHARDS] = &o->n_shards,	  [OPTION_PCAP] = &o->pcap,
+		[OPTION_CLASS_BY] = &o->class_by, [OPTION_SERVICE] = &service,
 	};
 	int status;
 
@@ -121,12 +138,10 @@ static int parse(struct options *o, struct command_line *line, int argc, char **
 		return status;
 	for (int i = 1; i < line->argc; i++)
 		o->margins |= strstr(line->argv[i], ".margin=") != NULL; /* who gives one means it */
-	if (overhead && parse_overhead(o, overhead))
+	o->service_ns = UINT64_MAX;
+	if (parse_time(&o->setting.overhead_ns, "overhead", overhead) || parse_time(&o->service_ns, "service", service))
 		return EXIT_USAGE;
-	if (o->file)
-		return -1;
-	log_error("which trace? see %s --help", command.name);
-	return EXIT_USAGE;
+	return check_trace(o, service);
 }
 
 static int load(struct config *c, const struct options *o, const struct command_line *line)
@@ -145,6 +160,19 @@ static int load(struct config *c, const struct options *o, const struct command_
 	return EXIT_USAGE;
 }
 
+/* The trace: a capture does not say how long the work on a packet takes. */
+static int read_trace(struct trace *t, const struct options *o, const struct config *c)
+{
+	int status = o->pcap ? capture_read(t, o->pcap, c, 0, 1) : trace_read(t, o->file, c);
+
+	for (size_t i = 0; o->pcap && !status && i < t->n; i++)
+		if (o->service_ns != UINT64_MAX)
+			t->packets[i].service_ns = o->service_ns;
+		else if (c->work == WORK_SIMULATE)
+			t->packets[i].service_ns = work_simulated_ns(t->packets[i].bytes);
+	return status;
+}
+
 /* A way back takes part as any class does, when the trace has its packets. */
 static void tell_missing(const struct config *c, const struct outcome *outcomes)
 {
@@ -160,10 +188,10 @@ static void tell_missing(const struct config *c, const struct outcome *outcomes)
 }
 
 /* What the trace cannot say is no silence: the answer would look like one about these keys. */
-static void tell_limits(const struct config *c, const struct trace *t)
+static void tell_limits(const struct config *c, const struct trace *t, int is_capture)
 {
 	for (uint32_t i = 0; i < c->n_classes; i++) {
-		if (c->classes[i].match.n)
+		if (c->classes[i].match.n && !is_capture)
 			log_info("class %s: match: the trace says which class a packet is of, and no rule is asked",
 				 c->classes[i].name);
 		if (c->classes[i].ecn == ECN_MARK && !t->has_tos)
@@ -196,9 +224,9 @@ int main(int argc, char **argv)
 			 o.shards);
 	for (uint32_t i = 0; i < c.n_classes && !o.margins; i++)
 		c.classes[i].margin_ns = 0;
-	status = trace_read(&t, o.file, &c);
+	status = read_trace(&t, &o, &c);
 	if (!status)
-		tell_limits(&c, &t);
+		tell_limits(&c, &t, o.pcap != NULL);
 	if (!status && o.compare)
 		status = compare(&o, &c, &t);
 	else if (!status && shards_run(&c, &t, &o.setting, o.shards, outcomes))

@@ -148,6 +148,33 @@ static int is_possible(const struct packet_sizes *s, uint32_t bytes)
 	return (bytes >= s->smallest_bytes && bytes <= s->largest_bytes) || (s->run_pkts && bytes == s->run_bytes);
 }
 
+static void count_corrupt(struct flow *f)
+{
+	/* relaxed: a count */
+	atomic_store_explicit(&f->corrupt_pkts, f->corrupt_pkts + 1, memory_order_relaxed);
+}
+
+static void note_times(struct flow *f, uint64_t sequence, uint64_t due_at_ns, uint64_t at_ns)
+{
+	note_latency(f, at_ns > due_at_ns ? at_ns - due_at_ns : 0);
+	note_relay(f, at_ns > due_at_ns ? at_ns - handed_at(f, sequence, due_at_ns, at_ns) : 0);
+}
+
+static void note_content(struct flow *f, const uint8_t *payload, uint32_t bytes, uint64_t at_ns)
+{
+	int64_t sequence = content_find(f->content, payload, bytes);
+
+	note_gap(f, at_ns);
+	if (sequence == CONTENT_TWICE)
+		f->doubled_pkts++;
+	else if (sequence < 0)
+		count_corrupt(f);
+	if (sequence < 0)
+		return;
+	note_sequence(f, (uint64_t)sequence);
+	note_times(f, (uint64_t)sequence, content_due_at_ns(f->content, (uint64_t)sequence), at_ns);
+}
+
 void flow_note(struct flow *f, const uint8_t *payload, uint32_t bytes, uint64_t at_ns)
 {
 	struct packet_header h = { 0 };
@@ -163,8 +190,7 @@ void flow_note(struct flow *f, const uint8_t *payload, uint32_t bytes, uint64_t 
 	}
 	note_gap(f, at_ns);
 	if (kind < 0 || !is_possible(&f->sizes, bytes) || (kind > 0 && h.stream != f->stream)) {
-		atomic_store_explicit(&f->corrupt_pkts, f->corrupt_pkts + 1,
-				      memory_order_relaxed); /* relaxed: a count */
+		count_corrupt(f);
 		return;
 	}
 	if (kind == 0) {
@@ -174,15 +200,17 @@ void flow_note(struct flow *f, const uint8_t *payload, uint32_t bytes, uint64_t 
 	note_sequence(f, h.sequence);
 	if (f->doubled_pkts != doubled_pkts)
 		return;
-	note_latency(f, at_ns > h.due_at_ns ? at_ns - h.due_at_ns : 0);
-	note_relay(f, at_ns > h.due_at_ns ? at_ns - handed_at(f, h.sequence, h.due_at_ns, at_ns) : 0);
+	note_times(f, h.sequence, h.due_at_ns, at_ns);
 }
 
 void flow_note_at(struct flow *f, uint32_t i, const uint8_t *payload, uint32_t bytes, uint64_t at_ns)
 {
 	struct packet_header h;
 
-	if (f->forth && packet_read(payload, bytes, &h) > 0 && h.stream == f->stream && h.sequence % f->n_orders != i)
+	if (f->content)
+		note_content(f, payload, bytes, at_ns);
+	else if (f->forth && packet_read(payload, bytes, &h) > 0 && h.stream == f->stream &&
+		 h.sequence % f->n_orders != i)
 		f->misled_pkts++;
 	else
 		flow_note(f, payload, bytes, at_ns);

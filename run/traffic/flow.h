@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "content.h"
 #include "histogram.h"
 #include "packet.h"
 #include "short.h"
@@ -42,6 +43,7 @@ struct flow {
 	struct flow *forth; /* of a way back: whose sources it has for sinks; NULL: it has sinks of its own */
 	struct packet_sizes sizes;
 	uint64_t budget_ns; /* BUDGET_NONE: all is in time */
+	struct content *content; /* of datagrams without a header of ours; NULL: they have one */
 	uint64_t drops_before; /* of its sink sockets, until this run */
 
 	/* All from here on starts with each run: flow_reset(). */

@@ -1,6 +1,7 @@
 /* sink.c - the receiving thread. */
 #include "sink.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,6 +14,7 @@
 
 #define SINK_BATCH 128
 #define SINK_ROOM_BYTES 2048 /* a longer one is cut, and so shows as changed */
+static_assert(SINK_ROOM_BYTES == CONTENT_MOST_BYTES, "a datagram is told by what there is room for");
 #define CONTROL_BYTES 64 /* SCM_TIMESTAMPNS (32), and to spare */
 #define POLL_MS 50
 /* Between two looks. The kernel has noted when each came; to be woken for each would take the source's CPU time. */
@@ -63,7 +65,10 @@ static struct flow *flow_of(const struct sink *s, struct flow *f, const uint8_t 
 {
 	struct packet_header h;
 
-	if (!f->is_shared || bytes < sizeof(h))
+	for (uint32_t i = 0; f->content && f->is_shared && i < s->n_flows; i++)
+		if (content_is_due(s->flows[i].content, payload, bytes))
+			return &s->flows[i];
+	if (f->content || !f->is_shared || bytes < sizeof(h))
 		return f;
 	memcpy(&h, payload, sizeof(h));
 	for (uint32_t i = 0; h.check == packet_check(&h, bytes) && i < s->n_flows; i++)

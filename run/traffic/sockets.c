@@ -53,7 +53,7 @@ static int open_socket(const struct address *a, uint32_t what, int receives)
 static int mark(const struct flow *f, const struct class_config *class, const struct address *to, int fd)
 {
 	bool v4 = to->at.ss_family == AF_INET, only;
-	int dscp = match_dscp(&class->match, &only), tos = dscp << 2;
+	int dscp = match_dscp(&class->match, &only), tos = dscp * 4; /* -1: as long as it is not asked for */
 	char text[MATCH_BYTES];
 
 	if (class->match.n == 0)

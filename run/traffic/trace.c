@@ -112,6 +112,9 @@ int trace_read(struct trace *t, const char *file, const struct config *c)
 void trace_free(struct trace *t)
 {
 	free(t->packets);
+	free(t->payloads);
 	t->packets = NULL;
+	t->payloads = NULL;
+	t->payload_bytes = 0;
 	t->n = t->room = 0;
 }

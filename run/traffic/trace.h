@@ -17,6 +17,7 @@
 
 struct packet {
 	uint64_t arrival_ns, service_ns, done_ns;
+	uint64_t payload_at; /* in the trace's payloads, if it has them */
 	uint32_t bytes;
 	uint8_t class;
 	uint8_t drop; /* enum drop_reason */
@@ -27,6 +28,8 @@ struct trace {
 	struct packet *packets;
 	size_t n, room;
 	int has_tos; /* a line says it */
+	uint8_t *payloads; /* of a capture (capture.h); NULL: there are none */
+	size_t payload_bytes; /* of all of them */
 };
 
 /* trace_read - "-": standard input. 0, or the exit status after one line. */

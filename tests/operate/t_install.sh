@@ -134,7 +134,7 @@ runs_without_the_tree() {
 }
 
 helps_by_its_own_names() {
-	for script in start stop restart reload status list record demo recipe config stress load top check simulate options version; do
+	for script in start stop restart reload status list record demo recipe config stress load top tape check simulate options version; do
 		installed $script --help >"$work/said" || return 1
 		grep -q "usage: ontime $script" "$work/said" && ! grep -E 'run/[a-z]*\.sh|build/' "$work/said" || return 1
 	done

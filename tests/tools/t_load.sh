@@ -323,7 +323,7 @@ bad_options_are_refused() {
 }
 
 help_fits_a_screen() {
-	[ "$("$build/load" --help | wc -l)" -le 28 ] && "$build/load" --version | grep -q '^ontime [0-9]'
+	[ "$("$build/load" --help | wc -l)" -le 30 ] && "$build/load" --version | grep -q '^ontime [0-9]'
 }
 
 only=long

@@ -192,7 +192,7 @@ digits() { # of exit statuses in a text
 }
 
 statuses_agree() { # what --help says they are, and what the pages say
-	for verb in top dash latency load check simulate; do
+	for verb in top dash latency tape load check simulate; do
 		said=$(ontime help "$verb" | sed -n '/Exit status:/,$p' | digits)
 		page=$(sed -n '/^\.Sh EXIT STATUS/,/^\.Sh EXAMPLES/s/^\.It //p' "build/man/ontime-$verb.1" | digits)
 		[ "$said" = "$page" ] || { echo "$verb: --help has $said, the page $page" && return 1; }
@@ -323,6 +323,7 @@ check "the examples of ontime-check(1) run" examples_run build/man/ontime-check.
 check "the examples of ontime-simulate(1) run" examples_run build/man/ontime-simulate.1
 check "an instance for the other pages starts" ontime start --policy=edf
 check "the examples of ontime-load(1) run" examples_run build/man/ontime-load.1
+check "the examples of ontime-tape(1) run" examples_run build/man/ontime-tape.1
 for needs in top:jq dash:curl; do
 	page=${needs%:*}
 	if ! command -v "${needs#*:}" >/dev/null || ! [ -x build/stat ] || { [ "$page" = dash ] && ! [ -x build/dash ]; }; then

@@ -7,7 +7,9 @@
 #include "clock.h"
 #include "egress/after.h"
 #include "egress/settle.h"
+#include "random.h"
 #include "suites.h"
+#include "tape/comment.h"
 
 #define MS NS_PER_MS
 
@@ -71,6 +73,34 @@ static void the_spans_of_what_was_sent_add_up_to_its_latency(void)
 	for (int i = 0; i < N_SPANS; i++)
 		CU_ASSERT_EQUAL(settled.tally[0].span_sum_ns[i], 2 * spans[i]);
 	CU_ASSERT_EQUAL(settled.tally[0].latency_sum_ns, 2 * 654321);
+	segment_close(&stage.seg);
+}
+
+/* By which an observer tells what became of each (run/tape/comment.h). */
+static void a_slot_says_of_its_packet_what_was_counted(void)
+{
+	static const uint64_t long_send[N_SPANS] = { [SPAN_EGRESS_SEND] = 5 * NS_PER_S };
+	uint64_t seed = 20261130, late_pkts[N_SPANS] = { 0 }, total_ns = 0;
+	const struct lane_view *v = &stage.seg.views[0];
+
+	open_settled();
+	for (uint32_t i = 0; i < 2000; i++) {
+		uint64_t spans[N_SPANS];
+		struct fate f;
+
+		for (int k = 0; k < N_SPANS; k++)
+			spans[k] = random_next(&seed) % (MS / 3);
+		settle(&settled, 0, 1, put_packet(i & v->mask, spans));
+		fate_read(&f, &v->arrivals[i & v->mask], &v->results[i & v->mask], &v->departures[i & v->mask], MS);
+		late_pkts[f.most] += f.is_late != 0;
+		total_ns += f.total_ns;
+		CU_ASSERT_EQUAL(f.span_ns[SPAN_EGRESS_SEND], spans[SPAN_EGRESS_SEND]);
+	}
+	CU_ASSERT_EQUAL(total_ns, settled.tally[0].latency_sum_ns);
+	CU_ASSERT(settled.tally[0].sent_late_pkts > 100 && settled.tally[0].sent_late_pkts < 1900);
+	CU_ASSERT_EQUAL(memcmp(late_pkts, settled.tally[0].late_span_pkts, sizeof(late_pkts)), 0);
+	settle(&settled, 0, 1, put_packet(2000 & v->mask, long_send));
+	CU_ASSERT_EQUAL(v->departures[2000 & v->mask].send_ns, UINT32_MAX); /* as much as there is room for */
 	segment_close(&stage.seg);
 }
 
@@ -240,7 +270,7 @@ static void the_time_after_edf_is_within_bounds_and_is_handed_on(void)
 
 SUITE(settle, TEST(half_of_the_packets_need_less_after_edf_than_is_told),
       TEST(the_time_after_edf_is_within_bounds_and_is_handed_on), TEST(a_late_packet_is_blamed_on_its_longest_span),
-      TEST(the_spans_of_what_was_sent_add_up_to_its_latency), TEST(a_packet_just_in_time_is_not_late),
-      TEST(each_slot_is_counted_once_under_its_own_name), TEST(more_errnos_than_places_share_the_last),
-      TEST(counting_says_how_many_slots_to_ring_for_and_rings_for_none),
+      TEST(the_spans_of_what_was_sent_add_up_to_its_latency), TEST(a_slot_says_of_its_packet_what_was_counted),
+      TEST(a_packet_just_in_time_is_not_late), TEST(each_slot_is_counted_once_under_its_own_name),
+      TEST(more_errnos_than_places_share_the_last), TEST(counting_says_how_many_slots_to_ring_for_and_rings_for_none),
       TEST(the_histogram_outlives_a_death_between_commit_and_update))
