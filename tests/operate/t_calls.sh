@@ -22,16 +22,6 @@ start() { # STAGE COMMAND...: the stage, with sockets and segment of its own, th
 	return "$status"
 }
 
-passes() { # CALL ERROR TEXT STAGE...: each of them ends with 1, and says why
-	call="$1 $2"
-	reason=$3
-	shift 3
-	for each in "$@"; do
-		# shellcheck disable=SC2086 # one word, or three
-		fails_with 1 "$each: .*$reason" start "$each" ${nameless:-env} LD_PRELOAD="$fail" FAIL_START="$call" timeout 5 || return 1
-	done
-}
-
 text_of() { # ERROR: as strerror(3) has it
 	case $1 in
 	EMFILE) echo 'Too many open files' ;;
@@ -40,6 +30,10 @@ text_of() { # ERROR: as strerror(3) has it
 	ENOBUFS) echo 'No buffer space available' ;;
 	EAGAIN) echo 'Resource temporarily unavailable' ;;
 	ENOLCK) echo 'No locks available' ;;
+	EIO) echo 'Input/output error' ;;
+	EACCES) echo 'Permission denied' ;;
+	ENOENT) echo 'No such file or directory' ;;
+	ENOSPC) echo 'No space left on device' ;;
 	esac
 }
 
@@ -55,17 +49,17 @@ outcome_is() { # ends|goes-on CALL ERROR STAGE: with 1 after one line that gives
 	return 1
 }
 
-shortages="EMFILE ENFILE ENOMEM ENOBUFS EAGAIN"
-
-survives() { # ends|goes-on CALL STAGE...: whatever is short
-	outcome=$1
-	call=$2
-	shift 2
-	for each in "$@"; do
-		for error in $shortages; do
-			outcome_is "$outcome" "$call" "$error" "$each" || return 1
-		done
+survives() { # ends|goes-on CALL STAGE ERRORS
+	for error in $(echo "$4" | tr , ' '); do
+		outcome_is "$1" "$2" "$error" "$3" || return 1
 	done
+}
+
+each_row() { # of the table, as far as it is about starts
+	while IFS='	' read -r stage call errors outcome how <&9; do
+		case $stage:$outcome in *:ends | *:goes-on) ;; *) continue ;; esac
+		check "$stage: where $call fails, a start $outcome" ${how:+"$how"} survives "$outcome" "$call" "$stage" "$errors"
+	done 9<tests/operate/calls.table
 }
 
 nameless() { # COMMAND...: with nothing handed on but by number
@@ -141,37 +135,10 @@ loops_are_refused() { # behind a wildcard: through an address of this machine, w
 
 sed "s|^work = .*|work = plugin:$work/none.so|" "$conf" >"$work/none-test.conf"
 check "a stage starts where no call fails" starts
-for error in EIO EACCES ENOENT; do
-	check "a config that cannot be opened with $error is temporary" passes fopen $error 'cannot be opened' ingress edf egress
-done
 check "a config that is away is temporary" config_is_away
 check "a config that is wrong is not" config_is_wrong
-check "a segment that cannot be opened with EACCES is temporary" nameless passes shm_open EACCES 'segment' ingress edf egress
-check "a socket that cannot be watched with ENOSPC is temporary" passes epoll_ctl ENOSPC '' ingress
-for call in fopen mmap fstat getsockopt; do
-	check "where $call is short, a start is put off" survives ends $call ingress edf egress
-done
-check "where shm_open is short, a start is put off" nameless survives ends shm_open ingress edf egress
-for call in epoll_create1 epoll_ctl; do
-	check "where $call is short, a start of ingress is put off" survives ends $call ingress
-done
-for call in socket connect; do
-	check "where $call is short, a start of egress without sockets is put off" nameless survives ends $call egress
-done
-check "where open is short, a start of edf with a plugin is put off" survives ends open edf
-check "where open is short, the segment is found by its name" survives goes-on open ingress egress
 check "where open is short and the segment has no name, a start is put off" segment_is_nameless
-for call in socket opendir stat mlock2 setsockopt timer_create timer_settime sched_getaffinity sched_setaffinity sched_setattr getrlimit prctl \
-	if_nametoindex; do
-	check "where $call is short, a start goes on" survives goes-on $call ingress edf egress
-done
-check "where getsockname is short, ingress goes on" survives goes-on getsockname ingress
-check "where getpeername is short, egress goes on" survives goes-on getpeername egress
-shortages="EMFILE ENFILE ENOMEM ENOBUFS ENOLCK"
-check "where locks are short, a start is put off" survives ends fcntl ingress edf egress
-shortages=ENOMEM
-check "where memory is short for the plan, a start of edf is put off" survives ends calloc edf
-check "where memory is short for a plugin, a start of edf is put off" survives ends dlopen edf
+each_row
 check "a launch without its plugin is refused" launch_is_refused "$work/none-test.conf"
 if [ "${1:-}" = --in-namespace ]; then
 	check "a loop through an address of this machine is refused" loops_are_refused

@@ -6,9 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 
+#define TABLE "tests/operate/calls.table"
+#define MOST_ROWS 32
 #define PATIENT_WAKES 10000 /* in a second with 20 bursts of 10 to 100 datagrams, and a try each 1 to 10 ms */
 
 /* Stages in which one call fails with err, while a file is there. */
@@ -81,36 +85,6 @@ static void relay_five(void)
 	relay_pkts(&rig, 5, 100);
 }
 
-static void receiving_that_keeps_failing_waits_and_loses_nothing(void)
-{
-	hold_with_failing("recvmmsg", ENOMEM, "");
-	expect_patience(STAGE_INGRESS, ENOMEM, send_five);
-}
-
-static void waiting_for_input_that_keeps_failing_goes_on_without(void)
-{
-	hold_with_failing("epoll_wait", ENOMEM, "");
-	expect_patience(STAGE_INGRESS, ENOMEM, relay_five);
-}
-
-static void waiting_that_is_interrupted_each_time_goes_on_without(void)
-{
-	hold_with_failing("epoll_wait", EINTR, "");
-	expect_patience(STAGE_INGRESS, EINTR, relay_five);
-}
-
-static void a_futex_that_is_not_there_is_done_without(void)
-{
-	hold_with_failing("futex", ENOSYS, "");
-	expect_patience(STAGE_EDF, ENOSYS, relay_five);
-}
-
-static void a_futex_that_never_sleeps_is_done_without(void)
-{
-	hold_with_failing("futex", EAGAIN, "");
-	expect_patience(STAGE_EGRESS, EAGAIN, relay_five);
-}
-
 /* Behind a full lane: the wake for room is left unread, or the socket goes on being polled. */
 static void overfill(void)
 {
@@ -119,18 +93,6 @@ static void overfill(void)
 	pass_time(5 * NS_PER_MS);
 	stage_thaw(&rig, STAGE_EDF);
 	receive_pkts(&rig, 0, 100);
-}
-
-static void a_wake_that_cannot_be_read_ends_no_sleep(void)
-{
-	hold_with_failing("read", ENOMEM, SMALL_LANE);
-	expect_patience(STAGE_INGRESS, ENOMEM, overfill);
-}
-
-static void a_socket_that_cannot_be_muted_is_looked_at_slowly(void)
-{
-	hold_with_failing("epoll_ctl", ENOMEM, SMALL_LANE);
-	expect_patience(STAGE_INGRESS, ENOMEM, overfill);
 }
 
 /* Sends are not the stage's trouble alone: the packets are counted, by errno. */
@@ -158,19 +120,112 @@ static void expect_counted(int err)
 	expect_balanced(&rig);
 }
 
-static void a_send_that_is_interrupted_each_time_is_counted(void)
+/* A row of the table about calls that fail while there is traffic, and one of its errors. */
+struct row {
+	char stage[16], call[32], outcome[16], name[96];
+	int err;
+};
+
+static struct row rows[MOST_ROWS];
+static size_t n_rows;
+
+/* What makes the stage call it. */
+static const struct {
+	const char *call, *lines;
+	void (*traffic)(void);
+} sites[] = { { "recvmmsg", "", send_five },
+	      { "epoll_wait", "", relay_five },
+	      { "futex", "", relay_five },
+	      { "read", SMALL_LANE, overfill }, /* the wake for room is left unread */
+	      { "epoll_ctl", SMALL_LANE, overfill } }; /* the socket goes on being polled */
+
+static enum stage_id stage_of(const char *name)
 {
-	expect_counted(EINTR);
+	uint32_t id = 0;
+
+	while (id < N_STAGES && strcmp(stage_name((enum stage_id)id), name) != 0)
+		id++;
+	expect(id < N_STAGES);
+	return (enum stage_id)id;
 }
 
-static void a_send_without_a_destination_each_time_is_counted(void)
+static void run_row(const struct row *row)
 {
-	expect_counted(EDESTADDRREQ);
+	if (strcmp(row->outcome, "counted") == 0) {
+		expect_equal(stage_of(row->stage), STAGE_EGRESS);
+		expect_counted(row->err);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(sites) / sizeof(sites[0]); i++)
+		if (strcmp(sites[i].call, row->call) == 0) {
+			hold_with_failing(row->call, row->err, sites[i].lines);
+			expect_patience(stage_of(row->stage), row->err, sites[i].traffic);
+			return;
+		}
+	test_fail(__LINE__, "nothing is known that makes a stage call %s", row->call);
 }
 
-static void a_send_without_room_each_time_is_counted(void)
+/* A test is a function without arguments. */
+/* clang-format off */
+#define EACH_ROW(X) \
+	X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) \
+	X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
+/* clang-format on */
+#define ROW_TEST(n)                                                                                                    \
+	static void row_##n(void)                                                                                      \
+	{                                                                                                              \
+		run_row(&rows[n]);                                                                                     \
+	}
+#define ROW_NAME(n) row_##n,
+EACH_ROW(ROW_TEST)
+static void (*const row_tests[])(void) = { EACH_ROW(ROW_NAME) };
+
+static int error_of(const char *name)
 {
-	expect_counted(ENOBUFS);
+	for (int err = 1; err < 134; err++)
+		if (strerrorname_np(err) && strcmp(strerrorname_np(err), name) == 0)
+			return err;
+	return 0;
+}
+
+static void add_row(const char *stage, const char *call, const char *error, const char *outcome)
+{
+	struct row *row = &rows[n_rows];
+
+	if (n_rows == MOST_ROWS || error_of(error) == 0) {
+		fprintf(stderr, "pipeline: %s: %s %s %s: too many rows, or no error of that name\n", TABLE, stage, call,
+			error);
+		exit(1);
+	}
+	snprintf(row->stage, sizeof(row->stage), "%s", stage);
+	snprintf(row->call, sizeof(row->call), "%s", call);
+	snprintf(row->outcome, sizeof(row->outcome), "%s", outcome);
+	snprintf(row->name, sizeof(row->name), "failing_%.15s_%.31s_%.15s_is_%.15s", stage, call, error, outcome);
+	row->err = error_of(error);
+	n_rows++;
+}
+
+size_t failing_rows(struct harness_test *to, size_t room)
+{
+	char line[256], stage[16], call[32], errors[128], outcome[16], *rest;
+	FILE *f = fopen(TABLE, "re");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (line[0] == '#' || sscanf(line, "%15s %31s %127s %15s", stage, call, errors, outcome) != 4 ||
+		    (strcmp(outcome, "waits") != 0 && strcmp(outcome, "counted") != 0))
+			continue;
+		for (char *error = strtok_r(errors, ",", &rest); error; error = strtok_r(NULL, ",", &rest))
+			add_row(stage, call, error, outcome);
+	}
+	if (f)
+		fclose(f);
+	if (n_rows == 0 || n_rows > room) {
+		fprintf(stderr, "pipeline: %s: %zu rows\n", TABLE, n_rows);
+		exit(1);
+	}
+	for (size_t i = 0; i < n_rows; i++)
+		to[i] = (struct harness_test){ rows[i].name, row_tests[i] };
+	return n_rows;
 }
 
 /* Exit status 1, not 2: the next start may find it well. */
@@ -202,16 +257,6 @@ static void no_answer_about_a_socket_at_the_start_is_temporary(void)
 }
 
 const struct harness_test failing_tests[] = {
-	TEST(receiving_that_keeps_failing_waits_and_loses_nothing),
-	TEST(waiting_for_input_that_keeps_failing_goes_on_without),
-	TEST(waiting_that_is_interrupted_each_time_goes_on_without),
-	TEST(a_futex_that_is_not_there_is_done_without),
-	TEST(a_futex_that_never_sleeps_is_done_without),
-	TEST(a_wake_that_cannot_be_read_ends_no_sleep),
-	TEST(a_socket_that_cannot_be_muted_is_looked_at_slowly),
-	TEST(a_send_that_is_interrupted_each_time_is_counted),
-	TEST(a_send_without_a_destination_each_time_is_counted),
-	TEST(a_send_without_room_each_time_is_counted),
 	TEST(no_epoll_at_the_start_is_temporary),
 	TEST(no_memory_at_the_start_is_temporary),
 	TEST(no_answer_about_a_socket_at_the_start_is_temporary),

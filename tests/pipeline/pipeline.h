@@ -33,6 +33,9 @@ extern const struct harness_test from_tests[];
 extern const struct harness_test source_tests[];
 extern const struct harness_test accept_tests[];
 
+/* failing_rows - a test for each error of each row of tests/operate/calls.table that is about traffic; how many. */
+size_t failing_rows(struct harness_test *to, size_t room);
+
 /* hold - what hold does before it hands on. pmtu_do: refuse to fragment on the way out. */
 void hold(struct rig *r, int pmtu_do);
 
