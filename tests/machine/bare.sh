@@ -54,6 +54,7 @@ mount_overlay() { # APT-CONF-FILE..: this runs in a mount namespace of its own, 
 	mount -t proc proc "$root/proc"
 	mount --rbind /dev "$root/dev" && mount --rbind /sys "$root/sys"
 	cp /etc/resolv.conf "$root/etc/resolv.conf"
+	echo "127.0.0.1 localhost $(hostname)" >"$root/etc/hosts" # or sudo complains
 	for file in "$@"; do
 		cp "$file" "$root/etc/apt/apt.conf.d/"
 	done
