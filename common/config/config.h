@@ -42,6 +42,12 @@ struct class_config {
 	uint32_t n_listen, n_dests;
 	struct address listen[MAX_LISTEN];
 	struct address dests[MAX_DESTS];
+	uint32_t spread; /* enum spread_kind: which of the destinations a datagram goes to */
+	uint64_t copy_wait_ns; /* spread = copy: longest that one destination's full buffer holds the others back */
+	uint64_t rate_bits_per_s; /* of the class; 0: no limit */
+	uint32_t burst_bytes;
+	uint32_t destination_burst_bytes;
+	uint64_t destination_rate_bits_per_s; /* of each destination by itself; 0: no limit */
 	uint32_t n_from; /* 0: its datagrams leave from where the kernel chooses */
 	struct address from[MAX_FROM]; /* of each family one; a wildcard fixes the port only */
 	struct group_sources group_sources; /* of the groups among its listen addresses */

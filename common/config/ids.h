@@ -31,6 +31,7 @@ enum full { FULL_WAIT, FULL_DROP };
 enum source_shown { SOURCE_OWN, SOURCE_PROXY, SOURCE_ADDRESS, SOURCE_TRANSPARENT };
 enum proxy_which { PROXY_EVERY, PROXY_FIRST };
 enum late { LATE_SEND, LATE_DROP };
+enum spread_kind { SPREAD_HASH, SPREAD_COPY };
 enum fifo { FIFO_OFF, FIFO_ON, FIFO_AUTO };
 enum gro { GRO_OFF, GRO_ON, GRO_AUTO };
 enum stage_id { STAGE_INGRESS, STAGE_EDF, STAGE_EGRESS, N_STAGES };

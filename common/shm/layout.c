@@ -47,21 +47,25 @@ static_assert(offsetof(struct egress_tally, updates) == sizeof(struct egress_tal
 static_assert(offsetof(struct lane, processed) == LINE && offsetof(struct lane, sent) == 2 * LINE, APART);
 static_assert(offsetof(struct lane, ingress) == 3 * LINE, APART);
 static_assert(offsetof(struct lane, edf) % LINE == 0 && offsetof(struct lane, egress) % LINE == 0, APART);
-static_assert(sizeof(struct lane) ==
-		      4 * LINE + LINES(2 * sizeof(struct ingress_tally)) + LINES(2 * sizeof(struct edf_tally)) +
-			      LINES(2 * sizeof(struct egress_tally)) + LINES(HISTOGRAM_BUCKETS * WORD) + LINE,
+static_assert(sizeof(struct lane) == 4 * LINE + LINES(2 * sizeof(struct ingress_tally)) +
+					     LINES(2 * sizeof(struct edf_tally)) +
+					     LINES(2 * sizeof(struct egress_tally)) + LINES(HISTOGRAM_BUCKETS * WORD) +
+					     LINES(MAX_DESTS * WORD) + LINES((1 + MAX_DESTS) * sizeof(struct shaped)),
 	      CHANGED);
 
 static_assert(offsetof(struct lane, unexpected) % LINE == 0, APART);
+static_assert(sizeof(struct copied) == WORD * (4 + N_SKIP_REASONS), CHANGED);
+static_assert(sizeof(struct copies_tally) == WORD * 3 + MAX_DESTS * 2 * sizeof(struct copied), CHANGED);
+static_assert(sizeof(struct copies) == MAX_DESTS * COPY_NAME_BYTES + LINES(2 * sizeof(struct copies_tally)), CHANGED);
 static_assert(sizeof(struct session) == 2 * LINE, CHANGED);
 
 /* What lies before the lanes. */
-static_assert(sizeof(struct class_entry) == 96 && sizeof(struct header) == 3160, CHANGED);
+static_assert(sizeof(struct class_entry) == 104 && sizeof(struct header) == 3288, CHANGED);
 static_assert(sizeof(struct stage_block) == 256, CHANGED);
 static_assert(offsetof(struct stage_block, pid) == LINE, "ringers must not share the stage's line");
 static_assert(sizeof(struct ingress_journal) == 17728 && sizeof(struct egress_journal) == 11968, CHANGED);
 static_assert(sizeof(struct edf_journal) == 64 && sizeof(struct stray_journal) == 128, CHANGED);
-static_assert(sizeof(struct shared) == 51584, CHANGED);
+static_assert(sizeof(struct shared) == 51712, CHANGED);
 
 /* Twins: sizes of others that must cover what lies here. */
 static_assert(MAX_SESSIONS < UINT16_MAX, "an arrival holds the number of its session");
@@ -83,13 +87,16 @@ uint64_t layout_hash(void)
 	const uint64_t sizes[] = {
 		LAYOUT_HASH,	       sizeof(struct shared),	 sizeof(struct lane),	 sizeof(struct arrival),
 		sizeof(struct result), sizeof(struct departure), sizeof(struct session), sizeof(struct session_ports),
-		sizeof(struct origin), sizeof(struct scratch)
+		sizeof(struct origin), sizeof(struct scratch),	 sizeof(struct copies)
 	};
 	uint64_t hash = mix(0xcbf29ce484222325ULL, sizes, sizeof(sizes));
 
 	for (int r = 0; r < N_DROP_REASONS; r++)
 		hash = mix(hash, drop_reason_name((enum drop_reason)r),
 			   strlen(drop_reason_name((enum drop_reason)r)) + 1);
+	for (int s = 0; s < N_SKIP_REASONS; s++)
+		hash = mix(hash, skip_reason_name((enum skip_reason)s),
+			   strlen(skip_reason_name((enum skip_reason)s)) + 1);
 	for (int s = 0; s < N_SPANS; s++)
 		hash = mix(hash, span_name((enum span)s), strlen(span_name((enum span)s)) + 1);
 	return hash;

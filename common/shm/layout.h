@@ -12,8 +12,8 @@
  *          Every field names its one writer. Sizes, and what must hold of them, are asserted in layout.c: when one of
  *          those fails, the layout is another one and gets a new LAYOUT_VERSION. Builds whose declarations differ
  *          refuse each other's segments under one version too: layout_hash() covers this file's declarations, the
- *          sizes that follow from them, and the names and order of drop reasons and spans. Comments, blanks and other
- *          files do not count.
+ *          sizes that follow from them, and the names and order of drop reasons, skip reasons and spans. Comments,
+ *          blanks and other files do not count.
  *
  * Commit word. Counters stored apart from the count they belong to would drift when a stage is killed
  * between the two stores. So each stage keeps its counters of a class in two banks, writes the spare
@@ -39,7 +39,7 @@
 #include "histogram.h"
 #include "proxy.h"
 
-#define LAYOUT_VERSION 6
+#define LAYOUT_VERSION 7
 #define LAYOUT_MAGIC 0x656d69746e6f0001ULL /* "\1\0ontime" in memory, little-endian */
 #define LINE 64 /* bytes two writers must keep apart */
 #define MAX_SOCKETS (MAX_FLOWS + MAX_CLASSES * MAX_DESTS)
@@ -49,6 +49,7 @@
  */
 #define RECEIVE_CONTROL_BYTES 152
 #define SEND_CONTROL_BYTES 88 /* IP_TOS or IPV6_TCLASS (24), UDP_SEGMENT (24), IP_PKTINFO (32) or IPV6_PKTINFO (40) */
+#define COPY_NAME_BYTES 64 /* an address as text */
 #define CRASHES_UNTIL_POISON 3
 #define TRAIN_BYTES 65536 /* longest message there is: 65,535 bytes with its headers */
 #define ASIDE_MESSAGES 8 /* of the second journal that may be trains */
@@ -95,8 +96,11 @@ struct departure {
 	uint64_t handed_at_ns; /* start of the send call */
 	uint8_t drop; /* enum drop_reason: LATE_EGRESS or SEND_ERROR, decided before the call */
 	uint8_t marked; /* 1: it leaves with CE, and came without; decided before the call */
-	uint16_t spare;
-	uint32_t send_errno; /* with DROP_SEND_ERROR */
+	uint16_t is_taken; /* 1: of a class that copies: at least one destination has it */
+	union {
+		uint32_t send_errno; /* with DROP_SEND_ERROR */
+		uint32_t taken_after_ns; /* with is_taken: from handed_at_ns until the first of them had it */
+	};
 };
 
 /*
@@ -153,7 +157,39 @@ struct egress_tally {
 	uint64_t updates[BATCH];
 };
 
+/* What became of the packets that a class offered to one of the destinations that it copies to. */
+struct copied {
+	uint64_t sent_pkts, sent_bytes;
+	uint64_t error_pkts; /* the kernel refused them */
+	uint64_t last_errno; /* ... with this, the last time; 0: never */
+	uint64_t skipped_pkts[N_SKIP_REASONS]; /* in the order of enum skip_reason */
+};
+
+/*
+ * Of a class that copies. The batch is the slots from the commit word on of which some destinations have had their
+ * copies and others have not. A call to one destination ends in a commit of no packet that moves `done_slots` and
+ * `destination`; the last one commits the batch. Then `released` has what `batch` had, so that of each destination,
+ * at any instant:  sent + send_error of the class = sent + error + skipped.
+ */
+struct copies_tally {
+	uint64_t batch_slots; /* dropped ones included, and the last is none; 0: no batch is under copying */
+	uint64_t done_slots; /* of it: `destination` has had those, or never will; the next one is to be sent */
+	uint64_t destination; /* whose turn it is; those before it have had theirs */
+	struct {
+		struct copied released, batch;
+	} to[MAX_DESTS];
+};
+
 #define TALLY_WORDS(type) (sizeof(type) / sizeof(uint64_t))
+
+/*
+ * A bucket of the shaper, for the successor of its writer: when it would be empty of what was sent, at the latest;
+ * stored before each shaped call. And the rate that instant was counted with.
+ */
+struct shaped {
+	_Atomic uint64_t until_ns;
+	_Atomic uint64_t rate_bits_per_s;
+};
 
 /* One class's ring. Counts are commit words; always sent <= processed <= received <= sent + slots. */
 struct lane {
@@ -174,6 +210,15 @@ struct lane {
 	 * 31..0: what the socket had counted then. One store, so that neither drifts. Writer: egress.
 	 */
 	alignas(LINE) _Atomic uint64_t unexpected[MAX_DESTS];
+	/* Of the rate of the class, and of that of each destination; writer: egress. */
+	alignas(LINE) struct shaped shaped;
+	struct shaped shaped_to[MAX_DESTS];
+};
+
+/* Only a class that copies has one. The banks are those of lane.sent. */
+struct copies {
+	char to[MAX_DESTS][COPY_NAME_BYTES]; /* "10.0.0.5:7777", with the final NUL: for observers; writer: hold */
+	alignas(LINE) _Atomic uint64_t banks[2][TALLY_WORDS(struct copies_tally)]; /* writer: egress */
 };
 
 enum session_state { SESSION_FREE, SESSION_OPEN, SESSION_CLOSING };
@@ -288,9 +333,7 @@ struct stray_journal {
 /* The results of sendmmsg, for the successor. Writers: egress, and the kernel on its behalf. */
 struct egress_journal {
 	alignas(LINE) _Atomic uint64_t word;
-	/* When the shaper's bucket would be empty of what was sent, at the latest: stored before each shaped call. */
-	_Atomic uint64_t shaped_until_ns;
-	_Atomic uint64_t shaped_rate_bits_per_s; /* the rate that instant was counted with */
+	struct shaped shaped; /* of the pipeline's rate */
 	alignas(LINE) uint16_t released[BATCH]; /* slots released once message i is sent, from the base on */
 	struct mmsghdr msgs[BATCH];
 	struct iovec vectors[2 * BATCH]; /* with a header two for each packet */
@@ -310,9 +353,10 @@ struct class_entry {
 	uint32_t stride_bytes; /* from one slot's payload to the next; no power of two */
 	uint64_t lane_offset, arrivals_offset, results_offset, departures_offset, payload_offset;
 	uint64_t sessions_offset, origins_offset; /* origins: 0 in a class that needs none */
+	uint64_t copies_offset; /* 0: it does not copy */
 	uint32_t n_sessions; /* 0: a class without replies */
 	uint32_t n_session_sockets; /* as many, or 1 or 2 for all of them (config/reply.h) */
-	uint32_t spare;
+	uint32_t n_copies; /* destinations that each packet goes to; 0: it goes to one of them */
 	uint32_t forth; /* of a way back: 1 + the number of the class whose replies it carries; else 0 */
 };
 
