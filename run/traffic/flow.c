@@ -182,6 +182,8 @@ void flow_note_at(struct flow *f, uint32_t i, const uint8_t *payload, uint32_t b
 {
 	struct packet_header h;
 
+	if (f->copies && i > 0)
+		return;
 	if (f->forth && packet_read(payload, bytes, &h) > 0 && h.stream == f->stream && h.sequence % f->n_orders != i)
 		f->misled_pkts++;
 	else
