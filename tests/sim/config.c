@@ -19,6 +19,7 @@ static char *text;
 static size_t text_len;
 static uint64_t state;
 static const char *gro; /* NULL: not said */
+static int copies; /* 1: classes copy, and some have rates of their own */
 
 static void begin(struct sim_setup *setup)
 {
@@ -73,6 +74,23 @@ static void addresses(const char *key, uint32_t class, uint32_t first_port, uint
 	line("%s = %s", key, list);
 }
 
+static void draw_own_rate(const char *prefix, uint32_t payload_bytes)
+{
+	uint32_t burst_bytes = draw(payload_bytes < 1024 ? 1024 : payload_bytes, 65536);
+
+	if (below(3) == 0)
+		line("%srate = %ukbit\n%sburst = %uB", prefix, draw(1000, 400000), prefix, burst_bytes);
+}
+
+/* Most of the classes copy; of the others some have rates too, for which they wait. */
+static void draw_copies(uint32_t payload_bytes)
+{
+	if (below(5))
+		line("spread = copy\ncopy_wait = %uus", below(4) * draw(1, 2000));
+	draw_own_rate("", payload_bytes);
+	draw_own_rate("destination_", payload_bytes);
+}
+
 static void draw_class(uint32_t class, uint32_t payload_bytes, uint32_t most_pkts)
 {
 	static const char *const budgets[] = { "none", "1ms", "10ms", "100ms", "300us" };
@@ -81,7 +99,9 @@ static void draw_class(uint32_t class, uint32_t payload_bytes, uint32_t most_pkt
 
 	line("[class c%u]", class);
 	addresses("listen", class, 8000, 1 + below(3) / 2);
-	addresses("send", class, 9000, 1 + below(5) / 3);
+	addresses("send", class, 9000, copies ? 1 + below(4) : 1 + below(5) / 3);
+	if (copies)
+		draw_copies(payload_bytes);
 	line("budget = %s", budget);
 	line("share = %u%%", below(3) ? 0 : below(20));
 	line("ingress_quantum = %uB", draw(payload_bytes, 65536));
@@ -195,6 +215,25 @@ void config_small_trains(struct sim_setup *setup, uint64_t seed)
 	gro = NULL;
 	setup->rate_pps = 5000;
 	setup->train_pkts = 12;
+}
+
+/* Datagrams long enough to be told apart: each copy is somebody's. */
+void config_copies(struct sim_setup *setup, uint64_t seed)
+{
+	copies = 1;
+	config_draw(setup, seed);
+	copies = 0;
+	setup->least_bytes = 16;
+	setup->rate_pps = 1 + setup->rate_pps / 3;
+}
+
+void config_small_copies(struct sim_setup *setup, uint64_t seed)
+{
+	copies = 1;
+	config_small(setup, seed);
+	copies = 0;
+	setup->least_bytes = 16;
+	setup->rate_pps = 8000;
 }
 
 /* More than 100 Mbit can hold, shared 16 : 4 : 1. */

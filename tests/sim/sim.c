@@ -16,6 +16,7 @@
 #define STANDARD_SWEEP 9
 #define STANDARD_TRAINS 60
 #define STANDARD_REPLIES 60
+#define STANDARD_COPIES 60
 #define STANDARD_SECONDS 60
 #define MOST_CALLS 7.2 /* seven for each packet; and parks that end, looks at drops, starts */
 #define MOST_OFF_SHARE 0.01
@@ -27,6 +28,8 @@ static const char help[] =
 	"  --worlds N    N short worlds, each with a config, traffic and faults of its own\n"
 	"  --replies N   N short worlds with replies and sessions, and N/2 of other forms\n"
 	"  --trains N    N short worlds in which datagrams come in trains\n"
+	"  --copies N    N short worlds in which datagrams go to several destinations\n"
+	"  --copy N      one of them, of seed N, as it was\n"
 	"  --train N     one of them, of seed N, as it was\n"
 	"  --sweep N     N worlds in which the stages die before each store\n"
 	"  --seconds S   a long run of four classes, S simulated seconds; --hours H likewise\n"
@@ -41,7 +44,7 @@ static const char help[] =
 	"Exit status: 0 all held, 1 something did not, 2 usage.\n";
 
 static struct options {
-	uint64_t seed, worlds, replies, trains, train, sweep, world, seconds, hours, rate, burst, faults;
+	uint64_t seed, worlds, replies, copies, copy, trains, train, sweep, world, seconds, hours, rate, burst, faults;
 } options = { .seed = 1, .rate = 10000, .burst = 1 };
 
 static const struct known {
@@ -52,6 +55,7 @@ static const struct known {
 	{ "--sweep", &options.sweep, 1, 1000 },	      { "--replies", &options.replies, 1, 1000000 },
 	{ "--world", &options.world, 1, UINT64_MAX }, { "--seconds", &options.seconds, 1, 1000000 },
 	{ "--trains", &options.trains, 1, 1000000 },  { "--train", &options.train, 1, UINT64_MAX },
+	{ "--copies", &options.copies, 1, 1000000 },  { "--copy", &options.copy, 1, UINT64_MAX },
 	{ "--hours", &options.hours, 1, 1000 },	      { "--rate", &options.rate, 1, 10000000 },
 	{ "--burst", &options.burst, 1, 10000 },      { "--faults", &options.faults, 0, 1000 },
 };
@@ -140,6 +144,9 @@ static struct sim_result run_worlds(void (*draw)(struct sim_setup *setup, uint64
 		sum.left_pkts += r.left_pkts;
 		sum.deaths += r.deaths;
 		sum.rescues += r.rescues;
+		sum.skipped_full_pkts += r.skipped_full_pkts;
+		sum.skipped_rate_pkts += r.skipped_rate_pkts;
+		sum.failed_pkts += r.failed_pkts;
 	}
 	printf("     %llu worlds from seed %llu: %llu packets came, %llu left; %llu deaths, %llu with datagrams under "
 	       "way\n",
@@ -162,6 +169,19 @@ static void run_trains(void)
 
 	conclude(sum.violations == 0 && (sum.rescues > 0 || options.trains < STANDARD_TRAINS),
 		 "likewise where many datagrams are read in one piece, and more than there is room for");
+}
+
+/* Of each kind of a copy's fate there is some, or it proves little. */
+static void run_copies(void)
+{
+	struct sim_result sum = run_worlds(config_copies, options.copies, "--copy");
+	int has_all = sum.rescues && sum.skipped_full_pkts && sum.skipped_rate_pkts && sum.failed_pkts;
+
+	printf("     copies skipped: %llu for a full buffer, %llu for a rate; %llu refused\n",
+	       (unsigned long long)sum.skipped_full_pkts, (unsigned long long)sum.skipped_rate_pkts,
+	       (unsigned long long)sum.failed_pkts);
+	conclude(sum.violations == 0 && (has_all || options.copies < STANDARD_COPIES),
+		 "each destination has its copy of every packet once, in order, or it is counted there by name");
 }
 
 static void run_replies(void)
@@ -259,7 +279,9 @@ static int run_world(void)
 {
 	struct sim_setup setup;
 
-	if (options.train)
+	if (options.copy)
+		config_copies(&setup, options.copy);
+	else if (options.train)
 		config_trains(&setup, options.train);
 	else
 		config_draw(&setup, options.world);
@@ -310,9 +332,11 @@ static void run_standard(void)
 	options.sweep = STANDARD_SWEEP;
 	options.seconds = STANDARD_SECONDS;
 	options.replies = STANDARD_REPLIES;
+	options.copies = STANDARD_COPIES;
 	options.trains = STANDARD_TRAINS;
 	run_many_worlds();
 	run_trains();
+	run_copies();
 	run_replies();
 	run_twice();
 	run_shares();
@@ -327,6 +351,8 @@ static void run_asked(void)
 		run_many_worlds();
 	if (options.trains)
 		run_trains();
+	if (options.copies)
+		run_copies();
 	if (options.replies)
 		run_replies();
 	if (options.sweep)
@@ -352,9 +378,9 @@ int main(int argc, char **argv)
 		log_error("no memory to share");
 		return EXIT_TEMPORARY;
 	}
-	if (options.world || options.train)
+	if (options.world || options.train || options.copy)
 		return run_world();
-	if (options.worlds || options.replies || options.trains || options.sweep || options.seconds)
+	if (options.worlds || options.replies || options.copies || options.trains || options.sweep || options.seconds)
 		run_asked();
 	else
 		run_standard();
