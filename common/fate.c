@@ -1,4 +1,4 @@
-/* fate.c - what is known of each drop reason and each span. */
+/* fate.c - what is known of each drop reason, each span and each reason to skip a copy. */
 #include "fate.h"
 
 static const struct {
@@ -38,6 +38,24 @@ enum drop_by drop_reason_by(enum drop_reason reason)
 int drop_reason_travels(enum drop_reason reason)
 {
 	return reasons[reason].travels;
+}
+
+static const struct {
+	const char *name, *help;
+} skips[N_SKIP_REASONS] = {
+#define DESCRIBE(NAME, word, text) [SKIP_##NAME] = { #word, text },
+	SKIPS(DESCRIBE)
+#undef DESCRIBE
+};
+
+const char *skip_reason_name(enum skip_reason reason)
+{
+	return skips[reason].name;
+}
+
+const char *skip_reason_help(enum skip_reason reason)
+{
+	return skips[reason].help;
 }
 
 const char *span_name(enum span span)

@@ -50,10 +50,17 @@
 	SPAN(EDF_WORK, edf_work, BY_EDF, "work", "until work on it was done") \
 	SPAN(EGRESS_WAIT, egress_wait, BY_EGRESS, "outq", "until it was handed to the send call") \
 	SPAN(EGRESS_SEND, egress_send, BY_EGRESS, "send", "in the send call")
+
+/* Why a destination had no copy, though others may have: SKIP(NAME, name, help). */
+#define SKIPS(SKIP) \
+	SKIP(FULL, full, "the kernel had no room for it, for longer than copy_wait") \
+	SKIP(RATE, rate, "more than destination_rate") \
+	SKIP(DOWN, down, "it was down, by `health`")
 /* clang-format on */
 
 #define FATE_ENUM_DROP(NAME, ...) DROP_##NAME,
 #define FATE_ENUM_SPAN(NAME, ...) SPAN_##NAME,
+#define FATE_ENUM_SKIP(NAME, ...) SKIP_##NAME,
 #define FATE_COUNT(...) +1
 
 enum drop_reason {
@@ -63,6 +70,8 @@ enum drop_reason {
 };
 
 enum span { SPANS(FATE_ENUM_SPAN) N_SPANS };
+
+enum skip_reason { SKIPS(FATE_ENUM_SKIP) N_SKIP_REASONS };
 
 enum {
 	N_INGRESS_DROPS = 0 INGRESS_DROPS(FATE_COUNT),
@@ -97,5 +106,9 @@ int drop_reason_travels(enum drop_reason reason);
 const char *drop_reason_help(enum drop_reason reason);
 const char *span_help(enum span span);
 const char *span_title(enum span span);
+
+/* skip_reason_name, skip_reason_help - likewise. */
+const char *skip_reason_name(enum skip_reason reason);
+const char *skip_reason_help(enum skip_reason reason);
 
 #endif

@@ -261,34 +261,56 @@ static void note_released(struct batch *b, struct egress_journal *j)
 	j->released[b->n_msgs - 1] = b->released[b->n_msgs - 1] = (uint16_t)(b->scanned + 1);
 }
 
-static int fits(const struct batch *b, struct sender *s, uint32_t index, uint32_t most_bytes)
+static int has_room(const struct batch *b, const struct sender *s, uint32_t index, uint32_t most_bytes)
 {
 	const struct lane_view *v = &s->stage->seg.views[b->class];
 	uint32_t len_bytes = lane_header_bytes(v, index) + once(v->results[index].len_bytes);
 
-	if (s->ways[b->class].choice && target_is_missing(s, b->class, index))
-		return 0;
-	return sender_output(s, b->class, index) == b->to &&
-	       b->wire_bytes + len_bytes + b->to->overhead_bytes <= most_bytes;
+	return b->wire_bytes + len_bytes + b->to->overhead_bytes <= most_bytes;
+}
+
+static void begin_batch(struct batch *b, struct sender *s, uint32_t class, struct output *to, uint32_t index,
+			uint64_t now)
+{
+	memset(b, 0, offsetof(struct batch, released));
+	b->class = class;
+	b->to = to;
+	b->common = s->ways[class].n_sessions ? sender_common(s, class, index) : b->to;
+	b->is_raw = shown_has_port(&s->stage->config.classes[class]);
+	add_packet(b, s, index, now);
+	note_released(b, s->journal);
 }
 
 void batch_build(struct batch *b, struct sender *s, uint32_t class, uint32_t most_bytes, uint64_t now)
 {
 	uint32_t n = sender_waiting_pkts(s, class), index = sender_index(s, class, 0);
 
-	memset(b, 0, offsetof(struct batch, released));
-	b->class = class;
-	b->to = sender_output(s, class, index);
-	b->common = s->ways[class].n_sessions ? sender_common(s, class, index) : b->to;
-	b->is_raw = shown_has_port(&s->stage->config.classes[class]);
-	add_packet(b, s, index, now);
-	note_released(b, s->journal);
+	begin_batch(b, s, class, sender_output(s, class, index), index, now);
 	for (b->scanned = 1; b->scanned < n && b->n_pkts < BATCH; b->scanned++) {
 		index = sender_index(s, class, b->scanned);
 		if (batch_admits(s, class, index, now)) {
-			if (!fits(b, s, index, most_bytes))
+			if (sender_output(s, class, index) != b->to || !has_room(b, s, index, most_bytes))
 				break;
 			add_packet(b, s, index, now);
+		}
+		note_released(b, s->journal);
+	}
+}
+
+void batch_build_copy(struct batch *b, struct sender *s, uint32_t class, uint32_t most_bytes)
+{
+	const struct lane_view *v = &s->stage->seg.views[class];
+	const struct copies_tally *t = &s->settled.copies[class];
+	uint32_t first = (uint32_t)t->done_slots, n = (uint32_t)t->batch_slots - first, index = sender_head(s, class);
+	uint64_t began_at_ns = v->departures[index].handed_at_ns; /* so that all destinations see it marked, or none */
+
+	begin_batch(b, s, class, sender_copy_output(s, class), index, began_at_ns);
+	for (b->scanned = 1; b->scanned < n && b->n_pkts < BATCH; b->scanned++) {
+		index = sender_index(s, class, first + b->scanned);
+		if (batch_is_offered(v, index)) {
+			if (!has_room(b, s, index, most_bytes))
+				break;
+			add_packet(b, s, index, began_at_ns);
 		}
 		note_released(b, s->journal);
 	}

@@ -55,6 +55,18 @@ int batch_admits(struct sender *s, uint32_t class, uint32_t index, uint64_t now)
  */
 void batch_build(struct batch *b, struct sender *s, uint32_t class, uint32_t most_bytes, uint64_t now);
 
+/*
+ * batch_build_copy - likewise in a class that copies, for the destination whose turn it is: of the batch under copying,
+ * from its head on. Nothing is judged again, and released[] counts from the head.
+ */
+void batch_build_copy(struct batch *b, struct sender *s, uint32_t class, uint32_t most_bytes);
+
+/* batch_is_offered - of a slot of the batch under copying: is it for the destinations? It was judged before. */
+static inline int batch_is_offered(const struct lane_view *v, uint32_t index)
+{
+	return v->results[index].drop == DROP_NONE && v->departures[index].drop != DROP_LATE_EGRESS;
+}
+
 /* batch_wire_bytes - what the first n messages were on the wire. */
 uint32_t batch_wire_bytes(const struct batch *b, uint32_t n_msgs);
 

@@ -11,6 +11,18 @@ static struct egress_loop *loop_of(struct stage *s)
 	return (struct egress_loop *)s;
 }
 
+/*
+ * Of the packet at the head of a class; 0: there is none, or it may not leave yet by a rate of its class or
+ * destination, behind which no other class waits. Then *until_ns: when it may.
+ */
+static uint32_t ready_head_bytes(struct egress_loop *l, uint32_t class, uint64_t now, uint64_t *until_ns)
+{
+	uint32_t bytes = send_head_bytes(&l->sender, class, now);
+
+	*until_ns = bytes ? limits_next_ns(&l->sender, class, bytes, now) : 0;
+	return *until_ns > now ? 0 : bytes;
+}
+
 /* Shed what is dropped, then look at what is left. Returns how many classes have something to send. */
 static uint32_t shed_and_look(struct egress_loop *l, uint64_t now)
 {
@@ -18,17 +30,19 @@ static uint32_t shed_and_look(struct egress_loop *l, uint64_t now)
 
 	for (uint32_t class = 0; class < l->stage.config.n_classes; class++) {
 		send_shed(&l->sender, class, now);
-		l->head_bytes[class] = send_head_bytes(&l->sender, class, now);
+		l->head_bytes[class] = ready_head_bytes(l, class, now, &l->limited_until_ns[class]);
 		backlogged += l->head_bytes[class] > 0;
 	}
 	return backlogged;
 }
 
 /* Has a class a packet now that had none in this step? */
-static int has_news(const struct egress_loop *l, uint64_t now)
+static int has_news(struct egress_loop *l, uint64_t now)
 {
+	uint64_t until_ns;
+
 	for (uint32_t class = 0; class < l->stage.config.n_classes; class++)
-		if (l->head_bytes[class] == 0 && send_head_bytes(&l->sender, class, now) > 0)
+		if (l->head_bytes[class] == 0 && ready_head_bytes(l, class, now, &until_ns) > 0)
 			return 1;
 	return 0;
 }
@@ -76,9 +90,12 @@ static uint64_t next_event_ns(const struct egress_loop *l, uint64_t now, uint64_
 {
 	uint64_t at_ns = now + l->stage.config.heartbeat_ms * NS_PER_MS;
 
-	for (uint32_t class = 0; class < l->stage.config.n_classes; class++)
+	for (uint32_t class = 0; class < l->stage.config.n_classes; class++) {
 		if (l->sender.retry_at_ns[class] > now && l->sender.retry_at_ns[class] < at_ns)
 			at_ns = l->sender.retry_at_ns[class];
+		if (l->limited_until_ns[class] > now && l->limited_until_ns[class] < at_ns)
+			at_ns = l->limited_until_ns[class];
+	}
 	return shaped_until_ns > now && shaped_until_ns < at_ns ? shaped_until_ns : at_ns;
 }
 
@@ -103,54 +120,39 @@ static void park(struct egress_loop *l, uint64_t shaped_until_ns)
 	bell_awake(&s->self->parked);
 }
 
-/* For a successor. Before a call the worst case is noted: killed in it, the bound still holds. */
-static void note_shaper(struct egress_loop *l, uint64_t empty_at_ns)
+/* At start, and when a reload may have changed the rates. */
+static void open_limits(struct egress_loop *l)
 {
-	/* relaxed, here and below: read when this process is gone */
-	if (l->shaper.rate_bits_per_s)
-		atomic_store_explicit(&l->sender.journal->shaped_until_ns, empty_at_ns, memory_order_relaxed);
-}
+	const struct config *c = &l->stage.config;
+	struct sender *s = &l->sender;
+	uint64_t now = now_ns();
 
-/* At start, and when a reload may have changed the rate. Killed between two of the stores, it errs on the slow side. */
-static void start_shaper(struct egress_loop *l)
-{
-	struct egress_journal *j = l->sender.journal;
-	uint64_t before_ns = atomic_load_explicit(&j->shaped_until_ns, memory_order_relaxed), after_ns, rescued_ns;
-
-	shaper_init_shares(&l->drr, &l->stage.config);
-	shaper_init(&l->shaper, &l->stage.config);
-	/* before_ns counts the rescued packets from the time the predecessor noted; they may have left just now. */
-	rescued_ns = shaper_after_ns(&l->shaper, l->sender.rescued_wire_bytes, now_ns());
-	l->sender.rescued_wire_bytes = 0;
-	shaper_resume(&l->shaper, before_ns, atomic_load_explicit(&j->shaped_rate_bits_per_s, memory_order_relaxed),
-		      now_ns());
-	if (l->shaper.empty_at_ns < rescued_ns)
-		l->shaper.empty_at_ns = rescued_ns;
-	after_ns = l->shaper.empty_at_ns;
-	atomic_store_explicit(&j->shaped_until_ns, before_ns > after_ns ? before_ns : after_ns, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-	atomic_store_explicit(&j->shaped_rate_bits_per_s, l->stage.config.rate_bits_per_s, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-	atomic_store_explicit(&j->shaped_until_ns, after_ns, memory_order_relaxed);
+	shaper_init_shares(&l->drr, c);
+	limit_open(&l->limit, &s->journal->shaped, c->rate_bits_per_s, c->burst_bytes, s->rescued.wire_bytes, now);
+	limits_open(s, now);
+	s->rescued.wire_bytes = 0;
 }
 
 /* What a class may send now. The packet at its head goes in any case. */
-static uint32_t allowed_bytes(const struct egress_loop *l, int class, uint64_t now)
+static uint32_t allowed_bytes(struct egress_loop *l, int class, uint64_t now)
 {
 	uint32_t most_bytes = drr_allowance_bytes(&l->drr, class);
-	uint32_t shaped_bytes = shaper_allows_bytes(&l->shaper, now);
+	uint32_t shaped_bytes = shaper_allows_bytes(&l->limit.shaper, now);
+	uint32_t limited_bytes = limits_allow_bytes(&l->sender, (uint32_t)class, now);
 
 	if (shaped_bytes < most_bytes)
 		most_bytes = shaped_bytes;
+	if (limited_bytes < most_bytes)
+		most_bytes = limited_bytes;
 	return most_bytes > l->head_bytes[class] ? most_bytes : l->head_bytes[class];
 }
 
 static void send_class(struct egress_loop *l, int class, uint64_t now)
 {
-	uint32_t most_bytes = allowed_bytes(l, class, now), bytes;
+	uint32_t most_bytes = allowed_bytes(l, class, now), destination, bytes;
 
-	if (!mutant_is("no-note"))
-		note_shaper(l, shaper_after_ns(&l->shaper, most_bytes, now));
+	limit_note(&l->limit, most_bytes, now);
+	destination = limits_note(&l->sender, (uint32_t)class, most_bytes, now);
 	bytes = send_batch(&l->sender, (uint32_t)class, most_bytes, now);
 	/* A try that was refused and may be made again at once costs a turn, or the others would not have theirs. */
 	drr_charge(&l->drr, class, bytes || l->sender.retry_at_ns[class] > now ? bytes : l->head_bytes[class]);
@@ -158,8 +160,9 @@ static void send_class(struct egress_loop *l, int class, uint64_t now)
 	 * Charge at the current time: if the stage was preempted before the call, the packets left late, and the next
 	 * must not leave early.
 	 */
-	shaper_charge(&l->shaper, bytes, now_ns());
-	note_shaper(l, l->shaper.empty_at_ns);
+	now = now_ns();
+	limit_charge(&l->limit, bytes, now);
+	limits_charge(&l->sender, (uint32_t)class, destination, bytes, now);
 }
 
 static void step(struct stage *s)
@@ -172,7 +175,7 @@ static void step(struct stage *s)
 	stage_beat(s, now, backlogged > 0);
 	send_look_at_ways(&l->sender, now);
 	if (class >= 0) {
-		next_ns = shaper_next_ns(&l->shaper, l->head_bytes[class], now);
+		next_ns = shaper_next_ns(&l->limit.shaper, l->head_bytes[class], now);
 		again_ns = send_again_at_ns(&l->sender, (uint32_t)class, now);
 		if (again_ns > next_ns)
 			next_ns = again_ns;
@@ -205,7 +208,7 @@ static void reload(struct stage *s)
 	struct egress_loop *l = loop_of(s);
 
 	tell_terms(l);
-	start_shaper(l);
+	open_limits(l);
 	send_apply(&l->sender, l->gso != s->config.gso);
 	l->gso = s->config.gso;
 }
@@ -218,7 +221,7 @@ static int open_loop(struct stage *s)
 	if (status)
 		return status;
 	l->gso = s->config.gso;
-	start_shaper(l);
+	open_limits(l);
 	tell_terms(l);
 	return 0;
 }

@@ -11,16 +11,18 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "limits.h"
 #include "send.h"
-#include "shaper.h"
 #include "stage/run.h"
 
 struct egress_loop {
 	struct stage stage;
 	struct drr drr; /* whose turn it is */
-	struct shaper shaper;
+	struct limit limit; /* of the pipeline's rate */
 	struct sender sender;
-	uint32_t head_bytes[MAX_CLASSES]; /* send_head_bytes() as of this step */
+	uint32_t head_bytes[MAX_CLASSES]; /* ready_head_bytes() as of this step */
+	/* likewise: when the rate of the class, or of a destination, allows it */
+	uint64_t limited_until_ns[MAX_CLASSES];
 	uint32_t gso; /* the option, as it was before a reload */
 };
 

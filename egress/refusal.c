@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "copies.h"
 #include "log.h"
 #include "stage/icmp.h"
 #include "target.h"
@@ -52,6 +53,11 @@ static uint64_t left_ns(const struct sender *s, uint32_t class, uint64_t now)
 		return UINT64_MAX;
 	until_ns = s->stage->seg.views[class].arrivals[sender_index(s, class, 0)].arrived_at_ns + budget_ns;
 	return until_ns > now ? until_ns - now : 0;
+}
+
+static int is_for_want_of_room(int err)
+{
+	return err == EAGAIN || err == ENOBUFS || err == ENOMEM || err == EINTR;
 }
 
 /*
@@ -106,7 +112,7 @@ static int may_try_again(struct sender *s, const struct batch *b, struct output 
 		s->settled.tally[b->class].refused_events += !icmp_may_be_own(*err) && !is_read(b->to);
 		return 1;
 	}
-	if (*err == EAGAIN || *err == ENOBUFS || *err == ENOMEM || *err == EINTR)
+	if (is_for_want_of_room(*err))
 		return wait_for_room(s, b, peer, *err, now);
 	*err = output_mend(peer, *err, now);
 	sender_count_remade(s, peer);
@@ -155,11 +161,17 @@ static int give_up_gso(struct sender *s, const struct batch *b, struct output *p
 
 static void drop_head(struct sender *s, const struct batch *b, struct output *peer, int err, uint64_t now)
 {
-	struct departure *d = &s->stage->seg.views[b->class].departures[sender_index(s, b->class, 0)];
+	struct departure *d;
+
+	output_dropped(peer);
+	if (s->stage->seg.views[b->class].copies) {
+		copies_failed(s, b->class, err, now);
+		return;
+	}
+	d = &s->stage->seg.views[b->class].departures[sender_index(s, b->class, 0)];
 
 	d->send_errno = (uint32_t)err;
 	d->drop = DROP_SEND_ERROR;
-	output_dropped(peer);
 	settle(&s->settled, b->class, 1, now);
 }
 
@@ -191,6 +203,10 @@ void refusal_handle(struct sender *s, const struct batch *b, int err, uint64_t n
 {
 	struct output *peer = find_peer(s, b, now);
 
+	if (s->stage->seg.views[b->class].copies && is_for_want_of_room(err)) {
+		copies_refused(s, b->class, err, now);
+		return;
+	}
 	if (may_try_again(s, b, peer, &err, now))
 		return;
 	if (err == EBADF || err == ENOTSOCK || err == EFAULT) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "batch.h"
+#include "copies.h"
 #include "log.h"
 #include "mutant.h"
 #include "refusal.h"
@@ -17,15 +18,12 @@
 #include "way.h"
 
 #define LOOK_NS NS_PER_S
+#define MOST_RELEASED 8 /* batches in one step of which no destination has anything: others wait too */
 
-void send_shed(struct sender *s, uint32_t class, uint64_t now)
+static void shed(struct sender *s, uint32_t class, uint64_t now)
 {
 	uint32_t n, dropped;
 
-	if (s->ways[class].choice)
-		target_look(s, class);
-	if (now < s->retry_at_ns[class])
-		return;
 	/* until a packet is to be sent or none is left: a sleeping stage is not rung for packets behind dropped ones */
 	do {
 		n = sender_waiting_pkts(s, class);
@@ -39,6 +37,29 @@ void send_shed(struct sender *s, uint32_t class, uint64_t now)
 		target_wait(s, class, now);
 }
 
+/* Likewise, until a destination is to be sent its copy of a packet. */
+static void shed_for_copies(struct sender *s, uint32_t class, uint64_t now)
+{
+	for (int i = 0; i < MOST_RELEASED; i++) {
+		if (!copies_are_under_way(s, class))
+			shed(s, class, now);
+		if (now < s->retry_at_ns[class] || sender_waiting_pkts(s, class) == 0 || !copies_prepare(s, class, now))
+			return;
+	}
+}
+
+void send_shed(struct sender *s, uint32_t class, uint64_t now)
+{
+	if (s->ways[class].choice)
+		target_look(s, class);
+	if (now < s->retry_at_ns[class])
+		return;
+	if (s->stage->seg.views[class].copies)
+		shed_for_copies(s, class, now);
+	else
+		shed(s, class, now);
+}
+
 uint32_t send_head_bytes(const struct sender *s, uint32_t class, uint64_t now)
 {
 	const struct lane_view *v = &s->stage->seg.views[class];
@@ -46,7 +67,7 @@ uint32_t send_head_bytes(const struct sender *s, uint32_t class, uint64_t now)
 
 	if ((now < s->retry_at_ns[class] && !target_is_stale(s, class)) || sender_waiting_pkts(s, class) == 0)
 		return 0;
-	index = sender_index(s, class, 0);
+	index = sender_head(s, class);
 	return lane_header_bytes(v, index) + once(v->results[index].len_bytes) + sender_overhead_bytes(s, class, index);
 }
 
@@ -63,11 +84,17 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 {
 	struct batch b;
 	struct egress_journal *j = s->journal;
+	const int copies = s->stage->seg.views[class].copies != NULL;
 	uint64_t sent_at_ns;
 	uint32_t bytes = 0;
 	int n, err;
 
-	batch_build(&b, s, class, most_bytes, now);
+	if (copies && !copies_are_under_way(s, class)) /* the step has released enough */
+		return 0;
+	if (copies)
+		batch_build_copy(&b, s, class, most_bytes);
+	else
+		batch_build(&b, s, class, most_bytes, now);
 	journal_open(&j->word, j->msgs, class, b.n_msgs, s->settled.sent[class]);
 	n = sendmmsg(b.to->fd, j->msgs, b.n_msgs, MSG_DONTWAIT | MSG_NOSIGNAL);
 	err = errno;
@@ -76,7 +103,10 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 		bytes = batch_wire_bytes(&b, (uint32_t)n);
 		sent_at_ns = now_ns();
 		refusal_end(s, &b, (uint32_t)n, now); /* it looks at slots, which are ingress's after settle() */
-		settle(&s->settled, class, b.released[n - 1], sent_at_ns);
+		if (copies)
+			copies_taken(s, class, b.released[n - 1], sent_at_ns);
+		else
+			settle(&s->settled, class, b.released[n - 1], sent_at_ns);
 	}
 	journal_close(&j->word);
 	if (n < 0)
@@ -144,7 +174,11 @@ static uint32_t wire_bytes_rescued(const struct sender *s, uint32_t n_msgs)
 /* How many slots the predecessor's call released. Whatever the journal holds, no more than wait can be. */
 static uint32_t released_pkts(const struct sender *s, uint32_t class, uint32_t done)
 {
+	const struct copies_tally *t = &s->settled.copies[class];
 	uint32_t n = once(s->journal->released[done - 1]), waiting = sender_waiting_pkts(s, class);
+
+	if (s->stage->seg.views[class].copies)
+		waiting = (uint32_t)(t->batch_slots - t->done_slots);
 
 	if (n <= waiting)
 		return n;
@@ -155,6 +189,21 @@ static uint32_t released_pkts(const struct sender *s, uint32_t class, uint32_t d
 	abort();
 }
 
+/* The predecessor's call sent `done` messages, and died before it said so. Returns the packets. */
+static uint64_t rescue(struct sender *s, uint32_t class, uint32_t done)
+{
+	uint32_t n_slots = released_pkts(s, class, done);
+	int is_to_one = s->stage->config.classes[class].destination_rate_bits_per_s != 0;
+
+	s->rescued.class = class;
+	s->rescued.destination = is_to_one ? sender_destination(s, class) : 0;
+	s->rescued.wire_bytes = wire_bytes_rescued(s, done);
+	if (s->stage->seg.views[class].copies)
+		return mutant_is("copy-again") ? 0 : copies_taken(s, class, n_slots, now_ns());
+	settle(&s->settled, class, n_slots, now_ns());
+	return s->settled.tally[class].n_updates;
+}
+
 static void recover(struct sender *s)
 {
 	uint64_t word = journal_read(&s->journal->word);
@@ -163,12 +212,9 @@ static void recover(struct sender *s)
 	if (word != 0 && class < s->stage->config.n_classes && !mutant_is("no-recovery") &&
 	    journal_is_open(word, s->settled.sent[class])) {
 		done = journal_count_done(s->journal->msgs, journal_messages(word));
-		if (done > 0) {
-			s->rescued_wire_bytes = wire_bytes_rescued(s, done);
-			settle(&s->settled, class, released_pkts(s, class, done), now_ns());
-			atomic_fetch_add_explicit(&s->stage->self->rescued_pkts, s->settled.tally[class].n_updates,
-						  memory_order_relaxed); /* relaxed: for observers */
-		}
+		if (done > 0) /* relaxed: for observers */
+			atomic_fetch_add_explicit(&s->stage->self->rescued_pkts, rescue(s, class, done),
+						  memory_order_relaxed);
 	}
 	journal_close(&s->journal->word);
 }
@@ -184,6 +230,7 @@ int send_init(struct sender *s, struct stage *stage)
 		int status;
 
 		settle_load(&s->settled, class);
+		copies_load(s, class);
 		status = way_open(s, class);
 		if (status)
 			return status;

@@ -7,6 +7,7 @@
 #ifndef ONTIME_SENDER_H
 #define ONTIME_SENDER_H
 
+#include "limit.h"
 #include "output.h"
 #include "settle.h"
 #include "stage/choice.h"
@@ -45,19 +46,41 @@ struct sender {
 	uint64_t look_at_ns; /* when the way of the next output is looked at */
 	int softnet_fd; /* of softnet.h, on a kernel that may keep what was sent; -1: it does not */
 	struct unread unread;
-	uint32_t rescued_wire_bytes; /* sent by a predecessor's last call, at an unknown time */
+	struct {
+		uint32_t class, destination, wire_bytes;
+	} rescued; /* sent by a predecessor's last call, at an unknown time */
 	/*
 	 * Last, since the most there can be are many: each is whole when it is taken, and no page of the others is
 	 * touched.
 	 */
 	struct output *all_outputs[MAX_ALL_DESTS + MAX_FLOWS + MAX_CLASSES];
 	struct output outputs[MAX_CLASSES][MAX_DESTS]; /* of a way back: by its listen addresses */
+	struct limits {
+		int are_on; /* there is a rate */
+		struct limit own, to[MAX_DESTS];
+	} limits[MAX_CLASSES]; /* limits_open() sets all that there are */
+	/* Of a class that copies, which copies_load() clears; copies.h. */
+	struct copying {
+		uint64_t refused_since_ns; /* the destination whose turn it is has no room; 0: it has not said so */
+		/* one that had none is not waited for until it has had room for that long */
+		uint64_t hurried_until_ns[MAX_COPIES];
+		uint64_t said_at_ns[MAX_COPIES];
+	} copying[MAX_CLASSES];
 };
 
 /* sender_index - the slot of the packet that is `ahead` places behind the head of a class. */
 static inline uint32_t sender_index(const struct sender *s, uint32_t class, uint32_t ahead)
 {
 	return lane_index(&s->stage->seg.views[class], s->settled.sent[class], ahead);
+}
+
+/*
+ * sender_head - the slot of the packet at the head of a class: the first that is not released, and of a class that
+ * copies the first that the destination whose turn it is has not had.
+ */
+static inline uint32_t sender_head(const struct sender *s, uint32_t class)
+{
+	return sender_index(s, class, (uint32_t)s->settled.copies[class].done_slots);
 }
 
 /* sender_waiting_pkts - packets that edf has passed on and egress has not released; LONGEST_SCAN at most. */
@@ -74,9 +97,24 @@ const struct session *sender_session(const struct sender *s, uint32_t class, uin
 
 /*
  * sender_output - which socket the packet in a slot leaves by: in a class with replies its session's, on the way back
- * that of the address its sender wrote to; else all packets of a source go to the same destination.
+ * that of the address its sender wrote to; else all packets of a source go to the same destination. Not in a class that
+ * copies: sender_copy_output().
  */
 struct output *sender_output(struct sender *s, uint32_t class, uint32_t index);
+
+/* sender_copy_output - of the destination whose turn it is, in a class that copies. */
+static inline struct output *sender_copy_output(struct sender *s, uint32_t class)
+{
+	return &s->outputs[class][s->settled.copies[class].destination];
+}
+
+/* sender_destination - which of the destinations the packet at the head is for, in a class without sessions. */
+static inline uint32_t sender_destination(struct sender *s, uint32_t class)
+{
+	if (s->stage->seg.views[class].copies)
+		return (uint32_t)s->settled.copies[class].destination;
+	return (uint32_t)(sender_output(s, class, sender_head(s, class)) - s->outputs[class]);
+}
 
 /*
  * sender_peer - what is known of the way to whom the packet in a slot is for: the kernel may refuse what is for one

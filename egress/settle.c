@@ -50,6 +50,9 @@ void settle_load(struct settled *s, uint32_t class)
 	struct lane *l = s->stage->seg.views[class].lane;
 
 	lane_read_bank(&l->sent, l->egress[0], &s->tally[class], TALLY_WORDS(s->tally[class]), &s->sent[class]);
+	if (s->stage->seg.views[class].copies)
+		lane_read_bank(&l->sent, s->stage->seg.views[class].copies->banks[0], &s->copies[class],
+			       TALLY_WORDS(s->copies[class]), &s->sent[class]);
 	s->after[class] = load_after(s, class);
 	if (!mutant_is("no-updates"))
 		apply_updates(s, class);
@@ -130,10 +133,27 @@ static void count_error(struct egress_tally *t, uint32_t err)
 	t->send_errno_pkts[place]++;
 }
 
+/* Of a class that copies: when the first destination had it. */
+static uint64_t taken_at_ns(const struct departure *d)
+{
+	return d->handed_at_ns + once(d->send_ns);
+}
+
+/* What the commit that comes next, from that word on, says of copies: no more than there are destinations. */
+static void write_copies(struct settled *s, uint32_t class, uint64_t word)
+{
+	const struct lane_view *v = &s->stage->seg.views[class];
+	const struct copies_tally *t = &s->copies[class];
+	size_t bytes = offsetof(struct copies_tally, to) + v->n_copies * sizeof(t->to[0]);
+
+	lane_write_bank(v->copies->banks[0], word, t, TALLY_WORDS(*t), bytes / sizeof(uint64_t));
+}
+
 void settle(struct settled *s, uint32_t class, uint32_t n, uint64_t sent_at_ns)
 {
 	const struct lane_view *v = &s->stage->seg.views[class];
 	struct egress_tally *t = &s->tally[class];
+	const int copies = v->copies != NULL;
 
 	t->n_updates = 0;
 	for (uint32_t i = 0; i < n; i++) {
@@ -148,11 +168,15 @@ void settle(struct settled *s, uint32_t class, uint32_t n, uint64_t sent_at_ns)
 		else if (v->departures[index].drop == DROP_SEND_ERROR)
 			count_error(t, v->departures[index].send_errno);
 		else
-			count_sent(s, class, index, sent_at_ns);
+			count_sent(s, class, index, copies ? taken_at_ns(&v->departures[index]) : sent_at_ns);
 	}
 	if (n)
 		probe_commit(&s->stage->probes, class, s->sent[class], n, sent_at_ns);
+	if (copies && !mutant_is("copy-apart"))
+		write_copies(s, class, s->sent[class]);
 	s->sent[class] = lane_release(v->lane, s->sent[class], n, t);
+	if (copies && mutant_is("copy-apart"))
+		write_copies(s, class, s->sent[class] - 1);
 	apply_updates(s, class);
 	tell_after(s, class);
 	s->unrung_classes |= (uint32_t)(n > 0) << class;

@@ -17,6 +17,7 @@ struct settled {
 	struct stage *stage;
 	uint64_t sent[MAX_CLASSES]; /* the commit word of each lane, as egress stored it last */
 	struct egress_tally tally[MAX_CLASSES];
+	struct copies_tally copies[MAX_CLASSES]; /* of a class that copies; else all 0 */
 	uint64_t latency[MAX_CLASSES][HISTOGRAM_BUCKETS]; /* the lane's histogram gets absolute values from this copy */
 	uint64_t after[MAX_CLASSES]; /* estimates of after.h */
 	/* bit per class: slots of it were released since the neighbours were last rung for room */
@@ -28,7 +29,7 @@ void settle_load(struct settled *s, uint32_t class);
 
 /*
  * settle - release the next n slots of a class: commit, then update the histogram. sent_at_ns: when the call that sent
- * them returned. n = 0 commits the counters alone.
+ * them returned; in a class that copies each packet has its own time. n = 0 commits the counters alone.
  */
 void settle(struct settled *s, uint32_t class, uint32_t n, uint64_t sent_at_ns);
 

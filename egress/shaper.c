@@ -19,11 +19,11 @@ void shaper_init_shares(struct drr *d, const struct config *c)
 	drr_init(d, c->n_classes, quantum_bytes);
 }
 
-void shaper_init(struct shaper *s, const struct config *c)
+void shaper_init(struct shaper *s, uint64_t rate_bits_per_s, uint32_t burst_bytes)
 {
-	*s = (struct shaper){ .rate_bits_per_s = c->rate_bits_per_s };
-	if (c->rate_bits_per_s) /* rounded down, so that the bound holds */
-		s->burst_ns = (uint64_t)c->burst_bytes * BITS_PER_BYTE * NS_PER_S / c->rate_bits_per_s;
+	*s = (struct shaper){ .rate_bits_per_s = rate_bits_per_s };
+	if (rate_bits_per_s) /* rounded down, so that the bound holds */
+		s->burst_ns = (uint64_t)burst_bytes * BITS_PER_BYTE * NS_PER_S / rate_bits_per_s;
 }
 
 void shaper_resume(struct shaper *s, uint64_t empty_at_ns, uint64_t rate_bits_per_s, uint64_t now)

@@ -1,8 +1,9 @@
 /*
  * shaper.h - pure: the share of each class of the way out, and how much may leave, and when at the earliest.
  *
- * Memory:  plain private state; not durable. Only empty_at_ns outlives the process: egress stores it in its journal.
- * Rules:   deficit round robin over the classes (drr.h), in bytes on the wire. Then one token bucket for all of them.
+ * Memory:  plain private state; not durable. Only empty_at_ns outlives the process: limit.h stores it in the segment.
+ * Rules:   deficit round robin over the classes (drr.h), in bytes on the wire. Then a token bucket: one for all of
+ *          them, and where it is asked for one of a class, and of a destination.
  * Bound:   in any window of t seconds at most rate * t + burst wire bytes are sent, across restarts too. Across a
  *          reload the bound takes each rate for its time, and the larger burst. A packet longer on the wire than the
  *          burst leaves when the bucket is full: then the bound is that packet.
@@ -28,7 +29,7 @@ struct shaper {
 void shaper_init_shares(struct drr *d, const struct config *c);
 
 /* shaper_init - a bucket that is full. */
-void shaper_init(struct shaper *s, const struct config *c);
+void shaper_init(struct shaper *s, uint64_t rate_bits_per_s, uint32_t burst_bytes);
 
 /*
  * shaper_resume - go on from an earlier bucket (a restart, a reload), so that the bound holds across it: the bytes that

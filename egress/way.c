@@ -134,7 +134,10 @@ struct output *sender_common(struct sender *s, uint32_t class, uint32_t index)
 
 uint32_t sender_overhead_bytes(const struct sender *s, uint32_t class, uint32_t index)
 {
-	return s->outputs[class][fixed_output(s, class, index)].overhead_bytes;
+	uint32_t i = s->stage->seg.views[class].copies ? (uint32_t)s->settled.copies[class].destination
+						       : fixed_output(s, class, index);
+
+	return s->outputs[class][i].overhead_bytes;
 }
 
 static int make_peers(struct sender *s, uint32_t class)

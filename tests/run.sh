@@ -125,6 +125,7 @@ row_beside()
 	aside crash 360 build/tests/crash
 	aside "crash, trains" 360 build/tests/crash --gro=on
 	aside "crash, trains longer than lanes" 360 build/tests/crash --gro=on --high.ingress_to_edf=3 --low.ingress_to_edf=2
+	aside "crash, copies" 360 build/tests/crash --copies --low.destination_rate=1Gbit --medium.rate=1Gbit
 	aside "crash, shaped, without UDP_SEGMENT" 360 build/tests/crash --gso=off --rate=1Gbit
 	aside replies 360 build/tests/replies
 	aside "replies, without UDP_SEGMENT" 360 build/tests/replies --gso=off

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "copying.h"
 #include "log.h"
 #include "table.h"
 
@@ -79,6 +80,8 @@ static int explain_options(enum scope scope, const char *prefix, const void *fro
 			continue;
 		if (o->change == CHANGE_LANE)
 			relaunch = config_slots_pkts(from) != config_slots_pkts(to);
+		if (o->change == CHANGE_COPYING)
+			relaunch = copying_count(from) != copying_count(to);
 		snprintf(what, sizeof(what), "%s%s", prefix, o->key);
 		relaunches += explain(what, was[0] ? was : "none", is[0] ? is : "none", relaunch, out);
 	}

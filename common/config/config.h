@@ -57,6 +57,11 @@ struct class_config {
 	uint8_t backup_weights[MAX_BACKUPS];
 	char send_text[SEND_TEXT_BYTES], backup_text[BACKUP_TEXT_BYTES];
 	char drain[BACKUP_TEXT_BYTES]; /* those that take no new senders, likewise */
+	uint64_t copy_wait_ns; /* spread = copy: longest that one destination's full buffer holds the others back */
+	uint64_t rate_bits_per_s; /* of the class; 0: no limit */
+	uint32_t burst_bytes;
+	uint32_t destination_burst_bytes;
+	uint64_t destination_rate_bits_per_s; /* of each destination by itself; 0: no limit */
 	uint32_t n_from; /* 0: its datagrams leave from where the kernel chooses */
 	struct address from[MAX_FROM]; /* of each family one; a wildcard fixes the port only */
 	struct group_sources group_sources; /* of the groups among its listen addresses */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "copying.h"
 #include "cycle.h"
 #include "from.h"
 #include "proxied.h"
@@ -163,6 +164,9 @@ static void others(const struct search *s, uint32_t i)
 		conflict_say(s, (int)i, key, "%s", why);
 	if (taken)
 		conflict_say(s, (int)i, "via_ports", "%s", taken);
+	why = copying_conflict(s->c, i, &key, reason);
+	if (why)
+		conflict_say(s, (int)i, key, "%s", why);
 	why = sharded_class_conflict(s->c, i, &key);
 	if (why)
 		conflict_say(s, (int)i, key, "%s", why);

@@ -14,6 +14,7 @@
 #define MAX_DESTS 64 /* destinations per class, backups among them */
 #define MAX_ALL_DESTS 128 /* of all classes together: each takes a socket, in each shard */
 #define MAX_BACKUPS 8
+#define MAX_COPIES 16 /* of them, in a class that copies */
 #define MOST_WEIGHT 64 /* of a destination: MAX_DESTS of them fit a table of maglev.h */
 #define MAX_FROM 2 /* addresses that a class sends from: one of each family */
 #define MAX_FLOWS (MAX_CLASSES * MAX_LISTEN)
@@ -35,7 +36,7 @@ enum source_shown { SOURCE_OWN, SOURCE_PROXY, SOURCE_ADDRESS, SOURCE_TRANSPARENT
 enum proxy_which { PROXY_EVERY, PROXY_FIRST };
 enum late { LATE_SEND, LATE_DROP };
 enum fifo { FIFO_OFF, FIFO_ON, FIFO_AUTO };
-enum spread { SPREAD_HASH, SPREAD_MAGLEV, SPREAD_FIRST };
+enum spread { SPREAD_HASH, SPREAD_MAGLEV, SPREAD_FIRST, SPREAD_COPY };
 enum gro { GRO_OFF, GRO_ON, GRO_AUTO };
 enum stage_id { STAGE_INGRESS, STAGE_EDF, STAGE_EGRESS, N_STAGES };
 

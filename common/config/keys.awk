@@ -80,6 +80,8 @@ function take_row(row,    at, strings) {
 function in_force(at) {
 	if (change[at] == "CHANGE_RELOAD")
 		return "A reload takes it."
+	if (change[at] == "CHANGE_COPYING")
+		return "A reload takes it, unless one of the two is `copy`: that needs a relaunch."
 	return change[at] == "CHANGE_LANE" ? "A reload takes it as long as the slots stay." : "Another value needs a relaunch."
 }
 

@@ -40,7 +40,16 @@ void sharded_take_part(struct config *c, uint32_t n)
 		return;
 	c->rate_bits_per_s /= n;
 	c->burst_bytes /= n;
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		c->classes[i].rate_bits_per_s /= n;
+		c->classes[i].burst_bytes /= n;
+		c->classes[i].destination_rate_bits_per_s /= n;
+		c->classes[i].destination_burst_bytes /= n;
+	}
 }
+
+static const char part_too_small[] =
+	"less than payload_bytes for each of the shards, which have a part of it each; raise it, or use shards = 1";
 
 const char *sharded_conflict(const struct config *c, const char **key)
 {
@@ -48,8 +57,7 @@ const char *sharded_conflict(const struct config *c, const char **key)
 		return NULL;
 	*key = "burst";
 	if (c->rate_bits_per_s && c->burst_bytes / sharded_count(c) < c->payload_bytes)
-		return "less than payload_bytes for each of the shards, which have a part of it each; raise it, or use "
-		       "shards = 1";
+		return part_too_small;
 	*key = "cpus";
 	for (int i = 0; i < N_STAGES; i++)
 		if (c->cpu[i] >= 0)
@@ -95,6 +103,12 @@ const char *sharded_class_conflict(const struct config *c, uint32_t class, const
 		return "of a multicast group each socket gets each datagram, so each shard would; use shards = 1";
 	if (has_address_like(own, is_link_local))
 		return "a group of sockets does not outlive the interface of a link-local address; use shards = 1";
+	*key = "burst";
+	if (own->rate_bits_per_s && own->burst_bytes / sharded_count(c) < c->payload_bytes)
+		return part_too_small;
+	*key = "destination_burst";
+	if (own->destination_rate_bits_per_s && own->destination_burst_bytes / sharded_count(c) < c->payload_bytes)
+		return part_too_small;
 	*key = "broadcast";
 	if (own->broadcast)
 		return "of a broadcast each socket gets a copy, so each shard would; use shards = 1";

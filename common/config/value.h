@@ -21,6 +21,7 @@
 /* What a changed value needs while an instance lives. */
 enum change {
 	CHANGE_RELOAD, /* SIGHUP applies it */
+	CHANGE_COPYING, /* SIGHUP applies it, as long as the class copies as before, or does not */
 	CHANGE_LANE, /* SIGHUP applies it, as long as config_slots_pkts() stays */
 	CHANGE_RELAUNCH, /* only a new start applies it */
 	CHANGE_IDENTITY, /* likewise, and it is part of config_digest() */

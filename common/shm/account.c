@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "copied.h"
 #include "counter.h"
 #include "segment.h"
 
@@ -13,16 +14,24 @@ struct snapshot {
 	struct ingress_tally ingress;
 	struct edf_tally edf;
 	struct egress_tally egress;
+	struct copies_tally copies; /* of a class that copies */
 	uint64_t received, processed, sent; /* commit words */
 };
 
 /* All three banks with no commit of any stage in between: read, then look that no word has moved. */
-static int read_together(const struct lane *l, struct snapshot *s)
+static int read_together(const struct lane_view *v, struct snapshot *s)
 {
+	const struct lane *l = v->lane;
+	uint64_t sent;
+
 	for (int i = 0; i < TRIES; i++) {
 		if (lane_read_bank(&l->sent, l->egress[0], &s->egress, TALLY_WORDS(s->egress), &s->sent) ||
 		    lane_read_bank(&l->processed, l->edf[0], &s->edf, TALLY_WORDS(s->edf), &s->processed) ||
 		    lane_read_bank(&l->received, l->ingress[0], &s->ingress, TALLY_WORDS(s->ingress), &s->received))
+			continue;
+		if (v->copies &&
+		    (lane_read_bank(&l->sent, v->copies->banks[0], &s->copies, TALLY_WORDS(s->copies), &sent) ||
+		     sent != s->sent))
 			continue;
 		if (lane_sent(l) == s->sent && lane_processed(l) == s->processed)
 			return 0;
@@ -110,7 +119,7 @@ int account_read(const struct segment *seg, uint32_t class, struct account *a)
 {
 	const struct lane_view *v = &seg->views[class];
 	struct snapshot s;
-	int err = read_together(v->lane, &s);
+	int err = read_together(v, &s);
 
 	if (err)
 		return err;
@@ -118,6 +127,8 @@ int account_read(const struct segment *seg, uint32_t class, struct account *a)
 	copy_counters(&s, a);
 	copy_drops(&s, a);
 	balance(&s, a);
+	if (v->copies)
+		copied_read(v, &s.copies, a);
 	read_lane(v, a);
 	return 0;
 }
@@ -156,6 +167,7 @@ void account_add(struct account *sum, const struct account *a)
 	sum->latency_max_ns = max_ns > a->latency_max_ns ? max_ns : a->latency_max_ns;
 	sum->after_ns = after_ns > a->after_ns ? after_ns : a->after_ns; /* times: the longest of them */
 	sum->budget_ns = a->budget_ns;
+	copied_add(sum, a);
 }
 
 uint64_t account_dropped_pkts(const struct account *a)

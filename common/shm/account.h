@@ -12,10 +12,22 @@
 
 #include <stdint.h>
 
+#include "config/ids.h"
 #include "fate.h"
 #include "histogram.h"
 
 struct segment;
+
+#define DESTINATION_BYTES 64 /* as text */
+
+/* Of a class that copies: what one destination has of what the class has released; copied.h. */
+struct account_copy {
+	char to[DESTINATION_BYTES]; /* "10.0.0.5:7777" */
+	uint64_t sent_pkts, sent_bytes;
+	uint64_t error_pkts, last_errno; /* refused by the kernel, the last one with this; 0: none was */
+	uint64_t skipped_pkts[N_SKIP_REASONS];
+	int64_t unbalanced_pkts; /* sent + send_error of the class, less all of these: 0 unless something is broken */
+};
 
 /* One class, read at one instant. */
 struct account {
@@ -25,7 +37,8 @@ struct account {
 	uint64_t dropped_pkts[N_DROP_REASONS];
 	uint64_t held_pkts; /* in the lane */
 	uint64_t waiting_edf_pkts, waiting_egress_pkts;
-	int64_t unbalanced_pkts; /* received - sent - dropped - held: 0 unless something is broken */
+	/* received - sent - dropped - held: 0 unless something is broken; if that is 0, the first of its copies' */
+	int64_t unbalanced_pkts;
 	uint64_t send_errno[SEND_ERRNOS], send_errno_pkts[SEND_ERRNOS];
 	uint64_t refused_events; /* ICMP errors that told of earlier datagrams */
 	/* came back though no reply is asked for, for a session that had ended, or not from a destination (via) */
@@ -42,6 +55,8 @@ struct account {
 	/* What the class is held to now. */
 	uint64_t budget_ns; /* BUDGET_NONE: no deadline */
 	uint64_t to_edf_limit_pkts, to_egress_limit_pkts, slots;
+	uint32_t n_copies; /* destinations that each packet goes to; 0: it goes to one of them */
+	struct account_copy copies[MAX_COPIES];
 };
 
 /* account_read - the account of one class, consistent, while the stages run. 0, or -EAGAIN if they never held still. */

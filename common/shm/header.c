@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "config/copying.h"
 #include "config/proxied.h"
 #include "config/reply.h"
 
@@ -51,6 +52,8 @@ static int class_is_sane(const struct class_entry *e, const struct header *h, ui
 	       range_is_inside(e->sessions_offset, sizeof(struct session) * e->n_sessions, size) &&
 	       e->n_destinations <= MAX_DESTS &&
 	       range_is_inside(e->destinations_offset, destinations_bytes(e->n_destinations), size) &&
+	       e->n_copies <= MAX_COPIES && (e->n_copies == 0) == (e->copies_offset == 0) &&
+	       (e->n_copies == 0 || range_is_inside(e->copies_offset, sizeof(struct copies), size)) &&
 	       (e->origins_offset == 0 || range_is_inside(e->origins_offset, sizeof(struct origin) * e->slots, size));
 }
 
@@ -131,6 +134,9 @@ uint64_t header_plan(struct header *h, const struct config *c)
 		e->destinations_offset = at;
 		e->n_destinations = c->classes[i].n_dests;
 		at = round_up(at + destinations_bytes(e->n_destinations), PAGE);
+		e->n_copies = copying_count(&c->classes[i]);
+		e->copies_offset = e->n_copies ? at : 0;
+		at = round_up(at + (e->n_copies ? sizeof(struct copies) : 0), PAGE);
 	}
 	h->ports_offset = n_sessions ? at : 0;
 	at = round_up(at + (n_sessions ? sizeof(struct session_ports) : 0), PAGE);

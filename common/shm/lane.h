@@ -37,8 +37,10 @@ struct lane_view {
 	struct session_ports *ports; /* NULL: a class without replies */
 	struct destinations *destinations; /* NULL: a way back */
 	uint32_t n_destinations;
+	struct copies *copies; /* NULL: a class that does not copy */
 	uint8_t *payload;
 	uint32_t n_sessions;
+	uint32_t n_copies;
 	uint32_t slots;
 	uint32_t mask; /* slots - 1 */
 	uint32_t stride_bytes, second_offset;

@@ -50,10 +50,13 @@ static_assert(offsetof(struct lane, edf) % LINE == 0 && offsetof(struct lane, eg
 static_assert(sizeof(struct lane) == 4 * LINE + LINES(2 * sizeof(struct ingress_tally)) +
 					     LINES(2 * sizeof(struct edf_tally)) +
 					     LINES(2 * sizeof(struct egress_tally)) + LINES(HISTOGRAM_BUCKETS * WORD) +
-					     LINES(MAX_DESTS * WORD),
+					     LINES(MAX_DESTS * WORD) + LINES((1 + MAX_DESTS) * sizeof(struct shaped)),
 	      CHANGED);
 
 static_assert(offsetof(struct lane, unexpected) % LINE == 0, APART);
+static_assert(sizeof(struct copied) == WORD * (4 + N_SKIP_REASONS), CHANGED);
+static_assert(sizeof(struct copies_tally) == WORD * 3 + MAX_COPIES * 2 * sizeof(struct copied), CHANGED);
+static_assert(sizeof(struct copies) == MAX_COPIES * COPY_NAME_BYTES + LINES(2 * sizeof(struct copies_tally)), CHANGED);
 static_assert(sizeof(struct session) == 2 * LINE, CHANGED);
 static_assert(sizeof(struct destination_state) == 128 && sizeof(struct destination) == 7 * LINE, CHANGED);
 static_assert(offsetof(struct destination, refused_by_egress) % LINE == 0 &&
@@ -61,12 +64,12 @@ static_assert(offsetof(struct destination, refused_by_egress) % LINE == 0 &&
 	      APART);
 
 /* What lies before the lanes. */
-static_assert(sizeof(struct class_entry) == 104 && sizeof(struct header) == 3288, CHANGED);
+static_assert(sizeof(struct class_entry) == 120 && sizeof(struct header) == 3544, CHANGED);
 static_assert(sizeof(struct stage_block) == 256, CHANGED);
 static_assert(offsetof(struct stage_block, pid) == LINE, "ringers must not share the stage's line");
 static_assert(sizeof(struct ingress_journal) == 17728 && sizeof(struct egress_journal) == 11968, CHANGED);
 static_assert(sizeof(struct edf_journal) == 64 && sizeof(struct stray_journal) == 128, CHANGED);
-static_assert(sizeof(struct shared) == 51712, CHANGED);
+static_assert(sizeof(struct shared) == 51968, CHANGED);
 
 /* Twins: sizes of others that must cover what lies here. */
 static_assert(MAX_SESSIONS < UINT16_MAX, "an arrival holds the number of its session");
@@ -85,22 +88,19 @@ static uint64_t mix(uint64_t hash, const void *data, size_t bytes)
 
 uint64_t layout_hash(void)
 {
-	const uint64_t sizes[] = { LAYOUT_HASH,
-				   sizeof(struct shared),
-				   sizeof(struct lane),
-				   sizeof(struct arrival),
-				   sizeof(struct result),
-				   sizeof(struct departure),
-				   sizeof(struct session),
-				   sizeof(struct session_ports),
-				   sizeof(struct origin),
-				   sizeof(struct scratch),
-				   sizeof(struct destination) };
+	const uint64_t sizes[] = {
+		LAYOUT_HASH,	       sizeof(struct shared),	 sizeof(struct lane),	 sizeof(struct arrival),
+		sizeof(struct result), sizeof(struct departure), sizeof(struct session), sizeof(struct session_ports),
+		sizeof(struct origin), sizeof(struct scratch),	 sizeof(struct copies),	 sizeof(struct destination)
+	};
 	uint64_t hash = mix(0xcbf29ce484222325ULL, sizes, sizeof(sizes));
 
 	for (int r = 0; r < N_DROP_REASONS; r++)
 		hash = mix(hash, drop_reason_name((enum drop_reason)r),
 			   strlen(drop_reason_name((enum drop_reason)r)) + 1);
+	for (int s = 0; s < N_SKIP_REASONS; s++)
+		hash = mix(hash, skip_reason_name((enum skip_reason)s),
+			   strlen(skip_reason_name((enum skip_reason)s)) + 1);
 	for (int s = 0; s < N_SPANS; s++)
 		hash = mix(hash, span_name((enum span)s), strlen(span_name((enum span)s)) + 1);
 	return hash;

@@ -12,8 +12,8 @@
  *          Every field names its one writer. Sizes, and what must hold of them, are asserted in layout.c: when one of
  *          those fails, the layout is another one and gets a new LAYOUT_VERSION. Builds whose declarations differ
  *          refuse each other's segments under one version too: layout_hash() covers this file's declarations, the
- *          sizes that follow from them, and the names and order of drop reasons and spans. Comments, blanks and other
- *          files do not count.
+ *          sizes that follow from them, and the names and order of drop reasons, skip reasons and spans. Comments,
+ *          blanks and other files do not count.
  *
  * Commit word. Counters stored apart from the count they belong to would drift when a stage is killed
  * between the two stores. So each stage keeps its counters of a class in two banks, writes the spare
@@ -53,7 +53,8 @@
 #define TRAIN_BYTES 65536 /* longest message there is: 65,535 bytes with its headers */
 #define ASIDE_MESSAGES 8 /* of the second journal that may be trains */
 
-#include "layout_destination.h" /* it is of these lines */
+#include "layout_copies.h" /* it is of these lines */
+#include "layout_destination.h"
 
 /* Written about a packet by ingress. One per slot; writer: ingress, before the packet is published. */
 struct arrival {
@@ -97,10 +98,13 @@ struct departure {
 	uint64_t handed_at_ns; /* start of the send call */
 	uint8_t drop; /* enum drop_reason: LATE_EGRESS or SEND_ERROR, decided before the call */
 	uint8_t marked; /* 1: it leaves with CE, and came without; decided before the call */
-	uint16_t spare;
+	uint16_t is_taken; /* 1: of a class that copies: at least one destination has it */
 	union {
 		uint32_t send_errno; /* with DROP_SEND_ERROR */
-		/* of a packet that was sent: until the call returned, at most 4.29 s; for observers */
+		/*
+		 * Of a packet that was sent: until the call returned, at most 4.29 s; for observers. In a class that
+		 * copies, with is_taken: until the first destination had it.
+		 */
 		uint32_t send_ns;
 	};
 };
@@ -159,7 +163,14 @@ struct egress_tally {
 	uint64_t updates[BATCH];
 };
 
-#define TALLY_WORDS(type) (sizeof(type) / sizeof(uint64_t))
+/*
+ * A bucket of the shaper, for the successor of its writer: when it would be empty of what was sent, at the latest;
+ * stored before each shaped call. And the rate that instant was counted with.
+ */
+struct shaped {
+	_Atomic uint64_t until_ns;
+	_Atomic uint64_t rate_bits_per_s;
+};
 
 /* One class's ring. Counts are commit words; always sent <= processed <= received <= sent + slots. */
 struct lane {
@@ -180,6 +191,9 @@ struct lane {
 	 * 31..0: what the socket had counted then. One store, so that neither drifts. Writer: egress.
 	 */
 	alignas(LINE) _Atomic uint64_t unexpected[MAX_DESTS];
+	/* Of the rate of the class, and of that of each destination; writer: egress. */
+	alignas(LINE) struct shaped shaped;
+	struct shaped shaped_to[MAX_DESTS];
 };
 
 enum session_state { SESSION_FREE, SESSION_OPEN, SESSION_CLOSING };
@@ -294,9 +308,7 @@ struct stray_journal {
 /* The results of sendmmsg, for the successor. Writers: egress, and the kernel on its behalf. */
 struct egress_journal {
 	alignas(LINE) _Atomic uint64_t word;
-	/* When the shaper's bucket would be empty of what was sent, at the latest: stored before each shaped call. */
-	_Atomic uint64_t shaped_until_ns;
-	_Atomic uint64_t shaped_rate_bits_per_s; /* the rate that instant was counted with */
+	struct shaped shaped; /* of the pipeline's rate */
 	alignas(LINE) uint16_t released[BATCH]; /* slots released once message i is sent, from the base on */
 	struct mmsghdr msgs[BATCH];
 	struct iovec vectors[2 * BATCH]; /* with a header two for each packet */
@@ -317,9 +329,12 @@ struct class_entry {
 	uint64_t lane_offset, arrivals_offset, results_offset, departures_offset, payload_offset;
 	uint64_t sessions_offset, origins_offset; /* origins: 0 in a class that needs none */
 	uint64_t destinations_offset; /* 0 in a class that sends nowhere of its own */
+	uint64_t copies_offset; /* 0: it does not copy */
 	uint32_t n_sessions; /* 0: a class without replies */
 	uint32_t n_session_sockets; /* as many, or 1 or 2 for all of them (config/reply.h) */
+	uint32_t n_copies; /* destinations that each packet goes to; 0: it goes to one of them */
 	uint32_t n_destinations;
+	uint32_t spare;
 	uint32_t forth; /* of a way back: 1 + the number of the class whose replies it carries; else 0 */
 };
 

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "config/address.h"
+#include "config/copying.h"
 #include "config/proxied.h"
 #include "cut.h"
 #include "header.h"
@@ -36,7 +38,9 @@ static void make_views(struct segment *seg)
 			.destinations =
 				e->n_destinations ? (struct destinations *)(base + e->destinations_offset) : NULL,
 			.n_destinations = e->n_destinations,
+			.copies = e->n_copies ? (struct copies *)(base + e->copies_offset) : NULL,
 			.n_sessions = e->n_sessions,
+			.n_copies = e->n_copies,
 			.slots = e->slots,
 			.mask = e->slots - 1,
 			.stride_bytes = e->stride_bytes,
@@ -67,6 +71,18 @@ static void lock_without_scratch(struct segment *seg)
 		seg->locked = mlock2(seg->shared, seg->header.scratch_offset, MLOCK_ONFAULT) == 0;
 }
 
+/* Where copies go, for observers, who have no config. */
+static void name_copies(struct shared *shared, const struct config *c)
+{
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		const struct class_entry *e = &shared->header.classes[i];
+		struct copies *copies = (struct copies *)((char *)shared + e->copies_offset);
+
+		for (uint32_t k = 0; k < e->n_copies; k++)
+			address_format(&c->classes[i].dests[k], copies->to[k]);
+	}
+}
+
 static void fill_header(struct segment *seg, const struct config *c, const uint64_t *cookies, uint32_t n_sockets,
 			uint64_t created_at_ns)
 {
@@ -83,6 +99,7 @@ static void fill_header(struct segment *seg, const struct config *c, const uint6
 	h->n_shards = (uint16_t)seg->n_shards;
 	for (uint32_t i = 0; i < n_sockets; i++)
 		h->socket_cookies[i] = cookies[i * seg->n_shards + seg->shard];
+	name_copies(seg->shared, c);
 	h->checksum = header_checksum(h);
 	/* ORDER ready: release; pairs with the acquire in header_check(). The header first, then the magic word. */
 	atomic_store_explicit(&h->magic, LAYOUT_MAGIC, memory_order_release);
@@ -284,6 +301,12 @@ static int has_room(const struct segment *seg, const struct config *c, char why[
 			snprintf(why, WHY_BYTES,
 				 "segment %s: class %s: no room for the senders of its datagrams, which `source` or "
 				 "`accept_proxy` asks for: run/stop.sh, then run/launch.sh",
+				 seg->name, c->classes[i].name);
+			return -EPROTO;
+		} else if (copying_count(&c->classes[i]) != seg->views[i].n_copies) {
+			snprintf(why, WHY_BYTES,
+				 "segment %s: class %s: it was made for another `spread`: run/stop.sh, then "
+				 "run/launch.sh",
 				 seg->name, c->classes[i].name);
 			return -EPROTO;
 		}

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "copies.h"
 #include "cost.h"
 #include "feasible.h"
 #include "measure.h"
@@ -371,6 +372,7 @@ int main(int argc, char **argv)
 		ports_print(&c);
 		scouted_print(&c);
 		ways_print(&c);
+		copies_print(&c);
 	}
 	status = look_at_instance(&c, o.seconds, classes, &cost);
 	take_part(&c, classes, o.counterexample);

@@ -15,6 +15,11 @@ struct cost cost_of(const struct cost_seen *seen)
 	return c;
 }
 
+double cost_with_copies(const struct cost *c, uint32_t n)
+{
+	return c->is_measured ? 1 : 1 + (double)(n - 1) * COST_COPY_NS / (double)c->packet_ns;
+}
+
 double cost_load(const struct cost *c, double all_pps)
 {
 	return all_pps * (double)c->packet_ns / 1e9;

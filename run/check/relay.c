@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "copies.h"
 #include "look/number.h"
 #include "units.h"
 
@@ -48,11 +49,14 @@ static void print_class(const struct class_config *c, const struct feasible_clas
 }
 
 /* What the sum does not know, as the sizes of packets are not stated. */
-static void print_limits(const struct config *c, const struct feasible_class *classes, double all_pps)
+static void print_limits(const struct config *c, const struct feasible_class *classes)
 {
+	double all_pps = 0;
 	double most_pps = (double)c->rate_bits_per_s / (8.0 * (c->payload_bytes + HEADER_BYTES));
 	char most[GROUPED_BYTES], burst[GROUPED_BYTES];
 
+	for (uint32_t i = 0; i < c->n_classes; i++) /* each copy counts */
+		all_pps += pps_of(&c->classes[i], &classes[i]) * copies_of(c, i);
 	if (c->rate_bits_per_s && all_pps > most_pps)
 		printf("note: `rate` is not reckoned with: of packets of payload_bytes it lets %s/s pass\n",
 		       number_grouped((uint64_t)most_pps, most));
@@ -70,8 +74,10 @@ int relay_decide(const struct config *c, const struct feasible_class *classes, c
 	int fit = 1;
 
 	for (uint32_t i = 0; i < c->n_classes; i++) {
-		all_pps += pps_of(&c->classes[i], &classes[i]);
-		all_burst_pkts += classes[i].period_ns ? classes[i].burst_pkts : 0;
+		double cost_pkts = cost_with_copies(cost, copies_of(c, i));
+
+		all_pps += pps_of(&c->classes[i], &classes[i]) * cost_pkts;
+		all_burst_pkts += classes[i].period_ns ? (uint64_t)(classes[i].burst_pkts * cost_pkts + 0.5) : 0;
 	}
 	load = cost_load(cost, all_pps);
 	worst_ns = cost_worst_ns(cost, all_pps, all_burst_pkts);
@@ -85,6 +91,6 @@ int relay_decide(const struct config *c, const struct feasible_class *classes, c
 		print_class(&c->classes[i], &classes[i], load, worst_ns);
 		fit &= load < 1 && (c->classes[i].budget_ns == BUDGET_NONE || worst_ns <= c->classes[i].budget_ns);
 	}
-	print_limits(c, classes, all_pps);
+	print_limits(c, classes);
 	return fit;
 }

@@ -2,6 +2,7 @@
 #include "metrics.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -109,6 +110,54 @@ static void print_classes(const struct answer *to)
 		last = c->metric;
 		for (uint32_t i = 0; i < v->n_classes; i++)
 			print_class(to->out, c, &v->classes[i]);
+	}
+}
+
+/* What is counted of each copy: a row for each family. */
+static const struct copy_family {
+	const char *name, *type, *unit, *help;
+	size_t at; /* in struct account_copy: a uint64_t, or one for each skip reason */
+	int n;
+} copy_families[] = {
+#define OF(field) offsetof(struct account_copy, field)
+	{ "ontime_copies_sent_packets", "counter", NULL, "Copies that a destination has.", OF(sent_pkts), 1 },
+	{ "ontime_copies_sent_bytes", "counter", "bytes", "Payload in them.", OF(sent_bytes), 1 },
+	{ "ontime_copies_error_packets", "counter", NULL, "Copies the kernel refused to send.", OF(error_pkts), 1 },
+	{ "ontime_copies_skipped_packets", "counter", NULL, "Copies that a destination did not get, by why.",
+	  OF(skipped_pkts), N_SKIP_REASONS },
+	{ "ontime_copies_unbalanced_packets", "gauge", NULL,
+	  "What the class released less sent, error and skipped: 0, or something is broken.", OF(unbalanced_pkts), 1 },
+#undef OF
+};
+
+static void print_copy(const struct answer *to, const struct copy_family *f, const char *class,
+		       const struct account_copy *c)
+{
+	for (int r = 0; r < f->n; r++) {
+		uint64_t value;
+
+		memcpy(&value, (const char *)c + f->at + (size_t)r * sizeof(value), sizeof(value));
+		fprintf(to->out, "%s%s{class=\"%s\",destination=\"%s\"%s%s%s} %" PRId64 "\n", f->name,
+			strcmp(f->type, "counter") == 0 ? "_total" : "", class, c->to, f->n > 1 ? ",reason=\"" : "",
+			f->n > 1 ? skip_reason_name((enum skip_reason)r) : "", f->n > 1 ? "\"" : "", (int64_t)value);
+	}
+}
+
+/* Only where a class copies. */
+static void print_copies(const struct answer *to)
+{
+	const struct view *v = &to->feed->now;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < v->n_classes; i++)
+		n += v->classes[i].account.n_copies;
+	for (size_t k = 0; n && k < sizeof(copy_families) / sizeof(copy_families[0]); k++) {
+		const struct copy_family *f = &copy_families[k];
+
+		family(to, f->name, f->type, f->unit, f->help);
+		for (uint32_t i = 0; i < v->n_classes; i++)
+			for (uint32_t d = 0; d < v->classes[i].account.n_copies; d++)
+				print_copy(to, f, v->classes[i].name, &v->classes[i].account.copies[d]);
 	}
 }
 
@@ -275,6 +324,7 @@ void metrics_print(FILE *out, const struct feed *f, uint32_t n_streams, int open
 		family(&to, "ontime_supervised", "gauge", NULL, "1: a supervisor watches the stages.");
 		fprintf(out, "ontime_supervised %d\n", f->now.is_supervised);
 		print_classes(&to);
+		print_copies(&to);
 		family(&to, "ontime_latency_seconds", "histogram", "seconds",
 		       "From arrival in the kernel to the end of the send call; one edge is the class's budget.");
 		for (uint32_t i = 0; i < f->now.n_classes; i++)

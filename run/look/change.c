@@ -56,6 +56,17 @@ static void change_latency(const struct class_view *now, const struct class_view
 	out->mean_ns = grown(now->account.latency_sum_ns, before->account.latency_sum_ns) / n;
 }
 
+static void change_copies(const struct account *now, const struct account *before, double seconds,
+			  struct class_change *out)
+{
+	for (uint32_t d = 0; d < now->n_copies; d++) {
+		out->copy_error_pps += rate(now->copies[d].error_pkts, before->copies[d].error_pkts, seconds);
+		for (int r = 0; r < N_SKIP_REASONS; r++)
+			out->skipped_pps[r] +=
+				rate(now->copies[d].skipped_pkts[r], before->copies[d].skipped_pkts[r], seconds);
+	}
+}
+
 void class_change(const struct class_view *now_class, const struct class_view *before_class, uint64_t ns,
 		  struct class_change *out)
 {
@@ -78,6 +89,7 @@ void class_change(const struct class_view *now_class, const struct class_view *b
 		out->reason_pps[r] = rate(now->dropped_pkts[r], before->dropped_pkts[r], seconds);
 	for (int i = 0; i < SEND_ERRNOS; i++)
 		out->errno_pps[i] = rate(now->send_errno_pkts[i], before->send_errno_pkts[i], seconds);
+	change_copies(now, before, seconds, out);
 	for (int s = 0; s < N_SPANS; s++)
 		out->late_span_pps[s] = rate(now->late_span_pkts[s], before->late_span_pkts[s], seconds);
 	out->on_time = -1;

@@ -15,6 +15,7 @@ struct class_change {
 	double received_pps, sent_pps, sent_bits_per_s, dropped_pps, late_pps, marked_pps;
 	double reason_pps[N_DROP_REASONS];
 	double errno_pps[SEND_ERRNOS];
+	double skipped_pps[N_SKIP_REASONS], copy_error_pps; /* of a class that copies: all its destinations together */
 	double late_span_pps[N_SPANS];
 	double refused_per_s; /* ICMP errors */
 	double unexpected_pps; /* replies that nobody asked for */

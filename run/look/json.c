@@ -87,12 +87,33 @@ static void print_recent(FILE *out, const struct class_view *now, const struct c
 	fputc('}', out);
 }
 
+/* Nothing of a class that does not copy. */
+static void print_copies(FILE *out, const struct account *a)
+{
+	for (uint32_t i = 0; i < a->n_copies; i++) {
+		const struct account_copy *c = &a->copies[i];
+		const char *last = c->last_errno ? strerrorname_np((int)c->last_errno) : NULL;
+
+		fprintf(out,
+			"%s{\"to\":\"%s\",\"sent\":%" PRIu64 ",\"sent_bytes\":%" PRIu64 ",\"errors\":%" PRIu64
+			",\"last_errno\":%s%s%s,\"skipped\":{",
+			i ? "," : ",\"copies\":[", c->to, c->sent_pkts, c->sent_bytes, c->error_pkts, last ? "\"" : "",
+			last ? last : "null", last ? "\"" : "");
+		for (int r = 0; r < N_SKIP_REASONS; r++)
+			fprintf(out, "%s\"%s\":%" PRIu64, r ? "," : "", skip_reason_name((enum skip_reason)r),
+				c->skipped_pkts[r]);
+		fprintf(out, "},\"unbalanced\":%" PRId64 "}", c->unbalanced_pkts);
+	}
+	fputs(a->n_copies ? "]" : "", out);
+}
+
 static void print_class(FILE *out, const struct class_view *class, uint64_t at_ns)
 {
 	fprintf(out, "{\"class\":\"%s\"", class->name);
 	for (const struct counter *c = counter_next(NULL); c; c = counter_next(c))
 		if (c->key)
 			print_counter(out, c, &class->account);
+	print_copies(out, &class->account);
 	print_latency(out, class);
 	destinations_json(out, class, at_ns);
 }

@@ -252,6 +252,7 @@ static void tell(struct outcome *out, const struct config *c, const struct packe
 		return;
 	}
 	out->latency[histogram_bucket(latency_ns)]++;
+	out->sent_bytes += p->bytes;
 	out->marked += class->ecn == ECN_MARK &&
 		       ecn_is_due(p->tos, p->arrival_ns, class->budget_ns, class->ecn_mark_at_percent, p->done_ns);
 	if (p->done_ns <= model_deadline_ns(c, p))

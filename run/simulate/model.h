@@ -18,6 +18,7 @@
 /* What became of one class. */
 struct outcome {
 	uint64_t offered, on_time, late;
+	uint64_t sent_bytes; /* payload, of one copy */
 	uint64_t marked; /* of those sent: with CE, as `ecn = mark` has it */
 	uint64_t dropped[N_DROP_REASONS];
 	uint64_t latency[HISTOGRAM_BUCKETS];

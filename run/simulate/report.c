@@ -2,13 +2,56 @@
 #include "report.h"
 
 #include <inttypes.h>
+#include <netinet/in.h>
+
+#include "config/copying.h"
+
+#define IPV4_UDP_BYTES 28u
+#define IPV6_UDP_BYTES 48u
 
 double report_percent(uint64_t part, uint64_t whole)
 {
 	return whole ? 100.0 * (double)part / (double)whole : 0.0;
 }
 
-void report_table(const struct config *c, const struct outcome *outcomes)
+/* Of what is sent, to all destinations together, with the headers of IP and UDP. */
+static uint64_t copied_wire_bytes(const struct class_config *k, const struct outcome *o)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < copying_count(k); i++)
+		bytes +=
+			o->sent_bytes + (o->on_time + o->late) *
+						(k->dests[i].at.ss_family == AF_INET ? IPV4_UDP_BYTES : IPV6_UDP_BYTES);
+	return bytes;
+}
+
+static void print_copies(const struct class_config *k, const struct outcome *o, uint64_t trace_ns)
+{
+	uint32_t n = copying_count(k);
+	uint64_t bytes = copied_wire_bytes(k, o);
+
+	if (n == 0 || o->offered == 0)
+		return;
+	printf("%s: what is sent leaves as %u copies: %" PRIu64 " bytes on the wire", k->name, n, bytes);
+	if (trace_ns)
+		printf(", %.1f Mbit/s", 8e3 * (double)bytes / (double)trace_ns);
+	putchar('\n');
+}
+
+/* From its first packet to its last. */
+static uint64_t lasts_ns(const struct trace *t)
+{
+	uint64_t first_ns = UINT64_MAX, last_ns = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		first_ns = t->packets[i].arrival_ns < first_ns ? t->packets[i].arrival_ns : first_ns;
+		last_ns = t->packets[i].arrival_ns > last_ns ? t->packets[i].arrival_ns : last_ns;
+	}
+	return t->n ? last_ns - first_ns : 0;
+}
+
+void report_table(const struct config *c, const struct outcome *outcomes, const struct trace *t)
 {
 	printf("%-12s %9s %9s %7s %7s %9s %10s %10s %10s  %s\n", "class", "offered", "on time", "%", "late", "dropped",
 	       "p50 (us)", "p99", "p99.9", "reasons");
@@ -31,6 +74,8 @@ void report_table(const struct config *c, const struct outcome *outcomes)
 		if (c->classes[i].ecn == ECN_MARK && outcomes[i].offered)
 			printf("%s: %" PRIu64 " of %" PRIu64 " sent would be marked CE\n", c->classes[i].name,
 			       outcomes[i].marked, outcomes[i].on_time + outcomes[i].late);
+	for (uint32_t i = 0; i < c->n_classes; i++)
+		print_copies(&c->classes[i], &outcomes[i], lasts_ns(t));
 }
 
 void report_json(const struct config *c, const struct outcome *outcomes, const char *policy)
@@ -53,7 +98,9 @@ void report_json(const struct config *c, const struct outcome *outcomes, const c
 				       o->dropped[r]);
 				comma = ",";
 			}
-		printf("},\"latency_ns\":{\"p50\":%" PRIu64 ",\"p99\":%" PRIu64 ",\"p999\":%" PRIu64 "}}",
+		printf("},\"copies\":%u,\"copied_wire_bytes\":%" PRIu64, copying_count(&c->classes[i]),
+		       copied_wire_bytes(&c->classes[i], o));
+		printf(",\"latency_ns\":{\"p50\":%" PRIu64 ",\"p99\":%" PRIu64 ",\"p999\":%" PRIu64 "}}",
 		       histogram_percentile(o->latency, 500000), histogram_percentile(o->latency, 990000),
 		       histogram_percentile(o->latency, 999000));
 		between = ",";

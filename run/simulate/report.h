@@ -9,8 +9,11 @@
 /* report_percent - of nothing it is 0. */
 double report_percent(uint64_t part, uint64_t whole);
 
-/* report_table, report_json - a row, or an object, for each class that has packets. No line end after the JSON. */
-void report_table(const struct config *c, const struct outcome *outcomes);
+/*
+ * report_table, report_json - a row, or an object, for each class that has packets; of one that copies also what its
+ * copies are on the wire, over the time of the trace. No line end after the JSON.
+ */
+void report_table(const struct config *c, const struct outcome *outcomes, const struct trace *t);
 void report_json(const struct config *c, const struct outcome *outcomes, const char *policy);
 
 /* report_packets - a line of CSV for each packet: its fate and its latency. */

@@ -20,6 +20,7 @@ static void add(struct outcome *sum, const struct outcome *one)
 	sum->offered += one->offered;
 	sum->on_time += one->on_time;
 	sum->late += one->late;
+	sum->sent_bytes += one->sent_bytes;
 	sum->marked += one->marked;
 	for (int i = 0; i < N_DROP_REASONS; i++)
 		sum->dropped[i] += one->dropped[i];

@@ -237,7 +237,7 @@ int main(int argc, char **argv)
 		report_json(&c, outcomes, policy_name(c.policy));
 		putchar('\n');
 	} else if (!status)
-		report_table(&c, outcomes);
+		report_table(&c, outcomes, &t);
 	if (!status && !o.compare)
 		tell_missing(&c, outcomes);
 	trace_free(&t);

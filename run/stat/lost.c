@@ -30,6 +30,16 @@ static void add(struct lost *list, int *n, const char *class, const char *what, 
 	(*n)++;
 }
 
+/* Of all destinations of a class that copies. */
+static uint64_t copy_errors(const struct account *a)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t d = 0; d < a->n_copies; d++)
+		sum += a->copies[d].error_pkts;
+	return sum;
+}
+
 /* The errors the kernel reported: indented, since these are counted as send_error already, or are no drops at all. */
 static void add_errors(struct lost_lists *l, const struct class_view *c, const struct class_change *change)
 {
@@ -40,6 +50,16 @@ static void add_errors(struct lost_lists *l, const struct class_view *c, const s
 		add(l->dropped, &l->n_dropped, c->name, text, change->errno_pps[i], c->account.send_errno_pkts[i],
 		    STYLE_PLAIN);
 	}
+	for (int r = 0; r < N_SKIP_REASONS; r++) {
+		uint64_t total = 0;
+
+		for (uint32_t d = 0; d < c->account.n_copies; d++)
+			total += c->account.copies[d].skipped_pkts[r];
+		snprintf(text, sizeof(text), " skipped %s", skip_reason_name((enum skip_reason)r));
+		add(l->dropped, &l->n_dropped, c->name, text, change->skipped_pps[r], total, STYLE_PLAIN);
+	}
+	add(l->dropped, &l->n_dropped, c->name, " copy errors", change->copy_error_pps, copy_errors(&c->account),
+	    STYLE_PLAIN);
 	add(l->dropped, &l->n_dropped, c->name, " unexpected", change->unexpected_pps, c->account.unexpected_reply_pkts,
 	    STYLE_PLAIN);
 	add(l->dropped, &l->n_dropped, c->name, " ICMP errors", change->refused_per_s, c->account.refused_events,

@@ -10,7 +10,7 @@
 #include "look/change.h"
 #include "grid.h"
 
-#define MAX_LOST (MAX_CLASSES * (N_DROP_REASONS + SEND_ERRNOS + 1))
+#define MAX_LOST (MAX_CLASSES * (N_DROP_REASONS + SEND_ERRNOS + N_SKIP_REASONS + 2))
 
 /* One line of a list. */
 struct lost {

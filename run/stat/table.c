@@ -2,6 +2,7 @@
 #include "table.h"
 
 #include "look/destinations.h"
+#include <string.h>
 
 static void print_reasons(FILE *out, const struct account *a, const char *class)
 {
@@ -30,6 +31,26 @@ static void print_reasons(FILE *out, const struct account *a, const char *class)
 		if (a->late_span_pkts[s])
 			fprintf(out, "  %-12s sent late, most time in %s: %llu\n", class, span_name((enum span)s),
 				(unsigned long long)a->late_span_pkts[s]);
+}
+
+/* Of a class that copies, a line for each destination. */
+static void print_copies(FILE *out, const struct account *a, const char *class)
+{
+	for (uint32_t i = 0; i < a->n_copies; i++) {
+		const struct account_copy *c = &a->copies[i];
+		const char *last = c->last_errno ? strerrorname_np((int)c->last_errno) : NULL;
+
+		fprintf(out, "  %-12s copies to %s: %llu sent, %llu errors%s%s%s", class, c->to,
+			(unsigned long long)c->sent_pkts, (unsigned long long)c->error_pkts, last ? " (the last: " : "",
+			last ? last : "", last ? ")" : "");
+		for (int r = 0; r < N_SKIP_REASONS; r++)
+			if (c->skipped_pkts[r])
+				fprintf(out, ", %llu skipped (%s)", (unsigned long long)c->skipped_pkts[r],
+					skip_reason_name((enum skip_reason)r));
+		if (c->unbalanced_pkts)
+			fprintf(out, ", off by %+lld", (long long)c->unbalanced_pkts);
+		fputc('\n', out);
+	}
 }
 
 /* A class that marks has its line, were it none. */
@@ -98,6 +119,8 @@ void stat_table(FILE *out, const struct view *v, const struct health *h, uint32_
 		print_reasons(out, &v->classes[i].account, v->classes[i].name);
 	for (uint32_t i = 0; i < v->n_classes; i++)
 		destinations_table(out, &v->classes[i], v->at_ns);
+	for (uint32_t i = 0; i < v->n_classes; i++)
+		print_copies(out, &v->classes[i].account, v->classes[i].name);
 	print_marked(out, v, marks);
 	print_stages(out, v);
 	print_verdict(out, v, h);

@@ -207,6 +207,8 @@ void flow_note_at(struct flow *f, uint32_t i, const uint8_t *payload, uint32_t b
 {
 	struct packet_header h;
 
+	if (f->copies && i > 0)
+		return;
 	if (f->content)
 		note_content(f, payload, bytes, at_ns);
 	else if (f->forth && packet_read(payload, bytes, &h) > 0 && h.stream == f->stream &&

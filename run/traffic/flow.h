@@ -38,6 +38,7 @@ struct flow {
 	struct flow *beside; /* flows opened before this one, with sockets to share; NULL: none */
 	uint32_t n_beside;
 	uint32_t n_out, n_in, n_orders;
+	int copies; /* 1: each datagram comes to all sinks; what comes to the first is judged, the rest thrown away */
 	int answers; /* 1: its sinks answer */
 	struct flow *back; /* where those answers are counted that come back; NULL: nowhere */
 	struct flow *forth; /* of a way back: whose sources it has for sinks; NULL: it has sinks of its own */

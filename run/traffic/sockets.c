@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "config/address.h"
+#include "config/copying.h"
 #include "log.h"
 #include "socket_drops.h"
 
@@ -159,7 +160,9 @@ int flow_open(struct flow *f, const struct class_config *class, const struct pac
 	f->sizes = *sizes;
 	f->budget_ns = class->budget_ns;
 	f->answers = class->replies[0] != 0;
-	f->n_orders = class->n_listen > 1 || class->n_dests > 1 || f->answers ? n_sources : 1; /* of a session each */
+	f->copies = copying_count(class) > 0;
+	/* of a session each */
+	f->n_orders = class->n_listen > 1 || (class->n_dests > 1 && !f->copies) || f->answers ? n_sources : 1;
 	if (what & FLOW_SENDS)
 		err = open_sources(f, class, n_sources);
 	if (!err && what & FLOW_RECEIVES)

@@ -24,6 +24,10 @@ async function opens_a_recording(page) {
 	const lines = fs.readFileSync(file, 'utf8').trim().split('\n');
 	const last = JSON.parse(lines.pop());
 	last.classes[0].send_errors = { EMSGSIZE: 7 }; // that takes more than loopback to come about, as the next one
+	last.classes[0].copies = [
+		{ to: '10.0.0.5:7777', sent: 5, errors: 0, skipped: { full: 0, rate: 0 }, unbalanced: 0 },
+		{ to: '10.0.0.6:7777', sent: 2, errors: 1, skipped: { full: 2, rate: 0 }, unbalanced: 0 },
+	];
 	last.classes[0].dropped.kernel += 5;
 	last.classes[1].budget_ns = 2e7; // a recording tells of a reload by what it changed
 	fs.writeFileSync(file, [...lines, JSON.stringify(last), 'half a li'].join('\n'));
@@ -43,6 +47,11 @@ async function opens_a_recording(page) {
 		(await page.evaluate(`document.getElementById('errors').innerText`)) ===
 			'Send errors since launch: high EMSGSIZE 7',
 		'no errno is named',
+	);
+	const copies = await page.evaluate(`document.getElementById('copies').innerText`);
+	demand(
+		copies === 'high to 10.0.0.5:7777: 5 copies\nhigh to 10.0.0.6:7777: 2 copies, 1 errors, 2 skipped (full)',
+		`of copies it is said: ${copies}`,
 	);
 	const told = await page.evaluate(`document.getElementById('events').innerText`);
 	for (const words of ['the kernel dropped 5 of high: its socket buffer was full', 'reload: medium.budget: 10 ms → 20 ms'])

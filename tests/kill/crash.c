@@ -9,7 +9,9 @@
  * the kernel does when SIGKILL waits for their end. After each death what was on its way must arrive: once, in order,
  * unchanged, and accounted for.
  *
- * usage: crash [--KEY=VALUE]...  options of the config (gro = on: trains are sent); where tests/mortal/trap.c works
+ * usage: crash [--copies] [--KEY=VALUE]...  options of the config (gro = on: trains are sent); where
+ * tests/mortal/trap.c works. With --copies each class sends to three destinations, the last one of which refuses in the
+ * last class.
  */
 #include <errno.h>
 #include <netinet/udp.h>
@@ -28,7 +30,7 @@
 
 #define BATCH_PKTS 5
 #define MOST_STORES 100000u
-#define MOST_STEPS 100
+#define MOST_STEPS 200
 #define MOST_WAITS_MS 500 /* for what is between two sockets */
 #define MOST_SHOWN 10 /* violations */
 #define FIRST_INPUT_FD 3 /* as handed on: one input per class, in order */
@@ -37,8 +39,8 @@ static char *arguments[64];
 static int n_arguments;
 static struct config config;
 static struct segment seg;
-static int source_fd[MAX_CLASSES], sink_fd[MAX_CLASSES];
-static uint32_t sent_pkts[MAX_CLASSES], came_pkts[MAX_CLASSES];
+static int source_fd[MAX_CLASSES], sink_fd[MAX_CLASSES][MAX_DESTS]; /* -1: nobody listens there */
+static uint32_t sent_pkts[MAX_CLASSES], came_pkts[MAX_CLASSES][MAX_DESTS];
 static enum stage_id dead; /* who, ... */
 static uint32_t die_at; /* ... and before which store */
 static uint64_t violations;
@@ -117,20 +119,17 @@ static void never_ends(void)
 	complain("it does not come to an end");
 }
 
-/* What has arrived must be the next ones. Returns how many came. */
-static uint32_t look_at_sink(uint32_t class)
+/* What has arrived must be the next ones. */
+static void look_at_sink(uint32_t class, uint32_t dest)
 {
-	uint32_t n = 0;
-
 	for (;;) {
 		uint8_t payload[256] = { 0 };
-		ssize_t got = recv(sink_fd[class], payload, sizeof(payload), MSG_DONTWAIT);
-		uint32_t number = came_pkts[class];
+		ssize_t got = recv(sink_fd[class][dest], payload, sizeof(payload), MSG_DONTWAIT);
+		uint32_t number = came_pkts[class][dest];
 
 		if (got < 0)
-			return n;
-		n++;
-		came_pkts[class]++;
+			return;
+		came_pkts[class][dest]++;
 		if (number >= sent_pkts[class])
 			complain("a datagram too many");
 		else if ((uint32_t)got != bytes_of(number) || (got > 0 && payload[got - 1] != (uint8_t)(number & 0xff)))
@@ -155,10 +154,13 @@ static int have_all_come(void)
 {
 	int all = 1;
 
-	for (uint32_t i = 0; i < config.n_classes; i++) {
-		look_at_sink(i);
-		all &= came_pkts[i] >= sent_pkts[i];
-	}
+	for (uint32_t i = 0; i < config.n_classes; i++)
+		for (uint32_t d = 0; d < config.classes[i].n_dests; d++) {
+			if (sink_fd[i][d] < 0)
+				continue;
+			look_at_sink(i, d);
+			all &= came_pkts[i][d] >= sent_pkts[i];
+		}
 	return all;
 }
 
@@ -173,10 +175,11 @@ static void settle_all(void)
 	for (uint32_t i = 0; i < config.n_classes; i++) {
 		struct account a;
 
-		if (came_pkts[i] != sent_pkts[i]) {
-			complain("a datagram is missing");
-			came_pkts[i] = sent_pkts[i];
-		}
+		for (uint32_t d = 0; d < config.classes[i].n_dests; d++)
+			if (sink_fd[i][d] >= 0 && came_pkts[i][d] != sent_pkts[i]) {
+				complain("a datagram is missing");
+				came_pkts[i][d] = sent_pkts[i];
+			}
 		if (account_read(&seg, i, &a) || a.unbalanced_pkts || a.held_pkts || a.sent_pkts != sent_pkts[i]) {
 			complain("the account is wrong");
 			account_read(&seg, i, &a);
@@ -261,6 +264,40 @@ static void remove_segment(void)
 	segment_remove(config.instance);
 }
 
+/* The addresses of this host that end in 1, 2 and 3, with the port that the class sends to. */
+static void copy_all(void)
+{
+	static char words[2 * MAX_CLASSES][128];
+	int n = 0, n_known = n_arguments;
+
+	for (int i = 0; i < n_known; i++) {
+		const char *key = arguments[i], *value = strstr(key, ".send=127.0.0.1:"), *port = strrchr(key, ':');
+
+		if (!value)
+			continue;
+		snprintf(words[n], sizeof(words[0]), "%.*s.spread=copy", (int)(value - key), key);
+		arguments[n_arguments++] = words[n++];
+		snprintf(words[n], sizeof(words[0]), "%s 127.0.0.2%s 127.0.0.3%s", key, port, port);
+		arguments[i] = words[n++];
+	}
+}
+
+static int open_sink(uint32_t class, uint32_t dest)
+{
+	const struct address *at = &config.classes[class].dests[dest];
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (dest > 0 && class + 1 == config.n_classes && dest + 1 == config.classes[class].n_dests) {
+		close(fd);
+		return -1;
+	}
+	if (bind(fd, (const struct sockaddr *)&at->at, at->len) < 0) {
+		log_error("set up: %s", strerror(errno));
+		exit(1);
+	}
+	return fd;
+}
+
 static void set_up(char **more)
 {
 	static struct sockets sockets;
@@ -275,6 +312,10 @@ static void set_up(char **more)
 	arguments[n_arguments++] = "--medium.ingress_to_edf=6";
 	arguments[n_arguments++] = "--low.ingress_to_edf=6";
 	arguments[n_arguments++] = "--besteffort.ingress_to_edf=6";
+	if (*more && strcmp(*more, "--copies") == 0) {
+		copy_all();
+		more++;
+	}
 	while (*more && n_arguments + 1 < (int)(sizeof(arguments) / sizeof(arguments[0])))
 		arguments[n_arguments++] = *more++;
 	arguments[n_arguments] = NULL;
@@ -288,15 +329,15 @@ static void set_up(char **more)
 	if (sockets_hand_on(&sockets))
 		exit(1);
 	for (uint32_t i = 0; i < config.n_classes; i++) {
-		const struct address *in = &config.classes[i].listen[0], *out = &config.classes[i].dests[0];
+		const struct address *in = &config.classes[i].listen[0];
 
 		source_fd[i] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		sink_fd[i] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		if (connect(source_fd[i], (const struct sockaddr *)&in->at, in->len) < 0 ||
-		    bind(sink_fd[i], (const struct sockaddr *)&out->at, out->len) < 0) {
+		if (connect(source_fd[i], (const struct sockaddr *)&in->at, in->len) < 0) {
 			log_error("set up: %s", strerror(errno));
 			exit(1);
 		}
+		for (uint32_t d = 0; d < config.classes[i].n_dests; d++)
+			sink_fd[i][d] = open_sink(i, d);
 	}
 	lives = (struct lives){ has_work, never_ends, arguments, n_arguments, 0, 0 };
 	trap_set_up();

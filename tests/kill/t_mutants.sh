@@ -23,6 +23,9 @@ done
 for rule in no-recovery zero-sentinel no-base stage-again; do
 	must_fail 'dead before store' "crash, trains: $rule" env ONTIME_MUTANT="$rule" build/mutant/tests/crash --gro=on
 done
+for rule in no-recovery no-base copy-again copy-apart; do
+	must_fail 'dead before store' "crash, copies: $rule" env ONTIME_MUTANT="$rule" build/mutant/tests/crash --copies
+done
 for rule in no-recovery zero-sentinel no-base; do
 	must_fail 'dead before store' "replies: $rule" env ONTIME_MUTANT="$rule" build/mutant/tests/replies
 done

@@ -6,6 +6,10 @@ cd "$(dirname "$0")/../.."
 . tests/harness/must_fail.sh
 
 make -s -j2 MUTANT=1 build/mutant/tests/sim
+for rule in copy-again copy-apart; do
+	must_fail '^FAIL *each destination has its copy' "sim: $rule" env ONTIME_MUTANT="$rule" build/mutant/tests/sim --copies 40
+done
+must_fail '^FAIL *each destination has its copy' "sim: no-note" env ONTIME_MUTANT=no-note build/mutant/tests/sim --copies 150
 for rule in free-early via-any; do
 	must_fail '^FAIL *a reply goes to the client' "sim: $rule" env ONTIME_MUTANT="$rule" build/mutant/tests/sim --replies 150
 done

@@ -5,7 +5,8 @@
  *          instants.
  *          So per pair the difference is followed, with its least and its most since both are backlogged.
  *          Times Q_i * Q_j * Q_min all is whole numbers.
- *          Rate (egress/shaper.h): in any window of t seconds <= rate * t + burst; across deaths too. The instant of a
+ *          Rate (egress/limit.h): in any window of t seconds <= rate * t + burst; across deaths too; of all classes, of
+ *          a class, of a destination. The instant of a
  *          packet is the one at which egress decided: between that and the call lies what a scheduler may do to any
  *          process.
  */
@@ -23,8 +24,13 @@ struct pair {
 static struct pair pairs[MAX_CLASSES][MAX_CLASSES];
 static uint32_t backlogged; /* bit per class */
 static uint32_t longest_bytes, least_quantum_bytes;
-static __int128 sent, granted, least; /* bits * ns per s; least: of sent - granted at the start of any window */
-static uint64_t granted_at_ns;
+/* Of one rate, in bits * ns per s; least: of sent - granted at the start of any window. */
+struct window {
+	__int128 sent, granted, least;
+	uint64_t granted_at_ns;
+};
+
+static struct window of_all, of_class[MAX_CLASSES], of_dest[MAX_CLASSES][MAX_DESTS];
 static uint64_t second, second_bytes[MAX_CLASSES]; /* what left in this second of the run ... */
 static int second_counts; /* ... in which all classes were backlogged from the beginning */
 
@@ -39,8 +45,12 @@ void bounds_open(void)
 	for (uint32_t i = 0; i < c->n_classes; i++)
 		if (c->classes[i].egress_quantum_bytes < least_quantum_bytes)
 			least_quantum_bytes = c->classes[i].egress_quantum_bytes;
-	sent = granted = least = 0;
-	granted_at_ns = SIM_BEGIN_NS;
+	of_all = (struct window){ .granted_at_ns = SIM_BEGIN_NS };
+	for (uint32_t i = 0; i < c->n_classes; i++) {
+		of_class[i] = of_all;
+		for (uint32_t k = 0; k < MAX_DESTS; k++)
+			of_dest[i][k] = of_all;
+	}
 	second = 0;
 	second_counts = 0;
 }
@@ -80,22 +90,26 @@ static void note_pair(uint32_t i, uint32_t j, uint32_t wire_bytes)
 	}
 }
 
-static void note_rate(uint32_t wire_bytes, uint64_t decided_at_ns)
+static void note_rate(struct window *w, uint64_t rate_bits_per_s, uint64_t burst_bytes, uint32_t wire_bytes,
+		      uint64_t decided_at_ns)
 {
-	uint64_t burst = sim.config.burst_bytes > longest_bytes ? sim.config.burst_bytes : longest_bytes;
+	uint64_t burst = burst_bytes > longest_bytes ? burst_bytes : longest_bytes;
 
-	if (sim.config.rate_bits_per_s == 0)
+	if (rate_bits_per_s == 0)
 		return;
-	if (decided_at_ns > granted_at_ns) {
-		granted += (__int128)(decided_at_ns - granted_at_ns) * sim.config.rate_bits_per_s;
-		granted_at_ns = decided_at_ns;
+	if (decided_at_ns > w->granted_at_ns) {
+		w->granted += (__int128)(decided_at_ns - w->granted_at_ns) * rate_bits_per_s;
+		w->granted_at_ns = decided_at_ns;
 	}
-	if (sent - granted < least)
-		least = sent - granted; /* a window that starts now */
-	sent += (__int128)wire_bytes * BITS * NS_PER_S;
-	if (sent - granted - least > (__int128)burst * BITS * NS_PER_S) {
-		sim_complain("more than rate * t + burst left");
-		least = sent - granted;
+	if (w->sent - w->granted < w->least)
+		w->least = w->sent - w->granted; /* a window that starts now */
+	w->sent += (__int128)wire_bytes * BITS * NS_PER_S;
+	if (w->sent - w->granted - w->least > (__int128)burst * BITS * NS_PER_S) {
+		sim_complain("more than rate * t + burst left, of %s", w == &of_all ? "all classes"
+								       : w >= of_class && w < of_class + MAX_CLASSES
+									       ? "a class"
+									       : "a destination");
+		w->least = w->sent - w->granted;
 	}
 }
 
@@ -133,11 +147,16 @@ static void note_second(uint32_t class, uint32_t wire_bytes, uint64_t now)
 	second_bytes[class] += wire_bytes;
 }
 
-void bounds_note(uint32_t class, uint32_t wire_bytes, uint64_t decided_at_ns)
+void bounds_note(uint32_t class, uint32_t dest, uint32_t wire_bytes, uint64_t decided_at_ns)
 {
+	const struct class_config *c = &sim.config.classes[class];
+
 	if (backlogged >> class & 1)
 		for (uint32_t other = backlogged & ~(1u << class); other; other &= other - 1)
 			note_pair(class, (uint32_t)__builtin_ctz(other), wire_bytes);
-	note_rate(wire_bytes, decided_at_ns);
+	note_rate(&of_all, sim.config.rate_bits_per_s, sim.config.burst_bytes, wire_bytes, decided_at_ns);
+	note_rate(&of_class[class], c->rate_bits_per_s, c->burst_bytes, wire_bytes, decided_at_ns);
+	note_rate(&of_dest[class][dest], c->destination_rate_bits_per_s, c->destination_burst_bytes, wire_bytes,
+		  decided_at_ns);
 	note_second(class, wire_bytes, decided_at_ns);
 }

@@ -20,6 +20,7 @@ static size_t text_len;
 static uint64_t state;
 static const char *gro; /* NULL: not said */
 static int has_flaps; /* classes have several destinations, which are looked after */
+static int copies; /* 1: classes copy, and some have rates of their own */
 
 static void begin(struct sim_setup *setup)
 {
@@ -74,6 +75,25 @@ static void addresses(const char *key, uint32_t class, uint32_t first_port, uint
 	line("%s = %s", key, list);
 }
 
+static void draw_own_rate(const char *prefix, uint32_t payload_bytes)
+{
+	uint32_t burst_bytes = draw(payload_bytes < 1024 ? 1024 : payload_bytes, 65536);
+
+	if (below(3) == 0)
+		line("%srate = %ukbit\n%sburst = %uB", prefix, draw(1000, 400000), prefix, burst_bytes);
+}
+
+/* Most of the classes copy; of the others some have rates too, for which they wait. */
+static void draw_copies(uint32_t payload_bytes)
+{
+	if (below(3) == 0)
+		line("health = icmp");
+	if (below(5))
+		line("spread = copy\ncopy_wait = %uus", below(4) * draw(1, 2000));
+	draw_own_rate("", payload_bytes);
+	draw_own_rate("destination_", payload_bytes);
+}
+
 static void draw_class(uint32_t class, uint32_t payload_bytes, uint32_t most_pkts)
 {
 	static const char *const budgets[] = { "none", "1ms", "10ms", "100ms", "300us" };
@@ -82,12 +102,14 @@ static void draw_class(uint32_t class, uint32_t payload_bytes, uint32_t most_pkt
 
 	line("[class c%u]", class);
 	addresses("listen", class, 8000, 1 + below(3) / 2);
-	addresses("send", class, 9000, has_flaps ? 1 + below(4) : 1 + below(5) / 3);
+	addresses("send", class, 9000, has_flaps || copies ? 1 + below(4) : 1 + below(5) / 3);
 	if (has_flaps) {
 		static const char *const spreads[] = { "hash", "maglev", "first" };
 
 		line("health = icmp\nspread = %s", spreads[below(3)]);
 	}
+	if (copies)
+		draw_copies(payload_bytes);
 	line("budget = %s", budget);
 	line("share = %u%%", below(3) ? 0 : below(20));
 	line("ingress_quantum = %uB", draw(payload_bytes, 65536));
@@ -209,6 +231,26 @@ void config_small_trains(struct sim_setup *setup, uint64_t seed)
 	gro = NULL;
 	setup->rate_pps = 5000;
 	setup->train_pkts = 12;
+}
+
+/* Datagrams long enough to be told apart: each copy is somebody's. */
+void config_copies(struct sim_setup *setup, uint64_t seed)
+{
+	copies = 1;
+	config_draw(setup, seed);
+	copies = 0;
+	setup->drain_ns *= 10; /* of a class with a low rate, three copies each */
+	setup->least_bytes = 16;
+	setup->rate_pps = 1 + setup->rate_pps / 3;
+}
+
+void config_small_copies(struct sim_setup *setup, uint64_t seed)
+{
+	copies = 1;
+	config_small(setup, seed);
+	copies = 0;
+	setup->least_bytes = 16;
+	setup->rate_pps = 8000;
 }
 
 /* More than 100 Mbit can hold, shared 16 : 4 : 1. */

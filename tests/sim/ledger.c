@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "config/copying.h"
 #include "config/reply.h"
 #include "log.h"
 
@@ -112,17 +113,24 @@ void check_read(uint32_t class, const struct sim_datagram *d, uint64_t not_befor
 	l->read_pkts++;
 }
 
-static int matches(uint32_t class, const struct record *r, uint32_t dest, const uint8_t *payload, uint32_t len)
+static int has_payload(const struct record *r, const struct check_left *left)
 {
-	const struct ledger *l = &ledgers[class];
 	uint64_t tail = ~r->d.token;
-	uint8_t known = l->dest[r->d.flow][r->d.source];
+	const uint8_t *payload = left->payload->iov_base;
+	uint32_t len = (uint32_t)left->payload->iov_len;
 
-	if (r->d.len_bytes != len || (known != UNKNOWN_DEST && known != dest && !flaps_has(class)))
+	if (r->d.len_bytes != len)
 		return 0;
 	if (memcmp(payload, &r->d.token, len < sizeof(r->d.token) ? len : sizeof(r->d.token)) != 0)
 		return 0;
 	return len < TAIL_BYTES || memcmp(payload + len - sizeof(tail), &tail, sizeof(tail)) == 0;
+}
+
+static int matches(const struct record *r, const struct check_left *left)
+{
+	uint8_t known = ledgers[left->class].dest[r->d.flow][r->d.source];
+
+	return (known == UNKNOWN_DEST || known == left->dest || flaps_has(left->class)) && has_payload(r, left);
 }
 
 static uint64_t latest(uint64_t a, uint64_t b)
@@ -130,48 +138,76 @@ static uint64_t latest(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* Does it leave with the code point and the congestion bits that the class says? */
-static void check_tos(uint32_t class, uint8_t came, uint8_t left)
+/* Does it leave with the code point and the congestion bits that the class says? Returns 1 if it was marked here. */
+static int check_tos(uint32_t class, uint8_t came, uint8_t left)
 {
 	const struct class_config *c = &sim.config.classes[class];
 	uint32_t dscp = c->dscp == DSCP_KEEP ? came >> 2 : c->dscp;
 	uint8_t ecn = c->ecn == ECN_OFF ? TOS_NOT_ECT : came & TOS_ECN;
 	int is_marked = c->ecn == ECN_MARK && (left & TOS_ECN) == TOS_CE && (ecn == TOS_ECT_0 || ecn == TOS_ECT_1);
 
-	ledgers[class].marked_pkts += (uint64_t)is_marked;
 	if (left >> 2 != (uint8_t)dscp || (!is_marked && (left & TOS_ECN) != ecn))
 		sim_complain("class %u: a packet came with type of service 0x%02x and left with 0x%02x", class, came,
 			     left);
+	return is_marked;
+}
+
+static void note_left(struct ledger *l, const struct check_left *left, uint64_t token, uint64_t now)
+{
+	const struct address *to = &sim.config.classes[left->class].dests[left->dest];
+	uint32_t overhead_bytes = to->at.ss_family == AF_INET6 ? IPV6_UDP_BYTES : IPV4_UDP_BYTES;
+
+	sim_digest(token);
+	sim_digest(now + left->dest);
+	if (l->is_refused)
+		bounds_reset(left->class);
+	l->is_refused = 0;
+	bounds_note(left->class, left->dest, left->header_bytes + (uint32_t)left->payload->iov_len + overhead_bytes,
+		    sim_step_ns(STAGE_EGRESS));
+}
+
+/* The first copy of a packet is judged as a packet is; the others are to be like it. */
+static void leave_copy(struct ledger *l, const struct check_left *left, uint64_t now)
+{
+	struct record *r = copies_leave(l, left, has_payload);
+
+	if (!r)
+		return;
+	if (!r->has_left)
+		r->is_marked = (uint8_t)check_tos(left->class, sim_tos(r->d.token), left->tos);
+	else if (r->tos != left->tos)
+		sim_complain("class %u: of one packet copies left with 0x%02x and with 0x%02x", left->class, r->tos,
+			     left->tos);
+	r->has_left = 1;
+	r->tos = left->tos;
+	note_left(l, left, r->d.token, now);
 }
 
 void check_left(const struct check_left *left, uint64_t now)
 {
 	uint32_t class = left->class, dest = left->dest, len_bytes = (uint32_t)left->payload->iov_len;
 	struct ledger *l = &ledgers[class];
-	const struct address *to = &sim.config.classes[class].dests[dest];
-	uint32_t overhead_bytes = to->at.ss_family == AF_INET6 ? IPV6_UDP_BYTES : IPV4_UDP_BYTES;
 
 	sim.result.left_pkts++;
+	if (copying_count(&sim.config.classes[class])) {
+		leave_copy(l, left, now);
+		return;
+	}
 	for (uint64_t n = latest(l->left_at, l->sent); n < l->processed; n++) {
 		struct record *r = record_at(l, n);
 
-		if (!matches(class, r, dest, left->payload->iov_base, len_bytes))
+		if (!matches(r, left))
 			continue;
 		r->has_left = 1;
 		if (len_bytes >= sizeof(r->d.token))
-			check_tos(class, sim_tos(r->d.token), left->tos);
+			l->marked_pkts += (uint64_t)check_tos(class, sim_tos(r->d.token), left->tos);
 		else
 			l->unsure_pkts++;
 		l->dest[r->d.flow][r->d.source] = (uint8_t)dest;
 		l->left_at = n + 1;
 		l->left_pkts++;
 		l->left_bytes += len_bytes;
-		sim_digest(r->d.token);
-		sim_digest(now + dest);
-		if (l->is_refused)
-			bounds_reset(class);
-		l->is_refused = 0;
-		bounds_note(class, left->header_bytes + len_bytes + overhead_bytes, sim_step_ns(STAGE_EGRESS));
+		note_left(l, left, r->d.token, now);
 		return;
 	}
 	sim_complain("class %u: %u bytes left that are not the next packet's: twice, out of order, or changed", class,
@@ -184,13 +220,24 @@ void check_refused(uint32_t class)
 	bounds_set_backlog(class, 0);
 }
 
-/* Is there a packet in the lane that is neither dropped nor just refused? */
+static int has_own_rate(uint32_t class)
+{
+	return sim.config.classes[class].rate_bits_per_s || sim.config.classes[class].destination_rate_bits_per_s;
+}
+
+/*
+ * Is there a packet in the lane that is neither dropped nor just refused? A class that a rate of its own holds back, or
+ * whose copies one skips, is owed no share.
+ */
 static int is_backlogged(uint32_t class, struct ledger *l, uint64_t now)
 {
 	const struct lane_view *v = &sim.seg.views[class];
 	uint64_t budget_ns = sim.config.classes[class].budget_ns;
 	uint64_t processed = lane_processed(v->lane), n = lane_distance_pkts(processed, l->word[STAGE_EGRESS]);
 
+	/* what is skipped for a destination takes no part of the way out */
+	if (has_own_rate(class) || (flaps_has(class) && v->n_copies))
+		return 0;
 	for (uint32_t i = 0; i < n && !l->is_refused && !flaps_none_is_up(class); i++) {
 		uint32_t index = lane_index(v, l->word[STAGE_EGRESS], i);
 		int is_late = sim.config.late == LATE_DROP && budget_ns != BUDGET_NONE &&
@@ -224,6 +271,7 @@ void check_slept(enum stage_id id, uint64_t since_ns)
 	for (uint32_t class = 0; class < sim.config.n_classes; class++)
 		if (ledgers[class].servable_since_ns[id] < now - WAKE_NS &&
 		    !(id == STAGE_EGRESS && flaps_hold(class, now - WAKE_NS)) &&
+		    !(id == STAGE_EGRESS && has_own_rate(class)) && /* for which it may wait longer */
 		    (id != STAGE_INGRESS || input_has_waited(class, now - WAKE_NS)))
 			sim_complain("%s slept on while class %u waited for it", stage_name(id), class);
 }

@@ -19,6 +19,7 @@ struct record {
 	struct sim_datagram d;
 	uint64_t not_before_ns; /* its socket had been seen empty then; 0: nobody knows */
 	uint32_t has_left, has_no_session;
+	uint8_t tos, is_marked; /* of the copies that have left */
 };
 
 struct ledger {
@@ -37,6 +38,9 @@ struct ledger {
 	struct egress_tally egress;
 	uint8_t dest[MAX_FLOWS][N_SOURCES]; /* where datagrams of a sender leave */
 	int is_refused;
+	/* Of a class that copies: what each destination has, and behind which record its next copy may be. */
+	uint64_t copied_pkts[MAX_DESTS], copied_bytes[MAX_DESTS], copied_at[MAX_DESTS];
+	uint64_t skipped_pkts[N_SKIP_REASONS], failed_pkts; /* of all destinations, as last compared */
 };
 
 extern struct ledger ledgers[MAX_CLASSES];
@@ -53,6 +57,16 @@ static inline struct record *record_at(struct ledger *l, uint64_t n)
 
 /* sim_digest - of all that happened: two runs of one seed have the same. */
 void sim_digest(uint64_t value);
+
+/*
+ * copies_leave - a copy has left: whose it is, by has_payload(). NULL, once it was said that it is not the next one of
+ * its destination.
+ */
+struct record *copies_leave(struct ledger *l, const struct check_left *left,
+			    int (*has_payload)(const struct record *r, const struct check_left *left));
+
+/* copies_check - what the class says of each destination, when its count has moved past n records. */
+void copies_check(uint32_t class, struct ledger *l, uint64_t n);
 
 /*
  * note_servable - which stages could do something for the class from now on. moved: whose counts have moved, as bits.

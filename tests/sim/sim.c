@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "report.h"
 #include "sim.h"
 
 /* What the tests run. */
@@ -17,6 +18,7 @@
 #define STANDARD_TRAINS 60
 #define STANDARD_FLAPS 300
 #define STANDARD_REPLIES 60
+#define STANDARD_COPIES 60
 #define STANDARD_SECONDS 60
 #define MOST_CALLS 7.2 /* seven for each packet; and parks that end, looks at drops, starts */
 #define MOST_OFF_SHARE 0.01
@@ -30,6 +32,8 @@ static const char help[] =
 	"  --trains N    N short worlds in which datagrams come in trains\n"
 	"  --flaps N     N short worlds in which destinations are down now and then\n"
 	"  --flap N      one of them, of seed N, as it was\n"
+	"  --copies N    N short worlds in which datagrams go to several destinations\n"
+	"  --copy N      one of them, of seed N, as it was\n"
 	"  --train N     one of them, of seed N, as it was\n"
 	"  --sweep N     N worlds in which the stages die before each store\n"
 	"  --seconds S   a long run of four classes, S simulated seconds; --hours H likewise\n"
@@ -44,7 +48,8 @@ static const char help[] =
 	"Exit status: 0 all held, 1 something did not, 2 usage.\n";
 
 static struct options {
-	uint64_t seed, worlds, replies, trains, train, flaps, flap, sweep, world, seconds, hours, rate, burst, faults;
+	uint64_t seed, worlds, replies, copies, copy, trains, train, flaps, flap, sweep, world, seconds, hours, rate,
+		burst, faults;
 } options = { .seed = 1, .rate = 10000, .burst = 1 };
 
 static const struct known {
@@ -56,6 +61,7 @@ static const struct known {
 	{ "--world", &options.world, 1, UINT64_MAX }, { "--seconds", &options.seconds, 1, 1000000 },
 	{ "--trains", &options.trains, 1, 1000000 },  { "--train", &options.train, 1, UINT64_MAX },
 	{ "--flaps", &options.flaps, 1, 1000000 },    { "--flap", &options.flap, 1, UINT64_MAX },
+	{ "--copies", &options.copies, 1, 1000000 },  { "--copy", &options.copy, 1, UINT64_MAX },
 	{ "--hours", &options.hours, 1, 1000 },	      { "--rate", &options.rate, 1, 10000000 },
 	{ "--burst", &options.burst, 1, 10000 },      { "--faults", &options.faults, 0, 1000 },
 };
@@ -87,34 +93,12 @@ static struct sim_result run_apart(const struct sim_setup *setup)
 	return *shared;
 }
 
-static double calls_per_packet(const struct sim_result *r)
-{
-	return (double)r->calls / (double)(r->came_pkts ? r->came_pkts : 1);
-}
-
-static void print_result(const struct sim_setup *setup, const struct sim_result *r, uint64_t took_ns)
-{
-	double lasted_s = (double)(r->ended_at_ns - SIM_BEGIN_NS) / 1e9, took_s = (double)took_ns / 1e9;
-	uint64_t came_pkts = r->came_pkts ? r->came_pkts : 1;
-
-	printf("     seed %llu: %llu packets came, %llu left, %llu lost in sockets, %llu deaths, %llu of them in "
-	       "recovery\n",
-	       (unsigned long long)setup->seed, (unsigned long long)r->came_pkts, (unsigned long long)r->left_pkts,
-	       (unsigned long long)r->kernel_pkts, (unsigned long long)r->deaths,
-	       (unsigned long long)r->recovery_deaths);
-	printf("     %.1f simulated seconds took %.2f s: %.0f ns per packet; %.2f system calls for each; digest "
-	       "%016llx, %llu "
-	       "violations\n",
-	       lasted_s, took_s, took_s * 1e9 / (double)came_pkts, calls_per_packet(r), (unsigned long long)r->digest,
-	       (unsigned long long)r->violations);
-}
-
 static struct sim_result run_and_print(const struct sim_setup *setup)
 {
 	uint64_t began_ns = sim_wall_ns();
 	struct sim_result r = run_apart(setup);
 
-	print_result(setup, &r, sim_wall_ns() - began_ns);
+	report_print(setup, &r, sim_wall_ns() - began_ns);
 	return r;
 }
 
@@ -144,6 +128,10 @@ static struct sim_result run_worlds(void (*draw)(struct sim_setup *setup, uint64
 		sum.left_pkts += r.left_pkts;
 		sum.deaths += r.deaths;
 		sum.rescues += r.rescues;
+		sum.skipped_full_pkts += r.skipped_full_pkts;
+		sum.skipped_rate_pkts += r.skipped_rate_pkts;
+		sum.skipped_down_pkts += r.skipped_down_pkts;
+		sum.failed_pkts += r.failed_pkts;
 	}
 	printf("     %llu worlds from seed %llu: %llu packets came, %llu left; %llu deaths, %llu with datagrams under "
 	       "way\n",
@@ -174,6 +162,21 @@ static void run_flaps(void)
 
 	conclude(sum.violations == 0 && (sum.rescues > 0 || options.flaps < STANDARD_FLAPS),
 		 "likewise where destinations go down and come up: nothing leaves for one that is down");
+}
+
+/* Of each kind of a copy's fate there is some, or it proves little. */
+static void run_copies(void)
+{
+	struct sim_result sum = run_worlds(config_copies, options.copies, "--copy");
+	int has_all = sum.rescues && sum.skipped_full_pkts && sum.skipped_rate_pkts && sum.skipped_down_pkts &&
+		      sum.failed_pkts;
+
+	printf("     copies skipped: %llu for a full buffer, %llu for a rate, %llu for one that was down; "
+	       "%llu refused\n",
+	       (unsigned long long)sum.skipped_full_pkts, (unsigned long long)sum.skipped_rate_pkts,
+	       (unsigned long long)sum.skipped_down_pkts, (unsigned long long)sum.failed_pkts);
+	conclude(sum.violations == 0 && (has_all || options.copies < STANDARD_COPIES),
+		 "each destination has its copy of every packet once, in order, or it is counted there by name");
 }
 
 static void run_replies(void)
@@ -263,7 +266,7 @@ static void run_alone(void)
 	setup.duration_ns = 10 * NS_PER_S;
 	setup.rate_pps = 1000;
 	r = run_and_print(&setup);
-	conclude(r.violations == 0 && calls_per_packet(&r) < MOST_CALLS,
+	conclude(r.violations == 0 && report_calls_per_packet(&r) < MOST_CALLS,
 		 "a packet that comes alone costs seven system calls");
 }
 
@@ -271,7 +274,9 @@ static int run_world(void)
 {
 	struct sim_setup setup;
 
-	if (options.train)
+	if (options.copy)
+		config_copies(&setup, options.copy);
+	else if (options.train)
 		config_trains(&setup, options.train);
 	else if (options.flap)
 		config_flaps(&setup, options.flap);
@@ -324,11 +329,13 @@ static void run_standard(void)
 	options.sweep = STANDARD_SWEEP;
 	options.seconds = STANDARD_SECONDS;
 	options.replies = STANDARD_REPLIES;
+	options.copies = STANDARD_COPIES;
 	options.trains = STANDARD_TRAINS;
 	options.flaps = STANDARD_FLAPS;
 	run_many_worlds();
 	run_trains();
 	run_flaps();
+	run_copies();
 	run_replies();
 	run_twice();
 	run_shares();
@@ -345,6 +352,8 @@ static void run_asked(void)
 		run_trains();
 	if (options.flaps)
 		run_flaps();
+	if (options.copies)
+		run_copies();
 	if (options.replies)
 		run_replies();
 	if (options.sweep)
@@ -370,9 +379,10 @@ int main(int argc, char **argv)
 		log_error("no memory to share");
 		return EXIT_TEMPORARY;
 	}
-	if (options.world || options.train || options.flap)
+	if (options.world || options.train || options.flap || options.copy)
 		return run_world();
-	if (options.worlds || options.replies || options.trains || options.flaps || options.sweep || options.seconds)
+	if (options.worlds || options.replies || options.copies || options.trains || options.flaps || options.sweep ||
+	    options.seconds)
 		run_asked();
 	else
 		run_standard();

@@ -10,6 +10,7 @@
  *   replies.c  sessions' sockets, and answers          requests.c  what leaves by them, and by the way back
  *   ends.c     addresses and headers beside a payload
  *   ledger.c  every packet exactly once, in order              lanes.c    the lanes and the account against the ledger
+ *   copies.c  likewise for each destination of a class that copies
  *   bounds.c  shares and rate on the way out
  *   workers.c  processes that edf has work on packets
  *   config.c  what is simulated, from a seed                   sweep.c    death before each store there is
@@ -76,6 +77,8 @@ struct sim_result {
 	uint64_t deaths, recovery_deaths, rescues, steps; /* rescues: deaths with datagrams under way */
 	uint64_t ended_at_ns;
 	uint64_t shared_seconds; /* with all classes backlogged all the time */
+	/* copies, of destinations in classes that copy */
+	uint64_t skipped_full_pkts, skipped_rate_pkts, skipped_down_pkts, failed_pkts;
 	double worst_share; /* in any of them: how far a class was from its due, as a part of that */
 };
 
@@ -263,7 +266,7 @@ void check_end(void);
 void bounds_open(void);
 void bounds_set_backlog(uint32_t class, int is_backlogged);
 void bounds_reset(uint32_t class); /* what the class is owed is forgotten: it was refused, or its stage died */
-void bounds_note(uint32_t class, uint32_t wire_bytes, uint64_t decided_at_ns);
+void bounds_note(uint32_t class, uint32_t dest, uint32_t wire_bytes, uint64_t decided_at_ns);
 
 /* flaps.c: destinations that are down for a while. */
 void flaps_open(void);
@@ -281,6 +284,8 @@ void config_shares(struct sim_setup *setup, uint64_t seed);
 void config_trains(struct sim_setup *setup, uint64_t seed);
 void config_flaps(struct sim_setup *setup, uint64_t seed);
 void config_small_trains(struct sim_setup *setup, uint64_t seed);
+void config_copies(struct sim_setup *setup, uint64_t seed);
+void config_small_copies(struct sim_setup *setup, uint64_t seed);
 void config_replies(struct sim_setup *setup, uint64_t seed, int has_form); /* 1: with `via`, `from` or a header */
 void config_plain(struct sim_setup *setup, uint64_t seed);
 

@@ -198,6 +198,8 @@ int sweep(uint64_t seed, uint32_t n_worlds)
 
 		if (i % 3 == 2)
 			config_small_trains(&setup, seed + i);
+		else if (i % 4 == 3)
+			config_small_copies(&setup, seed + i);
 		else
 			config_small(&setup, seed + i);
 		fflush(stdout);

@@ -55,6 +55,19 @@ sessions_cost_files_and_ports() {
 		grep -q '^too few open files: about 428 .*, and 400 are allowed here' "$work/said"
 }
 
+# 1564 bytes of a datagram by IPv4, 1584 by IPv6
+# shellcheck disable=SC2016 # the key of the config
+copies_take_bandwidth() {
+	set -- --high.expected_pps=1000 --high.spread=copy '--high.send=127.0.0.1:1 127.0.0.2:1 [::1]:1'
+	says 0 '^class high copies to 3 destinations: up to 37.7 Mbit/s leave, 12.7 to each, with datagrams of payload_bytes$' "$@" &&
+		says 0 'load 0.90 %' "$@" && says 0 'load 0.30 %' --high.expected_pps=1000 &&
+		says 0 '^  its rate, 20.0 Mbit/s, is less than that: the class waits$' "$@" --high.rate=20Mbit &&
+		says 0 '^  its destination_rate, 1.0 Mbit/s, is less than that: what is beyond it is skipped' "$@" --high.destination_rate=1Mbit &&
+		says 0 'note: `rate` is not reckoned with: of packets of payload_bytes it lets 1,598/s pass' "$@" --rate=20Mbit &&
+		! says 0 'is less than that' "$@" --high.rate=40Mbit --high.destination_rate=13Mbit &&
+		says 0 '^class low: up to 12.5 Mbit/s leave' --low.expected_pps=1000 --low.rate=20Mbit
+}
+
 plugin_is_there() { # a relative one counts from where the stages will run, wherever this is called
 	top=$PWD
 	fails_with 2 'the plugin cannot be opened: No such file or directory; build it' "$build/check" --work=plugin:/nonexistent.so &&
@@ -212,6 +225,7 @@ check "the answers are right" answers_are_right
 check "bad input is one line and its status" bad_input_is_one_line
 check "all errors of a config are told" all_errors_are_told
 check "values are exact" values_are_exact
+check "what copies take is said, and which rate is less" copies_take_bandwidth
 check "what sessions take is said: files, ports, the load of the way back" sessions_cost_files_and_ports
 check "a plugin must be there" plugin_is_there
 check "host names are resolved, and a loop through one is found" names_are_resolved

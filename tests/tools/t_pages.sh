@@ -125,6 +125,9 @@ idle 30s
 idle_unanswered 1s
 via_ports 40000-49999
 dscp ef
+copy_wait 1ms
+destination_rate 1Gbit
+destination_burst 32KiB
 ecn keep
 ecn_mark_at 40%
 group_ttl 3

@@ -99,6 +99,14 @@ marks_are_counted() { # of those that know ECN, and waited for half of their bud
 	"$build/simulate" -c run/recipes/one-port.conf "$work/voice.csv" 2>"$work/said" >"$work/a" && grep 'class voice: match: the trace says which class a packet is of' "$work/said"
 }
 
+copies_take_bandwidth() { # 300 bytes of payload in two datagrams, to two destinations by IPv4 and one by IPv6, in a millisecond
+	printf '%s\n' 0,high,100,1000 1000000,high,200,1000 >"$work/two.csv"
+	set -- --high.spread=copy '--high.send=127.0.0.1:1 127.0.0.2:1 [::1]:1' "$work/two.csv"
+	"$build/simulate" "$@" | grep -x 'high: what is sent leaves as 3 copies: 1108 bytes on the wire, 8.9 Mbit/s' &&
+		"$build/simulate" --json "$@" | jq -e '.classes[0] | .copies == 3 and .copied_wire_bytes == 1108' &&
+		! "$build/simulate" "$work/two.csv" | grep copies
+}
+
 bad_traces_are_refused() {
 	for bad in 'x,high,1,1' '1,gold,1,1' '1,high,70000,1' '1,high,1' '1,high,1,x' '1,high,1,99999999999' \
 		'-5,high,100,1000' '1,high,-1,1' '1,high,1,-1' ' 1,high,1,1' '+1,high,1,1' '0x1,high,1,1' '18446744073709551616,high,1,1' \
@@ -200,6 +208,7 @@ check "workers share one queue, and order holds within a class" workers_share_on
 check "shards have queues of their own" shards_have_queues_of_their_own
 check "many workers keep up, and keep High in overload" many_workers_keep_up
 check "marks are counted, and what a trace cannot say is said" marks_are_counted
+check "what copies take is said" copies_take_bandwidth
 check "a bad trace or option is one line and status 2" bad_traces_are_refused
 check "a byte order mark is no part of a trace" byte_order_mark_is_no_part_of_a_trace
 check "a full output is one line and status 1" full_output_is_told

@@ -60,6 +60,16 @@ static void a_busy_instance_is_measured_and_a_sleepy_one_is_not(void)
 	CU_ASSERT(!cost_of(&seen).is_measured);
 }
 
+static void each_further_copy_costs_and_a_measured_packet_has_its_copies(void)
+{
+	struct cost by_default = cost_of(NULL), measured = { 8 * US, 0, 1 };
+
+	CU_ASSERT_DOUBLE_EQUAL(cost_with_copies(&by_default, 1), 1, 1e-9);
+	CU_ASSERT_DOUBLE_EQUAL(cost_with_copies(&by_default, 4), 1 + 3.0 * COST_COPY_NS / COST_PACKET_NS, 1e-9);
+	CU_ASSERT_DOUBLE_EQUAL(cost_with_copies(&measured, 4), 1, 1e-9);
+}
+
 SUITE(cost, TEST(a_burst_waits_for_all_of_itself), TEST(the_bound_is_the_busy_period),
       TEST(more_than_the_relay_can_carry_has_no_bound), TEST(nothing_seen_is_the_default),
-      TEST(a_busy_instance_is_measured_and_a_sleepy_one_is_not))
+      TEST(a_busy_instance_is_measured_and_a_sleepy_one_is_not),
+      TEST(each_further_copy_costs_and_a_measured_packet_has_its_copies))

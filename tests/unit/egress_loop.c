@@ -82,7 +82,7 @@ static void who_waits_for_room_is_woken_before_egress_sleeps(void)
 	pass(LIMIT_PKTS);
 	CU_ASSERT(waits_with(192));
 	/* what has been sent keeps it from sending on */
-	loop.shaper = (struct shaper){ .rate_bits_per_s = 8000, .empty_at_ns = now_ns() + NS_PER_S };
+	loop.limit.shaper = (struct shaper){ .rate_bits_per_s = 8000, .empty_at_ns = now_ns() + NS_PER_S };
 	loop.stage.config.heartbeat_ms = 1;
 	CU_ASSERT(!waits_with(192));
 	close_loop();

@@ -44,6 +44,23 @@ static int row_with(const char *text)
 	return -1;
 }
 
+static void what_destinations_of_copies_did_not_get_is_among_what_is_lost(void)
+{
+	struct screen s = screen_of();
+	struct account *a = &now.classes[0].account;
+
+	take_looks(&before, &now, 2);
+	before.classes[0].account.n_copies = a->n_copies = 2;
+	a->copies[1].skipped_pkts[SKIP_FULL] = 40;
+	a->copies[0].skipped_pkts[SKIP_FULL] = 2;
+	draw(&s, 30, 100);
+	CU_ASSERT(row_with("skipped full") >= 0 && strstr(grid.text[row_with("skipped full")], " 42"));
+	CU_ASSERT_EQUAL(row_with("copy errors"), -1);
+	a->copies[1].error_pkts = 7;
+	draw(&s, 30, 100);
+	CU_ASSERT(row_with("copy errors") >= 0);
+}
+
 static void marks_have_a_column_where_a_class_marks(void)
 {
 	struct screen s = screen_of();
@@ -294,7 +311,8 @@ static void every_size_of_screen_can_be_drawn(void)
 	CU_ASSERT(grid.rows == GRID_ROWS && grid.cols == GRID_COLS);
 }
 
-SUITE(screen, TEST(marks_have_a_column_where_a_class_marks), TEST(without_an_earlier_look_all_is_since_launch),
+SUITE(screen, TEST(what_destinations_of_copies_did_not_get_is_among_what_is_lost),
+      TEST(marks_have_a_column_where_a_class_marks), TEST(without_an_earlier_look_all_is_since_launch),
       TEST(four_classes_and_all_that_happens_to_them_fit_80_by_24),
       TEST(a_drop_stands_under_its_class_and_reason_with_rate_and_total),
       TEST(what_grows_comes_first_when_not_all_reasons_fit), TEST(a_time_above_the_budget_is_marked_without_colour),

@@ -22,11 +22,10 @@ static uint64_t random_below(uint64_t n)
 
 static struct shaper shaped(uint64_t rate_bits_per_s, uint64_t burst_bytes)
 {
-	struct config c = { .rate_bits_per_s = rate_bits_per_s, .burst_bytes = (uint32_t)burst_bytes };
 	struct shaper s;
 
 	memset(&s, 0x5a, sizeof(s));
-	shaper_init(&s, &c);
+	shaper_init(&s, rate_bits_per_s, (uint32_t)burst_bytes);
 	return s;
 }
 
@@ -279,7 +278,7 @@ static void classes_share_wire_bytes_by_quantum(void)
 			c.classes[i].egress_quantum_bytes = quanta[i];
 			oldest[i] = payloads[(i + turned) % 3] + IPV4_UDP_BYTES;
 		}
-		shaper_init(&s, &c);
+		shaper_init(&s, c.rate_bits_per_s, c.burst_bytes);
 		shaper_init_shares(&drr, &c);
 		while (total < 100000000) {
 			int picked = drr_pick(&drr, oldest);

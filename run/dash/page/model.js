@@ -45,6 +45,7 @@ const CLASS_SHAPE = {
 	unbalanced: is_number,
 	dropped: counts_by_name,
 	'send_errors?': counts_by_name,
+	'copies?': list_of({ to: is_name, sent: is_count, errors: is_count, skipped: counts_by_name, unbalanced: is_number }),
 	late_span: all_counts(SPAN_NAMES),
 	span_ns: all_counts(SPAN_NAMES),
 	'recent?': { sent: is_count, ...all_counts(PERCENTILES) },

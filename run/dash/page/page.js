@@ -6,7 +6,7 @@
  */
 import { format_time } from './format.js';
 import { Model } from './model.js';
-import { show_cards, show_errors, show_events, show_meters, show_spans, show_stages } from './panels.js';
+import { show_cards, show_copies, show_errors, show_events, show_meters, show_spans, show_stages } from './panels.js';
 import { board, classes, page } from './state.js';
 import { show_status } from './status.js';
 import { make_charts } from './views.js';
@@ -19,11 +19,11 @@ const $ = (id) => document.getElementById(id);
 
 // All charts anew: other classes, another source, or other colours.
 function build() {
-	const kept = [$('meters'), $('errors')]; // in two of the elements, beside the chart
+	const kept = [$('meters'), $('errors'), $('copies')]; // in two of the elements, beside the chart
 	for (const chart of page.charts) chart.u.destroy();
 	for (const id of ['latency', 'ontime', 'throughput', 'drops', 'lanes', 'cpu']) $(id).replaceChildren();
 	$('lanes').append(kept[0]);
-	$('drops').append(kept[1]);
+	$('drops').append(kept[1], kept[2]);
 	page.shown_classes = classes()
 		.map((c) => c.name)
 		.join();
@@ -47,6 +47,7 @@ function refresh() {
 	show_cards($('cards'), model, view);
 	show_meters($('meters'), model, view);
 	show_errors($('errors'), model);
+	show_copies($('copies'), model);
 	show_spans($('spans'), model, view);
 	show_stages($('stages'), model, view);
 	show_events($('events'), model, board.dated());

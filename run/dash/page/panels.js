@@ -231,3 +231,20 @@ export function show_errors(element, model) {
 	element.hidden = told.length === 0;
 	element.textContent = told.length ? `Send errors since launch: ${told.join(', ')}` : '';
 }
+
+// Of classes that copy: what each destination has, since launch; how it adds up is checked by the account.
+export function show_copies(element, model) {
+	const lines = [...model.classes.values()].flatMap((c) =>
+		(c.last.copies ?? []).map((d) => {
+			const skipped = Object.entries(d.skipped).filter(([, n]) => n > 0);
+			const rest = [
+				...(d.errors ? [`${format_number(d.errors)} errors`] : []),
+				...skipped.map(([reason, n]) => `${format_number(n)} skipped (${reason})`),
+				...(d.unbalanced ? [`off by ${d.unbalanced}`] : []),
+			];
+			return make('span', { class: rest.length ? 'warn' : '' }, `${c.name} to ${d.to}: ${[`${format_number(d.sent)} copies`, ...rest].join(', ')}`);
+		}),
+	);
+	element.hidden = lines.length === 0;
+	element.replaceChildren(...lines.flatMap((line, i) => (i ? [make('br'), line] : [line])));
+}
