@@ -263,8 +263,15 @@ static int fits(const struct batch *b, struct sender *s, uint32_t index, uint32_
 	const struct lane_view *v = &s->stage->seg.views[b->class];
 	uint32_t len_bytes = lane_header_bytes(v, index) + once(v->results[index].len_bytes);
 
-	return sender_output(s, b->class, index) == b->to &&
+	return (b->has_one_way || sender_output(s, b->class, index) == b->to) &&
 	       b->wire_bytes + len_bytes + b->to->overhead_bytes <= most_bytes;
+}
+
+/* A run is full, and the next one would be cut short by the end of the batch: it leaves whole by the next call. */
+static int ends_with_run(const struct batch *b)
+{
+	return b->run_len_bytes > 0 && b->run_total_bytes + b->run_len_bytes > GSO_MOST_BYTES &&
+	       BATCH - b->n_pkts < b->run_pkts;
 }
 
 void batch_build(struct batch *b, struct sender *s, uint32_t class, uint32_t most_bytes, uint64_t now)
@@ -275,13 +282,14 @@ void batch_build(struct batch *b, struct sender *s, uint32_t class, uint32_t mos
 	b->class = class;
 	b->to = sender_output(s, class, index);
 	b->common = s->ways[class].n_sessions ? sender_common(s, class, index) : b->to;
+	b->has_one_way = s->ways[class].n_sessions == 0 && s->stage->config.classes[class].n_dests == 1;
 	b->is_raw = shown_has_port(&s->stage->config.classes[class]);
 	add_packet(b, s, index, now);
 	note_released(b, s->journal);
 	for (b->scanned = 1; b->scanned < n && b->n_pkts < BATCH; b->scanned++) {
 		index = sender_index(s, class, b->scanned);
 		if (batch_admits(s, class, index, now)) {
-			if (!fits(b, s, index, most_bytes))
+			if (!fits(b, s, index, most_bytes) || ends_with_run(b))
 				break;
 			add_packet(b, s, index, now);
 		}

@@ -153,14 +153,17 @@ static void recover(struct sender *s)
 {
 	uint64_t word = journal_read(&s->journal->word);
 	uint32_t class = journal_owner(word), done;
+	uint64_t sent_pkts;
 
 	if (word != 0 && class < s->stage->config.n_classes && !mutant_is("no-recovery") &&
 	    journal_is_open(word, s->settled.sent[class])) {
 		done = journal_count_done(s->journal->msgs, journal_messages(word));
 		if (done > 0) {
 			s->rescued_wire_bytes = wire_bytes_rescued(s, done);
+			sent_pkts = s->settled.tally[class].sent_pkts;
 			settle(&s->settled, class, released_pkts(s, class, done), now_ns());
-			atomic_fetch_add_explicit(&s->stage->self->rescued_pkts, s->settled.tally[class].n_updates,
+			atomic_fetch_add_explicit(&s->stage->self->rescued_pkts,
+						  s->settled.tally[class].sent_pkts - sent_pkts,
 						  memory_order_relaxed); /* relaxed: for observers */
 		}
 	}
