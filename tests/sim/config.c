@@ -186,6 +186,7 @@ void config_trains(struct sim_setup *setup, uint64_t seed)
 	gro = NULL;
 	setup->train_pkts = draw(1, 128);
 	setup->rate_pps = 1 + setup->rate_pps / (1 + setup->train_pkts / 4); /* trains and datagrams */
+	setup->like_pkts = seed % 4 ? 0 : draw(2, 12);
 }
 
 void config_small_trains(struct sim_setup *setup, uint64_t seed)
@@ -195,6 +196,7 @@ void config_small_trains(struct sim_setup *setup, uint64_t seed)
 	gro = NULL;
 	setup->rate_pps = 5000;
 	setup->train_pkts = 12;
+	setup->like_pkts = seed % 2 ? 0 : draw(2, 3);
 }
 
 /* More than 100 Mbit can hold, shared 16 : 4 : 1. */
