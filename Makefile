@@ -73,12 +73,13 @@ LIBS_latency := -lbpf -lelf
 PARTS_load := $(LOOK) $(SINK) $(TRACE)
 PARTS_check := $(LOOK)
 PARTS_simulate := $(LOOK) edf/policy.c edf/plan.c edf/slack.c $(TRACE)
+LIBS_scout := -lcares
 LIBS_stat := -lncursesw
 PARTS_stat := $(LOOK)
 PARTS_tape := $(LOOK)
 PARTS_supervise := run/hold/directory.c run/hold/parts.c run/hold/process.c run/hold/rights.c run/hold/spawn.c
 LIBS_unit := -lcunit
-PARTS_unit := $(STAGE_PARTS) $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen table) $(patsubst %,run/dash/%.c,accept describe feed metrics ready report) $(SINK) run/traffic/frame.c $(patsubst %,run/tape/%.c,before block comment ends file follow) run/load/schedule.c run/check/feasible.c run/check/cost.c $(SOCKETS)
+PARTS_unit := $(STAGE_PARTS) $(LOOK) $(patsubst %,run/stat/%.c,columns grid lost screen table) $(patsubst %,run/dash/%.c,accept describe feed metrics ready report) $(SINK) run/traffic/frame.c $(patsubst %,run/tape/%.c,before block comment ends file follow) run/scout/look.c run/load/schedule.c run/check/feasible.c run/check/cost.c $(SOCKETS)
 LIBS_crash := $(call wrap,mmap munmap recvmmsg sendmmsg)
 PARTS_crash := $(wildcard tests/mortal/*.c) $(STAGE_PARTS) $(SOCKETS)
 LIBS_replies := $(call wrap,mmap munmap recvmmsg sendmmsg epoll_wait clock_gettime)
@@ -144,6 +145,9 @@ BPF :=
 endif
 ifeq ($(call has,microhttpd.h,$(CPPFLAGS)),)
 $(call without,dash,libmicrohttpd-dev)
+endif
+ifeq ($(call has,ares.h,$(CPPFLAGS)),)
+$(call without,scout,libc-ares-dev)
 endif
 endif
 PROGRAMS := $(STAGES:%=$(BUILD)/%) $(RUN_PROGRAMS:%=$(BUILD)/%)
@@ -292,7 +296,7 @@ $(BUILD)/man/%: run/man/%.in $(TABLES) $(wildcard run/options/*.awk) run/options
 $(OBJ)/layout-hash.h: common/shm/layout.h $(OBJ)/compile
 	@mkdir -p $(@D)
 	$(Q)$(CC) -E -std=gnu17 -D_GNU_SOURCE -Icommon $(CPPFLAGS) -MMD -MP -MT $@ -MF $(new)-d $< -o $(new)-i && \
-		{ printf '#define LAYOUT_HASH 0x' && awk '/^# [0-9]+ "/ {keep = /"common\/shm\/layout\.h"/; next} keep' $(new)-i | tr -d '[:space:]' | sha256sum | \
+		{ printf '#define LAYOUT_HASH 0x' && awk '/^# [0-9]+ "/ {keep = /"common\/shm\/layout[a-z_]*\.h"/; next} keep' $(new)-i | tr -d '[:space:]' | sha256sum | \
 		sed 's/^\(.\{16\}\).*/\1ULL/'; } >$(new) && rm $(new)-i && mv $(new)-d $(@:.h=.d) && $(done)
 HASHED := $(call objects,$(shell grep -ls LAYOUT_HASH common/shm/*.c))
 $(HASHED): ALL_CPPFLAGS += -include $(OBJ)/layout-hash.h

@@ -34,7 +34,9 @@
 	REASON(EGRESS_FULL, egress_full, BY_EDF, 1, "full = drop, and the queue to egress was full")
 
 #define EGRESS_DROPS(REASON) \
-	REASON(LATE_EGRESS, late_egress, BY_EGRESS, 0, "late = drop, and its deadline passed after edf")
+	REASON(LATE_EGRESS, late_egress, BY_EGRESS, 0, "late = drop, and its deadline passed after edf") \
+	REASON(NO_DESTINATION, no_destination, BY_EGRESS, 0, \
+	       "no destination of its class was up until its deadline, or full = drop")
 
 /* Counted by errno instead of in one counter. */
 #define ERRNO_DROPS(REASON) \

@@ -7,6 +7,7 @@
 
 #include "config/address.h"
 #include "config/shown.h"
+#include "target.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -28,7 +29,9 @@ int batch_admits(struct sender *s, uint32_t class, uint32_t index, uint64_t now)
 
 	if (v->results[index].drop != DROP_NONE)
 		return 0;
-	v->departures[index].drop = is_late(s, class, index, now) ? DROP_LATE_EGRESS : DROP_NONE;
+	v->departures[index].drop = s->ways[class].choice && target_is_lost(s, class, index, now) ? DROP_NO_DESTINATION
+				    : is_late(s, class, index, now)				  ? DROP_LATE_EGRESS
+												  : DROP_NONE;
 	return v->departures[index].drop == DROP_NONE;
 }
 
@@ -263,6 +266,8 @@ static int fits(const struct batch *b, struct sender *s, uint32_t index, uint32_
 	const struct lane_view *v = &s->stage->seg.views[b->class];
 	uint32_t len_bytes = lane_header_bytes(v, index) + once(v->results[index].len_bytes);
 
+	if (s->ways[b->class].choice && target_is_missing(s, b->class, index))
+		return 0;
 	return (b->has_one_way || sender_output(s, b->class, index) == b->to) &&
 	       b->wire_bytes + len_bytes + b->to->overhead_bytes <= most_bytes;
 }

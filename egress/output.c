@@ -292,6 +292,30 @@ void output_look(struct output *o)
 		repair(o);
 }
 
+static int leads_to(const struct address *peer, const struct sockaddr_storage *to)
+{
+	struct address at = { .at = *to };
+
+	/* a raw socket has none */
+	return peer->len && (address_port(peer) == 0 || address_port(peer) == address_port(&at)) &&
+	       address_is_same_host(&peer->at, to);
+}
+
+void output_follow(struct output *o)
+{
+	struct address was = end_of(o->fd, getsockname), peer = end_of(o->fd, getpeername);
+	struct sockaddr_storage to;
+	int err = o->is_peerless ? -EINVAL : address_resolve(o->to, &to);
+
+	if (err || leads_to(&peer, &to))
+		return;
+	err = peer.len ? connect_again(o, &to) : connect_to(o, &to);
+	if (err)
+		tell_no_way(o, err);
+	else
+		tell_change(o, &was);
+}
+
 int output_mend(struct output *o, int err, uint64_t now)
 {
 	int is_unconnected = err == EDESTADDRREQ || err == ENOTCONN, result;

@@ -47,6 +47,7 @@ struct output {
 	int has_way; /* as of the last look */
 	uint32_t interface; /* to a group: the index of the one that is sent by; 0: the kernel's choice */
 	uint32_t n_remade; /* reconnections to another local address; sender_count_remade() resets it */
+	uint32_t aims; /* of a session: as of which choice it leads where it should (target.h) */
 	int is_retried; /* the packet at the head has had its second try */
 	uint64_t mend_at_ns, mend_pause_ns; /* after errors: not before; doubles while nothing helps */
 };
@@ -71,6 +72,9 @@ void output_set_tos(struct output *o);
  * us; to a loopback address there is but one way, and no look.
  */
 void output_look(struct output *o);
+
+/* output_follow - if the destination is not where the socket leads, it is connected again. */
+void output_follow(struct output *o);
 
 /*
  * output_mend - a send failed with err, which another address, route or interface may end. Returns 0 when the socket

@@ -7,6 +7,7 @@
 
 #include "log.h"
 #include "stage/icmp.h"
+#include "target.h"
 
 #define GSO_PAUSE_NS (100 * NS_PER_MS)
 #define MOST_REFUSALS 8 /* without an ICMP error in between, and without a datagram sent */
@@ -89,6 +90,7 @@ static int may_try_again(struct sender *s, const struct batch *b, struct output 
 	uint32_t icmp = icmp_take(b->to->fd);
 
 	s->settled.tally[b->class].refused_events += icmp;
+	target_refused(s, b->class, b->to, sender_index(s, b->class, 0), icmp);
 	/*
 	 * Not if it failed for another reason, as what a firewall here refuses does: that tells of it by ICMP each
 	 * time.

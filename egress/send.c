@@ -13,6 +13,7 @@
 #include "shaper.h"
 #include "shm/journal.h"
 #include "softnet.h"
+#include "target.h"
 #include "way.h"
 
 #define LOOK_NS NS_PER_S
@@ -21,6 +22,8 @@ void send_shed(struct sender *s, uint32_t class, uint64_t now)
 {
 	uint32_t n, dropped;
 
+	if (s->ways[class].choice)
+		target_look(s, class);
 	if (now < s->retry_at_ns[class])
 		return;
 	/* until a packet is to be sent or none is left: a sleeping stage is not rung for packets behind dropped ones */
@@ -32,6 +35,8 @@ void send_shed(struct sender *s, uint32_t class, uint64_t now)
 		if (dropped)
 			settle(&s->settled, class, dropped, now);
 	} while (dropped == LONGEST_SCAN);
+	if (s->ways[class].choice)
+		target_wait(s, class, now);
 }
 
 uint32_t send_head_bytes(const struct sender *s, uint32_t class, uint64_t now)
@@ -39,7 +44,7 @@ uint32_t send_head_bytes(const struct sender *s, uint32_t class, uint64_t now)
 	const struct lane_view *v = &s->stage->seg.views[class];
 	uint32_t index;
 
-	if (now < s->retry_at_ns[class] || sender_waiting_pkts(s, class) == 0)
+	if ((now < s->retry_at_ns[class] && !target_is_stale(s, class)) || sender_waiting_pkts(s, class) == 0)
 		return 0;
 	index = sender_index(s, class, 0);
 	return lane_header_bytes(v, index) + once(v->results[index].len_bytes) + sender_overhead_bytes(s, class, index);
@@ -115,6 +120,7 @@ void send_apply(struct sender *s, int is_gso_changed)
 		output_set_tos(s->all_outputs[i]);
 	}
 	way_forget(s);
+	target_apply(s);
 }
 
 /*
@@ -172,7 +178,7 @@ static void recover(struct sender *s)
 
 int send_init(struct sender *s, struct stage *stage)
 {
-	memset(s, 0, sizeof(*s));
+	memset(s, 0, offsetof(struct sender, all_outputs));
 	s->stage = s->settled.stage = stage;
 	s->softnet_fd = softnet_is_starvable() ? softnet_open() : -1;
 	s->journal = &stage->seg.shared->egress_journal;

@@ -9,6 +9,7 @@
 
 #include "output.h"
 #include "settle.h"
+#include "stage/choice.h"
 #include "unread.h"
 
 #define DOUBTS 64 /* senders in doubt that are told apart */
@@ -18,7 +19,6 @@ struct sender {
 	struct stage *stage;
 	struct egress_journal *journal;
 	struct settled settled;
-	struct output outputs[MAX_CLASSES][MAX_DESTS]; /* of a way back: by its listen addresses */
 	struct way {
 		const struct session *sessions; /* of a class with replies, or of the one whose replies it carries */
 		uint32_t n_sessions; /* 0: it has none to do with */
@@ -31,6 +31,8 @@ struct sender {
 		int unexpected_fd;
 		struct output *peers; /* one for each session, where one socket serves many: sender_peer(); else NULL */
 		uint64_t known_until_ns; /* what is known of these is of no use any more */
+		struct choice *choice; /* of one of several destinations (target.h); NULL: the sender's hash decides */
+		uint32_t aims; /* how often that has changed */
 	} ways[MAX_CLASSES];
 	/* Senders of which a run was refused, each at a place that follows from its address; sender_seen.h. */
 	struct doubt {
@@ -40,11 +42,16 @@ struct sender {
 	uint64_t in_doubt_until_ns; /* the last of them */
 	uint64_t retry_at_ns[MAX_CLASSES]; /* the kernel had no room: the class is not tried before this */
 	uint32_t n_outputs, next_output;
-	struct output *all_outputs[MAX_CLASSES * (MAX_DESTS + 1)];
 	uint64_t look_at_ns; /* when the way of the next output is looked at */
 	int softnet_fd; /* of softnet.h, on a kernel that may keep what was sent; -1: it does not */
 	struct unread unread;
 	uint32_t rescued_wire_bytes; /* sent by a predecessor's last call, at an unknown time */
+	/*
+	 * Last, since the most there can be are many: each is whole when it is taken, and no page of the others is
+	 * touched.
+	 */
+	struct output *all_outputs[MAX_ALL_DESTS + MAX_FLOWS + MAX_CLASSES];
+	struct output outputs[MAX_CLASSES][MAX_DESTS]; /* of a way back: by its listen addresses */
 };
 
 /* sender_index - the slot of the packet that is `ahead` places behind the head of a class. */

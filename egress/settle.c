@@ -192,6 +192,8 @@ void settle(struct settled *s, uint32_t class, uint32_t n, uint64_t sent_at_ns)
 			t->passed_dropped_pkts++;
 		} else if (v->departures[index].drop == DROP_LATE_EGRESS) {
 			t->late_egress_pkts++;
+		} else if (v->departures[index].drop == DROP_NO_DESTINATION) {
+			t->no_destination_pkts++;
 		} else if (v->departures[index].drop == DROP_SEND_ERROR) {
 			count_error(t, v->departures[index].send_errno);
 		} else {

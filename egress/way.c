@@ -11,6 +11,7 @@
 #include "log.h"
 #include "shaper.h"
 #include "socket_drops.h"
+#include "target.h"
 
 #define PEER_KNOWN_NS NS_PER_S /* as long as anything that is known of an output is of use */
 #define SEEN_BITS 32 /* of struct lane.unexpected: below them what the socket had counted */
@@ -42,10 +43,14 @@ static struct output *session_output(struct sender *s, uint32_t class, uint32_t 
 	const struct output *common;
 	struct output *o = &w->outputs[k];
 
-	if (o->session_number == session->number && o->fd > 0)
+	const struct address *to = &c->dests[below(once(session->destination), c->n_dests)];
+
+	if (o->session_number == session->number && o->fd > 0) {
+		if (w->choice)
+			target_aim(w, o, to);
 		return o;
-	output_take(o, c, &c->dests[below(once(session->destination), c->n_dests)], w->first_fd + (int)k,
-		    (int)s->stage->config.gso);
+	}
+	output_take(o, c, to, w->first_fd + (int)k, (int)s->stage->config.gso);
 	common = sender_common(s, class, index);
 	if (o->gso_below_bytes > common->gso_below_bytes)
 		o->gso_below_bytes = common->gso_below_bytes;
@@ -53,6 +58,10 @@ static struct output *session_output(struct sender *s, uint32_t class, uint32_t 
 	o->seen = shown_is_sender(c) ? &session->client : NULL;
 	output_accept_replies(o);
 	o->ports = s->stage->seg.views[class].ports;
+	if (w->choice) { /* a predecessor may have died before it did */
+		o->aims = w->aims - 1;
+		target_aim(w, o, to);
+	}
 	return o;
 }
 
@@ -67,6 +76,9 @@ static uint32_t fixed_output(const struct sender *s, uint32_t class, uint32_t in
 		return 0;
 	if (w->n_sessions)
 		return below(once(sender_session(s, class, index)->destination),
+			     s->stage->config.classes[class].n_dests);
+	if (w->choice)
+		return below(choice_of(w->choice, once(s->stage->seg.views[class].arrivals[index].source)),
 			     s->stage->config.classes[class].n_dests);
 	return once(s->stage->seg.views[class].arrivals[index].source) % s->stage->config.classes[class].n_dests;
 }
@@ -217,7 +229,9 @@ int way_open(struct sender *s, uint32_t class)
 		w->forth = &s->stage->config.classes[of];
 		return open_back(s, class);
 	}
-	status = open_fixed(s, class); /* with replies too: a look at each tells whether there is a way */
+	status = target_open(s, class);
+	if (!status)
+		status = open_fixed(s, class); /* with replies too: a look at each tells whether there is a way */
 	return status || w->n_sessions == 0 ? status : open_sessions(s, class);
 }
 

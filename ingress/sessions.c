@@ -1,5 +1,5 @@
 /* sessions.c - sessions are made, used, ended and freed. */
-#include "sessions.h"
+#include "aim.h"
 
 #include <poll.h>
 #include <string.h>
@@ -42,16 +42,6 @@ static int has_input(int fd)
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
 }
 
-/* All datagrams of an address go to the same destination. */
-static uint32_t destination_of(const struct sessions *x, const struct session_key *key)
-{
-	uint32_t hash = 0x811c9dc5u;
-
-	for (size_t i = 0; i < sizeof(key->address); i++)
-		hash = (hash ^ key->address[i]) * 0x01000193u;
-	return (hash >> 16 ^ hash) % x->stage->config.classes[x->forth].n_dests;
-}
-
 static int make(struct sessions *x, const struct session_key *key, const struct sender_address *from, uint64_t count,
 		uint64_t now)
 {
@@ -69,7 +59,7 @@ static int make(struct sessions *x, const struct session_key *key, const struct 
 	s->is_v4_local = from->is_v4_local;
 	s->local_scope = from->local_scope;
 	s->listen = (uint8_t)from->listen;
-	s->destination = (uint8_t)destination_of(x, key);
+	s->destination = (uint8_t)aim_of(x, key);
 	s->is_answered = 0;
 	s->first_forth = count;
 	/* Nothing of it lies in a lane: whatever has been released is right. */
@@ -202,8 +192,13 @@ static int is_somebodys(struct sessions *x, uint32_t k)
 /* An error that stays in its socket would be told of for ever. Returns 1 if there is nothing else. */
 static int is_error_alone(struct sessions *x, struct epoll_event *e)
 {
-	if (e->events & EPOLLERR && e->data.u32 < x->n)
-		x->refusals += icmp_take_all(x->first_fd + (int)e->data.u32);
+	uint32_t n;
+
+	if (e->events & EPOLLERR && e->data.u32 < x->n) {
+		n = icmp_take_all(x->first_fd + (int)e->data.u32);
+		x->refusals += n;
+		aim_count_refused(x, e->data.u32, n);
+	}
 	e->events &= ~(uint32_t)EPOLLERR;
 	return e->events == 0;
 }
@@ -322,6 +317,8 @@ static void free_closing(struct sessions *x, uint64_t now)
 
 void sessions_end_idle(struct sessions *x, uint64_t now)
 {
+	if (x->choice)
+		aim_look(x);
 	for (enum session_list list = LIST_UNANSWERED; list <= LIST_ANSWERED; list++)
 		for (int i = 0; i < IDLE_ENDS; i++) {
 			int k = session_index_oldest(&x->index, list);
@@ -360,4 +357,5 @@ void sessions_apply(struct sessions *x)
 		setsockopt(x->first_fd + (int)k, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, &on,
 			   sizeof(on));
 	x->asks_tos = on;
+	aim_apply(x);
 }

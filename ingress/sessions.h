@@ -26,6 +26,7 @@
 #include <sys/epoll.h>
 
 #include "session_index.h"
+#include "stage/choice.h"
 #include "stage/stage.h"
 
 #define MOST_READY 64 /* sockets that epoll tells of at once */
@@ -45,6 +46,7 @@ struct sessions {
 	struct session_index index;
 	uint64_t *drained_at_ns; /* the socket was empty then */
 	struct session_ports *ports;
+	struct choice *choice; /* of one of several destinations (aim.h); NULL: the sender's hash decides */
 	struct epoll_event ready[MOST_READY];
 	int n_ready, next_ready;
 	uint64_t free_at_ns; /* when those that wait to be freed are looked at again */
@@ -65,6 +67,9 @@ struct sender_address {
 
 /* sessions_key - what is found by. */
 struct session_key sessions_key(const struct sessions *x, const struct sender_address *from);
+
+/* sessions_key_of - likewise of one that there is. */
+struct session_key sessions_key_of(const struct sessions *x, const struct session *s);
 
 /* sessions_give_up_port - nothing can come to the socket of session k any more. */
 void sessions_give_up_port(const struct sessions *x, uint32_t k);

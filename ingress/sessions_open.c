@@ -8,7 +8,7 @@
 #include "config/reply.h"
 #include "config/shown.h"
 #include "log.h"
-#include "sessions.h"
+#include "aim.h"
 #include "stage/handed.h"
 #include "stage/session_port.h"
 
@@ -36,7 +36,7 @@ struct session_key sessions_key(const struct sessions *x, const struct sender_ad
 	return key;
 }
 
-static struct session_key key_of_session(const struct sessions *x, const struct session *s)
+struct session_key sessions_key_of(const struct sessions *x, const struct session *s)
 {
 	const struct sender_address from = { &s->client, s->local, s->listen, s->is_v4_local, s->local_scope };
 
@@ -59,7 +59,7 @@ static int compare_ages(const void *a, const void *b)
 static void load_one(struct sessions *x, uint32_t k)
 {
 	struct session *s = &x->all[k];
-	struct session_key key = key_of_session(x, s);
+	struct session_key key = sessions_key_of(x, s);
 
 	switch (sessions_state(s)) {
 	case SESSION_OPEN:
@@ -127,6 +127,7 @@ int sessions_open(struct sessions *x, struct stage *s, uint32_t forth)
 	x->via = s->config.classes[forth].via.bits ? &s->config.classes[forth].via : NULL;
 	x->is_by_sender = shown_has_port(&s->config.classes[forth]);
 	x->has_one_socket = reply_has_one_socket(&s->config.classes[forth]);
+	aim_apply(x);
 	status = find_sockets(x);
 	if (status)
 		return status;

@@ -8,7 +8,7 @@ here=$(dirname "$(realpath "$0")")
 # shellcheck source=run/progress.sh
 . "$here/progress.sh"
 
-build="gcc make libc6-dev libncurses-dev libmicrohttpd-dev libpcap-dev netcat-openbsd procps" # the last two for what launch.sh says to try
+build="gcc make libc6-dev libncurses-dev libmicrohttpd-dev libpcap-dev libc-ares-dev netcat-openbsd procps" # the last two for what launch.sh says to try
 test="libcunit1-dev clang clang-format shellcheck cppcheck binutils iproute2 systemd jq curl tmux libxml2-utils bsdutils sudo"
 probes="libbpf-dev bpftool" # for the latency histograms, which need root once, where the kernel has BTF
 optional= # what is wanted, but can be done without
@@ -61,7 +61,7 @@ elsewhere() { # where packages have other names
 	for tool in make "${CC:-gcc}" nc ps; do
 		command -v "$tool" >/dev/null || lacks="$lacks $tool"
 	done
-	for header in stdio.h ncurses.h microhttpd.h pcap/pcap.h; do
+	for header in stdio.h ncurses.h microhttpd.h pcap/pcap.h ares.h; do
 		has_header $header || lacks="$lacks <$header>"
 	done
 	[ -z "$lacks" ] || fail "missing:$lacks; this is no Debian: please install what Debian calls $wanted"

@@ -19,6 +19,7 @@
 #define TRUNCATE (1ULL << 14) /* version 3 */
 #define NET_VERSION 4
 #define BIND_AND_CONNECT 3 /* TCP */
+#define BIND 1
 #define DEVICE_REQUESTS (1ULL << 15) /* version 5 */
 #define SCOPE_VERSION 6
 #define OTHERS_SOCKETS 1 /* abstract UNIX ones */
@@ -51,7 +52,7 @@ static size_t describe(struct ruleset *r, long version, const struct files *f)
 		r->files |= DEVICE_REQUESTS;
 	r->files &= ~f->anywhere;
 	if (version >= NET_VERSION)
-		r->net = BIND_AND_CONNECT;
+		r->net = f->connects ? BIND : BIND_AND_CONNECT;
 	if (version >= SCOPE_VERSION)
 		r->scoped = f->has_children ? OTHERS_SOCKETS : OTHERS_SOCKETS | SIGNALS_TO_OTHERS;
 	return version < NET_VERSION	 ? offsetof(struct ruleset, net)

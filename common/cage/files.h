@@ -20,6 +20,7 @@
 
 struct files {
 	uint64_t anywhere; /* FILES_..., in all the file system */
+	uint32_t connects; /* it makes TCP connections */
 	uint32_t has_children; /* that may be older than their cage: it ends them, and they end with it */
 	struct files_place {
 		const char *below; /* a directory that is there, or a file */

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "config.h"
+#include "decimal.h"
 #include "group.h"
 #include "value.h"
 
@@ -144,6 +146,73 @@ static int parse_addresses(const struct option *o, void *base, const char *text,
 	return 0;
 }
 
+/* "ADDRESS:PORT*3": the weight, taken off the length; 0: it is none. */
+static uint32_t parse_weight(const char *text, size_t *len)
+{
+	const char *star = memchr(text, '*', *len), *end;
+	uint64_t weight = 0;
+
+	if (!star || star == text)
+		return 1;
+	if (decimal_whole(star + 1, MOST_WEIGHT, &weight, &end) || end != text + *len)
+		return 0;
+	*len = (size_t)(star - text);
+	return (uint32_t)weight;
+}
+
+struct destinations {
+	struct addresses list;
+	uint8_t weights[MAX_DESTS];
+	char text[SEND_TEXT_BYTES];
+	size_t text_len, text_bytes;
+};
+
+static int add_destination(const struct option *o, const char *text, size_t len, struct destinations *d,
+			   struct hosts *hosts, char *reason)
+{
+	size_t whole = len;
+	uint32_t weight = parse_weight(text, &len);
+	int err;
+
+	if (weight == 0)
+		return value_refuse(reason, "\"%.*s\": the weight after * is a number from 1 to %d",
+				    whole < 80 ? (int)whole : 80, text, MOST_WEIGHT);
+	if (d->text_len + whole + 2 > d->text_bytes)
+		return value_refuse(reason, "longer than %zu characters in all", d->text_bytes - 1);
+	err = add_address(o, text, len, &d->list, hosts, reason);
+	if (err)
+		return err;
+	d->weights[d->list.n - 1] = (uint8_t)weight;
+	d->text_len += (size_t)snprintf(d->text + d->text_len, d->text_bytes - d->text_len, "%s%.*s",
+					d->text_len ? " " : "", (int)whole, text);
+	return 0;
+}
+
+/* Of `send` and of `backup`, which are a class's: addresses, weights, and how they were written. */
+static int parse_destinations(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
+{
+	struct class_config *c = base;
+	int is_backup = o->offset == offsetof(struct class_config, backups);
+	struct destinations d = { .list.max = (uint32_t)(o->bytes / sizeof(d.list.found[0])),
+				  .text_bytes = is_backup ? BACKUP_TEXT_BYTES : SEND_TEXT_BYTES };
+
+	for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
+		size_t len = strcspn(text, " \t");
+		int err = add_destination(o, text, len, &d, hosts, reason);
+
+		if (err)
+			return err;
+		text += len;
+	}
+	if (d.list.n == 0)
+		return value_refuse(reason, "a value is missing; %s", USE_ADDRESSES);
+	memcpy((char *)base + o->offset, d.list.found, o->bytes);
+	memcpy((char *)base + o->second, &d.list.n, sizeof(d.list.n));
+	memcpy(is_backup ? c->backup_weights : c->weights, d.weights, d.list.n);
+	memcpy(is_backup ? c->backup_text : c->send_text, d.text, d.text_bytes);
+	return 0;
+}
+
 static void format_addresses(const struct option *o, const void *base, char *text)
 {
 	const struct address *list = (const struct address *)((const char *)base + o->offset);
@@ -156,6 +225,60 @@ static void format_addresses(const struct option *o, const void *base, char *tex
 	for (uint32_t i = 0; i < n; i++)
 		len += (size_t)snprintf(text + len, VALUE_BYTES - len, "%s%s", i ? " " : "",
 					address_format(&list[i], one));
+}
+
+/* As they were written where names are asked for again: these stay when addresses change. */
+static void format_destinations(const struct option *o, const void *base, char *text)
+{
+	const struct class_config *c = base;
+	int is_backup = o->offset == offsetof(struct class_config, backups);
+	const struct address *list = is_backup ? c->backups : c->dests;
+	const uint8_t *weights = is_backup ? c->backup_weights : c->weights;
+	uint32_t n = is_backup ? c->n_backups : c->n_dests - c->n_joined;
+	char one[ADDRESS_BYTES];
+	size_t len = 0;
+
+	text[0] = '\0';
+	if (c->resolve_ns) {
+		snprintf(text, VALUE_BYTES, "%s", is_backup ? c->backup_text : c->send_text);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		len += (size_t)snprintf(text + len, VALUE_BYTES - len, "%s%s", i ? " " : "",
+					address_format(&list[i], one));
+		if (weights[i] > 1)
+			len += (size_t)snprintf(text + len, VALUE_BYTES - len, "*%u", weights[i]);
+	}
+}
+
+/* Some of the destinations, by the text that they were given as: which there are is known when all is read. */
+static int parse_drain(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
+{
+	char found[BACKUP_TEXT_BYTES] = "";
+	size_t used = 0;
+
+	(void)hosts;
+	for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
+		size_t len = strcspn(text, " \t");
+		struct address a;
+
+		if (!address_parse(text, len, &a) && !hosts_is_name(text, len))
+			return value_refuse(reason, "\"%.*s\" is no destination (for example 10.0.0.5:7777)",
+					    len < 80 ? (int)len : 80, text);
+		if (used + len + 2 > o->bytes)
+			return value_refuse(reason, "longer than %zu characters in all", o->bytes - 1);
+		used += (size_t)snprintf(found + used, sizeof(found) - used, "%s%.*s", used ? " " : "", (int)len, text);
+		text += len;
+	}
+	if (used == 0)
+		return value_refuse(reason, "a value is missing; name destinations of `send`, or remove the line");
+	memcpy((char *)base + o->offset, found, o->bytes);
+	return 0;
+}
+
+static void format_drain(const struct option *o, const void *base, char *text)
+{
+	snprintf(text, VALUE_BYTES, "%s", (const char *)base + o->offset);
 }
 
 /* Addresses without a port. */
@@ -207,5 +330,6 @@ static void format_sources(const struct option *o, const void *base, char *text)
 
 const struct kind kind_sources = { .parse = parse_sources, .format = format_sources };
 const struct kind kind_listen = { .parse = parse_addresses, .format = format_addresses };
-const struct kind kind_send = { .parse = parse_addresses, .format = format_addresses };
+const struct kind kind_send = { .parse = parse_destinations, .format = format_destinations };
+const struct kind kind_drain = { .parse = parse_drain, .format = format_drain };
 const struct kind kind_from = { .parse = parse_addresses, .format = format_addresses };

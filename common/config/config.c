@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "conflict.h"
+#include "destinations.h"
 #include "loading.h"
 #include "log.h"
 #include "nearest.h"
@@ -284,6 +285,8 @@ static void load(struct loading *l, const struct config_source *source)
 	for (int i = 1; i < source->argc; i++)
 		load_argument(l, source->argv[i]);
 	check_complete(l);
+	for (uint32_t i = 0; i < l->c.n_classes; i++)
+		destinations_join(&l->c.classes[i]);
 	if (!source->hosts && !l->hosts->ask)
 		check_hosts(l);
 	conflict_find(&l->c, source->top, refuse_conflict, l);

@@ -21,6 +21,7 @@
 #include <stdio.h>
 
 #include "address.h"
+#include "alive.h"
 #include "dscp.h"
 #include "group.h"
 #include "hosts.h"
@@ -32,6 +33,8 @@
 #define CONFIG_WHY_BYTES 8192 /* room for all the lines of a refusal */
 #define DASH_HOSTS_BYTES 512
 #define PLUGIN_CALLS_BYTES 512
+#define SEND_TEXT_BYTES 4400 /* destinations as they were written, with a blank between two */
+#define BACKUP_TEXT_BYTES 1100
 #define CONFIG_MOST_REFUSALS 10 /* lines; the rest is counted */
 
 struct class_config {
@@ -41,7 +44,19 @@ struct class_config {
 	uint32_t share_percent; /* guarded: of the service time, guaranteed; 0: none */
 	uint32_t n_listen, n_dests;
 	struct address listen[MAX_LISTEN];
-	struct address dests[MAX_DESTS];
+	struct address dests[MAX_DESTS]; /* those of `send`, then those of `backup`: see destinations.h */
+	uint8_t weights[MAX_DESTS]; /* 0: as 1 */
+	uint32_t n_joined; /* of these, how many are backups */
+	enum spread spread; /* which one a sender's datagrams go to */
+	uint64_t resolve_ns; /* their names are asked for again after that long at most; 0: never */
+	struct alive alive; /* how they are looked after */
+	uint64_t health_every_ns;
+	uint32_t health_fall, health_rise; /* looks in a row after which one is down, or up again */
+	uint32_t n_backups;
+	struct address backups[MAX_BACKUPS];
+	uint8_t backup_weights[MAX_BACKUPS];
+	char send_text[SEND_TEXT_BYTES], backup_text[BACKUP_TEXT_BYTES];
+	char drain[BACKUP_TEXT_BYTES]; /* those that take no new senders, likewise */
 	uint32_t n_from; /* 0: its datagrams leave from where the kernel chooses */
 	struct address from[MAX_FROM]; /* of each family one; a wildcard fixes the port only */
 	struct group_sources group_sources; /* of the groups among its listen addresses */

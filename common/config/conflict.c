@@ -181,6 +181,20 @@ static void sessions(const struct search *s)
 	}
 }
 
+static void destinations(const struct search *s)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < s->c->n_classes; i++) {
+		sum += s->c->classes[i].n_dests;
+		if (sum > MAX_ALL_DESTS) {
+			conflict_say(s, (int)i, "send", "more than %d destinations for all classes together",
+				     MAX_ALL_DESTS);
+			return;
+		}
+	}
+}
+
 /* Nobody can promise more than there is. */
 static void shares(const struct search *s)
 {
@@ -271,6 +285,7 @@ void conflict_find(const struct config *c, const char *top, conflict_tell *tell,
 		plugin(&s, top);
 	for (uint32_t i = 0; i < c->n_classes; i++) {
 		conflict_find_addresses(&s, i);
+		conflict_find_destinations(&s, i);
 		marks(&s, i);
 		replies(&s, i);
 		via(&s, i);
@@ -282,6 +297,7 @@ void conflict_find(const struct config *c, const char *top, conflict_tell *tell,
 		service(&s, i);
 	}
 	sessions(&s);
+	destinations(&s);
 	shares(&s);
 	loop(&s, own, top ? read_own(own) : 0);
 }

@@ -108,7 +108,7 @@ static void cut_comment(char *text)
  */
 static bool goes_on(const char *text)
 {
-	size_t len = strcspn(text, "]"), name = strcspn(text, ":"), word = strcspn(text, " \t");
+	size_t len = strcspn(text, "]"), name = strcspn(text, ":"), word = strcspn(text, " \t*");
 	char key[32];
 
 	if (isdigit((unsigned char)text[0]) || (text[0] == '[' && text[len] == ']' && text[len + 1] == ':'))

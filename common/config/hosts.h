@@ -20,7 +20,7 @@
 
 #define HOST_BYTES 128 /* of a name, with the final NUL */
 #define NUMERIC_BYTES 56 /* "ipv6%scope" */
-#define MAX_HOSTS (MAX_CLASSES * (MAX_LISTEN + MAX_DESTS))
+#define MAX_HOSTS (MAX_CLASSES * MAX_LISTEN + MAX_ALL_DESTS)
 #define HOSTS_WHY_BYTES 160
 
 struct host {

@@ -11,7 +11,10 @@
 #define MAX_LISTEN 4 /* listen addresses per class */
 #define MOST_SHARDS 16 /* pipelines of an instance behind the same addresses */
 #define MOST_WORKERS 64 /* processes of edf that work on packets at one time */
-#define MAX_DESTS 8 /* destinations per class */
+#define MAX_DESTS 64 /* destinations per class, backups among them */
+#define MAX_ALL_DESTS 128 /* of all classes together: each takes a socket, in each shard */
+#define MAX_BACKUPS 8
+#define MOST_WEIGHT 64 /* of a destination: MAX_DESTS of them fit a table of maglev.h */
 #define MAX_FROM 2 /* addresses that a class sends from: one of each family */
 #define MAX_FLOWS (MAX_CLASSES * MAX_LISTEN)
 #define MAX_SESSIONS 16384 /* of all classes together: each takes a socket */
@@ -32,6 +35,7 @@ enum source_shown { SOURCE_OWN, SOURCE_PROXY, SOURCE_ADDRESS, SOURCE_TRANSPARENT
 enum proxy_which { PROXY_EVERY, PROXY_FIRST };
 enum late { LATE_SEND, LATE_DROP };
 enum fifo { FIFO_OFF, FIFO_ON, FIFO_AUTO };
+enum spread { SPREAD_HASH, SPREAD_MAGLEV, SPREAD_FIRST };
 enum gro { GRO_OFF, GRO_ON, GRO_AUTO };
 enum stage_id { STAGE_INGRESS, STAGE_EDF, STAGE_EGRESS, N_STAGES };
 

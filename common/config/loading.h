@@ -6,7 +6,7 @@
 #include "table.h"
 
 #define FROM_COMMAND_LINE (-1) /* in place of a line number */
-#define LIST_BYTES 1400 /* addresses as they were written: 8 of the longest names */
+#define LIST_BYTES VALUE_BYTES /* addresses as they were written */
 
 /* Where a key belongs: nowhere yet, nowhere since its section was refused, .., to class `section - FIRST_CLASS`. */
 enum { NO_SECTION, REFUSED_SECTION, HOSTS_SECTION, PIPELINE_SECTION, DASH_SECTION, FIRST_CLASS };

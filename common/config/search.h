@@ -22,4 +22,7 @@ bool conflict_has_group(const struct class_config *class);
 /* conflict_find_addresses - those of the addresses that a class listens on and sends to, and of its rules. */
 void conflict_find_addresses(const struct search *s, uint32_t class);
 
+/* conflict_find_destinations - likewise of how one of its destinations is chosen. */
+void conflict_find_destinations(const struct search *s, uint32_t class);
+
 #endif

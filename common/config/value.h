@@ -16,7 +16,7 @@
 #include "hosts.h"
 
 #define REASON_BYTES 400 /* why a text was refused */
-#define VALUE_BYTES 768 /* the longest value as text: a rule */
+#define VALUE_BYTES 4608 /* the longest value as text: MAX_DESTS addresses */
 
 /* What a changed value needs while an instance lives. */
 enum change {
@@ -64,6 +64,8 @@ extern const struct kind kind_choice, kind_name, kind_work;
 extern const struct kind kind_cpus; /* auto, none, one CPU, or one per stage */
 extern const struct kind kind_prefixes; /* addresses and prefixes, of prefix.h */
 extern const struct kind kind_listen, kind_send, kind_from;
+extern const struct kind kind_drain; /* some of the destinations of a class; addresses.c */
+extern const struct kind kind_alive; /* how a destination is looked after; alive.h */
 extern const struct kind kind_sources; /* addresses without a port, of group.h */
 extern const struct kind kind_dscp; /* a code point, off or keep; dscp.c */
 extern const struct kind kind_match; /* a rule of match.h */

@@ -22,6 +22,11 @@ static int range_is_inside(uint64_t offset, uint64_t bytes, uint64_t size)
 	return offset >= sizeof(struct shared) && offset % LINE == 0 && offset <= size && bytes <= size - offset;
 }
 
+static uint64_t destinations_bytes(uint32_t n)
+{
+	return n ? sizeof(struct destinations) + n * sizeof(struct destination) : 0;
+}
+
 /* It goes to terminals and into files as it is. */
 static int class_name_is_sane(const char name[CLASS_NAME_BYTES])
 {
@@ -44,6 +49,8 @@ static int class_is_sane(const struct class_entry *e, const struct header *h, ui
 	       (e->n_session_sockets == e->n_sessions || e->n_session_sockets == 1 || e->n_session_sockets == 2) &&
 	       e->forth <= h->n_classes &&
 	       range_is_inside(e->sessions_offset, sizeof(struct session) * e->n_sessions, size) &&
+	       e->n_destinations <= MAX_DESTS &&
+	       range_is_inside(e->destinations_offset, destinations_bytes(e->n_destinations), size) &&
 	       (e->origins_offset == 0 || range_is_inside(e->origins_offset, sizeof(struct origin) * e->slots, size));
 }
 
@@ -121,6 +128,9 @@ uint64_t header_plan(struct header *h, const struct config *c)
 		at = round_up(at + sizeof(struct session) * e->n_sessions, PAGE);
 		e->origins_offset = proxied_needs_origin(&c->classes[i]) ? at : 0;
 		at = round_up(at + (e->origins_offset ? sizeof(struct origin) * e->slots : 0), PAGE);
+		e->destinations_offset = at;
+		e->n_destinations = c->classes[i].n_dests;
+		at = round_up(at + destinations_bytes(e->n_destinations), PAGE);
 	}
 	h->ports_offset = n_sessions ? at : 0;
 	at = round_up(at + (n_sessions ? sizeof(struct session_ports) : 0), PAGE);
@@ -140,7 +150,8 @@ int header_is_as_planned(const struct header *h, const struct config *c)
 		const struct class_entry *a = &h->classes[i], *b = &planned.classes[i];
 
 		same = strcmp(a->name, b->name) == 0 && a->slots == b->slots && a->n_sessions == b->n_sessions &&
-		       a->n_session_sockets == b->n_session_sockets && a->forth == b->forth;
+		       a->n_session_sockets == b->n_session_sockets && a->forth == b->forth &&
+		       a->n_destinations == b->n_destinations;
 	}
 	return same;
 }

@@ -35,6 +35,8 @@ struct lane_view {
 	struct session *sessions;
 	struct origin *origins; /* NULL: the class needs none */
 	struct session_ports *ports; /* NULL: a class without replies */
+	struct destinations *destinations; /* NULL: a way back */
+	uint32_t n_destinations;
 	uint8_t *payload;
 	uint32_t n_sessions;
 	uint32_t slots;

@@ -24,7 +24,7 @@
 #define LINES(bytes) (((bytes) + LINE - 1) / LINE * LINE)
 
 /* What the sizes below follow from, and what is declared elsewhere. */
-static_assert(MAX_CLASSES == 16 && MAX_LISTEN == 4 && MAX_DESTS == 8 && N_STAGES == 3 && CLASS_NAME_BYTES == 16,
+static_assert(MAX_CLASSES == 16 && MAX_LISTEN == 4 && MAX_DESTS == 64 && N_STAGES == 3 && CLASS_NAME_BYTES == 16,
 	      CHANGED);
 static_assert(HISTOGRAM_BITS == 4 && HISTOGRAM_TOP == 36 && SEND_ERRNOS == 8 && N_SPANS == 6 && BATCH == 64, CHANGED);
 static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LLONG_LOCK_FREE == 2, "counts need plain 64-bit stores");
@@ -47,21 +47,26 @@ static_assert(offsetof(struct egress_tally, updates) == sizeof(struct egress_tal
 static_assert(offsetof(struct lane, processed) == LINE && offsetof(struct lane, sent) == 2 * LINE, APART);
 static_assert(offsetof(struct lane, ingress) == 3 * LINE, APART);
 static_assert(offsetof(struct lane, edf) % LINE == 0 && offsetof(struct lane, egress) % LINE == 0, APART);
-static_assert(sizeof(struct lane) ==
-		      4 * LINE + LINES(2 * sizeof(struct ingress_tally)) + LINES(2 * sizeof(struct edf_tally)) +
-			      LINES(2 * sizeof(struct egress_tally)) + LINES(HISTOGRAM_BUCKETS * WORD) + LINE,
+static_assert(sizeof(struct lane) == 4 * LINE + LINES(2 * sizeof(struct ingress_tally)) +
+					     LINES(2 * sizeof(struct edf_tally)) +
+					     LINES(2 * sizeof(struct egress_tally)) + LINES(HISTOGRAM_BUCKETS * WORD) +
+					     LINES(MAX_DESTS * WORD),
 	      CHANGED);
 
 static_assert(offsetof(struct lane, unexpected) % LINE == 0, APART);
 static_assert(sizeof(struct session) == 2 * LINE, CHANGED);
+static_assert(sizeof(struct destination_state) == 128 && sizeof(struct destination) == 7 * LINE, CHANGED);
+static_assert(offsetof(struct destination, refused_by_egress) % LINE == 0 &&
+		      offsetof(struct destination, refused_by_ingress) % LINE == 0,
+	      APART);
 
 /* What lies before the lanes. */
-static_assert(sizeof(struct class_entry) == 96 && sizeof(struct header) == 3160, CHANGED);
+static_assert(sizeof(struct class_entry) == 104 && sizeof(struct header) == 3288, CHANGED);
 static_assert(sizeof(struct stage_block) == 256, CHANGED);
 static_assert(offsetof(struct stage_block, pid) == LINE, "ringers must not share the stage's line");
 static_assert(sizeof(struct ingress_journal) == 17728 && sizeof(struct egress_journal) == 11968, CHANGED);
 static_assert(sizeof(struct edf_journal) == 64 && sizeof(struct stray_journal) == 128, CHANGED);
-static_assert(sizeof(struct shared) == 51584, CHANGED);
+static_assert(sizeof(struct shared) == 51712, CHANGED);
 
 /* Twins: sizes of others that must cover what lies here. */
 static_assert(MAX_SESSIONS < UINT16_MAX, "an arrival holds the number of its session");
@@ -80,11 +85,17 @@ static uint64_t mix(uint64_t hash, const void *data, size_t bytes)
 
 uint64_t layout_hash(void)
 {
-	const uint64_t sizes[] = {
-		LAYOUT_HASH,	       sizeof(struct shared),	 sizeof(struct lane),	 sizeof(struct arrival),
-		sizeof(struct result), sizeof(struct departure), sizeof(struct session), sizeof(struct session_ports),
-		sizeof(struct origin), sizeof(struct scratch)
-	};
+	const uint64_t sizes[] = { LAYOUT_HASH,
+				   sizeof(struct shared),
+				   sizeof(struct lane),
+				   sizeof(struct arrival),
+				   sizeof(struct result),
+				   sizeof(struct departure),
+				   sizeof(struct session),
+				   sizeof(struct session_ports),
+				   sizeof(struct origin),
+				   sizeof(struct scratch),
+				   sizeof(struct destination) };
 	uint64_t hash = mix(0xcbf29ce484222325ULL, sizes, sizeof(sizes));
 
 	for (int r = 0; r < N_DROP_REASONS; r++)

@@ -42,7 +42,7 @@
 #define LAYOUT_VERSION 7
 #define LAYOUT_MAGIC 0x656d69746e6f0001ULL /* "\1\0ontime" in memory, little-endian */
 #define LINE 64 /* bytes two writers must keep apart */
-#define MAX_SOCKETS (MAX_FLOWS + MAX_CLASSES * MAX_DESTS)
+#define MAX_SOCKETS (MAX_FLOWS + MAX_ALL_DESTS)
 /*
  * SCM_TIMESTAMPNS (32), SO_RXQ_OVFL (24), UDP_GRO (24), IP_TOS or IPV6_TCLASS (24), and one of IP_PKTINFO (32),
  * IPV6_PKTINFO (40), IP_ORIGDSTADDR (32), IPV6_ORIGDSTADDR (48)
@@ -52,6 +52,8 @@
 #define CRASHES_UNTIL_POISON 3
 #define TRAIN_BYTES 65536 /* longest message there is: 65,535 bytes with its headers */
 #define ASIDE_MESSAGES 8 /* of the second journal that may be trains */
+
+#include "layout_destination.h" /* it is of these lines */
 
 /* Written about a packet by ingress. One per slot; writer: ingress, before the packet is published. */
 struct arrival {
@@ -327,9 +329,10 @@ struct class_entry {
 	uint32_t stride_bytes; /* from one slot's payload to the next; no power of two */
 	uint64_t lane_offset, arrivals_offset, results_offset, departures_offset, payload_offset;
 	uint64_t sessions_offset, origins_offset; /* origins: 0 in a class that needs none */
+	uint64_t destinations_offset; /* 0 in a class that sends nowhere of its own */
 	uint32_t n_sessions; /* 0: a class without replies */
 	uint32_t n_session_sockets; /* as many, or 1 or 2 for all of them (config/reply.h) */
-	uint32_t spare;
+	uint32_t n_destinations;
 	uint32_t forth; /* of a way back: 1 + the number of the class whose replies it carries; else 0 */
 };
 

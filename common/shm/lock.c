@@ -8,9 +8,10 @@
 #include "clock.h"
 
 #define LOCK_POLL_NS (200 * NS_PER_US)
-#define FIRST_PID_LOCK 16 /* the byte of the first lock that tells its owner's pid: one per stage, then these two */
+#define FIRST_PID_LOCK 16 /* the byte of the first lock that tells its owner's pid: one per stage, then these three */
 #define SUPERVISOR N_STAGES
 #define HOLDER (N_STAGES + 1)
+#define SCOUT (N_STAGES + 2)
 #define SHARD_LOCKS 32 /* from the locks of one shard's stages to those of the next */
 
 /* Supervisor and holder are the instance's, whichever shard the handle is of. */
@@ -94,6 +95,11 @@ int segment_lock_holder(const struct segment *seg)
 	return lock_alone(seg, HOLDER);
 }
 
+int segment_lock_scout(const struct segment *seg)
+{
+	return lock_alone(seg, SCOUT);
+}
+
 pid_t segment_stage_pid(const struct segment *seg, enum stage_id id)
 {
 	int held;
@@ -113,6 +119,13 @@ pid_t segment_holder_pid(const struct segment *seg)
 	int held;
 
 	return pid_lock_owner(seg, HOLDER, &held);
+}
+
+pid_t segment_scout_pid(const struct segment *seg)
+{
+	int held;
+
+	return pid_lock_owner(seg, SCOUT, &held);
 }
 
 int segment_is_supervised(const struct segment *seg)

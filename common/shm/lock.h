@@ -26,13 +26,18 @@ int segment_lock_supervisor(const struct segment *seg);
 /* segment_lock_holder - become the one holder of the instance's sockets, likewise. */
 int segment_lock_holder(const struct segment *seg);
 
+/* segment_lock_scout - become the one scout of the instance, likewise. */
+int segment_lock_scout(const struct segment *seg);
+
 /*
- * segment_stage_pid, segment_supervisor_pid, segment_holder_pid - who has the lock, as the kernel knows it; 0: none, or
- * one in a pid namespace that cannot be seen from here (segment_stage_is_alive() tells the two apart).
+ * segment_stage_pid, segment_supervisor_pid, segment_holder_pid, segment_scout_pid - who has the lock, as the kernel
+ * knows it; 0: none, or one in a pid namespace that cannot be seen from here (segment_stage_is_alive() tells the two
+ * apart).
  */
 pid_t segment_stage_pid(const struct segment *seg, enum stage_id id);
 pid_t segment_supervisor_pid(const struct segment *seg);
 pid_t segment_holder_pid(const struct segment *seg);
+pid_t segment_scout_pid(const struct segment *seg);
 
 /* segment_is_supervised, segment_is_held - is there a supervisor, or a holder, seen from here or not? */
 int segment_is_supervised(const struct segment *seg);

@@ -33,6 +33,9 @@ static void make_views(struct segment *seg)
 			.origins = e->origins_offset ? (struct origin *)(base + e->origins_offset) : NULL,
 			.payload = (uint8_t *)(base + e->payload_offset),
 			.ports = e->n_sessions ? (struct session_ports *)(base + h->ports_offset) : NULL,
+			.destinations =
+				e->n_destinations ? (struct destinations *)(base + e->destinations_offset) : NULL,
+			.n_destinations = e->n_destinations,
 			.n_sessions = e->n_sessions,
 			.slots = e->slots,
 			.mask = e->slots - 1,

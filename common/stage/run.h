@@ -72,6 +72,12 @@ void stage_shut(struct stage *s, const struct stage_ops *ops);
 void stage_shut_opening(const struct stage *s, const char *who, void (*allow)(const struct stage *s, struct cage *c));
 void stage_shut_worker(const struct stage *s, const char *who, void (*allow)(const struct stage *s, struct cage *c));
 
+/*
+ * stage_log_place - the directory that the run directories are in: it stays, when all below is removed and made again.
+ * NULL: the log is no file.
+ */
+const char *stage_log_place(char path[PATH_BYTES]);
+
 /* stage_begin - open the stage and report it ready. 0, or 1 + the exit status. */
 int stage_begin(const struct stage_ops *ops, struct stage *s, int argc, char **argv);
 

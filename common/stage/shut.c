@@ -24,8 +24,7 @@ static void tell_missing(const struct stage *s, int missing, int err)
 			 log_text_of(-err));
 }
 
-/* The directory that the run directories are in: it stays, when all below is removed and made again. */
-static const char *place_of_logs(char path[PATH_BYTES])
+const char *stage_log_place(char path[PATH_BYTES])
 {
 	const char *log = getenv("ONTIME_LOG_FILE");
 	char *end;
@@ -44,7 +43,7 @@ static void describe(const struct stage *s, struct cage *c, char text[2][PATH_BY
 	char *end;
 
 	cage_allow(c, &stage_calls);
-	if (place_of_logs(text[0]))
+	if (stage_log_place(text[0]))
 		files_may(&c->files, text[0], FILES_WRITE);
 	if (!s->file || s->config_fd >= 0)
 		return;

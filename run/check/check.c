@@ -20,6 +20,7 @@
 #include "ports.h"
 #include "relay.h"
 #include "room.h"
+#include "scouted.h"
 #include "ways.h"
 #include "clock.h"
 #include "config/lookup.h"
@@ -368,6 +369,7 @@ int main(int argc, char **argv)
 	take_from_config(&c, classes);
 	if (!o.counterexample) {
 		ports_print(&c);
+		scouted_print(&c);
 		ways_print(&c);
 	}
 	status = look_at_instance(&c, o.seconds, classes, &cost);

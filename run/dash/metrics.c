@@ -153,6 +153,24 @@ static void print_histogram(FILE *out, const struct class_view *c)
 	fprintf(out, "\nontime_latency_seconds_count{class=\"%s\"} %" PRIu64 "\n", c->name, below);
 }
 
+/* Of classes whose destinations are looked after. */
+static void print_destinations(const struct answer *to)
+{
+	const struct view *v = &to->feed->now;
+	int had_head = 0;
+
+	for (uint32_t i = 0; i < v->n_classes; i++)
+		for (uint32_t k = 0; k < v->classes[i].n_dests; k++) {
+			const struct destination_state *s = &v->classes[i].dests[k];
+
+			if (!had_head++)
+				family(to, "ontime_destination_up", "gauge", NULL,
+				       "1: the destination is up; 0: it is down, or takes no new senders.");
+			fprintf(to->out, "ontime_destination_up{class=\"%s\",destination=\"%s\"} %d\n",
+				v->classes[i].name, s->name, s->is == DESTINATION_UP);
+		}
+}
+
 /* Only where there are histograms: whoever has none shall have no alert that they stopped. */
 static void print_counted(const struct answer *to)
 {
@@ -261,6 +279,7 @@ void metrics_print(FILE *out, const struct feed *f, uint32_t n_streams, int open
 		       "From arrival in the kernel to the end of the send call; one edge is the class's budget.");
 		for (uint32_t i = 0; i < f->now.n_classes; i++)
 			print_histogram(out, &f->now.classes[i]);
+		print_destinations(&to);
 		print_counted(&to);
 		print_stages(&to);
 	}

@@ -70,7 +70,8 @@ static int print_stages(const struct feed *f, FILE *out)
 			n += fprintf(out, "stage %s is %s\n", view_stage_name(&f->now, i / N_STAGES, i % N_STAGES),
 				     view_stage(&f->now, i / N_STAGES, i % N_STAGES)->state) > 0;
 	for (int i = 0; i < f->health.n_causes; i++)
-		if (f->health.causes[i].kind == CAUSE_STAGE_HUNG || f->health.causes[i].kind == CAUSE_STUCK)
+		if (f->health.causes[i].kind == CAUSE_STAGE_HUNG || f->health.causes[i].kind == CAUSE_STUCK ||
+		    f->health.causes[i].kind == CAUSE_NO_DESTINATION)
 			n += fprintf(out, "%s\n", f->health.causes[i].text) > 0;
 	return n;
 }

@@ -71,6 +71,16 @@ int answer_holder(const struct segment *seg)
 	return 0;
 }
 
+int answer_scout(const struct segment *seg)
+{
+	char pid[16];
+
+	if (segment_scout_pid(seg) == 0)
+		return EXIT_TEMPORARY;
+	puts(pid_text(segment_scout_pid(seg), pid));
+	return 0;
+}
+
 /* One whose name in ps ends with *, or what one of them starts. */
 static void count_standby(void *arg, int pidfd, pid_t pid)
 {

@@ -22,6 +22,9 @@ int answer_supervisor(const struct segment *seg);
 /* answer_holder - likewise. */
 int answer_holder(const struct segment *seg);
 
+/* answer_scout - its pid. */
+int answer_scout(const struct segment *seg);
+
 /*
  * answer_standbys - the pids of those that wait for a stage's end, and of what one of them has just started. 0, or the
  * exit status: there are none.

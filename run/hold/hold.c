@@ -82,6 +82,8 @@ static int run_with_segment(const struct hold_options *o, const struct config *c
 		status = answer_stopping(&seg);
 	} else if (strcmp(o->mode, "holder") == 0) {
 		status = answer_holder(&seg);
+	} else if (strcmp(o->mode, "scout") == 0) {
+		status = answer_scout(&seg);
 	} else if (strcmp(o->mode, "standbys") == 0) {
 		status = answer_standbys(c, &seg);
 	} else if (strcmp(o->mode, "signal") == 0) {

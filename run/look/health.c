@@ -6,10 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "destinations.h"
+
 static const char *const names[N_CAUSE_KINDS] = {
-	[CAUSE_UNBALANCED] = "unbalanced",     [CAUSE_STAGE_DOWN] = "stage_down", [CAUSE_STAGE_HUNG] = "stage_hung",
-	[CAUSE_CALL_FAILS] = "call_fails",     [CAUSE_STUCK] = "stuck",		  [CAUSE_REFUSED] = "refused",
+	[CAUSE_UNBALANCED] = "unbalanced",
+	[CAUSE_STAGE_DOWN] = "stage_down",
+	[CAUSE_STAGE_HUNG] = "stage_hung",
+	[CAUSE_CALL_FAILS] = "call_fails",
+	[CAUSE_STUCK] = "stuck",
+	[CAUSE_REFUSED] = "refused",
 	[CAUSE_UNSUPERVISED] = "unsupervised",
+	[CAUSE_NO_DESTINATION] = "no_destination",
 };
 
 const char *cause_name(enum cause_kind kind)
@@ -176,6 +183,10 @@ static void judge_classes(struct health *h, const struct view *now)
 			    now->classes[i].name, where, since_s(now->at_ns, c->parts[part].moved_at_ns),
 			    c->parts[part].held_pkts);
 	}
+	for (uint32_t i = 0; i < now->n_classes; i++)
+		if (now->classes[i].n_dests && destinations_n_up(&now->classes[i]) == 0)
+			add(h, CAUSE_NO_DESTINATION, "class %s: none of its %u destinations is up",
+			    now->classes[i].name, now->classes[i].n_dests);
 	for (uint32_t i = 0; i < now->n_classes; i++) {
 		const struct class_health *c = &h->classes[i];
 		const char *name = strerrorname_np((int)c->refused_errno);

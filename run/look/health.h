@@ -31,6 +31,7 @@ enum cause_kind {
 	CAUSE_STAGE_HUNG, /* it is alive, and does not move */
 	CAUSE_CALL_FAILS, /* a system call of a stage fails each time */
 	CAUSE_STUCK, /* a class holds packets and none leaves it */
+	CAUSE_NO_DESTINATION, /* none of those that a class sends to is up */
 	CAUSE_REFUSED, /* the kernel refuses every packet of a class */
 	CAUSE_UNSUPERVISED, /* nobody would restart a stage */
 	N_CAUSE_KINDS
@@ -41,7 +42,7 @@ struct cause {
 	char text[CAUSE_BYTES]; /* begins with the class or stage */
 };
 
-#define MAX_CAUSES (3 * MAX_CLASSES + 3 * N_STAGES * MOST_SHARDS + 1)
+#define MAX_CAUSES (4 * MAX_CLASSES + 3 * N_STAGES * MOST_SHARDS + 1)
 
 /* The state of a class as of the last look. */
 struct class_health {

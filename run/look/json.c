@@ -1,5 +1,6 @@
 /* json.c - a look at an instance as one line of JSON. */
 #include "json.h"
+#include "destinations.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -86,13 +87,14 @@ static void print_recent(FILE *out, const struct class_view *now, const struct c
 	fputc('}', out);
 }
 
-static void print_class(FILE *out, const struct class_view *class)
+static void print_class(FILE *out, const struct class_view *class, uint64_t at_ns)
 {
 	fprintf(out, "{\"class\":\"%s\"", class->name);
 	for (const struct counter *c = counter_next(NULL); c; c = counter_next(c))
 		if (c->key)
 			print_counter(out, c, &class->account);
 	print_latency(out, class);
+	destinations_json(out, class, at_ns);
 }
 
 static void print_stage(FILE *out, const struct stage_view *s, const char *name)
@@ -132,7 +134,7 @@ void stat_json(FILE *out, const struct stat_line *line)
 	fputs(",\"classes\":[", out);
 	for (uint32_t i = 0; i < now->n_classes; i++) {
 		fputs(i ? "," : "", out);
-		print_class(out, &now->classes[i]);
+		print_class(out, &now->classes[i], now->at_ns);
 		if (line->buckets)
 			print_buckets(out, &now->classes[i].account);
 		if (follows)

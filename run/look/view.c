@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "clock.h"
+#include "destinations.h"
 #include "shm/lock.h"
 #include "stage/waits.h"
 
@@ -179,6 +180,8 @@ static int look_at_classes(const struct viewer *v, uint32_t k, struct view *out,
 		c->parts[k] =
 			(struct class_part){ a.sent_pkts, account_dropped_pkts(&a), a.held_pkts, a.unbalanced_pkts };
 		account_add(&c->account, &a);
+		if (k == 0)
+			destinations_look(&seg->views[i], c);
 	}
 	return 0;
 }

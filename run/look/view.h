@@ -1,7 +1,7 @@
 /*
  * view.h - one look at a running instance: what the observers see of each class and each stage.
  *
- * Memory:  struct viewer is private; it maps the segment read-only. struct view is a plain copy (150 KB: keep it
+ * Memory:  struct viewer is private; it maps the segment read-only. struct view is a plain copy (300 KB: keep it
  *          static).
  * Shards:  a look is at all shards of an instance together: the account of a class is the sum of theirs, its limits
  *          too, and its latencies are of all. It is at one of them when viewer_shard() says so.
@@ -28,6 +28,8 @@ struct class_view {
 	char name[CLASS_NAME_BYTES];
 	struct account account;
 	struct class_part parts[MOST_SHARDS];
+	uint32_t n_dests; /* that a scout tells of */
+	struct destination_state dests[MAX_DESTS]; /* of all shards alike */
 };
 
 struct stage_view {

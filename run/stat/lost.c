@@ -8,7 +8,7 @@
 
 #define SIDE_BY_SIDE_COLS 78
 #define ENTRY_COLS 38 /* the narrowest that is read without effort */
-#define WHAT_WIDTH 13 /* " ECONNREFUSED" */
+#define WHAT_WIDTH 14 /* "no_destination" */
 #define RATE_WIDTH 7
 #define TOTAL_WIDTH 8
 

@@ -1,6 +1,8 @@
 /* table.c - the account of an instance as a plain table. */
 #include "table.h"
 
+#include "look/destinations.h"
+
 static void print_reasons(FILE *out, const struct account *a, const char *class)
 {
 	char text[ERRNO_NAME_BYTES];
@@ -94,6 +96,8 @@ void stat_table(FILE *out, const struct view *v, const struct health *h, uint32_
 		print_class(out, &v->classes[i]);
 	for (uint32_t i = 0; i < v->n_classes; i++)
 		print_reasons(out, &v->classes[i].account, v->classes[i].name);
+	for (uint32_t i = 0; i < v->n_classes; i++)
+		destinations_table(out, &v->classes[i], v->at_ns);
 	print_marked(out, v, marks);
 	print_stages(out, v);
 	print_verdict(out, v, h);

@@ -83,6 +83,8 @@ void renew(struct supervisor *s, char **argv)
 			standby_end(&s->lives[i].standby);
 		service_stop(&s->dash);
 		service_init(&s->dash, s->build);
+		scouting_stop(&s->scout);
+		scouting_init(&s->scout, s->build);
 		set_environment(s, own_fd);
 		execv(path, argv);
 		unset_environment();

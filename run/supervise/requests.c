@@ -76,6 +76,7 @@ static void put_in_force(struct supervisor *s, uint64_t now)
 		 * ORDER config: release; pairs with the acquire in serial_in_force(). The file first, then its number.
 		 */
 		atomic_store_explicit(&block_of(s, &s->lives[i])->wanted_serial, serial, memory_order_release);
+	scouting_reload(&s->scout);
 	for (uint32_t i = 0; i < s->n_lives; i++) {
 		if (s->lives[i].state == LIFE_RUNS)
 			process_signal(s->lives[i].pidfd, SIGHUP);

@@ -6,7 +6,8 @@
  *          (LISTEN_FDS). Nothing that this process knows is lost with it: its successor gets them from the holder, or
  *          from a stage, and goes on.
  * Rules:   one process, one poll loop; it makes no process but the stages and their stand-bys, another holder,
- *          `latency` for a stage that was built anew, and one that asks for host names at a reload.
+ *          `latency` for a stage that was built anew, one that asks for host names at a reload, and where they are
+ *          asked for the dashboard (service.h) and the scout (scouting.h).
  *          One supervisor per instance: it holds a lock on the segment. It never gives up on a stage (life.h).
  *          HUP reloads the configuration file, all of it or nothing. TERM stops the instance, in order (stop.h).
  *          Of a new binary, the same process executes that (renew.h).
@@ -86,7 +87,7 @@ static void probe_rebuilt(struct supervisor *s)
 
 static int is_watched(const struct supervisor *s, pid_t pid)
 {
-	int is = pid == s->holder.child || pid == s->dash.pid || pid == s->latency ||
+	int is = pid == s->holder.child || pid == s->dash.pid || pid == s->scout.pid || pid == s->latency ||
 		 (s->reload.asked_fd >= 0 && pid == s->reload.asking);
 
 	for (uint32_t i = 0; i < s->n_lives; i++)
@@ -140,6 +141,7 @@ static void tend(struct supervisor *s, uint64_t now)
 		start(s, &s->lives[i], now);
 	holder_start(&s->holder, now);
 	service_tend(&s->dash, &s->config, now);
+	scouting_tend(&s->scout, &s->config, s->stage_argv[0], now);
 	tend_manager(s, now);
 	if (now >= s->watch_due_ns) {
 		s->watch_due_ns = now + WATCH_NS;
@@ -153,8 +155,10 @@ static void tend(struct supervisor *s, uint64_t now)
 		reap_strays(s);
 		manager_keep(&s->manager);
 		control_keep(&s->control, &s->names);
-		if (names_keep(&s->names))
-			signal_stages(s, SIGHUP); /* their log was moved away too */
+		if (names_keep(&s->names)) { /* their log was moved away too */
+			signal_stages(s, SIGHUP);
+			scouting_reload(&s->scout);
+		}
 	}
 }
 
@@ -166,6 +170,7 @@ enum {
 	POLL_HOLDER,
 	POLL_ASKED,
 	POLL_DASH,
+	POLL_SCOUT,
 	POLL_CONTROL,
 	POLL_STAGES = POLL_CONTROL + 1 + N_CLIENTS, /* of each life two in a row: the stage, its stand-by */
 	MOST_POLLS = POLL_STAGES + 2 * MOST_LIVES
@@ -177,6 +182,7 @@ static void list_polls(const struct supervisor *s, struct pollfd polls[MOST_POLL
 	polls[POLL_HOLDER].fd = s->holder.pidfd;
 	polls[POLL_ASKED].fd = s->reload.asked_fd;
 	polls[POLL_DASH].fd = s->dash.pidfd;
+	polls[POLL_SCOUT].fd = s->scout.pidfd;
 	for (uint32_t i = 0; i < s->n_lives; i++) {
 		polls[POLL_STAGES + 2 * i].fd = s->lives[i].pidfd;
 		polls[POLL_STAGES + 2 * i + 1].fd = s->lives[i].standby.channel_fd;
@@ -243,6 +249,8 @@ static void supervise(struct supervisor *s)
 			holder_ended(&s->holder, now);
 		if (polls[POLL_DASH].revents)
 			service_ended(&s->dash, now);
+		if (polls[POLL_SCOUT].revents)
+			scouting_ended(&s->scout, now);
 		if (polls[POLL_ASKED].revents)
 			requests_reloaded(s, reload_answered(&s->reload, &s->config), now);
 		control_take(&s->control, polls + POLL_CONTROL, now, requests_take, s);
@@ -283,6 +291,7 @@ int main(int argc, char **argv)
 	for (uint32_t i = 0; i < s.n_lives; i++) /* they are to start no other one */
 		standby_end(&s.lives[i].standby);
 	service_stop(&s.dash);
+	scouting_stop(&s.scout);
 	holder_let_go(&s.holder);
 	if (s.stopping.step == STOP_DONE) {
 		control_close(&s.control, &s.names);

@@ -177,6 +177,7 @@ int supervisor_open(struct supervisor *s, int argc, char **argv, int is_renewed)
 	else
 		unsetenv(RESCUE_VARIABLE);
 	service_init(&s->dash, s->build);
+	scouting_init(&s->scout, s->build);
 	reload_init(&s->reload, file, s->config_fd, s->argc, s->argv);
 	s->n_lives = N_STAGES * s->seg.n_shards;
 	for (uint32_t i = 0; i < s->n_lives; i++) {

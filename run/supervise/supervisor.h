@@ -15,6 +15,7 @@
 #include "manager.h"
 #include "names.h"
 #include "reload.h"
+#include "scouting.h"
 #include "service.h"
 #include "stop.h"
 
@@ -31,6 +32,7 @@ struct supervisor {
 	struct reload reload;
 	struct holder holder;
 	struct service dash;
+	struct scouting scout;
 	struct manager manager;
 	struct stopping stopping;
 	struct control control;

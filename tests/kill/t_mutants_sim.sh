@@ -9,6 +9,7 @@ make -s -j2 MUTANT=1 build/mutant/tests/sim
 for rule in free-early via-any; do
 	must_fail '^FAIL *a reply goes to the client' "sim: $rule" env ONTIME_MUTANT="$rule" build/mutant/tests/sim --replies 150
 done
+must_fail '^FAIL *likewise where destinations go down' "sim: down-is-up" env ONTIME_MUTANT=down-is-up build/mutant/tests/sim --flaps 60
 must_fail '^FAIL *every packet is sent once' "sim: no-space-ring" env ONTIME_MUTANT=no-space-ring build/mutant/tests/sim --worlds 20
 for rule in "no-recovery 3" "no-base 3" "no-updates 3" "no-note 3" "zero-sentinel 12"; do # a cleared word that passes for a full one needs luck
 	must_fail '^FAIL *a stage dies before each store' "sim: ${rule% *}" \

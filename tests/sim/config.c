@@ -19,6 +19,7 @@ static char *text;
 static size_t text_len;
 static uint64_t state;
 static const char *gro; /* NULL: not said */
+static int has_flaps; /* classes have several destinations, which are looked after */
 
 static void begin(struct sim_setup *setup)
 {
@@ -81,7 +82,12 @@ static void draw_class(uint32_t class, uint32_t payload_bytes, uint32_t most_pkt
 
 	line("[class c%u]", class);
 	addresses("listen", class, 8000, 1 + below(3) / 2);
-	addresses("send", class, 9000, 1 + below(5) / 3);
+	addresses("send", class, 9000, has_flaps ? 1 + below(4) : 1 + below(5) / 3);
+	if (has_flaps) {
+		static const char *const spreads[] = { "hash", "maglev", "first" };
+
+		line("health = icmp\nspread = %s", spreads[below(3)]);
+	}
 	line("budget = %s", budget);
 	line("share = %u%%", below(3) ? 0 : below(20));
 	line("ingress_quantum = %uB", draw(payload_bytes, 65536));
@@ -187,6 +193,14 @@ void config_trains(struct sim_setup *setup, uint64_t seed)
 	setup->train_pkts = draw(1, 128);
 	setup->rate_pps = 1 + setup->rate_pps / (1 + setup->train_pkts / 4); /* trains and datagrams */
 	setup->like_pkts = seed % 4 ? 0 : draw(2, 12);
+}
+
+/* Destinations that go down and come up, as often as stages die. */
+void config_flaps(struct sim_setup *setup, uint64_t seed)
+{
+	has_flaps = 1;
+	config_draw(setup, seed);
+	has_flaps = 0;
 }
 
 void config_small_trains(struct sim_setup *setup, uint64_t seed)
@@ -338,6 +352,7 @@ int sim_prepare(const struct sim_setup *setup)
 	input_open();
 	replies_open(output_open());
 	check_open();
+	flaps_open();
 	bounds_open();
 	return 0;
 }

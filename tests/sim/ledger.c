@@ -112,12 +112,13 @@ void check_read(uint32_t class, const struct sim_datagram *d, uint64_t not_befor
 	l->read_pkts++;
 }
 
-static int matches(const struct ledger *l, const struct record *r, uint32_t dest, const uint8_t *payload, uint32_t len)
+static int matches(uint32_t class, const struct record *r, uint32_t dest, const uint8_t *payload, uint32_t len)
 {
+	const struct ledger *l = &ledgers[class];
 	uint64_t tail = ~r->d.token;
 	uint8_t known = l->dest[r->d.flow][r->d.source];
 
-	if (r->d.len_bytes != len || (known != UNKNOWN_DEST && known != dest))
+	if (r->d.len_bytes != len || (known != UNKNOWN_DEST && known != dest && !flaps_has(class)))
 		return 0;
 	if (memcmp(payload, &r->d.token, len < sizeof(r->d.token) ? len : sizeof(r->d.token)) != 0)
 		return 0;
@@ -154,7 +155,7 @@ void check_left(const struct check_left *left, uint64_t now)
 	for (uint64_t n = latest(l->left_at, l->sent); n < l->processed; n++) {
 		struct record *r = record_at(l, n);
 
-		if (!matches(l, r, dest, left->payload->iov_base, len_bytes))
+		if (!matches(class, r, dest, left->payload->iov_base, len_bytes))
 			continue;
 		r->has_left = 1;
 		if (len_bytes >= sizeof(r->d.token))
@@ -190,7 +191,7 @@ static int is_backlogged(uint32_t class, struct ledger *l, uint64_t now)
 	uint64_t budget_ns = sim.config.classes[class].budget_ns;
 	uint64_t processed = lane_processed(v->lane), n = lane_distance_pkts(processed, l->word[STAGE_EGRESS]);
 
-	for (uint32_t i = 0; i < n && !l->is_refused; i++) {
+	for (uint32_t i = 0; i < n && !l->is_refused && !flaps_none_is_up(class); i++) {
 		uint32_t index = lane_index(v, l->word[STAGE_EGRESS], i);
 		int is_late = sim.config.late == LATE_DROP && budget_ns != BUDGET_NONE &&
 			      now > v->arrivals[index].arrived_at_ns + budget_ns;
@@ -222,6 +223,7 @@ void check_slept(enum stage_id id, uint64_t since_ns)
 		return;
 	for (uint32_t class = 0; class < sim.config.n_classes; class++)
 		if (ledgers[class].servable_since_ns[id] < now - WAKE_NS &&
+		    !(id == STAGE_EGRESS && flaps_hold(class, now - WAKE_NS)) &&
 		    (id != STAGE_INGRESS || input_has_waited(class, now - WAKE_NS)))
 			sim_complain("%s slept on while class %u waited for it", stage_name(id), class);
 }

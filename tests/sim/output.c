@@ -145,6 +145,7 @@ static int refuse(struct output *o, const struct msghdr *m, uint64_t now)
 /* One datagram is on the wire. */
 static void leave(struct output *o, const struct iovec *v, uint8_t tos, uint64_t now)
 {
+	flaps_check(o->class, o->dest);
 	check_left(&(const struct check_left){ o->class, o->dest, v, 0, tos }, now);
 	o->no_room_since_ns = 0;
 	if (now >= o->gone_until_ns)

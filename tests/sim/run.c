@@ -44,9 +44,11 @@ static uint64_t stalled_until_ns; /* the last one of them that was */
 static char *arguments[] = { (char *)"sim", (char *)"-c", NULL, NULL };
 static void (*watcher)(enum stage_id id);
 
+static int is_striking; /* no stage runs, and something happens to the world at fault_at_ns */
+
 uint64_t sim_now_ns(void)
 {
-	return current ? current->at_ns : SIM_BEGIN_NS;
+	return current ? current->at_ns : is_striking ? fault_at_ns : SIM_BEGIN_NS;
 }
 
 int sim_stage(void)
@@ -283,6 +285,9 @@ static void strike(void)
 	} else if ((sim.setup.faults & FAULT_STALL) && victim->state == TASK_READY) {
 		victim->at_ns = stall(victim->at_ns);
 	}
+	is_striking = 1;
+	flaps_strike(fault_at_ns);
+	is_striking = 0;
 	fault_at_ns += 1 + random_next(&sim.random) % (2 * sim.setup.fault_gap_ns);
 }
 
@@ -333,10 +338,14 @@ void sim_run(void)
 		struct task *t = earliest();
 
 		if (t->at_ns >= fault_at_ns) {
-			if (fault_at_ns >= sim.ends_at_ns)
-				fault_at_ns = UINT64_MAX;
-			else
+			if (fault_at_ns < sim.ends_at_ns) {
 				strike();
+				continue;
+			}
+			is_striking = 1;
+			flaps_end();
+			is_striking = 0;
+			fault_at_ns = UINT64_MAX;
 			continue;
 		}
 		sim.result.ended_at_ns = t->at_ns;

@@ -15,6 +15,7 @@
 #define STANDARD_WORLDS 100
 #define STANDARD_SWEEP 9
 #define STANDARD_TRAINS 60
+#define STANDARD_FLAPS 300
 #define STANDARD_REPLIES 60
 #define STANDARD_SECONDS 60
 #define MOST_CALLS 7.2 /* seven for each packet; and parks that end, looks at drops, starts */
@@ -27,6 +28,8 @@ static const char help[] =
 	"  --worlds N    N short worlds, each with a config, traffic and faults of its own\n"
 	"  --replies N   N short worlds with replies and sessions, and N/2 of other forms\n"
 	"  --trains N    N short worlds in which datagrams come in trains\n"
+	"  --flaps N     N short worlds in which destinations are down now and then\n"
+	"  --flap N      one of them, of seed N, as it was\n"
 	"  --train N     one of them, of seed N, as it was\n"
 	"  --sweep N     N worlds in which the stages die before each store\n"
 	"  --seconds S   a long run of four classes, S simulated seconds; --hours H likewise\n"
@@ -41,7 +44,7 @@ static const char help[] =
 	"Exit status: 0 all held, 1 something did not, 2 usage.\n";
 
 static struct options {
-	uint64_t seed, worlds, replies, trains, train, sweep, world, seconds, hours, rate, burst, faults;
+	uint64_t seed, worlds, replies, trains, train, flaps, flap, sweep, world, seconds, hours, rate, burst, faults;
 } options = { .seed = 1, .rate = 10000, .burst = 1 };
 
 static const struct known {
@@ -52,6 +55,7 @@ static const struct known {
 	{ "--sweep", &options.sweep, 1, 1000 },	      { "--replies", &options.replies, 1, 1000000 },
 	{ "--world", &options.world, 1, UINT64_MAX }, { "--seconds", &options.seconds, 1, 1000000 },
 	{ "--trains", &options.trains, 1, 1000000 },  { "--train", &options.train, 1, UINT64_MAX },
+	{ "--flaps", &options.flaps, 1, 1000000 },    { "--flap", &options.flap, 1, UINT64_MAX },
 	{ "--hours", &options.hours, 1, 1000 },	      { "--rate", &options.rate, 1, 10000000 },
 	{ "--burst", &options.burst, 1, 10000 },      { "--faults", &options.faults, 0, 1000 },
 };
@@ -164,6 +168,14 @@ static void run_trains(void)
 		 "likewise where many datagrams are read in one piece, and more than there is room for");
 }
 
+static void run_flaps(void)
+{
+	struct sim_result sum = run_worlds(config_flaps, options.flaps, "--flap");
+
+	conclude(sum.violations == 0 && (sum.rescues > 0 || options.flaps < STANDARD_FLAPS),
+		 "likewise where destinations go down and come up: nothing leaves for one that is down");
+}
+
 static void run_replies(void)
 {
 	struct sim_result sum = { 0 };
@@ -261,6 +273,8 @@ static int run_world(void)
 
 	if (options.train)
 		config_trains(&setup, options.train);
+	else if (options.flap)
+		config_flaps(&setup, options.flap);
 	else
 		config_draw(&setup, options.world);
 	printf("%s     faults %#x, one in %llu us; %llu packets/s in bursts of %u\n", setup.text, setup.faults,
@@ -311,8 +325,10 @@ static void run_standard(void)
 	options.seconds = STANDARD_SECONDS;
 	options.replies = STANDARD_REPLIES;
 	options.trains = STANDARD_TRAINS;
+	options.flaps = STANDARD_FLAPS;
 	run_many_worlds();
 	run_trains();
+	run_flaps();
 	run_replies();
 	run_twice();
 	run_shares();
@@ -327,6 +343,8 @@ static void run_asked(void)
 		run_many_worlds();
 	if (options.trains)
 		run_trains();
+	if (options.flaps)
+		run_flaps();
 	if (options.replies)
 		run_replies();
 	if (options.sweep)
@@ -352,9 +370,9 @@ int main(int argc, char **argv)
 		log_error("no memory to share");
 		return EXIT_TEMPORARY;
 	}
-	if (options.world || options.train)
+	if (options.world || options.train || options.flap)
 		return run_world();
-	if (options.worlds || options.replies || options.trains || options.sweep || options.seconds)
+	if (options.worlds || options.replies || options.trains || options.flaps || options.sweep || options.seconds)
 		run_asked();
 	else
 		run_standard();

@@ -266,11 +266,21 @@ void bounds_set_backlog(uint32_t class, int is_backlogged);
 void bounds_reset(uint32_t class); /* what the class is owed is forgotten: it was refused, or its stage died */
 void bounds_note(uint32_t class, uint32_t wire_bytes, uint64_t decided_at_ns);
 
+/* flaps.c: destinations that are down for a while. */
+void flaps_open(void);
+void flaps_strike(uint64_t now); /* one of them is down, or up, from now on */
+void flaps_end(void); /* all are up */
+int flaps_has(uint32_t class); /* may its destinations go down? Then a sender may have one, and later another */
+int flaps_none_is_up(uint32_t class);
+int flaps_hold(uint32_t class, uint64_t since_ns); /* has it been so, or has that changed since then? */
+void flaps_check(uint32_t class, uint32_t dest); /* a packet leaves for it */
+
 /* config.c */
 void config_draw(struct sim_setup *setup, uint64_t seed);
 void config_small(struct sim_setup *setup, uint64_t seed);
 void config_shares(struct sim_setup *setup, uint64_t seed);
 void config_trains(struct sim_setup *setup, uint64_t seed);
+void config_flaps(struct sim_setup *setup, uint64_t seed);
 void config_small_trains(struct sim_setup *setup, uint64_t seed);
 void config_replies(struct sim_setup *setup, uint64_t seed, int has_form); /* 1: with `via`, `from` or a header */
 void config_plain(struct sim_setup *setup, uint64_t seed);

@@ -20,7 +20,7 @@
 #define UNPOISON(at, bytes) (void)(at)
 #endif
 
-#define STACK_BYTES (256u << 10)
+#define STACK_BYTES (2048u << 10) /* a configuration that is loaded lies there */
 
 static jmp_buf scheduler;
 static const void *scheduler_stack;

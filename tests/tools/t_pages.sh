@@ -110,6 +110,12 @@ cage off
 heartbeat 100ms
 hung 3s
 budget 5ms
+spread maglev
+resolve 30s
+health tcp:80
+health_every 2s
+health_fall 2
+health_rise 1
 margin 20us
 share 10%
 source proxy

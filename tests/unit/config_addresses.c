@@ -66,6 +66,17 @@ static const char *const no_addresses[] = { "localhost:0",
 					    "1.2.3.4:80,",
 					    "[::1]:080808" };
 
+static void many_are_refused(void)
+{
+	char argument[TEXT_BYTES] = "--high.send=";
+
+	for (int i = 0; i <= MAX_DESTS; i++)
+		strcat(argument, "1.1.1.1:1 ");
+	argument_refused(argument,
+			 "command line: --high.send=\"1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 \": "
+			 "more than 64 addresses");
+}
+
 static void an_address_is_a_number_or_a_name_and_has_a_port(void)
 {
 	for (size_t i = 0; i < sizeof(no_addresses) / sizeof(no_addresses[0]); i++) {
@@ -85,10 +96,7 @@ static void an_address_is_a_number_or_a_name_and_has_a_port(void)
 	refused("[class a]\nsend = 127.0.0.1:2\nlisten =\n", "FILE:3: listen = \"\": a value is missing; " ADDRESS_USE);
 	refused("[class a]\nsend = 127.0.0.1:2\nlisten = 1.1.1.1:1 1.1.1.1:2 1.1.1.1:3 1.1.1.1:4 1.1.1.1:5\n",
 		"FILE:3: listen = \"1.1.1.1:1 1.1.1.1:2 1.1.1.1:3 1.1.1.1:4 1.1.1.1:5\": more than 4 addresses");
-	argument_refused("--high.send=1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 "
-			 "1.1.1.1:1",
-			 "command line: --high.send=\"1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 \": "
-			 "more than 8 addresses");
+	many_are_refused();
 }
 
 static void everywhere_is_both_families(void)
@@ -217,8 +225,8 @@ static void addresses_go_on_in_an_indented_line(void)
 
 	CU_ASSERT_EQUAL_FATAL(c.classes[0].n_listen, 3);
 	check_address(&c.classes[0].listen[1], "127.0.0.2:1");
-	CU_ASSERT_EQUAL_FATAL(c.classes[0].n_dests, MAX_DESTS);
-	for (int i = 0; i < MAX_DESTS; i++) {
+	CU_ASSERT_EQUAL_FATAL(c.classes[0].n_dests, 8);
+	for (int i = 0; i < 8; i++) {
 		snprintf(expected, sizeof(expected), LONG_ADDRESS "%d", i + 1);
 		check_address(&c.classes[0].dests[i], expected);
 	}
@@ -227,9 +235,9 @@ static void addresses_go_on_in_an_indented_line(void)
 	CU_ASSERT_EQUAL(c.classes[1].n_dests, 2);
 }
 
-static void eight_of_the_longest_addresses_fit(void)
+static void as_many_of_the_longest_addresses_as_there_can_be_fit(void)
 {
-	static const char one[] = "[fe80:1111:2222:3333:4444:5555:6666:777%d%%lo]:6100%d";
+	static const char one[] = "[fe80:1111:2222:3333:4444:5555:6666:77%02d%%fifteen_letters]:610%02d";
 	char text[TEXT_BYTES] = "[class a]\nlisten = 127.0.0.1:1\nsend = ";
 	struct config c;
 
@@ -246,8 +254,13 @@ static void eight_of_the_longest_addresses_fit(void)
 
 static void a_list_of_addresses_that_goes_on_is_judged_as_one(void)
 {
-	refused(CLASS_TEXT " 1.1.1.1:1 1.1.1.1:2 1.1.1.1:3 1.1.1.1:4 1.1.1.1:5\n 1.1.1.1:6 1.1.1.1:7 1.1.1.1:8\n",
-		"FILE:5: send = \"1.1.1.1:6 1.1.1.1:7 1.1.1.1:8\": more than 8 addresses");
+	char text[TEXT_BYTES] = CLASS_TEXT;
+
+	for (int i = 1; i < MAX_DESTS; i++)
+		strcat(text, " 1.1.1.1:1\n");
+	accepted(text);
+	strcat(text, " 1.1.1.1:6 1.1.1.1:7 1.1.1.1:8\n");
+	refused(text, "FILE:67: send = \"1.1.1.1:6 1.1.1.1:7 1.1.1.1:8\": more than 64 addresses");
 	refused(CLASS_TEXT " 1.1.1.1:1 1.1.1.1\n", "FILE:4: send = \"1.1.1.1:1 1.1.1.1\": \"1.1.1.1\" is neither an "
 						   "address nor a host name with a port from 1 to "
 						   "65535; " ADDRESS_USE);
@@ -265,5 +278,5 @@ SUITE(config_addresses, TEST(a_scope_is_kept_as_it_was_written), TEST(an_unset_a
       TEST(an_address_is_a_number_or_a_name_and_has_a_port), TEST(a_group_is_received_by_the_interface_it_names),
       TEST(only_a_group_has_sources_and_no_rules), TEST(broadcasts_are_asked_for),
       TEST(what_cannot_be_sent_to_is_refused_with_what_to_do), TEST(an_address_has_its_own_form_and_a_link_is_named),
-      TEST(addresses_go_on_in_an_indented_line), TEST(eight_of_the_longest_addresses_fit),
+      TEST(addresses_go_on_in_an_indented_line), TEST(as_many_of_the_longest_addresses_as_there_can_be_fit),
       TEST(a_list_of_addresses_that_goes_on_is_judged_as_one))

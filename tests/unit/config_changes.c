@@ -245,7 +245,7 @@ static void other_classes_or_another_order_of_them_need_a_relaunch(void)
 
 static void help_has_one_line_for_each_option(void)
 {
-	char text[TEXT_BYTES] = "";
+	char text[2 * TEXT_BYTES] = "";
 	FILE *out = fmemopen(text, sizeof(text), "w");
 	int lines = 0;
 

@@ -102,17 +102,17 @@ static void a_hash_comment_after_a_value_is_explained(void)
 		"FILE:2: late = \"drop # why\": a comment after a value begins with ;");
 }
 
-static void a_line_may_have_831_bytes_and_no_more(void)
+static void a_line_may_have_4671_bytes_and_no_more(void)
 {
 	char text[TEXT_BYTES] = "[pipeline]\n;";
 	size_t start = strlen(text) - 1;
 
-	memset(text + start, ';', 831);
-	strcpy(text + start + 831, "\nlate = drop\n");
+	memset(text + start, ';', 4671);
+	strcpy(text + start + 4671, "\nlate = drop\n");
 	CU_ASSERT_EQUAL(accepted(text).late, LATE_DROP);
-	memset(text + start, ';', 832);
-	strcpy(text + start + 832, "\nlate = drop\n");
-	refused(text, "FILE:2: longer than 831 bytes; addresses may go on in the next line, indented");
+	memset(text + start, ';', 4672);
+	strcpy(text + start + 4672, "\nlate = drop\n");
+	refused(text, "FILE:2: longer than 4671 bytes; addresses may go on in the next line, indented");
 }
 
 static void a_file_with_a_nul_byte_is_refused(void)
@@ -348,7 +348,7 @@ SUITE(config_files, TEST(all_errors_of_a_file_are_told_in_their_order),
       TEST(a_class_name_is_a_short_plain_word), TEST(nothing_may_be_given_twice_in_a_file),
       TEST(sixteen_classes_are_accepted_and_seventeen_are_not),
       TEST(a_line_that_is_nothing_is_refused_before_what_follows_it), TEST(a_hash_comment_after_a_value_is_explained),
-      TEST(a_line_may_have_831_bytes_and_no_more), TEST(a_file_with_a_nul_byte_is_refused),
+      TEST(a_line_may_have_4671_bytes_and_no_more), TEST(a_file_with_a_nul_byte_is_refused),
       TEST(a_file_that_cannot_be_opened_is_named_with_the_reason),
       TEST(what_may_pass_is_told_apart_from_what_the_text_says),
       TEST(a_file_given_by_descriptor_is_read_again_and_again_under_its_own_name),

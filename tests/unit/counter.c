@@ -227,7 +227,7 @@ static int is_on_screen(const char *name, uint64_t total)
 {
 	char want[64];
 
-	snprintf(want, sizeof(want), " %-13s      0  %llu", name, (unsigned long long)total);
+	snprintf(want, sizeof(want), " %-14s      0  %llu", name, (unsigned long long)total);
 	for (int row = 0; row < grid.rows; row++)
 		if (strstr(grid.text[row], want))
 			return 1;

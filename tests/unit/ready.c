@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "dash/metrics.h"
 #include "dash/ready.h"
 #include "suites.h"
 
@@ -75,6 +76,32 @@ static void without_a_supervisor_packets_get_through(void)
 	CU_ASSERT_EQUAL(is_ready(), 1);
 }
 
+static void a_class_without_a_destination_is_not_ready(void)
+{
+	struct class_view *c = &feed.now.classes[0];
+	static char metrics[1 << 16];
+	FILE *out;
+
+	launch("ready");
+	feed.now.n_classes = 1;
+	strcpy(c->name, "game");
+	c->n_dests = 2;
+	for (int i = 0; i < 2; i++)
+		c->dests[i] = (struct destination_state){ .is = DESTINATION_DOWN, .address.sin6_family = AF_INET };
+	strcpy(c->dests[0].name, "sink.example:7");
+	look_after(NS_PER_S);
+	CU_ASSERT_EQUAL(is_ready(), 0);
+	CU_ASSERT_STRING_EQUAL(text, "class game: none of its 2 destinations is up\n");
+	c->dests[1].is = DESTINATION_UP;
+	look_after(NS_PER_S);
+	CU_ASSERT_EQUAL(is_ready(), 1);
+	out = fmemopen(metrics, sizeof(metrics), "w");
+	metrics_print(out, &feed, 0, 0);
+	fclose(out);
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(metrics, "ontime_destination_up{class=\"game\",destination=\"sink.example:7\"} 0\n"));
+}
+
 static void a_mark_in_the_run_directory_drains_it_until_it_goes(void)
 {
 	char directory[] = "/tmp/ontime-ready-XXXXXX", own[64], path[PATH_BYTES];
@@ -106,4 +133,4 @@ static void a_mark_in_the_run_directory_drains_it_until_it_goes(void)
 
 SUITE(ready, TEST(a_restart_goes_by_unseen_and_a_stage_that_stays_away_does_not),
       TEST(a_stage_that_has_not_been_ready_yet_is_waited_for), TEST(without_a_supervisor_packets_get_through),
-      TEST(a_mark_in_the_run_directory_drains_it_until_it_goes))
+      TEST(a_class_without_a_destination_is_not_ready), TEST(a_mark_in_the_run_directory_drains_it_until_it_goes))

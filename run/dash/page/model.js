@@ -41,6 +41,7 @@ const CLASS_SHAPE = {
 	'sessions?': is_count,
 	'sessions_open?': is_count,
 	'unexpected_reply?': is_count,
+	'destinations?': list_of({ name: is_name, address: is_name, state: is_name, text: is_text, age_ns: is_count }),
 	unbalanced: is_number,
 	dropped: counts_by_name,
 	'send_errors?': counts_by_name,
@@ -240,6 +241,7 @@ export class Model {
 		c.egress[i] = share(now.waiting_egress, now.edf_to_egress);
 		c.sessions = now.sessions ? `${now.sessions_open} / ${now.sessions}` : ''; // of a class with replies
 		c.unexpected = now.unexpected_reply ?? 0; // since the launch
+		c.destinations = now.destinations ?? []; // those that a scout looks after
 		c.marks = (look.marks ?? []).includes(now.class); // ECN, as its configuration has it
 		if (!before) return;
 		note_class(this.events, t, now, before, look);

@@ -15,6 +15,12 @@ function fact(label, value, mark = '') {
 	return [make('span', {}, label), make('b', { class: mark }, value)];
 }
 
+// A destination that is up says no more; another one why, and since when.
+function destination_fact(d) {
+	const mark = d.state === 'down' ? 'bad' : d.state === 'up' ? '' : 'warn';
+	return fact(d.name, d.state === 'up' ? 'up' : `${d.state} ${format_age(d.age_ns)}: ${d.text}`, mark);
+}
+
 function card_of(model, c, from, to) {
 	const now = Math.max(from, to - NOW_SECONDS);
 	const ended = model.sum(c.ended, now, to);
@@ -39,6 +45,7 @@ function card_of(model, c, from, to) {
 			...fact('dropped', format_rate(rate(c.dropped_rate)), rate(c.dropped_rate) ? 'bad' : ''),
 			...(c.sessions ? fact('sessions', c.sessions) : []),
 			...(c.unexpected ? fact('unexpected replies', String(c.unexpected), 'warn') : []),
+			...(c.destinations ?? []).flatMap(destination_fact),
 			...(c.marks ? fact('marked CE', format_rate(rate(c.marked_rate)), rate(c.marked_rate) ? 'warn' : '') : []),
 		),
 	);
