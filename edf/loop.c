@@ -8,8 +8,15 @@
 #include "calls.h"
 #include "hand_out.h"
 #include "log.h"
+#include "pass_on.h"
+#include "twins.h"
 
-#define RING_PKTS 192 /* as in ingress: while there is more to do, egress is woken once per this many packets */
+/*
+ * While there is more to do, egress is woken once per this many decisions, as in ingress; or packets, of which those
+ * of a train are one decision: that many take no longer.
+ */
+#define RING_CHOICES 192
+#define RING_PKTS 512
 
 static void finish_head(struct edf_loop *l, struct edf_choice choice, uint64_t now);
 
@@ -100,7 +107,7 @@ static void ring_neighbours(struct stage *s)
 
 	if (l->unrung_pkts == 0)
 		return;
-	l->unrung_pkts = 0;
+	l->unrung_pkts = l->unrung_choices = 0;
 	stage_ring(s, STAGE_EGRESS, PARKED);
 	stage_ring(s, STAGE_INGRESS, PARKED_FOR_SPACE);
 }
@@ -109,7 +116,7 @@ static void commit_all(struct edf_loop *l, uint64_t now)
 {
 	for (uint32_t class = 0; class < l->stage.config.n_classes; class++)
 		commit(l, class, now);
-	if (l->unrung_pkts >= RING_PKTS || l->work.kind != WORK_NONE)
+	if (l->unrung_pkts >= RING_PKTS || l->unrung_choices >= RING_CHOICES || l->work.kind != WORK_NONE)
 		ring_neighbours(&l->stage);
 }
 
@@ -207,11 +214,18 @@ static uint32_t serve(struct edf_loop *l, uint64_t now)
 
 	while (done < most) {
 		struct edf_choice choice = plan_choose(&l->plan, now, l->room_pkts);
+		uint32_t n = 1;
 
 		if (choice.class < 0)
 			break;
-		finish_head(l, choice, now);
-		done++;
+		if (most > 1 && choice.drop == DROP_NONE)
+			n = twins_pkts(&l->plan, (uint32_t)choice.class, most - done);
+		if (n > 1)
+			pass_on(l, (uint32_t)choice.class, n, now);
+		else
+			finish_head(l, choice, now);
+		done += n;
+		l->unrung_choices++;
 	}
 	commit_all(l, now);
 	return done;

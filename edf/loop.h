@@ -32,7 +32,7 @@ struct edf_loop {
 	struct plan plan;
 	uint64_t told[MAX_CLASSES]; /* of ingress's commit words: what the plan knows of */
 	uint32_t room_pkts[MAX_CLASSES]; /* before the edf_to_egress limit */
-	uint32_t unrung_pkts; /* passed on since the neighbours were last rung for */
+	uint32_t unrung_pkts, unrung_choices; /* passed on, and chosen, since the neighbours were last rung for */
 	struct at_work {
 		uint32_t class;
 		uint64_t word; /* of the packet, for the poison rule */

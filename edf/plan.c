@@ -15,6 +15,8 @@ uint64_t plan_predict_ns(const struct plan *p, uint32_t class, uint32_t bytes)
 {
 	const struct predict_line *own = &p->classes[class].model;
 
+	if (p->model.n_samples == 0) /* without work that is for ever */
+		return 0;
 	return predict_ns(predict_is_known(own) ? own : &p->model, bytes);
 }
 
@@ -112,11 +114,14 @@ void plan_learn(struct plan *p, uint32_t class, uint64_t now, uint32_t bytes, ui
 	predict_learn(&p->model, bytes, (double)took_ns);
 }
 
-static void link_size(struct plan_class *c, uint64_t n)
+static void link_size(struct plan_class *c, uint64_t n, uint32_t payload_bytes)
 {
 	struct plan_entry *e = plan_entry(c, n);
-	uint32_t at = (uint32_t)n & c->mask, was = c->sizes >> e->size & 1 ? c->newest[e->size] : PLAN_NONE;
+	uint32_t size = (uint32_t)((uint64_t)e->bytes * PLAN_SIZES / (payload_bytes + 1));
+	uint32_t at = (uint32_t)n & c->mask, was;
 
+	e->size = (uint8_t)(size < PLAN_SIZES ? size : PLAN_SIZES - 1);
+	was = c->sizes >> e->size & 1 ? c->newest[e->size] : PLAN_NONE;
 	e->newer = PLAN_NONE;
 	e->older = was;
 	if (was != PLAN_NONE)
@@ -198,7 +203,6 @@ void plan_arrive(struct plan *p, uint32_t class, uint64_t now, uint64_t deadline
 	struct plan_class *c = &p->classes[class];
 	struct edf_queue *q = &p->queues[class];
 	struct plan_entry *e = plan_entry(c, c->last);
-	uint32_t size = (uint32_t)((uint64_t)bytes * PLAN_SIZES / (p->payload_bytes + 1));
 	uint64_t whole_ns = gone ? 0 : plan_predict_ns(p, class, bytes), service_ns = plan_share_ns(p, whole_ns);
 	int too_long;
 
@@ -210,7 +214,6 @@ void plan_arrive(struct plan *p, uint32_t class, uint64_t now, uint64_t deadline
 	e->deadline_ns = deadline_ns;
 	e->service_ns = (uint32_t)service_ns;
 	e->bytes = bytes;
-	e->size = (uint8_t)(size < PLAN_SIZES ? size : PLAN_SIZES - 1);
 	e->gone = gone != 0;
 	e->lost = too_long && p->evict == EVICT_NEWEST ? DROP_EVICTED : DROP_NONE;
 	e->started = 0;
@@ -219,7 +222,7 @@ void plan_arrive(struct plan *p, uint32_t class, uint64_t now, uint64_t deadline
 		q->work_ns += service_ns;
 		c->total_ns += service_ns;
 		if (p->evict == EVICT_LARGEST)
-			link_size(c, c->last);
+			link_size(c, c->last, p->payload_bytes);
 		q->last_deadline_ns = deadline_ns;
 	}
 	e->total_ns = c->total_ns;
@@ -231,7 +234,9 @@ void plan_arrive(struct plan *p, uint32_t class, uint64_t now, uint64_t deadline
 			too_long = edf_is_too_long(p->queues, p->n_classes, class, p->evict, now, whole_ns - service_ns,
 						   deadline_ns);
 		}
-	load_head(p, class);
+	/* behind a head for which nothing has been learned since, it changes nothing of what is known of that */
+	if (q->waiting_pkts++ == 0 || p->model.n_samples || p->evict == EVICT_LARGEST)
+		load_head(p, class);
 }
 
 static void refill_shares(struct plan *p, uint64_t now)

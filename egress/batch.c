@@ -261,6 +261,13 @@ static void note_released(struct batch *b, struct egress_journal *j)
 	j->released[b->n_msgs - 1] = b->released[b->n_msgs - 1] = (uint16_t)(b->scanned + 1);
 }
 
+static int goes_along(const struct batch *b, struct sender *s, uint32_t index)
+{
+	if (s->ways[b->class].choice && target_is_missing(s, b->class, index))
+		return 0;
+	return b->has_one_way || sender_output(s, b->class, index) == b->to;
+}
+
 static int has_room(const struct batch *b, const struct sender *s, uint32_t index, uint32_t most_bytes)
 {
 	const struct lane_view *v = &s->stage->seg.views[b->class];
@@ -276,9 +283,17 @@ static void begin_batch(struct batch *b, struct sender *s, uint32_t class, struc
 	b->class = class;
 	b->to = to;
 	b->common = s->ways[class].n_sessions ? sender_common(s, class, index) : b->to;
+	b->has_one_way = s->ways[class].n_sessions == 0 && s->stage->config.classes[class].n_dests == 1;
 	b->is_raw = shown_has_port(&s->stage->config.classes[class]);
 	add_packet(b, s, index, now);
 	note_released(b, s->journal);
+}
+
+/* A run is full, and the next one would be cut short by the end of the batch: it leaves whole by the next call. */
+static int ends_with_run(const struct batch *b)
+{
+	return b->run_len_bytes > 0 && b->run_total_bytes + b->run_len_bytes > GSO_MOST_BYTES &&
+	       BATCH - b->n_pkts < b->run_pkts;
 }
 
 void batch_build(struct batch *b, struct sender *s, uint32_t class, uint32_t most_bytes, uint64_t now)
@@ -289,7 +304,7 @@ void batch_build(struct batch *b, struct sender *s, uint32_t class, uint32_t mos
 	for (b->scanned = 1; b->scanned < n && b->n_pkts < BATCH; b->scanned++) {
 		index = sender_index(s, class, b->scanned);
 		if (batch_admits(s, class, index, now)) {
-			if (sender_output(s, class, index) != b->to || !has_room(b, s, index, most_bytes))
+			if (!goes_along(b, s, index) || !has_room(b, s, index, most_bytes) || ends_with_run(b))
 				break;
 			add_packet(b, s, index, now);
 		}

@@ -24,6 +24,7 @@
 struct batch {
 	uint32_t class, n_msgs, n_pkts, n_vectors, wire_bytes;
 	struct output *to; /* one of the sender's */
+	int has_one_way; /* all packets of the class leave by `to` */
 	struct output *common; /* what is known of the way there for all senders; `to` where there are no sessions */
 	uint32_t gso_below_bytes; /* of whom the last message is for, as of now */
 	uint32_t scanned; /* slots judged: packets to send and dropped ones */

@@ -194,14 +194,16 @@ static uint64_t rescue(struct sender *s, uint32_t class, uint32_t done)
 {
 	uint32_t n_slots = released_pkts(s, class, done);
 	int is_to_one = s->stage->config.classes[class].destination_rate_bits_per_s != 0;
+	uint64_t sent_pkts;
 
 	s->rescued.class = class;
 	s->rescued.destination = is_to_one ? sender_destination(s, class) : 0;
 	s->rescued.wire_bytes = wire_bytes_rescued(s, done);
 	if (s->stage->seg.views[class].copies)
 		return mutant_is("copy-again") ? 0 : copies_taken(s, class, n_slots, now_ns());
+	sent_pkts = s->settled.tally[class].sent_pkts;
 	settle(&s->settled, class, n_slots, now_ns());
-	return s->settled.tally[class].n_updates;
+	return s->settled.tally[class].sent_pkts - sent_pkts;
 }
 
 static void recover(struct sender *s)

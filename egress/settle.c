@@ -2,6 +2,7 @@
 #include "settle.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "after.h"
 #include "log.h"
@@ -60,59 +61,105 @@ void settle_load(struct settled *s, uint32_t class)
 		s->latency[class][b] = atomic_load_explicit(&l->latency[b], memory_order_relaxed);
 }
 
-/* How long the packet was in each span. Returns the one that took most. */
-static enum span measure_spans(const struct arrival *a, const struct result *r, const struct departure *d,
-			       uint64_t sent_at_ns, uint64_t span_ns[N_SPANS])
+/*
+ * Packets in a row that went through the pipeline together, as those of a train do: what is measured of the first holds
+ * for all.
+ */
+struct together {
+	uint32_t n_pkts;
+	uint64_t ends[N_SPANS + 1]; /* of their spans */
+	uint64_t bytes, marked_pkts;
+};
+
+static void read_ends(const struct lane_view *v, uint32_t index, uint64_t sent_at_ns, uint64_t ends[N_SPANS + 1])
 {
-	const uint64_t ends[N_SPANS + 1] = { a->arrived_at_ns, a->read_at_ns,	a->published_at_ns, r->started_at_ns,
-					     r->done_at_ns,    d->handed_at_ns, sent_at_ns };
+	const struct arrival *a = &v->arrivals[index];
+	const struct result *r = &v->results[index];
+
+	ends[SPAN_SOCKET] = a->arrived_at_ns;
+	ends[SPAN_INGRESS] = a->read_at_ns;
+	ends[SPAN_EDF_WAIT] = a->published_at_ns;
+	ends[SPAN_EDF_WORK] = r->started_at_ns;
+	ends[SPAN_EGRESS_WAIT] = r->done_at_ns;
+	ends[SPAN_EGRESS_SEND] = v->departures[index].handed_at_ns;
+	ends[N_SPANS] = sent_at_ns;
+}
+
+/* Histogram updates: one for each bucket in a row. */
+static void count_latency(struct settled *s, uint32_t class, uint32_t bucket, uint32_t n)
+{
+	struct egress_tally *t = &s->tally[class];
+
+	s->latency[class][bucket] += n;
+	t->updates[t->n_updates++] = (uint64_t)bucket << BUCKET_SHIFT | s->latency[class][bucket];
+}
+
+/* What was collected is counted, and the next may be other packets. */
+static void count_together(struct settled *s, uint32_t class, struct together *g)
+{
+	struct egress_tally *t = &s->tally[class];
+	uint64_t budget_ns = s->stage->config.classes[class].budget_ns, n = g->n_pkts;
+	uint64_t latency_ns = g->ends[N_SPANS] > g->ends[0] ? g->ends[N_SPANS] - g->ends[0] : 0;
+	uint64_t span_ns[N_SPANS];
 	enum span worst = SPAN_SOCKET;
 
+	if (n == 0)
+		return;
 	for (int i = 0; i < N_SPANS; i++) {
-		span_ns[i] = ends[i + 1] > ends[i] ? ends[i + 1] - ends[i] : 0;
+		span_ns[i] = g->ends[i + 1] > g->ends[i] ? g->ends[i + 1] - g->ends[i] : 0;
+		t->span_sum_ns[i] += n * span_ns[i];
 		if (span_ns[i] > span_ns[worst])
 			worst = (enum span)i;
 	}
-	return worst;
+	for (uint64_t i = 0; i < n; i++)
+		s->after[class] = after_learn(s->after[class], span_ns[SPAN_EGRESS_WAIT] + span_ns[SPAN_EGRESS_SEND]);
+	t->sent_pkts += n;
+	t->sent_bytes += g->bytes;
+	t->marked_pkts += g->marked_pkts;
+	t->latency_sum_ns += n * latency_ns;
+	if (latency_ns > t->latency_max_ns)
+		t->latency_max_ns = latency_ns;
+	count_latency(s, class, histogram_bucket(latency_ns), (uint32_t)n);
+	if (budget_ns != BUDGET_NONE && latency_ns > budget_ns) {
+		t->sent_late_pkts += n;
+		t->late_span_pkts[worst] += n;
+	}
+	*g = (struct together){ 0 };
 }
 
-static uint32_t fitting(uint64_t ns)
+/* From the start of the call to its end, as the slot holds it. */
+static uint32_t send_ns_of(const uint64_t ends[N_SPANS + 1])
 {
+	uint64_t from_ns = ends[SPAN_EGRESS_SEND], to_ns = ends[N_SPANS], ns = to_ns > from_ns ? to_ns - from_ns : 0;
+
 	return ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
 }
 
-static void count_sent(struct settled *s, uint32_t class, uint32_t index, uint64_t sent_at_ns)
+static void count_sent(struct settled *s, uint32_t class, uint32_t index, uint64_t sent_at_ns, struct together *g)
 {
 	const struct lane_view *v = &s->stage->seg.views[class];
-	const struct arrival *a = &v->arrivals[index];
-	struct egress_tally *t = &s->tally[class];
-	uint64_t latency_ns = sent_at_ns > a->arrived_at_ns ? sent_at_ns - a->arrived_at_ns : 0;
-	uint64_t budget_ns = s->stage->config.classes[class].budget_ns;
-	uint32_t bucket = histogram_bucket(latency_ns);
-	uint64_t span_ns[N_SPANS];
-	enum span worst = measure_spans(a, &v->results[index], &v->departures[index], sent_at_ns, span_ns);
+	uint64_t ends[N_SPANS + 1];
 
-	v->departures[index].send_ns = fitting(span_ns[SPAN_EGRESS_SEND]);
-	s->after[class] = after_learn(s->after[class], span_ns[SPAN_EGRESS_WAIT] + span_ns[SPAN_EGRESS_SEND]);
-	t->sent_pkts++;
-	t->sent_bytes += v->results[index].len_bytes;
-	t->marked_pkts += v->departures[index].marked == 1;
-	t->latency_sum_ns += latency_ns;
-	for (int i = 0; i < N_SPANS; i++)
-		t->span_sum_ns[i] += span_ns[i];
-	if (latency_ns > t->latency_max_ns)
-		t->latency_max_ns = latency_ns;
-	if (t->n_updates >= BATCH) { /* a call takes no more, whatever the segment says */
-		log_error("segment %s: class %s: more packets released by one call than it can take: it is damaged; "
-			  "run/stop.sh, then run/launch.sh",
-			  s->stage->seg.name, s->stage->config.classes[class].name);
-		abort();
-	}
-	t->updates[t->n_updates++] = (uint64_t)bucket << BUCKET_SHIFT | ++s->latency[class][bucket];
-	if (budget_ns == BUDGET_NONE || latency_ns <= budget_ns)
+	read_ends(v, index, sent_at_ns, ends);
+	v->departures[index].send_ns = send_ns_of(ends);
+	if (g->n_pkts && memcmp(ends, g->ends, sizeof(ends)) != 0)
+		count_together(s, class, g);
+	if (g->n_pkts == 0)
+		memcpy(g->ends, ends, sizeof(ends));
+	g->n_pkts++;
+	g->bytes += v->results[index].len_bytes;
+	g->marked_pkts += v->departures[index].marked == 1;
+}
+
+/* A call takes no more, whatever the segment says. */
+static void check_sent(const struct settled *s, uint32_t class, uint32_t n_sent)
+{
+	if (n_sent <= BATCH)
 		return;
-	t->sent_late_pkts++;
-	t->late_span_pkts[worst]++;
+	log_error("segment %s: class %s: more packets released by one call than it can take: it is damaged; "
+		  "run/stop.sh, then run/launch.sh",
+		  s->stage->seg.name, s->stage->config.classes[class].name);
+	abort();
 }
 
 /* The place of an errno: its own, or else the first free one, or else the last, which takes the rest. */
@@ -154,22 +201,27 @@ void settle(struct settled *s, uint32_t class, uint32_t n, uint64_t sent_at_ns)
 	const struct lane_view *v = &s->stage->seg.views[class];
 	struct egress_tally *t = &s->tally[class];
 	const int copies = v->copies != NULL;
+	struct together g = { 0 };
+	uint32_t n_sent = 0;
 
 	t->n_updates = 0;
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t index = lane_index(v, s->sent[class], i);
 
-		if (v->results[index].drop != DROP_NONE)
+		if (v->results[index].drop != DROP_NONE) {
 			t->passed_dropped_pkts++;
-		else if (v->departures[index].drop == DROP_LATE_EGRESS)
+		} else if (v->departures[index].drop == DROP_LATE_EGRESS) {
 			t->late_egress_pkts++;
-		else if (v->departures[index].drop == DROP_NO_DESTINATION)
+		} else if (v->departures[index].drop == DROP_NO_DESTINATION) {
 			t->no_destination_pkts++;
-		else if (v->departures[index].drop == DROP_SEND_ERROR)
+		} else if (v->departures[index].drop == DROP_SEND_ERROR) {
 			count_error(t, v->departures[index].send_errno);
-		else
-			count_sent(s, class, index, copies ? taken_at_ns(&v->departures[index]) : sent_at_ns);
+		} else {
+			check_sent(s, class, ++n_sent);
+			count_sent(s, class, index, copies ? taken_at_ns(&v->departures[index]) : sent_at_ns, &g);
+		}
 	}
+	count_together(s, class, &g);
 	if (n)
 		probe_commit(&s->stage->probes, class, s->sent[class], n, sent_at_ns);
 	if (copies && !mutant_is("copy-apart"))

@@ -4,18 +4,6 @@
 #include "beside.h"
 #include "mutant.h"
 
-static uint32_t least(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint32_t pieces_of(const struct batch *b, uint32_t i)
-{
-	uint32_t len = b->len_bytes[i], bytes = b->piece_bytes[i];
-
-	return bytes && len ? (len - 1) / bytes + 1 : 1;
-}
-
 /* A length that no message has is of a damaged segment: it is one datagram, and oversize. */
 static uint32_t piece_bytes_of(const struct batch *b, uint32_t i)
 {
@@ -32,30 +20,13 @@ void batch_begin(struct batch *b, uint32_t n, int is_plain)
 	for (uint32_t i = 0; i < n; i++)
 		b->len_bytes[i] = once(b->journal->msgs[i].msg_len);
 	b->is_whole = once(b->journal->is_whole) != 0;
+	once_copy(&b->aim, &b->journal->aim, sizeof(b->aim));
 	b->done_pkts = b->message = b->piece = 0;
 	memset(b->piece_bytes, 0, n * sizeof(b->piece_bytes[0]));
 	for (uint32_t i = 0; i < n && !is_plain; i++) {
 		b->piece_bytes[i] = piece_bytes_of(b, i);
-		b->n_pkts += pieces_of(b, i) - 1;
+		b->n_pkts += batch_pieces_of(b, i) - 1;
 	}
-}
-
-struct piece batch_next(struct batch *b)
-{
-	uint32_t i = b->message, bytes = b->piece_bytes[i], len = b->len_bytes[i];
-	struct piece p = { .message = i, .len_bytes = len, .is_first = b->piece == 0, .is_train = bytes != 0 };
-
-	if (bytes) {
-		p.at_bytes = b->piece * bytes;
-		p.len_bytes = least(len - p.at_bytes, bytes);
-	}
-	if (p.at_bytes + p.len_bytes < len) {
-		b->piece++;
-	} else {
-		b->piece = 0;
-		b->message++;
-	}
-	return p;
 }
 
 void batch_skip(struct batch *b, uint32_t n)
@@ -64,36 +35,71 @@ void batch_skip(struct batch *b, uint32_t n)
 		batch_next(b);
 }
 
-static uint64_t staged_from(const struct batch *b)
+/* Of message i: how many slots were aimed at. */
+static uint32_t aimed_slots(const struct batch *b, uint32_t i)
 {
-	/*
-	 * ORDER staged: acquire; pairs with the release in batch_stage(). A successor finds whole what the word says is
-	 * whole.
-	 */
-	return atomic_load_explicit(&b->journal->staged_from, memory_order_acquire);
+	uint32_t before = i * b->aim.pieces;
+
+	return before < b->aim.slots ? batch_least(b->aim.pieces, b->aim.slots - before) : 0;
+}
+
+/*
+ * Message i, which begins `at` datagrams behind the first: does each of its datagrams lie in the slot that it is for?
+ */
+static int lies_in_its_slots(const struct batch *b, uint32_t i, uint32_t at)
+{
+	uint32_t n = batch_pieces_of(b, i);
+
+	if (at != i * b->aim.pieces || n > aimed_slots(b, i))
+		return 0;
+	if (n == 1) /* where each message has one slot only, what is longer is oversize */
+		return b->len_bytes[i] <= b->aim.bytes || b->aim.pieces == 1;
+	return b->piece_bytes[i] == b->aim.bytes;
+}
+
+/* The first message that lies elsewhere than in its slots. */
+static uint32_t first_elsewhere(const struct batch *b)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < b->n_msgs; i++) {
+		if (!lies_in_its_slots(b, i, at))
+			return i;
+		at += batch_pieces_of(b, i);
+	}
+	return b->n_msgs;
+}
+
+/* What of message i lies in slots comes before the rest in the scratch. Slots and rest stay as they are. */
+static void gather(const struct batch *b, uint32_t i, const struct lane_view *v, uint64_t word, uint32_t payload_bytes)
+{
+	uint32_t left = batch_least(b->len_bytes[i], TRAIN_BYTES), each = batch_least(b->aim.bytes, payload_bytes);
+	uint8_t *to = b->scratch[i];
+
+	for (uint32_t k = 0; k < aimed_slots(b, i) && left && each; k++) {
+		uint32_t bytes = batch_least(left, each);
+
+		memcpy(to, lane_payload(v, lane_index(v, word, i * b->aim.pieces + k)), bytes);
+		to += bytes;
+		left -= bytes;
+	}
 }
 
 void batch_stage(struct batch *b, const struct lane_view *v, uint64_t word, uint32_t payload_bytes)
 {
-	uint64_t staged = staged_from(b);
-	uint32_t first = 0;
+	uint64_t staged;
+	uint32_t first;
 
-	while (first < b->n_msgs && b->piece_bytes[first] == 0)
-		first++;
+	if (!batch_has_trains(b) && b->aim.pieces == 1) /* each in its slot */
+		return;
+	staged = batch_staged_from(b);
+	first = first_elsewhere(b);
 	if (first == b->n_msgs || (first >= staged && !(mutant_is("stage-again") && staged > 0)))
 		return;
-	for (uint32_t i = first; i < least(b->n_msgs, b->most_trains); i++)
-		memcpy(b->scratch[i], lane_payload(v, lane_index(v, word, i - b->done_pkts)),
-		       least(b->len_bytes[i], payload_bytes));
-	/* ORDER staged: release; pairs with the acquire in staged_from(). The copies, then the word; then the slots. */
+	for (uint32_t i = first; i < batch_least(b->n_msgs, b->most_trains); i++)
+		gather(b, i, v, word, payload_bytes);
+	/* ORDER staged: release; pairs with the acquire in batch_staged_from(). The copies, then the word; then the
+	   slots. */
 	atomic_store_explicit(&b->journal->staged_from, first, memory_order_release);
 	atomic_signal_fence(memory_order_seq_cst);
-}
-
-void batch_place(const struct batch *b, const struct piece *p, const struct lane_view *v, uint32_t index,
-		 uint32_t payload_bytes)
-{
-	if (p->message >= b->most_trains || p->message < staged_from(b))
-		return;
-	memcpy(lane_payload(v, index), b->scratch[p->message] + p->at_bytes, least(p->len_bytes, payload_bytes));
 }

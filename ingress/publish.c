@@ -71,13 +71,20 @@ static void note_session(struct receiver *r, const struct ingress *in, int flow,
 	sessions_note_forth(r->forth[class], (uint32_t)k, count, a->read_at_ns);
 }
 
-/* The packet i places ahead. */
-static void note_arrival(struct receiver *r, const struct ingress *in, const struct batch *b, uint32_t i,
-			 const struct piece *p, const struct beside *beside)
+/* A datagram is forwarded whole, or not at all. */
+static uint8_t judge_length(const struct receiver *r, const struct batch *b, const struct piece *p)
+{
+	int is_cut = b->journal->msgs[p->message].msg_hdr.msg_flags & MSG_TRUNC;
+
+	return is_cut || p->len_bytes > r->stage->config.payload_bytes ? DROP_OVERSIZE : DROP_NONE;
+}
+
+/* The packet i places ahead. Returns what is noted of it. */
+static struct arrival note_arrival(struct receiver *r, const struct ingress *in, const struct batch *b, uint32_t i,
+				   const struct piece *p, const struct beside *beside)
 {
 	uint32_t class = b->class;
 	const struct lane_view *v = &r->stage->seg.views[class];
-	int is_cut = b->journal->msgs[p->message].msg_hdr.msg_flags & MSG_TRUNC;
 	/* made apart: what lies in the slot may be changed by others */
 	struct arrival a = { .arrived_at_ns = clocks_monotonic(beside->stamp_ns, &b->clocks),
 			     .read_at_ns = b->clocks.read_at_ns,
@@ -87,7 +94,7 @@ static void note_arrival(struct receiver *r, const struct ingress *in, const str
 	struct origin_ends ends;
 
 	once_copy(&from, &b->journal->names[p->message], sizeof(from));
-	a.drop = is_cut || p->len_bytes > r->stage->config.payload_bytes ? DROP_OVERSIZE : DROP_NONE;
+	a.drop = judge_length(r, b, p);
 	if (v->origins)
 		ends = origin_find(r, in, b->flow, i, &from, beside, &a);
 	if (!r->forth[class] && !r->back[class])
@@ -101,6 +108,22 @@ static void note_arrival(struct receiver *r, const struct ingress *in, const str
 	r->tally[class].oversize_pkts += a.drop == DROP_OVERSIZE;
 	r->tally[class].bad_proxy_pkts += a.drop == DROP_BAD_PROXY;
 	r->tally[class].no_session_pkts += a.drop == DROP_NO_SESSION;
+	return a;
+}
+
+/* One more datagram of the same train: *a is what was noted of the one before, and only its length is its own. */
+static void note_next(struct receiver *r, const struct batch *b, uint32_t i, const struct piece *p, struct arrival *a)
+{
+	a->len_bytes = p->len_bytes;
+	a->drop = judge_length(r, b, p);
+	r->stage->seg.views[b->class].arrivals[lane_index(&r->stage->seg.views[b->class], r->word[b->class], i)] = *a;
+	r->tally[b->class].oversize_pkts += a->drop == DROP_OVERSIZE;
+}
+
+/* Does all of a train have the same place to go? Where there are sessions, or headers, each datagram is looked at. */
+static int trains_are_plain(const struct receiver *r, uint32_t class)
+{
+	return !r->stage->seg.views[class].origins && !r->forth[class] && !r->back[class];
 }
 
 /* Of builds that break rules (mutant.h): where the newest packets lie is stored when they are published already. */
@@ -151,14 +174,19 @@ static uint32_t fill_slots(struct receiver *r, const struct ingress *in, struct 
 {
 	const struct lane_view *v = &r->stage->seg.views[b->class];
 	struct ingress_tally *tally = &r->tally[b->class];
+	struct arrival noted = { 0 };
 	uint64_t was_ns = 0;
 	uint32_t bytes = 0, twins = 0;
+	int plain = trains_are_plain(r, b->class);
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct piece p = take(r, in, b, beside);
 
 		batch_place(b, &p, v, lane_index(v, r->word[b->class], i), r->stage->config.payload_bytes);
-		note_arrival(r, in, b, i, &p, beside);
+		if (i && plain && !p.is_first)
+			note_next(r, b, i, &p, &noted);
+		else
+			noted = note_arrival(r, in, b, i, &p, beside);
 		bytes += p.len_bytes;
 		tally->train_pkts += (uint64_t)p.is_train;
 		twins += p.is_first && was_ns && beside->stamp_ns == was_ns;

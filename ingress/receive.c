@@ -81,8 +81,6 @@ static int wants_source(const struct receiver *r, uint32_t class)
 
 static void prepare_vector(struct receiver *r, struct batch *b, uint32_t n, enum train_shape shape)
 {
-	const struct lane_view *v = &r->stage->seg.views[b->class];
-	uint32_t payload_bytes = r->stage->config.payload_bytes;
 	struct ingress_journal *j = b->journal;
 	int named = wants_source(r, b->class);
 
@@ -91,22 +89,14 @@ static void prepare_vector(struct receiver *r, struct batch *b, uint32_t n, enum
 		segment_touch(j, sizeof(*j));
 	if (shape != SHAPE_PLAIN)
 		train_touch(r, b, n);
-	for (uint32_t i = 0; i < n; i++) {
-		uint8_t *payload = lane_payload(v, lane_index(v, r->word[b->class], i));
-
+	for (uint32_t i = 0; i < n; i++)
 		j->msgs[i].msg_hdr = (struct msghdr){
 			.msg_name = named ? &j->names[i] : NULL,
 			.msg_namelen = named ? sizeof(j->names[i]) : 0,
 			.msg_control = j->control[i],
 			.msg_controllen = RECEIVE_CONTROL_BYTES,
 		};
-		train_aim(b, i, shape, payload, payload_bytes);
-		/* A fault inside the kernel's copy with SIGKILL pending would lose the datagram: fault here. */
-		if (shape != SHAPE_STAGED && (!r->stage->seg.locked || r->touched_pkts[b->class] + i < v->slots))
-			segment_touch(payload, payload_bytes);
-	}
-	atomic_store_explicit(&j->staged_from, shape == SHAPE_STAGED ? 0 : n,
-			      memory_order_relaxed); /* relaxed: before the journal word */
+	train_aim(r, b, n, shape);
 	j->is_whole = r->stage->config.full == FULL_DROP;
 }
 
@@ -162,6 +152,7 @@ uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, u
 
 	*bytes = 0;
 	if (b) {
+		r->came_in_trains = batch_has_trains(b);
 		pkts = publish_batch(r, in, b, bytes);
 		r->emptied = !batch_waits(b) && b->emptied && b->flow == flow;
 		return pkts;
@@ -169,6 +160,7 @@ uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, u
 	b = free_batch(r);
 	got = read_batch(r, in, flow, b, n < BATCH ? n : BATCH);
 	err = got < 0 ? errno : 0;
+	r->came_in_trains = got > 0 && batch_has_trains(b);
 	if (got > 0)
 		pkts = publish_batch(r, in, b, bytes);
 	r->emptied = b->emptied && !batch_waits(b);
@@ -248,6 +240,8 @@ static void recover(struct receiver *r, const struct ingress *in, struct batch *
 	if (done == 0)
 		return journal_close(&b->journal->word);
 	batch_begin(b, done, 0);
+	if (mutant_is("no-aim"))
+		b->aim.pieces = 1;
 	done_pkts = published_pkts(r, b, word);
 	if (done_pkts != UINT32_MAX)
 		return resume(r, in, b, done_pkts);

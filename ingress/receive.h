@@ -18,6 +18,8 @@
 #include "stage/stage.h"
 
 #define N_BATCHES 2
+#define MOST_STAGED 8 /* messages of a call that may be trains: 8 * 64 KiB fit a second-level cache */
+#define MOST_SCATTERED_PKTS 64 /* of each of them, that have a vector each */
 
 /* What is known of a socket and trains (train.h). */
 struct train_state {
@@ -26,7 +28,10 @@ struct train_state {
 	uint8_t is_on; /* UDP_GRO is */
 	uint8_t votes; /* batches in a row whose datagrams came together */
 	uint8_t dry; /* batches in a row without a train */
+	/* batches in a row, one aside, whose messages were as `aim` says, the last one at most that long */
+	uint8_t even;
 	uint32_t most_pkts; /* of a message, lately */
+	struct aim aim; /* how many datagrams of how many bytes the last train had */
 };
 
 struct receiver {
@@ -44,6 +49,11 @@ struct receiver {
 	struct sessions *forth[MAX_CLASSES], *back[MAX_CLASSES]; /* of a class with replies; of a way back; else NULL */
 	uint32_t session; /* on a way back: whose socket is read */
 	struct train_state trains[MAX_FLOWS];
+	/*
+	 * the slots of each message's datagrams, and the scratch behind; read by the kernel in a call, and never again
+	 */
+	struct iovec scattered[MOST_STAGED][MOST_SCATTERED_PKTS + 1];
+	int came_in_trains; /* some of what the last receive_batch() published */
 	int emptied; /* the call of the last receive_batch() got all there were */
 };
 

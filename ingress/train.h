@@ -7,6 +7,8 @@
  *          datagram, and one may be queued at any moment until the option is off. So only the shape of the calls
  *          changes: where trains come few messages are asked for, into the scratch; where none does many, into slots,
  *          and into the scratch only with what a slot does not hold.
+ *          After batches of trains that were all alike each datagram of the next ones is aimed at a slot of its own, if
+ *          it is long enough for a copy to cost more than a vector. A guess that was wrong ends that for a while.
  *          Shared addresses, sockets of sessions, and with `auto` lanes that do not hold one train take none.
  *          While one batch waits for room, the other is for calls that can be published at once: of a class where
  *          trains come no more messages are read than lanes have room for, however long the trains are.
@@ -25,6 +27,7 @@ enum train_shape {
 	SHAPE_PLAIN, /* no train can come: into slots */
 	SHAPE_SLOTS, /* into slots, and what they do not hold into the scratch */
 	SHAPE_STAGED, /* into the scratch */
+	SHAPE_SCATTERED, /* each datagram into a slot, by what came lately, and the rest into the scratch */
 };
 
 /* train_open - which sockets take trains already, and which do from now on. */
@@ -39,8 +42,8 @@ enum train_shape train_shape(const struct receiver *r, int flow, const struct ba
 /* train_touch - n messages may be written to the scratch. */
 void train_touch(const struct receiver *r, struct batch *b, uint32_t n);
 
-/* train_aim - message i goes there. */
-void train_aim(const struct batch *b, uint32_t i, enum train_shape shape, uint8_t *payload, uint32_t payload_bytes);
+/* train_aim - where the n messages of a call go to: into the vectors, and into the journal for a successor. */
+void train_aim(struct receiver *r, struct batch *b, uint32_t n, enum train_shape shape);
 
 /* train_learn - a batch was read. */
 void train_learn(struct receiver *r, const struct batch *b);

@@ -190,6 +190,7 @@ test_part pipeline 420 build/tests/pipeline
 test_part plugin 120 build/tests/plugin
 test_part "storm, UDP_SEGMENT on" 300 build/tests/storm --kills 1000 --seed 1 --gso on
 test_part "storm, UDP_SEGMENT off" 300 build/tests/storm --kills 500 --seed 2 --gso off
+test_part "storm, trains" 300 build/tests/storm --kills 500 --seed 3 --gro on
 test_part "t_sessions_storm, UDP_SEGMENT on" 600 env GSO=on tests/kill/t_sessions_storm.sh
 test_part churn 120 build/tests/churn
 test_part soak 180 tests/soak.sh 30

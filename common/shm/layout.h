@@ -273,14 +273,27 @@ struct stage_block {
 	_Atomic uint32_t is_stopping;
 };
 
+/*
+ * Where the messages of a call were aimed at: message i at the slots from the count in the journal word on, `pieces` of
+ * them for each message before it; each takes `bytes` of it, and what is left goes to its place in the scratch, as far
+ * behind its start as it lies in the message. No slot is aimed at that is `slots` or more behind that count.
+ */
+struct aim {
+	uint32_t pieces; /* slots for each message; 0: all of it to the scratch */
+	uint32_t bytes;
+	uint32_t slots;
+	uint32_t spare;
+};
+
 /* The results of recvmmsg, for the successor. Writers: ingress, and the kernel on its behalf. See journal.h. */
 struct ingress_journal {
 	alignas(LINE) _Atomic uint64_t word; /* 0: no call under way */
 	uint64_t session; /* whose socket is read, on the way back; stored before the word */
 	/* From this message on the payload lies in the scratch as a whole; stored before the word, and again when the
-	   slots are to hold other packets. */
+	   slots are to hold other packets. Before it, where `aim` says. */
 	_Atomic uint64_t staged_from;
 	uint64_t is_whole; /* 1: with full = drop; one commit settles all of the call. Stored before the word */
+	struct aim aim; /* likewise */
 	alignas(LINE) struct mmsghdr msgs[BATCH];
 	struct iovec vectors[2 * BATCH]; /* where trains may come two for each message: its slot, then its scratch */
 	alignas(LINE) uint8_t control[BATCH][RECEIVE_CONTROL_BYTES];

@@ -29,6 +29,11 @@
 #include "log.h"
 
 #define BATCH_PKTS 5
+#define LONG_BYTES 1100 /* of datagrams whose trains are aimed at slots */
+#define TRAIN_PKTS 3
+#define LEARNT 3 /* calls after which it is known where their datagrams will lie */
+#define ONE_CLASS 0xeu /* as a round: of the first class only */
+#define KEPT 64 /* lengths of what is on its way */
 #define MOST_STORES 100000u
 #define MOST_STEPS 200
 #define MOST_WAITS_MS 500 /* for what is between two sockets */
@@ -41,6 +46,8 @@ static struct config config;
 static struct segment seg;
 static int source_fd[MAX_CLASSES], sink_fd[MAX_CLASSES][MAX_DESTS]; /* -1: nobody listens there */
 static uint32_t sent_pkts[MAX_CLASSES], came_pkts[MAX_CLASSES][MAX_DESTS];
+static uint16_t sent_bytes[MAX_CLASSES][KEPT]; /* by number */
+static enum trains { TRAINS_MIXED, TRAINS_LIKE, TRAINS_BEHIND, TRAINS_OTHER, N_TRAINS } trains; /* send_trains() */
 static enum stage_id dead; /* who, ... */
 static uint32_t die_at; /* ... and before which store */
 static uint64_t violations;
@@ -78,33 +85,46 @@ static uint32_t bytes_of(uint32_t number)
 	return bytes[number % BATCH_PKTS];
 }
 
-static void send_one(uint32_t class)
+/* n datagrams of one length, in one piece if there are many. */
+static void send_alike(uint32_t class, uint32_t n, uint32_t bytes)
 {
-	uint8_t payload[256];
-	uint32_t number = sent_pkts[class]++;
+	uint8_t payload[TRAIN_PKTS * LONG_BYTES];
+	int piece_bytes = n > 1 ? (int)bytes : 0;
 
-	memset(payload, (int)(number & 0xff), sizeof(payload));
-	if (send(source_fd[class], payload, bytes_of(number), 0) != (ssize_t)bytes_of(number)) {
-		log_error("send: %s", strerror(errno));
+	for (uint32_t k = 0; k < n; k++) {
+		uint32_t number = sent_pkts[class]++;
+
+		sent_bytes[class][number % KEPT] = (uint16_t)bytes;
+		memset(payload + k * bytes, (int)(number & 0xff), bytes);
+	}
+	if (setsockopt(source_fd[class], SOL_UDP, UDP_SEGMENT, &piece_bytes, sizeof(piece_bytes)) < 0 ||
+	    send(source_fd[class], payload, (size_t)n * bytes, 0) != (ssize_t)n * bytes) {
+		log_error("send %u of %u bytes: %s", n, bytes, strerror(errno));
 		exit(1);
 	}
 }
 
-/* Three of equal length in one piece between two alone: what lies behind a train must make way for it. */
-static void send_train(uint32_t class)
+static void send_one(uint32_t class)
 {
-	uint8_t payload[3][200];
-	int piece_bytes = sizeof(payload[0]);
+	send_alike(class, 1, bytes_of(sent_pkts[class]));
+}
 
-	send_one(class);
-	for (uint32_t k = 0; k < 3; k++)
-		memset(payload[k], (int)(sent_pkts[class]++ & 0xff), sizeof(payload[k]));
-	if (setsockopt(source_fd[class], SOL_UDP, UDP_SEGMENT, &piece_bytes, sizeof(piece_bytes)) < 0 ||
-	    send(source_fd[class], payload, sizeof(payload), 0) != (ssize_t)sizeof(payload)) {
-		log_error("send with UDP_SEGMENT: %s", strerror(errno));
-		exit(1);
-	}
-	send_one(class);
+/*
+ * Three of equal length in one piece between two alone: what lies behind a train must make way for it. Then what
+ * ingress aims at slots once it has seen some of it: two trains alike; one that comes behind a datagram, and one of
+ * another length, so that they do not lie where they were expected.
+ */
+static void send_trains(uint32_t class)
+{
+	if (trains == TRAINS_MIXED || trains == TRAINS_BEHIND)
+		send_one(class);
+	if (trains == TRAINS_OTHER)
+		send_alike(class, TRAIN_PKTS, LONG_BYTES - 1);
+	if (trains == TRAINS_LIKE)
+		send_alike(class, TRAIN_PKTS, LONG_BYTES);
+	send_alike(class, TRAIN_PKTS, trains == TRAINS_MIXED ? 200 : LONG_BYTES);
+	if (trains == TRAINS_MIXED)
+		send_one(class);
 }
 
 static void complain(const char *what)
@@ -123,16 +143,18 @@ static void never_ends(void)
 static void look_at_sink(uint32_t class, uint32_t dest)
 {
 	for (;;) {
-		uint8_t payload[256] = { 0 };
+		uint8_t payload[2 * LONG_BYTES] = { 0 };
 		ssize_t got = recv(sink_fd[class][dest], payload, sizeof(payload), MSG_DONTWAIT);
 		uint32_t number = came_pkts[class][dest];
+		uint32_t bytes = sent_bytes[class][number % KEPT];
 
 		if (got < 0)
 			return;
 		came_pkts[class][dest]++;
 		if (number >= sent_pkts[class])
 			complain("a datagram too many");
-		else if ((uint32_t)got != bytes_of(number) || (got > 0 && payload[got - 1] != (uint8_t)(number & 0xff)))
+		else if ((uint32_t)got != bytes ||
+			 (got > 0 && (payload[got - 1] != (uint8_t)(number & 0xff) || payload[0] != payload[got - 1])))
 			complain("another datagram than the next");
 	}
 }
@@ -197,7 +219,7 @@ static void bring(enum stage_id id, uint32_t round)
 			if ((round >> class & 1) == 0 && config.gro != GRO_ON)
 				send_one(class);
 			else if ((round >> class & 1) == 0 && k == 0)
-				send_train(class);
+				send_trains(class);
 	lives_work_before(id);
 }
 
@@ -225,33 +247,55 @@ static uint32_t die_everywhere(enum stage_id id)
 	return k;
 }
 
-/* To a process that has seen nothing, or the same once: how it makes its calls depends on that. */
-static void bring_anew(enum stage_id id, int has_seen)
+/* To a process that has seen nothing, or something that often: how it makes its calls depends on that. */
+static void bring_anew(enum stage_id id, uint32_t has_seen, enum trains what)
 {
+	uint32_t round = what == TRAINS_MIXED ? 0 : ONE_CLASS; /* one shows as much of long trains as all */
+
 	mortal_die(id);
 	lives_open(id);
-	for (int i = 0; i < has_seen; i++, settle_all())
-		bring(id, 0);
-	bring(id, 0);
+	trains = what == TRAINS_MIXED ? TRAINS_MIXED : TRAINS_LIKE;
+	for (uint32_t i = 0; i < has_seen; i++, settle_all())
+		bring(id, round);
+	trains = what;
+	bring(id, round);
+	trains = TRAINS_MIXED;
 }
 
 /* Die right after the system call, when there is most to recover, and then before each store of the recovery. */
-static uint32_t die_in_each_recovery(enum stage_id id, int has_seen)
+static uint32_t die_in_each_recovery(enum stage_id id, uint32_t has_seen, enum trains what)
 {
 	uint32_t k, called_at, died = 1;
 
 	dead = id;
 	die_at = 0;
-	bring_anew(id, has_seen);
+	bring_anew(id, has_seen, what);
 	lives_step_until(id, MOST_STORES);
 	called_at = trap.called_at;
 	settle_all();
 	for (k = 1; k < MOST_STORES && died; k++) {
 		die_at = k;
-		bring_anew(id, has_seen);
+		bring_anew(id, has_seen, what);
 		if (!lives_step_until(id, called_at + 1))
 			complain("the call that it was to die after did not come");
 		died = (uint32_t)lives_open_until(id, k);
+		if (died)
+			lives_open(id);
+		settle_all();
+	}
+	return k - 1 - !died;
+}
+
+/* Die before each store of a step that reads what was expected, or what was not. */
+static uint32_t die_with_trains(enum stage_id id, enum trains what)
+{
+	uint32_t k, died = 1;
+
+	dead = id;
+	for (k = 1; k < MOST_STORES && died; k++) {
+		die_at = k;
+		bring_anew(id, LEARNT, what);
+		died = (uint32_t)lives_step_until(id, k);
 		if (died)
 			lives_open(id);
 		settle_all();
@@ -358,9 +402,15 @@ int main(int argc, char **argv)
 	set_up(argv + 1);
 	for (enum stage_id id = 0; id < N_STAGES; id++) {
 		uint64_t before = violations;
-		uint32_t in_step = die_everywhere(id),
-			 in_recovery = die_in_each_recovery(id, 0) + die_in_each_recovery(id, 1);
+		uint32_t in_step = die_everywhere(id);
+		uint32_t in_recovery =
+			die_in_each_recovery(id, 0, TRAINS_MIXED) + die_in_each_recovery(id, 1, TRAINS_MIXED);
 
+		for (enum trains what = TRAINS_LIKE; id == STAGE_INGRESS && config.gro == GRO_ON && what < N_TRAINS;
+		     what++) {
+			in_step += die_with_trains(id, what);
+			in_recovery += die_in_each_recovery(id, LEARNT, what);
+		}
 		points += in_step + in_recovery;
 		printf("%s %s dies before each of %u stores of a step and %u of a recovery\n",
 		       violations == before ? "ok  " : "FAIL", stage_name(id), in_step, in_recovery);

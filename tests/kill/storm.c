@@ -8,6 +8,7 @@
  * With --mutant one rule of the crash protocol is broken in the stages (common/mutant.h): the storm must then fail.
  */
 #include <errno.h>
+#include <netinet/udp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -29,6 +30,8 @@
 #define CATCH_UP_NS (10 * NS_PER_S)
 #define RUN_PKTS 16
 #define RUN_BYTES 200
+#define LONG_RUN_BYTES 1100 /* with --gro on, where ingress aims trains of that length at slots */
+#define TRAIN_PKTS 4u /* what of a run leaves in one piece then */
 #define SMALL_BYTES 3 /* in half of the classes: a quarter is empty, and none has room for a number */
 
 extern char **environ;
@@ -96,6 +99,25 @@ static int64_t outstanding_pkts(const struct storm *s)
 	return sum;
 }
 
+/* The next datagrams of a flow, which are part of a run, in one piece. */
+static void send_train(struct flow *f, uint64_t due_ns)
+{
+	static uint8_t payload[TRAIN_PKTS * LONG_RUN_BYTES];
+	int on = LONG_RUN_BYTES, off = 0;
+
+	for (uint32_t k = 0; k < TRAIN_PKTS; k++)
+		packet_fill(payload + k * LONG_RUN_BYTES, LONG_RUN_BYTES, f->sent_pkts + k, due_ns);
+	setsockopt(f->out_fd[0], SOL_UDP, UDP_SEGMENT, &on, sizeof(on));
+	if (send(f->out_fd[0], payload, sizeof(payload), 0) == (ssize_t)sizeof(payload))
+		atomic_store_explicit(&f->sent_pkts, f->sent_pkts + TRAIN_PKTS, memory_order_relaxed);
+	setsockopt(f->out_fd[0], SOL_UDP, UDP_SEGMENT, &off, sizeof(off));
+}
+
+static int begins_train(const struct flow *f)
+{
+	return f->sizes.run_bytes == LONG_RUN_BYTES && f->sent_pkts / RUN_PKTS % 2 && f->sent_pkts % TRAIN_PKTS == 0;
+}
+
 static void *run_source(void *arg)
 {
 	struct storm *s = arg;
@@ -113,6 +135,11 @@ static void *run_source(void *arg)
 		       !atomic_load_explicit(&s->stop, memory_order_relaxed)) {
 			usleep(200);
 			due_ns = now_ns();
+		}
+		if (begins_train(f)) {
+			send_train(f, due_ns);
+			due_ns += TRAIN_PKTS * gap_ns;
+			continue;
 		}
 		packet_fill(payload, bytes, f->sent_pkts, due_ns);
 		if (send(f->out_fd[0], payload, bytes, 0) == (ssize_t)bytes)
@@ -173,7 +200,7 @@ static int set_up(struct storm *s)
 		return 1;
 	for (uint32_t i = 0; i < s->config.n_classes; i++) {
 		struct packet_sizes sizes = { s->random + i, 0, i % 2 ? MAX_LOAD_BYTES : SMALL_BYTES, RUN_PKTS,
-					      RUN_BYTES };
+					      s->config.gro == GRO_ON ? LONG_RUN_BYTES : RUN_BYTES };
 
 		if (flow_open(&s->flows[i], &s->config.classes[i], &sizes, 1, FLOW_SENDS | FLOW_RECEIVES))
 			return 1;
@@ -287,7 +314,7 @@ static int usage(int status)
 	      "  --kills N      SIGKILLs in all (default 1000)\n"
 	      "  --seed N       of victims, moments and sizes (default 1)\n"
 	      "  --gso on|off   UDP_SEGMENT (default on)\n"
-	      "  --gro on|off   UDP_GRO (default off)\n"
+	      "  --gro on|off   UDP_GRO, and trains to it (default off)\n"
 	      "  --rate PPS     default 20000\n"
 	      "  --stages DIR   where the three binaries are (default build)\n"
 	      "  --first COMMAND, --last COMMAND\n"

@@ -20,7 +20,7 @@ must_fail '^pipeline: [0-9]* passed, [1-9][0-9]* failed' "pipeline: no-base" \
 for rule in no-recovery zero-sentinel no-base; do
 	must_fail 'dead before store' "crash: $rule" env ONTIME_MUTANT="$rule" build/mutant/tests/crash
 done
-for rule in no-recovery zero-sentinel no-base stage-again; do
+for rule in no-recovery zero-sentinel no-base stage-again no-aim; do
 	must_fail 'dead before store' "crash, trains: $rule" env ONTIME_MUTANT="$rule" build/mutant/tests/crash --gro=on
 done
 for rule in no-recovery no-base copy-again copy-apart; do

@@ -214,6 +214,7 @@ void config_trains(struct sim_setup *setup, uint64_t seed)
 	gro = NULL;
 	setup->train_pkts = draw(1, 128);
 	setup->rate_pps = 1 + setup->rate_pps / (1 + setup->train_pkts / 4); /* trains and datagrams */
+	setup->like_pkts = seed % 4 ? 0 : draw(2, 12);
 }
 
 /* Destinations that go down and come up, as often as stages die. */
@@ -231,6 +232,7 @@ void config_small_trains(struct sim_setup *setup, uint64_t seed)
 	gro = NULL;
 	setup->rate_pps = 5000;
 	setup->train_pkts = 12;
+	setup->like_pkts = seed % 2 ? 0 : draw(2, 3);
 }
 
 /* Datagrams long enough to be told apart: each copy is somebody's. */

@@ -23,6 +23,7 @@
 #define GAP_SPREAD_NS (3 * (uint32_t)NS_PER_US) /* between the packets of a burst */
 #define STEP_SPREAD_NS (400 * (uint32_t)NS_PER_MS)
 #define STEP_MOST_US 20000000u
+#define LIKE_BYTES 1100 /* as long as those that ingress aims at slots, where it knows what comes */
 #define TOS_OF_TOKEN (0xffULL << 32) /* sim_tos() */
 
 struct flow {
@@ -154,9 +155,13 @@ static void arrive(struct flow *f)
 {
 	uint64_t token = next_token();
 	uint32_t len = draw_length(), source = sim_below(&traffic, N_SOURCES), n = draw_train(len);
-	uint32_t last_bytes = n > 1 ? 1 + sim_below(&traffic, len) : len;
-	uint32_t bytes = (n - 1) * len + last_bytes + n * OVERHEAD_BYTES;
+	uint32_t last_bytes = n > 1 ? 1 + sim_below(&traffic, len) : len, bytes;
 
+	if (sim.setup.like_pkts && sim_below(&traffic, 8)) {
+		n = sim.setup.like_pkts;
+		last_bytes = len = LIKE_BYTES;
+	}
+	bytes = (n - 1) * len + last_bytes + n * OVERHEAD_BYTES;
 	sim.result.came_pkts += n;
 	if (f->used_bytes + bytes > sim.setup.buffer_bytes) {
 		f->drops += f->takes_trains ? 1 : n;

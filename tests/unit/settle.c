@@ -268,9 +268,56 @@ static void the_time_after_edf_is_within_bounds_and_is_handed_on(void)
 	segment_close(&stage.seg);
 }
 
+/* As those of a train do: what is counted together is the same as if each had been counted alone. */
+static void packets_that_went_together_count_each(void)
+{
+	static const uint64_t spans[][N_SPANS] = { { 1, 2, 3, 4, 5, 6 },      { 1, 2, 3, 4, 5, 6 },
+						   { 1, 2, 3, 4, 5, 6 },      { 2, 1, 3, 4, 5, 6 },
+						   { 2 * MS, 2, 3, 4, 5, 6 }, { 2 * MS, 2, 3, 4, 5, 6 },
+						   { 1, 2, 3, 4, 5, 6 } };
+	const uint32_t n = sizeof(spans) / sizeof(spans[0]);
+	const struct egress_tally *t = &settled.tally[0];
+	uint64_t sent_at_ns = 0, sum_ns[N_SPANS] = { 0 }, latency_ns = 0, late = 0;
+	uint64_t after = 0;
+
+	open_settled();
+	after = settled.after[0];
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t at_ns = put_packet(i, spans[i]);
+
+		sent_at_ns = at_ns > sent_at_ns ? at_ns : sent_at_ns;
+		stage.seg.views[0].departures[i].marked = i == 1;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		const struct lane_view *v = &stage.seg.views[0];
+		uint64_t send_ns = sent_at_ns - v->departures[i].handed_at_ns;
+
+		for (int k = 0; k < N_SPANS; k++)
+			sum_ns[k] += k == SPAN_EGRESS_SEND ? send_ns : spans[i][k];
+		latency_ns += sent_at_ns - v->arrivals[i].arrived_at_ns;
+		late += sent_at_ns - v->arrivals[i].arrived_at_ns > MS;
+		after = after_learn(after, spans[i][SPAN_EGRESS_WAIT] + send_ns);
+	}
+	settle(&settled, 0, n, sent_at_ns);
+	CU_ASSERT_EQUAL(t->sent_pkts, n);
+	CU_ASSERT_EQUAL(t->sent_bytes, 100 * n);
+	CU_ASSERT_EQUAL(t->marked_pkts, 1);
+	CU_ASSERT_EQUAL(t->latency_sum_ns, latency_ns);
+	CU_ASSERT_EQUAL(t->sent_late_pkts, late);
+	CU_ASSERT_EQUAL(t->late_span_pkts[SPAN_SOCKET], 2);
+	CU_ASSERT_EQUAL(memcmp(t->span_sum_ns, sum_ns, sizeof(sum_ns)), 0);
+	CU_ASSERT_EQUAL(settled.after[0], after);
+	CU_ASSERT_EQUAL(t->n_updates, 4); /* runs */
+	/* relaxed: its own store */
+	CU_ASSERT_EQUAL(atomic_load_explicit(&stage.seg.views[0].lane->latency[histogram_bucket(latency_ns / n)],
+					     memory_order_relaxed),
+			n);
+	segment_close(&stage.seg);
+}
+
 SUITE(settle, TEST(half_of_the_packets_need_less_after_edf_than_is_told),
       TEST(the_time_after_edf_is_within_bounds_and_is_handed_on), TEST(a_late_packet_is_blamed_on_its_longest_span),
       TEST(the_spans_of_what_was_sent_add_up_to_its_latency), TEST(a_slot_says_of_its_packet_what_was_counted),
       TEST(a_packet_just_in_time_is_not_late), TEST(each_slot_is_counted_once_under_its_own_name),
       TEST(more_errnos_than_places_share_the_last), TEST(counting_says_how_many_slots_to_ring_for_and_rings_for_none),
-      TEST(the_histogram_outlives_a_death_between_commit_and_update))
+      TEST(the_histogram_outlives_a_death_between_commit_and_update), TEST(packets_that_went_together_count_each))
