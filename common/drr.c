@@ -28,8 +28,8 @@ static void skip_idle_rounds(struct drr *d, const uint32_t *oldest_bytes)
 	int64_t least = INT64_MAX;
 
 	for (uint32_t i = 0; i < d->n_flows; i++) {
-		int64_t missing = (int64_t)oldest_bytes[i] - d->deficit_bytes[i];
-		int64_t rounds = missing <= 0 ? 0 : (missing - 1) / d->quantum_bytes[i];
+		int64_t missing = (int64_t)oldest_bytes[i] - d->deficit_bytes[i]; /* more than 0, or it is empty */
+		int64_t rounds = (missing - 1) / d->quantum_bytes[i];
 
 		if (oldest_bytes[i] && rounds < least)
 			least = rounds;
@@ -37,22 +37,17 @@ static void skip_idle_rounds(struct drr *d, const uint32_t *oldest_bytes)
 	if (least == INT64_MAX)
 		return;
 	for (uint32_t i = 0; i < d->n_flows; i++) {
-		int64_t granted = least * d->quantum_bytes[i];
+		int64_t left = d->deficit_bytes[i] + least * d->quantum_bytes[i];
 
-		if (oldest_bytes[i])
-			d->deficit_bytes[i] += granted;
-		else if (d->deficit_bytes[i] < 0)
-			d->deficit_bytes[i] = d->deficit_bytes[i] + granted < 0 ? d->deficit_bytes[i] + granted : 0;
+		d->deficit_bytes[i] = oldest_bytes[i] || left < 0 ? left : 0;
 	}
 }
 
 /* An empty flow keeps no credit; a debt is paid back by the turns it does not take. */
 static void pass_empty(struct drr *d, uint32_t flow)
 {
-	int64_t left = d->deficit_bytes[flow];
+	int64_t left = d->deficit_bytes[flow] + (d->fresh ? d->quantum_bytes[flow] : 0);
 
-	if (left < 0 && d->fresh)
-		left = left + d->quantum_bytes[flow] < 0 ? left + d->quantum_bytes[flow] : 0;
 	d->deficit_bytes[flow] = left < 0 ? left : 0;
 }
 

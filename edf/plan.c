@@ -29,8 +29,6 @@ static void load_head(struct plan *p, uint32_t class)
 
 	q->waiting_pkts = (uint32_t)(c->last - c->first);
 	q->lost = DROP_NONE;
-	q->started = 0;
-	q->fresh_deadline_ns = NO_DEADLINE;
 	p->sound_until_ns[class] = UINT64_MAX;
 	if (q->waiting_pkts == 0)
 		return;
@@ -316,7 +314,7 @@ static int prepare_choice(struct plan *p, uint64_t now, const uint32_t *room_pkt
 		was = c->fresh;
 		find_fresh(p, i, now);
 		p->begin_stale |= (uint32_t)(c->fresh != was) << i;
-		q->lost = c->first < c->fresh ? plan_entry(c, c->first)->lost : DROP_NONE;
+		q->lost = plan_entry(c, c->first)->lost;
 		lost |= (uint32_t)(q->lost != DROP_NONE) << i;
 	}
 	if (lost &&

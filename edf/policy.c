@@ -106,11 +106,11 @@ static uint64_t affordable_ns(uint64_t now, const struct edf_queue *queues, uint
 
 	for (uint32_t i = 0; i < n_classes; i++) {
 		const struct edf_queue *q = &queues[i];
+		int64_t half_ns = (int64_t)(q->budget_ns / 2);
 
 		load_permille += q->load_permille;
-		if ((q->load_permille || q->waiting_pkts) && q->budget_ns != BUDGET_NONE &&
-		    (int64_t)(q->budget_ns / 2) < least_ns)
-			least_ns = (int64_t)(q->budget_ns / 2);
+		if ((q->load_permille || q->waiting_pkts) && q->budget_ns != BUDGET_NONE && half_ns < least_ns)
+			least_ns = half_ns;
 	}
 	return least_ns < 0 || load_permille > 1000 ? 0 : (uint64_t)least_ns * (1000 - load_permille) / 1000;
 }
@@ -236,6 +236,7 @@ struct edf_choice edf_choose(const struct edf_rules *rules, uint64_t now, const 
 	return choose_earliest(rules, now, queues, n_classes);
 }
 
+/* No class ranks above itself. */
 static int ranks_above(const struct edf_queue *queues, uint32_t a, uint32_t b)
 {
 	return queues[a].over_share != queues[b].over_share ? queues[a].over_share < queues[b].over_share : a < b;
@@ -249,8 +250,7 @@ struct edf_choice edf_interrupt(const struct edf_rules *rules, uint64_t now, con
 		uint64_t margin = margin_ns(rules, q);
 		enum drop_reason lost;
 
-		if (i == class || !ranks_above(queues, i, class) || q->waiting_pkts == 0 || q->room_pkts == 0 ||
-		    q->started)
+		if (!ranks_above(queues, i, class) || q->waiting_pkts == 0 || q->room_pkts == 0 || q->started)
 			continue;
 		lost = is_lost(rules, q, now);
 		if (lost != DROP_NONE && !goes_on(rules, now, q, affordable_ns(now, queues, n_classes)))
@@ -274,7 +274,7 @@ int edf_is_too_long(const struct edf_queue *queues, uint32_t n_classes, uint32_t
 	if (deadline_ns == NO_DEADLINE)
 		return 0;
 	for (uint32_t i = 0; i < n_classes; i++) {
-		if (i == class || !ranks_above(queues, i, class))
+		if (!ranks_above(queues, i, class))
 			continue;
 		taken_permille += queues[i].load_permille;
 		if (queues[i].waiting_pkts && queues[i].deadline_ns != NO_DEADLINE)

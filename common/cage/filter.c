@@ -1,6 +1,7 @@
 /* filter.c - from tables of system calls to a program. */
 #include "filter.h"
 
+#include <assert.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 
@@ -8,6 +9,7 @@
 #define TO_ALLOW 255
 #define TO_TRAP 254
 #define GROUP_ROWS 48 /* of up to 5 instructions each: one of the tree, one for the number, three for a condition */
+static_assert(FILTER_MOST_CONDITIONS <= GROUP_ROWS, "one number is a group at most");
 
 #define WORD(field) ((uint32_t)offsetof(struct seccomp_data, field))
 
@@ -50,10 +52,11 @@ static int add(struct rules *r, const struct call *row)
 static int group(struct rules *r)
 {
 	for (uint32_t i = 0; i < r->n; i++) {
-		if (i > 0 && r->rows[i].number == r->rows[i - 1].number &&
-		    i - r->first[r->n_numbers - 1] < FILTER_MOST_CONDITIONS)
+		int is_same = i > 0 && r->rows[i].number == r->rows[i - 1].number;
+
+		if (is_same && i - r->first[r->n_numbers - 1] < FILTER_MOST_CONDITIONS)
 			continue;
-		if (r->n_numbers == FILTER_MOST_CALLS || (i > 0 && r->rows[i].number == r->rows[i - 1].number))
+		if (is_same || r->n_numbers == FILTER_MOST_CALLS)
 			return -1;
 		r->first[r->n_numbers++] = i;
 	}
@@ -124,7 +127,7 @@ static void emit_groups(struct filter *f, const struct rules *r, uint32_t from, 
 {
 	uint32_t middle = from + (to - from) / 2, jump;
 
-	if (to - from == 1 || r->first[to] - r->first[from] <= GROUP_ROWS) {
+	if (r->first[to] - r->first[from] <= GROUP_ROWS) {
 		emit_group(f, r, from, to);
 		return;
 	}

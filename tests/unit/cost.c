@@ -38,6 +38,16 @@ static void more_than_the_relay_can_carry_has_no_bound(void)
 	CU_ASSERT_EQUAL(cost_worst_ns(&c, 0.2328306, UINT32_MAX), UINT64_MAX);
 }
 
+/* A double holds both exactly. */
+static void a_bound_of_1e18_ns_is_none(void)
+{
+	struct cost c = { 4 * US, 1000000000000000000, 0 };
+
+	CU_ASSERT_EQUAL(cost_worst_ns(&c, 0, 0), UINT64_MAX);
+	c.wake_ns -= 1024;
+	CU_ASSERT_EQUAL(cost_worst_ns(&c, 0, 0), 1000000000000000000 - 1024);
+}
+
 static void nothing_seen_is_the_default(void)
 {
 	CU_ASSERT_EQUAL(cost_of(NULL).packet_ns, COST_PACKET_NS);
@@ -56,6 +66,8 @@ static void a_busy_instance_is_measured_and_a_sleepy_one_is_not(void)
 	CU_ASSERT_EQUAL(cost_of(&seen).packet_ns, COST_PACKET_NS);
 	seen = (struct cost_seen){ COST_LEAST_PKTS - 1, MS, 0 };
 	CU_ASSERT(!cost_of(&seen).is_measured);
+	seen.sent_pkts++;
+	CU_ASSERT(cost_of(&seen).is_measured);
 	seen = (struct cost_seen){ 100000, 0, 0 }; /* a stage was restarted */
 	CU_ASSERT(!cost_of(&seen).is_measured);
 }
@@ -70,6 +82,6 @@ static void each_further_copy_costs_and_a_measured_packet_has_its_copies(void)
 }
 
 SUITE(cost, TEST(a_burst_waits_for_all_of_itself), TEST(the_bound_is_the_busy_period),
-      TEST(more_than_the_relay_can_carry_has_no_bound), TEST(nothing_seen_is_the_default),
-      TEST(a_busy_instance_is_measured_and_a_sleepy_one_is_not),
+      TEST(more_than_the_relay_can_carry_has_no_bound), TEST(a_bound_of_1e18_ns_is_none),
+      TEST(nothing_seen_is_the_default), TEST(a_busy_instance_is_measured_and_a_sleepy_one_is_not),
       TEST(each_further_copy_costs_and_a_measured_packet_has_its_copies))

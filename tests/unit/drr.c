@@ -304,6 +304,22 @@ static void nothing_is_picked_when_all_flows_are_empty(void)
 	}
 }
 
+/* Two rounds and two turns: of the flows that are passed each pays back its quantum, and no more. */
+static void a_pick_that_finds_nothing_passes_every_turn_twice(void)
+{
+	static const uint32_t quanta[] = { 1000, 1500, 2000 }, none[] = { 0, 0, 0 };
+	struct drr d;
+
+	drr_init(&d, 3, quanta);
+	for (int flow = 0; flow < 3; flow++)
+		drr_charge(&d, flow, 100000);
+	CU_ASSERT_EQUAL(drr_pick(&d, none), -1);
+	CU_ASSERT_EQUAL(d.deficit_bytes[0], -100000 + 3 * 1000);
+	CU_ASSERT_EQUAL(d.deficit_bytes[1], -100000 + 3 * 1500);
+	CU_ASSERT_EQUAL(d.deficit_bytes[2], -100000 + 2 * 2000);
+	CU_ASSERT_EQUAL(d.turn, 2);
+}
+
 static void the_allowance_is_the_deficit_as_far_as_32_bits_go(void)
 {
 	static const int64_t deficits[] = { 0, 1, -1, INT64_MIN, UINT32_MAX, UINT32_MAX + 1LL, INT64_MAX };
@@ -323,4 +339,5 @@ SUITE(drr, TEST(backlogged_flows_differ_by_no_more_than_the_bound_at_every_step)
       TEST(an_empty_flow_forfeits_its_deficit), TEST(a_debt_outlives_emptiness_and_is_paid_back_by_the_turns_not_taken),
       TEST(a_pick_is_the_same_as_stepping_through_every_round),
       TEST(a_backlogged_flow_is_found_however_large_the_debts), TEST(a_single_flow_is_always_served),
-      TEST(nothing_is_picked_when_all_flows_are_empty), TEST(the_allowance_is_the_deficit_as_far_as_32_bits_go))
+      TEST(nothing_is_picked_when_all_flows_are_empty), TEST(a_pick_that_finds_nothing_passes_every_turn_twice),
+      TEST(the_allowance_is_the_deficit_as_far_as_32_bits_go))

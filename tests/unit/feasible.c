@@ -320,11 +320,16 @@ static void a_class_without_work_counts_for_nothing(void)
 
 	feasible_check(c, 3, &f);
 	CU_ASSERT_EQUAL(f.verdict, VERDICT_FITS);
+	CU_ASSERT_EQUAL(f.busy_ns, 200 * US); /* behind one that had begun */
 	CU_ASSERT_EQUAL(f.slack_ns, 100 * US); /* the last one has work, but no packets: it does not block */
 	c[1].deadline_ns = 100 * US;
 	feasible_check(c, 3, &f);
 	CU_ASSERT_EQUAL(f.slack_ns, 0);
 	CU_ASSERT_EQUAL(f.tightest_class, 1);
+	c[1].period_ns = 0;
+	feasible_check(c, 3, &f);
+	CU_ASSERT_EQUAL(f.verdict, VERDICT_FITS);
+	CU_ASSERT_EQUAL(f.busy_ns, 0);
 }
 
 static void the_bounds_are_where_the_verdict_turns(void)
@@ -352,6 +357,7 @@ static void the_bounds_are_where_the_verdict_turns(void)
 
 SUITE(feasible, TEST(no_config_that_fits_misses_and_most_that_do_not_are_seen_to),
       TEST(what_fits_as_shared_fits_with_so_many_workers), TEST(classes_are_shared_as_one_worker_has_them),
+
       TEST(a_case_by_hand_is_tight_to_the_nanosecond), TEST(a_class_without_a_deadline_only_blocks),
       TEST(more_work_than_time_never_fits), TEST(a_load_of_one_is_left_open_unless_a_miss_is_found),
       TEST(a_class_without_work_counts_for_nothing), TEST(the_bounds_are_where_the_verdict_turns))

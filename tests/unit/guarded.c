@@ -170,6 +170,15 @@ static void load_above_stretches_the_wait_where_the_largest_goes(void)
 	CU_ASSERT_EQUAL(edf_is_too_long(q, 2, 1, EVICT_LARGEST, NOW, 0, NOW + 8 * MS), 0);
 }
 
+static void the_loads_of_all_above_stretch_the_wait(void)
+{
+	struct edf_queue q[] = { head(1 * MS, 0, 0), head(1 * MS, 0, 0), head(10 * MS, 4 * MS, 0) };
+
+	q[0].load_permille = q[1].load_permille = 100;
+	CU_ASSERT_EQUAL(edf_is_too_long(q, 3, 2, EVICT_LARGEST, NOW, 0, NOW + 5 * MS), 0);
+	CU_ASSERT_EQUAL(edf_is_too_long(q, 3, 2, EVICT_LARGEST, NOW, 0, NOW + 5 * MS - 1), 1);
+}
+
 static void a_packet_above_interrupts_only_what_would_make_it_late(void)
 {
 	struct edf_queue q[] = { head(1 * MS, 200 * US, 250 * US), head(10 * MS, 300 * US, 9 * MS),
@@ -206,6 +215,37 @@ static void the_newest_of_a_class_above_interrupts_too(void)
 	q[0].last_deadline_ns = NOW + 4 * MS + 100 * US;
 	interrupts(q, 100 * US, POLICY_GUARDED, -1, DROP_NONE);
 	interrupts(q, 100 * US + 1, POLICY_GUARDED, 0, DROP_NONE);
+	q[0].margin_ns = 30 * US; /* it needs that afterwards */
+	interrupts(q, 70 * US, POLICY_GUARDED, -1, DROP_NONE);
+	interrupts(q, 70 * US + 1, POLICY_GUARDED, 0, DROP_NONE);
+	q[0].late_ns = 10 * US; /* and does not wait for those that are late */
+	interrupts(q, 80 * US, POLICY_GUARDED, -1, DROP_NONE);
+	interrupts(q, 80 * US + 1, POLICY_GUARDED, 0, DROP_NONE);
+}
+
+static void the_first_of_a_class_above_interrupts_for_its_own_sake(void)
+{
+	struct edf_queue q[] = { head(10 * MS, 200 * US, 250 * US), head(10 * MS, 300 * US, 9 * MS),
+				 head(1 * MS, 0, 0) };
+
+	q[0].waiting_pkts = 2;
+	q[0].last_deadline_ns = NOW + 100 * MS;
+	interrupts(q, 250 * US, POLICY_GUARDED, -1, DROP_NONE);
+	interrupts(q, 250 * US + 1, POLICY_GUARDED, 0, DROP_NONE);
+}
+
+/* It ranks above the class at work, and would be late, but is none of them. */
+static void what_lies_behind_the_last_class_is_not_looked_at(void)
+{
+	struct edf_queue q[] = { head(10 * MS, 200 * US, 9 * MS), head(10 * MS, 300 * US, 9 * MS),
+				 head(1 * MS, 5 * MS, 0) };
+
+	q[0].waiting_pkts = 0;
+	q[1].over_share = 1;
+	CU_ASSERT_EQUAL(edf_interrupt(&guarded, NOW, q, 3, 1, 1 * MS).class, 2);
+	CU_ASSERT_EQUAL(edf_interrupt(&guarded, NOW, q, 2, 1, 1 * MS).class, -1);
+	CU_ASSERT_EQUAL(edf_is_too_long(q, 3, 1, EVICT_NEWEST, NOW, 0, NOW + 5 * MS), 1);
+	CU_ASSERT_EQUAL(edf_is_too_long(q, 2, 1, EVICT_NEWEST, NOW, 0, NOW + 5 * MS), 0);
 }
 
 SUITE(guarded, TEST(the_earliest_deadline_goes_while_those_above_can_wait),
@@ -215,4 +255,6 @@ SUITE(guarded, TEST(the_earliest_deadline_goes_while_those_above_can_wait),
       TEST(a_class_without_a_deadline_is_last_and_endangers_nobody), TEST(no_room_means_wait_or_drop),
       TEST(random_queues_are_served_by_the_rule), TEST(a_queue_is_too_long_when_the_newest_would_be_late),
       TEST(load_above_stretches_the_wait_where_the_largest_goes),
-      TEST(a_packet_above_interrupts_only_what_would_make_it_late), TEST(the_newest_of_a_class_above_interrupts_too))
+      TEST(a_packet_above_interrupts_only_what_would_make_it_late), TEST(the_newest_of_a_class_above_interrupts_too),
+      TEST(the_first_of_a_class_above_interrupts_for_its_own_sake), TEST(the_loads_of_all_above_stretch_the_wait),
+      TEST(what_lies_behind_the_last_class_is_not_looked_at))

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "shm/journal.h"
+#include "shm/lane.h"
 #include "shm/layout.h"
 #include "suites.h"
 
@@ -47,6 +48,14 @@ static void the_bytes_of_a_long_count_still_tell_one_commit_from_the_next(void)
 			  !journal_is_open(journal_pack(63, BATCH, base), base + 1));
 }
 
+static void a_word_tells_how_many_were_committed_since(void)
+{
+	uint64_t base = (UINT64_MAX - 2) << COUNT_SHIFT | 7; /* the count wraps after three */
+
+	for (uint64_t n = 0; n < 6; n++) /* each commit moves the lower bits too */
+		CU_ASSERT_EQUAL(journal_passed(journal_pack(63, BATCH, base), base + (n << COUNT_SHIFT) + n), n);
+}
+
 static void what_the_kernel_did_not_touch_is_not_done(void)
 {
 	_Atomic uint64_t word = 0;
@@ -73,6 +82,7 @@ static void a_message_beyond_the_vector_is_never_counted(void)
 	for (uint32_t i = 0; i < 5; i++)
 		msgs[i].msg_len = 1;
 	CU_ASSERT_EQUAL(journal_count_done(msgs, 5), 5);
+	CU_ASSERT_EQUAL(msgs[5].msg_len, 0); /* nor written to */
 }
 
 /* The promise the whole protocol rests on, asked of the running kernel: msg_len is stored for what was done, only. */
@@ -107,5 +117,5 @@ static void the_kernel_marks_exactly_the_datagrams_it_moved(void)
 SUITE(journal, TEST(a_word_gives_back_what_it_was_made_of),
       TEST(a_word_that_tells_of_more_than_a_vector_has_tells_of_none), TEST(no_word_is_zero_so_zero_means_none),
       TEST(the_bytes_of_a_long_count_still_tell_one_commit_from_the_next),
-      TEST(what_the_kernel_did_not_touch_is_not_done), TEST(a_message_beyond_the_vector_is_never_counted),
-      TEST(the_kernel_marks_exactly_the_datagrams_it_moved))
+      TEST(a_word_tells_how_many_were_committed_since), TEST(what_the_kernel_did_not_touch_is_not_done),
+      TEST(a_message_beyond_the_vector_is_never_counted), TEST(the_kernel_marks_exactly_the_datagrams_it_moved))

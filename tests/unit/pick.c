@@ -1,5 +1,6 @@
 /* pick.c - which socket is read next: one flow per listen address, shares by quantum, full lanes left alone. */
 #include <CUnit/CUnit.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +88,31 @@ static void sixteen_classes_of_four_addresses_are_64_flows_and_the_last_is_read(
 	CU_ASSERT_EQUAL(ingress_pick(&in, room_last), 60);
 }
 
+/* Of four classes the second is a way back, of the first, and the last, of the third. */
+static void the_ways_back_are_flows_behind_those_of_all_addresses(void)
+{
+	static const uint8_t class_of[] = { 0, 0, 2, 1, 3 };
+	static const uint32_t quanta[] = { 6000, 6000, 1500, 24000, 3000 };
+	struct config c = { 0 };
+	struct ingress in;
+
+	add_class(&c, 2, 6000);
+	add_class(&c, 0, 24000);
+	add_class(&c, 1, 1500);
+	add_class(&c, 0, 3000);
+	for (uint32_t i = 0; i < 4; i++)
+		snprintf(c.classes[i].name, sizeof(c.classes[i].name), "class%u", i);
+	snprintf(c.classes[0].replies, sizeof(c.classes[0].replies), "class1");
+	snprintf(c.classes[2].replies, sizeof(c.classes[2].replies), "class3");
+	memset(&in, 0x5a, sizeof(in));
+	ingress_init(&in, &c);
+	CU_ASSERT_EQUAL(in.n_inputs, 3);
+	CU_ASSERT_EQUAL_FATAL(in.n_flows, 5);
+	CU_ASSERT_EQUAL(in.drr.n_flows, 5);
+	CU_ASSERT_EQUAL(memcmp(in.class_of, class_of, sizeof(class_of)), 0);
+	CU_ASSERT_EQUAL(memcmp(in.drr.quantum_bytes, quanta, sizeof(quanta)), 0);
+}
+
 static void a_flow_that_is_not_ready_is_not_read(void)
 {
 	struct ingress in = three_classes();
@@ -135,6 +161,10 @@ static void while_no_lane_has_room_nothing_changes(void)
 	CU_ASSERT_EQUAL(memcmp(&in, &before, sizeof(in)), 0);
 	CU_ASSERT_EQUAL(ingress_pick(&in, room), 1);
 	CU_ASSERT_EQUAL(drr_allowance_bytes(&in.drr, 1), 5900);
+	in.ready = 1 << 7; /* of a flow that there is not */
+	before = in;
+	CU_ASSERT_EQUAL(ingress_pick(&in, room), -1);
+	CU_ASSERT_EQUAL(memcmp(&in, &before, sizeof(in)), 0);
 }
 
 static void a_drained_flow_is_not_read_again_until_it_is_ready(void)
@@ -267,6 +297,8 @@ static void a_call_asks_for_what_came_last_and_some_room(void)
 		CU_ASSERT_EQUAL(ingress_asks_pkts(&in, 3, 100), singles[i]);
 		ingress_learn(&in, 3, singles[i], 1);
 	}
+	ingress_learn(&in, 3, 4, 0);
+	CU_ASSERT_EQUAL(ingress_asks_pkts(&in, 3, 100), 4); /* not less */
 	CU_ASSERT_EQUAL(ingress_asks_pkts(&in, 2, 100), 4); /* each flow has its own */
 }
 
@@ -286,8 +318,9 @@ static void a_call_asks_for_no_more_than_there_is_room_for_and_learns_nothing_fr
 SUITE(ingress, TEST(each_listen_address_is_a_flow_in_the_order_of_the_config),
       TEST(each_flow_has_the_whole_quantum_of_its_class_and_no_deficit),
       TEST(sixteen_classes_of_four_addresses_are_64_flows_and_the_last_is_read),
-      TEST(a_flow_that_is_not_ready_is_not_read), TEST(a_flow_whose_lane_has_no_room_is_left_alone),
-      TEST(while_no_lane_has_room_nothing_changes), TEST(a_drained_flow_is_not_read_again_until_it_is_ready),
+      TEST(the_ways_back_are_flows_behind_those_of_all_addresses), TEST(a_flow_that_is_not_ready_is_not_read),
+      TEST(a_flow_whose_lane_has_no_room_is_left_alone), TEST(while_no_lane_has_room_nothing_changes),
+      TEST(a_drained_flow_is_not_read_again_until_it_is_ready),
       TEST(an_overdrawn_batch_is_paid_back_before_the_flow_is_read_again),
       TEST(bytes_read_are_shared_by_quantum_whatever_the_lengths),
       TEST(a_flow_is_found_exactly_when_one_is_ready_and_has_room), TEST(a_call_asks_for_what_came_last_and_some_room),

@@ -337,6 +337,8 @@ static void a_packet_at_work_is_not_begun_again(void)
 	plan_start(&plan, 1);
 	plan_progress(&plan, 1, 150 * US);
 	CU_ASSERT_EQUAL(plan_interrupt(&plan, 1, NOW + 100 * US, rooms).class, -1); /* in time only if it went now */
+	plan_arrive(&plan, 0, NOW, NOW + 100 * MS, 0, 0);
+	CU_ASSERT_EQUAL(plan_interrupt(&plan, 1, NOW + 100 * US, rooms).class, -1); /* nor with one behind it */
 	CU_ASSERT_EQUAL(plan_interrupt(&plan, 1, NOW + 300 * US, rooms).class, -1); /* late */
 	CU_ASSERT_EQUAL(plan.queues[0].over_share, 0);
 }
@@ -352,6 +354,7 @@ static void of_a_packet_at_work_only_the_rest_is_still_to_be_done(void)
 	CU_ASSERT_EQUAL(plan.queues[2].fresh_service_ns / US, 300);
 	plan_start(&plan, 2);
 	plan_progress(&plan, 2, 50 * US);
+	plan_arrive(&plan, 2, NOW, NOW + 100 * MS, 1000, 0); /* behind it */
 	plan_interrupt(&plan, 2, NOW, rooms);
 	CU_ASSERT_EQUAL(plan.queues[2].fresh_service_ns, 50 * US);
 }
@@ -366,6 +369,10 @@ static void a_packet_dropped_before_is_passed_on_between_slices_too(void)
 	plan_start(&plan, 2);
 	plan_arrive(&plan, 3, NOW, NO_DEADLINE, 2000, 1);
 	CU_ASSERT_EQUAL(plan_interrupt(&plan, 2, NOW, rooms).class, 3);
+	plan_take(&plan, 3);
+	plan_arrive(&plan, 0, NOW, NO_DEADLINE, 2000, 1);
+	CU_ASSERT_EQUAL(plan_interrupt(&plan, 2, NOW, rooms).class, 0);
+	CU_ASSERT_EQUAL(plan_interrupt(&plan, 2, NOW, rooms).drop, DROP_EVICTED);
 }
 
 SUITE(plan, TEST(a_line_is_learned_exactly), TEST(a_class_without_samples_goes_by_the_others),

@@ -322,29 +322,44 @@ static void what_edf_drop_serves_is_in_time(void)
 	CU_ASSERT(n_served > 10000 && n_dropped > 10000);
 }
 
-/* The instant that edf_hopeless_from() names, against the rule it is derived from: one ns before, and then. */
+/* When it would finish after its deadline, by the rule: counted up one by one. */
+static uint64_t first_too_late(uint64_t deadline_ns, uint64_t needs_ns)
+{
+	uint64_t at_ns = 0;
+
+	while (at_ns + needs_ns <= deadline_ns)
+		at_ns++;
+	return at_ns;
+}
+
+static void check_instant(const struct edf_rules *rules, uint64_t deadline_ns, uint64_t service_ns)
+{
+	struct edf_queue q = head(deadline_ns, service_ns);
+	uint64_t at_ns, needs_ns = service_ns + (rules->policy == POLICY_GUARDED ? 30 : 0);
+
+	q.margin_ns = 30; /* which is guarded's alone */
+	at_ns = edf_hopeless_from(rules, &q, deadline_ns, service_ns);
+	if (deadline_ns == NO_DEADLINE || (rules->policy == POLICY_EDF && rules->late == LATE_SEND)) {
+		CU_ASSERT_EQUAL(at_ns, UINT64_MAX);
+		CU_ASSERT(!edf_is_hopeless(rules, &q, 1ULL << 62, deadline_ns, service_ns));
+		return;
+	}
+	CU_ASSERT_EQUAL(at_ns, first_too_late(deadline_ns, needs_ns));
+	CU_ASSERT(edf_is_hopeless(rules, &q, at_ns, deadline_ns, service_ns));
+	CU_ASSERT(at_ns == 0 || !edf_is_hopeless(rules, &q, at_ns - 1, deadline_ns, service_ns));
+}
+
 static void a_packet_becomes_hopeless_at_one_instant(void)
 {
-	static const uint64_t deadlines_ns[] = { 0, 5, 100, NOW, NO_DEADLINE };
+	static const uint64_t deadlines_ns[] = { 0, 5, 40, 100, 10000, NO_DEADLINE };
 
 	for (int policy = POLICY_EDF; policy <= POLICY_GUARDED; policy++)
 		for (int late = 0; late < 2; late++)
 			for (size_t i = 0; i < sizeof(deadlines_ns) / sizeof(deadlines_ns[0]); i++)
-				for (uint64_t service_ns = 0; service_ns <= 120; service_ns += 40) {
-					struct edf_rules rules = { .policy = (enum policy)policy,
-								   .late = late ? LATE_DROP : LATE_SEND };
-					struct edf_queue q = head(deadlines_ns[i], service_ns);
-					uint64_t at_ns = edf_hopeless_from(&rules, &q, deadlines_ns[i], service_ns);
-
-					if (at_ns == UINT64_MAX) {
-						CU_ASSERT(!edf_is_hopeless(&rules, &q, 1ULL << 62, deadlines_ns[i],
-									   service_ns));
-						continue;
-					}
-					CU_ASSERT(edf_is_hopeless(&rules, &q, at_ns, deadlines_ns[i], service_ns));
-					CU_ASSERT(at_ns == 0 ||
-						  !edf_is_hopeless(&rules, &q, at_ns - 1, deadlines_ns[i], service_ns));
-				}
+				for (uint64_t service_ns = 0; service_ns <= 120; service_ns += 40)
+					check_instant(&(struct edf_rules){ .policy = (enum policy)policy,
+									   .late = late ? LATE_DROP : LATE_SEND },
+						      deadlines_ns[i], service_ns);
 }
 
 SUITE(edf, TEST(a_packet_becomes_hopeless_at_one_instant), TEST(nothing_is_chosen_when_all_classes_are_empty),

@@ -232,6 +232,8 @@ static void a_successor_goes_on_where_the_bucket_was(void)
 	CU_ASSERT_EQUAL(shaper_allows_bytes(&s, NOW), 1);
 	shaper_resume(&s, NOW + 10000000, 8 * MBIT, NOW);
 	CU_ASSERT_EQUAL(shaper_allows_bytes(&s, NOW), 0);
+	shaper_resume(&s, NOW + 1500, 8 * MBIT, NOW); /* a byte and a half: at the same rate nothing is rounded */
+	CU_ASSERT_EQUAL(s.empty_at_ns, NOW + 1500);
 	shaper_resume(&s, NOW + 15000000, 8 * MBIT,
 		      NOW); /* a reload made the burst smaller: all that was sent counts */
 	CU_ASSERT_EQUAL(shaper_next_ns(&s, 1500, NOW), NOW + 6500000);
@@ -240,7 +242,27 @@ static void a_successor_goes_on_where_the_bucket_was(void)
 	shaper_resume(&s, NOW + 1000000, 0, NOW); /* it was off */
 	CU_ASSERT_EQUAL(shaper_allows_bytes(&s, NOW), 10000);
 	shaper_resume(&s, UINT64_MAX, 8 * MBIT, NOW); /* no bucket can hold that */
-	CU_ASSERT(s.empty_at_ns - NOW < 20 * NS);
+	CU_ASSERT_EQUAL(s.empty_at_ns, NOW + ((16 << 20) + (64 << 10)) * 1000ULL);
+}
+
+/* A byte that has begun is a byte, and a nanosecond that has begun a nanosecond: in no case more may leave. */
+static void what_is_left_over_is_rounded_up(void)
+{
+	struct shaper s = shaped(7, 10000);
+
+	for (uint32_t bytes = 0; bytes < 100; bytes++) {
+		uint64_t ns = shaper_after_ns(&s, bytes, NOW) - NOW;
+
+		CU_ASSERT(7 * ns >= bytes * 8 * NS);
+		CU_ASSERT(bytes == 0 ? ns == 0 : 7 * (ns - 1) < bytes * 8 * NS);
+	}
+	s = shaped(80 * MBIT, 10000);
+	shaper_resume(&s, NOW + 1000, 8 * MBIT, NOW);
+	CU_ASSERT_EQUAL(s.empty_at_ns, NOW + 100);
+	shaper_resume(&s, NOW + 1001, 8 * MBIT, NOW);
+	CU_ASSERT_EQUAL(s.empty_at_ns, NOW + 200);
+	shaper_resume(&s, NOW + 1, 1, NOW); /* the least there can be of a byte */
+	CU_ASSERT_EQUAL(s.empty_at_ns, NOW + 100);
 }
 
 /* One reload in the middle of a run, at rates up to 100 times apart. `granted` changes its slope there. */
@@ -326,5 +348,6 @@ SUITE(shaper, TEST(without_a_rate_anything_may_leave_at_once),
       TEST(a_packet_is_allowed_at_the_next_time_and_not_a_nanosecond_earlier),
       TEST(what_is_allowed_is_never_more_than_has_refilled_at_any_rate),
       TEST(a_packet_longer_than_the_burst_leaves_when_the_bucket_is_full),
-      TEST(a_successor_goes_on_where_the_bucket_was), TEST(across_a_reload_no_window_exceeds_the_larger_burst),
-      TEST(classes_share_wire_bytes_by_quantum), TEST(each_class_has_its_quantum_and_only_backlogged_ones_are_picked))
+      TEST(a_successor_goes_on_where_the_bucket_was), TEST(what_is_left_over_is_rounded_up),
+      TEST(across_a_reload_no_window_exceeds_the_larger_burst), TEST(classes_share_wire_bytes_by_quantum),
+      TEST(each_class_has_its_quantum_and_only_backlogged_ones_are_picked))

@@ -122,6 +122,82 @@ static void the_kernel_picks_as_it_is_said_here(void)
 	judge_senders("[::1]:1");
 }
 
+/* The program, run as the kernel runs it, on a packet that begins with its IP header. */
+static uint32_t run(const struct sock_filter *steps, uint32_t n, const uint8_t *packet)
+{
+	uint32_t a = 0, x = 0;
+
+	for (const struct sock_filter *s = steps; s < steps + n; s++) {
+		const uint8_t *at = packet + (uint32_t)(s->k - (uint32_t)SKF_NET_OFF);
+
+		switch (s->code) {
+		case BPF_LD | BPF_B | BPF_ABS:
+			a = at[0];
+			break;
+		case BPF_LD | BPF_H | BPF_ABS:
+			a = (uint32_t)(at[0] << 8 | at[1]);
+			break;
+		case BPF_LD | BPF_W | BPF_ABS:
+			a = (uint32_t)at[0] << 24 | (uint32_t)(at[1] << 16 | at[2] << 8 | at[3]);
+			break;
+		case BPF_LD | BPF_IMM:
+			a = s->k;
+			break;
+		case BPF_MISC | BPF_TAX:
+			x = a;
+			break;
+		case BPF_ALU | BPF_XOR | BPF_X:
+			a ^= x;
+			break;
+		case BPF_ALU | BPF_MUL | BPF_K:
+			a *= s->k;
+			break;
+		case BPF_ALU | BPF_RSH | BPF_K:
+			a >>= s->k;
+			break;
+		case BPF_ALU | BPF_MOD | BPF_K:
+			a %= s->k;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			s += a == s->k ? s->jt : s->jf;
+			break;
+		case BPF_JMP | BPF_JA:
+			s += s->k;
+			break;
+		case BPF_RET | BPF_A:
+			return a;
+		default:
+			CU_FAIL_FATAL("an instruction that is not expected");
+		}
+	}
+	CU_FAIL("it goes beyond its end");
+	return n;
+}
+
+static void behind_an_extension_header_it_is_the_address_alone(void)
+{
+	static const uint8_t headers[] = { IPPROTO_UDP, IPPROTO_DSTOPTS, IPPROTO_HOPOPTS, IPPROTO_FRAGMENT };
+	struct sockaddr_in6 from = { .sin6_family = AF_INET6 };
+	struct sock_filter steps[SPREAD_MOST_STEPS];
+	uint8_t packet[48];
+
+	srandom(2);
+	for (int i = 0; i < SENDERS; i++) {
+		uint8_t header = headers[i % 4];
+		uint32_t n_shards = 2 + (uint32_t)i % (MOST_SHARDS - 1);
+		uint32_t n = spread_program(AF_INET6, n_shards, steps);
+
+		for (size_t k = 0; k < sizeof(packet); k++)
+			packet[k] = (uint8_t)random();
+		packet[6] = header;
+		memcpy(&from.sin6_addr, packet + 8, sizeof(from.sin6_addr));
+		from.sin6_port = 0;
+		if (header == IPPROTO_UDP)
+			memcpy(&from.sin6_port, packet + 40, sizeof(from.sin6_port));
+		CU_ASSERT_EQUAL(run(steps, n, packet), spread_shard((const struct sockaddr *)&from, n_shards));
+	}
+}
+
 /* Neighbours of all kinds: ports of one address, addresses with one port, both families. */
 static void neighbours_are_spread(void)
 {
@@ -226,5 +302,5 @@ static void the_first_shard_looks_at_the_sockets_of_all(void)
 }
 
 SUITE(spread, TEST(the_first_shard_looks_at_the_sockets_of_all), TEST(the_kernel_picks_as_it_is_said_here),
-      TEST(neighbours_are_spread), TEST(a_port_that_somebody_has_is_refused),
-      TEST(a_group_that_was_begun_is_gone_on_with))
+      TEST(behind_an_extension_header_it_is_the_address_alone), TEST(neighbours_are_spread),
+      TEST(a_port_that_somebody_has_is_refused), TEST(a_group_that_was_begun_is_gone_on_with))
