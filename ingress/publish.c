@@ -71,6 +71,16 @@ static void note_session(struct receiver *r, const struct ingress *in, int flow,
 	sessions_note_forth(r->forth[class], (uint32_t)k, count, a->read_at_ns);
 }
 
+/* For its destination, where there are several; or for edf, which takes from the source that has most waiting. */
+static uint16_t source_of(const struct receiver *r, uint32_t class, const struct sockaddr_in6 *from)
+{
+	const struct class_config *c = &r->stage->config.classes[class];
+
+	if (c->n_dests > 1)
+		return origin_hash(from);
+	return c->fair || r->stage->config.evict == EVICT_SOURCE ? limit_hash(c->source_bits, from) : 0;
+}
+
 /* The packet i places ahead. */
 static void note_arrival(struct receiver *r, const struct ingress *in, const struct batch *b, uint32_t i,
 			 const struct piece *p, const struct beside *beside)
@@ -90,9 +100,12 @@ static void note_arrival(struct receiver *r, const struct ingress *in, const str
 	a.drop = is_cut || p->len_bytes > r->stage->config.payload_bytes ? DROP_OVERSIZE : DROP_NONE;
 	if (v->origins)
 		ends = origin_find(r, in, b->flow, i, &from, beside, &a);
+	if (r->limit[class].sources && a.drop == DROP_NONE &&
+	    !limit_passes(&r->limit[class], v->origins ? &ends.from : &from, r->word[class], a.arrived_at_ns,
+			  a.read_at_ns))
+		a.drop = DROP_LIMITED;
 	if (!r->forth[class] && !r->back[class])
-		a.source =
-			r->stage->config.classes[class].n_dests > 1 ? origin_hash(v->origins ? &ends.from : &from) : 0;
+		a.source = source_of(r, class, v->origins ? &ends.from : &from);
 	else
 		note_session(r, in, b->flow, i, &from, beside, &a);
 	if (v->origins)
@@ -100,6 +113,7 @@ static void note_arrival(struct receiver *r, const struct ingress *in, const str
 	v->arrivals[lane_index(v, r->word[class], i)] = a;
 	r->tally[class].oversize_pkts += a.drop == DROP_OVERSIZE;
 	r->tally[class].bad_proxy_pkts += a.drop == DROP_BAD_PROXY;
+	r->tally[class].limited_pkts += a.drop == DROP_LIMITED;
 	r->tally[class].no_session_pkts += a.drop == DROP_NO_SESSION;
 }
 
@@ -218,6 +232,8 @@ uint32_t publish_batch(struct receiver *r, const struct ingress *in, struct batc
 	receive_publish(r, class, fits);
 	if (mutant_is("hint-after-commit"))
 		hint_late(r, class, word, fits);
+	if (mutant_is("limit-after-commit"))
+		limit_store_late();
 	b->done_pkts += n;
 	if (!batch_waits(b))
 		journal_close(&b->journal->word);

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "cycle.h"
 #include "from.h"
+#include "guard.h"
 #include "proxied.h"
 #include "reply.h"
 #include "search.h"
@@ -164,6 +165,9 @@ static void others(const struct search *s, uint32_t i)
 	if (taken)
 		conflict_say(s, (int)i, "via_ports", "%s", taken);
 	why = sharded_class_conflict(s->c, i, &key);
+	if (why)
+		conflict_say(s, (int)i, key, "%s", why);
+	why = guard_conflict(s->c, i, &key, reason);
 	if (why)
 		conflict_say(s, (int)i, key, "%s", why);
 }

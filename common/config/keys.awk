@@ -80,6 +80,8 @@ function take_row(row,    at, strings) {
 function in_force(at) {
 	if (change[at] == "CHANGE_RELOAD")
 		return "A reload takes it."
+	if (change[at] == "CHANGE_LIMIT")
+		return "A reload takes it, but for off."
 	return change[at] == "CHANGE_LANE" ? "A reload takes it as long as the slots stay." : "Another value needs a relaunch."
 }
 

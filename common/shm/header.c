@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "config/guard.h"
 #include "config/proxied.h"
 #include "config/reply.h"
 
@@ -44,7 +45,8 @@ static int class_is_sane(const struct class_entry *e, const struct header *h, ui
 	       (e->n_session_sockets == e->n_sessions || e->n_session_sockets == 1 || e->n_session_sockets == 2) &&
 	       e->forth <= h->n_classes &&
 	       range_is_inside(e->sessions_offset, sizeof(struct session) * e->n_sessions, size) &&
-	       (e->origins_offset == 0 || range_is_inside(e->origins_offset, sizeof(struct origin) * e->slots, size));
+	       (e->origins_offset == 0 || range_is_inside(e->origins_offset, sizeof(struct origin) * e->slots, size)) &&
+	       (e->guard_offset == 0 || range_is_inside(e->guard_offset, sizeof(struct guard), size));
 }
 
 /* Who opens the sockets of all sessions has room for so many. */
@@ -121,6 +123,8 @@ uint64_t header_plan(struct header *h, const struct config *c)
 		at = round_up(at + sizeof(struct session) * e->n_sessions, PAGE);
 		e->origins_offset = proxied_needs_origin(&c->classes[i]) ? at : 0;
 		at = round_up(at + (e->origins_offset ? sizeof(struct origin) * e->slots : 0), PAGE);
+		e->guard_offset = guard_needs_memory(&c->classes[i]) ? at : 0;
+		at = round_up(at + (e->guard_offset ? sizeof(struct guard) : 0), PAGE);
 	}
 	h->ports_offset = n_sessions ? at : 0;
 	at = round_up(at + (n_sessions ? sizeof(struct session_ports) : 0), PAGE);
@@ -140,7 +144,8 @@ int header_is_as_planned(const struct header *h, const struct config *c)
 		const struct class_entry *a = &h->classes[i], *b = &planned.classes[i];
 
 		same = strcmp(a->name, b->name) == 0 && a->slots == b->slots && a->n_sessions == b->n_sessions &&
-		       a->n_session_sockets == b->n_session_sockets && a->forth == b->forth;
+		       a->n_session_sockets == b->n_session_sockets && a->forth == b->forth &&
+		       !a->guard_offset == !b->guard_offset;
 	}
 	return same;
 }

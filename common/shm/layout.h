@@ -39,10 +39,10 @@
 #include "histogram.h"
 #include "proxy.h"
 
-#define LAYOUT_VERSION 6
+#define LAYOUT_VERSION 7
 #define LAYOUT_MAGIC 0x656d69746e6f0001ULL /* "\1\0ontime" in memory, little-endian */
 #define LINE 64 /* bytes two writers must keep apart */
-#define MAX_SOCKETS (MAX_FLOWS + MAX_CLASSES * MAX_DESTS)
+#define MAX_SOCKETS (2 * MAX_FLOWS + MAX_FAIR_SOCKETS + MAX_CLASSES * MAX_DESTS)
 /*
  * SCM_TIMESTAMPNS (32), SO_RXQ_OVFL (24), UDP_GRO (24), IP_TOS or IPV6_TCLASS (24), and one of IP_PKTINFO (32),
  * IPV6_PKTINFO (40), IP_ORIGDSTADDR (32), IPV6_ORIGDSTADDR (48)
@@ -60,7 +60,7 @@ struct arrival {
 	uint64_t published_at_ns;
 	uint32_t len_bytes; /* as received; past payload_bytes when oversize */
 	uint16_t source; /* its session, in a class with replies and on the way back; else a hash of the sender's
-			    address, 0 with one destination */
+			    address, 0 where nobody asks for it */
 	uint8_t drop; /* enum drop_reason: DROP_NONE, or one that travels from ingress */
 	uint8_t tos; /* its type of service or traffic class; 0 in a class that does not ask for it */
 };
@@ -120,13 +120,17 @@ struct ingress_tally {
 	uint64_t refused_events; /* ICMP errors that a session's socket told of */
 	DROP_COUNTERS(INGRESS_DROPS, N_INGRESS_DROPS);
 	union {
-		uint64_t socket_drops_seen[MAX_LISTEN]; /* last SO_RXQ_OVFL (cumulative u32) per listen socket */
+		/*
+		 * Per listen address, as each socket counts them (a cumulative u32): bits 31..0, its own drops; bits
+		 * 63..32, those of the socket for what is denied there.
+		 */
+		uint64_t socket_drops_seen[MAX_LISTEN];
 		/*
 		 * On the way back: of the socket of the session that this commit is about. Kept for the session after
 		 * the commit, and again by a successor; the same either way.
 		 */
 		struct {
-			uint64_t session; /* its number + 1; 0: about none */
+			uint64_t session; /* its number + 1; 0: about none. With `fair`, of the bucket: drops.h */
 			uint64_t session_drops_seen;
 		};
 	};
@@ -216,6 +220,27 @@ struct session_ports {
 	/* its session ended; writer: ingress. Before the segment was there: hold */
 	_Atomic uint16_t ended_s[UINT16_MAX + 1];
 	_Atomic uint16_t changed_s[UINT16_MAX + 1]; /* its session got another one on the way; writer: egress */
+};
+
+#define SOURCES 4096 /* that a class with `source_rate` knows at one time */
+#define SOURCES_OF_SET 8 /* those that could stand in each other's place */
+
+/*
+ * A source that a class limits: when it has used up what it was allowed until then (limit.h). Writer: ingress, before
+ * the packets are published that it counts.
+ */
+struct guard_source {
+	_Atomic uint64_t key[2]; /* its address, of IPv4 in the form ::ffff:0:0/96, cut to `source_prefix` */
+	_Atomic uint64_t until_ns;
+	_Atomic uint64_t was_ns; /* until_ns before the batch of `word` */
+	_Atomic uint64_t word; /* commit word that the batch began with which last changed it */
+};
+
+/* Of a class with `source_rate` or `fair`. Writer: ingress. */
+struct guard {
+	alignas(LINE) struct guard_source sources[SOURCES]; /* sets, one behind the other */
+	/* by each socket of a class with `fair`, as of the last commit about it (drops.h) */
+	alignas(LINE) uint64_t drops_seen[MAX_LISTEN * (MOST_BUCKETS + 1)];
 };
 
 enum stage_state { STATE_ABSENT, STATE_STARTING, STATE_READY, STATE_STOPPED };
@@ -309,7 +334,7 @@ struct class_entry {
 	uint32_t slots; /* power of two */
 	uint32_t stride_bytes; /* from one slot's payload to the next; no power of two */
 	uint64_t lane_offset, arrivals_offset, results_offset, departures_offset, payload_offset;
-	uint64_t sessions_offset, origins_offset; /* origins: 0 in a class that needs none */
+	uint64_t sessions_offset, origins_offset, guard_offset; /* origins, guard: 0 in a class that needs none */
 	uint32_t n_sessions; /* 0: a class without replies */
 	uint32_t n_session_sockets; /* as many, or 1 or 2 for all of them (config/reply.h) */
 	uint32_t spare;
@@ -332,6 +357,7 @@ struct header {
 	uint64_t scratch_offset; /* 0: none, as with gro = off */
 	uint64_t socket_cookies[MAX_SOCKETS]; /* SO_COOKIE of each socket, in LISTEN_FDS order */
 	uint64_t ports_offset; /* 0: no class has replies */
+	uint64_t seed; /* of what depends on a sender's address, and nobody is to know beforehand */
 	struct class_entry classes[MAX_CLASSES];
 	uint64_t checksum; /* of all above but magic */
 };

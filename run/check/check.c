@@ -17,6 +17,7 @@
 #include "cost.h"
 #include "feasible.h"
 #include "measure.h"
+#include "guards.h"
 #include "ports.h"
 #include "relay.h"
 #include "room.h"
@@ -368,6 +369,7 @@ int main(int argc, char **argv)
 	take_from_config(&c, classes);
 	if (!o.counterexample) {
 		ports_print(&c);
+		guards_print(&c);
 		ways_print(&c);
 	}
 	status = look_at_instance(&c, o.seconds, classes, &cost);

@@ -20,7 +20,7 @@
 #define UNPOISON(at, bytes) (void)(at)
 #endif
 
-#define STACK_BYTES (256u << 10)
+#define STACK_BYTES (1u << 20)
 
 static jmp_buf scheduler;
 static const void *scheduler_stack;
