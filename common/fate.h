@@ -18,9 +18,11 @@
 /* clang-format off */
 #define INGRESS_DROPS(REASON) \
 	REASON(KERNEL, kernel, BY_KERNEL, 0, "the socket's receive buffer was full (SO_RXQ_OVFL)") \
+	REASON(DENIED, denied, BY_KERNEL, 0, "its sender is one of `deny`, or none of `allow`") \
 	REASON(OVERSIZE, oversize, BY_INGRESS, 1, "longer than payload_bytes; a packet is never forwarded cut") \
 	REASON(BAD_PROXY, bad_proxy, BY_INGRESS, 1, \
 	       "its sender is one of accept_proxy, and no PROXY v2 header that makes sense is in front of it") \
+	REASON(LIMITED, limited, BY_INGRESS, 1, "its source has sent more than source_rate and source_burst allow") \
 	REASON(NO_SESSION, no_session, BY_INGRESS, 1, \
 	       "replies are asked for, and no session was free for its sender (sessions, sessions_per_source)") \
 	REASON(INGRESS_FULL, ingress_full, BY_INGRESS, 0, "full = drop, and the queue to edf was full")

@@ -3,8 +3,8 @@
  *
  * Rules:   only builds with -DONTIME_MUTANT (make MUTANT=1, never installed) look at ONTIME_MUTANT in the
  *          environment: no-recovery | zero-sentinel | no-lock | no-base | no-updates | no-note | no-drain | free-early
- *          | hint-after-commit | via-any | no-space-ring | stage-again | no-aim. In all other builds this is
- *          constant 0.
+ *          | hint-after-commit | via-any | no-space-ring | stage-again | no-aim | limit-after-commit. In all other
+ *          builds this is constant 0.
  */
 #ifndef ONTIME_MUTANT_H
 #define ONTIME_MUTANT_H

@@ -42,8 +42,9 @@ static void note_arrivals(struct edf_loop *l, uint32_t class, uint64_t now)
 	for (uint32_t i = 0; i < n; i++) {
 		const struct arrival *a = &v->arrivals[lane_index(v, l->told[class], i)];
 
-		plan_arrive(&l->plan, class, now, budget_ns == BUDGET_NONE ? NO_DEADLINE : a->arrived_at_ns + budget_ns,
-			    a->len_bytes, a->drop != DROP_NONE);
+		plan_arrive_from(&l->plan, class, now,
+				 budget_ns == BUDGET_NONE ? NO_DEADLINE : a->arrived_at_ns + budget_ns, a->len_bytes,
+				 a->drop != DROP_NONE, a->source);
 	}
 	l->told[class] = received;
 }

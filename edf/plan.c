@@ -3,10 +3,10 @@
 
 #include <string.h>
 
+#include "listed.h"
 #include "slack.h"
 #include "units.h"
 
-#define PLAN_NONE UINT32_MAX
 #define UNKNOWN_NS UINT32_MAX /* of a prediction: longer than any other */
 #define MOST_HEADER_BYTES 48 /* of IPv6 and UDP: on the way out that is on the wire too */
 #define OUTLIER 4 /* the machine stalled if a sample took more than that many times the prediction */
@@ -58,7 +58,9 @@ static void configure(struct plan *p, const struct config *c)
 		class->edf_to_egress_pkts = c->classes[i].edf_to_egress_pkts;
 		class->first = class->fresh = class->last = 0;
 		class->tight_first = class->tight_last = class->tight_told = 0;
+		class->evict = c->evict == EVICT_NEWEST && c->classes[i].fair ? EVICT_SOURCE : c->evict;
 		class->sizes = 0;
+		memset(class->listed_ns, 0, sizeof(class->listed_ns));
 		class->tokens_ns = 0; /* credit is earned */
 		p->queues[i] = (struct edf_queue){ .budget_ns = c->classes[i].budget_ns,
 						   .margin_ns = config_margin_ns(&c->classes[i]) };
@@ -112,39 +114,11 @@ void plan_learn(struct plan *p, uint32_t class, uint64_t now, uint32_t bytes, ui
 	predict_learn(&p->model, bytes, (double)took_ns);
 }
 
-static void link_size(struct plan_class *c, uint64_t n, uint32_t payload_bytes)
-{
-	struct plan_entry *e = plan_entry(c, n);
-	uint32_t size = (uint32_t)((uint64_t)e->bytes * PLAN_SIZES / (payload_bytes + 1));
-	uint32_t at = (uint32_t)n & c->mask, was;
-
-	e->size = (uint8_t)(size < PLAN_SIZES ? size : PLAN_SIZES - 1);
-	was = c->sizes >> e->size & 1 ? c->newest[e->size] : PLAN_NONE;
-	e->newer = PLAN_NONE;
-	e->older = was;
-	if (was != PLAN_NONE)
-		c->entries[was].newer = at;
-	c->newest[e->size] = at;
-	c->sizes |= 1ULL << e->size;
-}
-
-static void unlink_size(struct plan_class *c, const struct plan_entry *e)
-{
-	if (e->older != PLAN_NONE)
-		c->entries[e->older].newer = e->newer;
-	if (e->newer != PLAN_NONE)
-		c->entries[e->newer].older = e->older;
-	else if (e->older != PLAN_NONE)
-		c->newest[e->size] = e->older;
-	else
-		c->sizes &= ~(1ULL << e->size);
-}
-
 /* The entry counts no more as one that can be evicted. */
 static void unlist(struct plan *p, uint32_t class, const struct plan_entry *e)
 {
-	if (p->evict == EVICT_LARGEST && !e->started)
-		unlink_size(&p->classes[class], e);
+	if (p->classes[class].evict != EVICT_NEWEST && !e->started)
+		listed_remove(&p->classes[class], e);
 }
 
 /*
@@ -176,10 +150,10 @@ static void find_fresh(struct plan *p, uint32_t class, uint64_t now)
 	q->fresh_deadline_ns = NO_DEADLINE;
 }
 
-static void evict_largest(struct plan *p, uint32_t class)
+static void evict_chosen(struct plan *p, uint32_t class)
 {
 	struct plan_class *c = &p->classes[class];
-	struct plan_entry *e = &c->entries[c->newest[63 - __builtin_clzll(c->sizes)]];
+	struct plan_entry *e = &c->entries[c->newest[listed_victims(c)]];
 
 	unlist(p, class, e);
 	p->queues[class].work_ns -= e->service_ns;
@@ -198,6 +172,12 @@ static void update_loads(struct plan *p, uint64_t now)
 
 void plan_arrive(struct plan *p, uint32_t class, uint64_t now, uint64_t deadline_ns, uint32_t bytes, int gone)
 {
+	plan_arrive_from(p, class, now, deadline_ns, bytes, gone, 0);
+}
+
+void plan_arrive_from(struct plan *p, uint32_t class, uint64_t now, uint64_t deadline_ns, uint32_t bytes, int gone,
+		      uint32_t source)
+{
 	struct plan_class *c = &p->classes[class];
 	struct edf_queue *q = &p->queues[class];
 	struct plan_entry *e = plan_entry(c, c->last);
@@ -207,33 +187,34 @@ void plan_arrive(struct plan *p, uint32_t class, uint64_t now, uint64_t deadline
 	if (p->evict == EVICT_LARGEST)
 		update_loads(p, now);
 	too_long = !gone && p->rules.policy == POLICY_GUARDED &&
-		   edf_is_too_long(p->queues, p->n_classes, class, p->evict, now, whole_ns, deadline_ns);
+		   edf_is_too_long(p->queues, p->n_classes, class, c->evict, now, whole_ns, deadline_ns);
 
 	e->deadline_ns = deadline_ns;
 	e->service_ns = (uint32_t)service_ns;
 	e->bytes = bytes;
+	e->size = (uint8_t)listed_which(c, p->payload_bytes, bytes, source);
 	e->gone = gone != 0;
-	e->lost = too_long && p->evict == EVICT_NEWEST ? DROP_EVICTED : DROP_NONE;
+	e->lost = too_long && c->evict == EVICT_NEWEST ? DROP_EVICTED : DROP_NONE;
 	e->started = 0;
 	e->refused = e->lost || gone;
 	if (!e->refused) {
 		q->work_ns += service_ns;
 		c->total_ns += service_ns;
-		if (p->evict == EVICT_LARGEST)
-			link_size(c, c->last, p->payload_bytes);
+		if (c->evict != EVICT_NEWEST)
+			listed_add(c, c->last);
 		q->last_deadline_ns = deadline_ns;
 	}
 	e->total_ns = c->total_ns;
 	p->begin_stale |= 1U << class;
 	c->last++;
-	if (p->evict == EVICT_LARGEST)
+	if (c->evict != EVICT_NEWEST)
 		while (too_long && c->sizes) {
-			evict_largest(p, class);
-			too_long = edf_is_too_long(p->queues, p->n_classes, class, p->evict, now, whole_ns - service_ns,
+			evict_chosen(p, class);
+			too_long = edf_is_too_long(p->queues, p->n_classes, class, c->evict, now, whole_ns - service_ns,
 						   deadline_ns);
 		}
 	/* behind a head for which nothing has been learned since, it changes nothing of what is known of that */
-	if (q->waiting_pkts++ == 0 || p->model.n_samples || p->evict == EVICT_LARGEST)
+	if (q->waiting_pkts++ == 0 || p->model.n_samples || c->evict != EVICT_NEWEST)
 		load_head(p, class);
 }
 

@@ -23,7 +23,7 @@
 #include "policy.h"
 #include "predict.h"
 
-#define PLAN_SIZES 64 /* lists of packets by size, for evict = largest */
+#define PLAN_SIZES 64 /* lists of packets, by size for evict = largest, by source for evict = source */
 #define SHARE_WINDOW_NS 50000000ULL
 #define LOAD_WINDOW_NS 10000000ULL
 
@@ -36,7 +36,7 @@ struct plan_entry {
 	uint32_t bytes;
 	uint32_t newer, older; /* neighbours in the list of its size; PLAN_NONE: none */
 	uint32_t tight; /* not of this packet: an element of the ring of tight ones, the end of its number */
-	uint8_t size; /* which list; none once work has started */
+	uint8_t size; /* which list, by size or source; none once work has started */
 	uint8_t lost; /* enum drop_reason: DROP_EVICTED, DROP_LATE; else DROP_NONE */
 	uint8_t gone; /* dropped by a stage before */
 	uint8_t started : 1;
@@ -60,7 +60,9 @@ struct plan_class {
 	int64_t tokens_ns;
 	uint64_t served_ns, served_at_ns; /* service lately, fading over LOAD_WINDOW_NS, as of then */
 	struct predict_line model;
+	enum evict evict; /* EVICT_SOURCE also where the class is fair */
 	uint64_t sizes; /* bit per list that is not empty */
+	uint64_t listed_ns[PLAN_SIZES]; /* predicted work on what each list has */
 	uint32_t newest[PLAN_SIZES]; /* per size */
 };
 
@@ -108,6 +110,12 @@ void plan_reload(struct plan *p, const struct config *c);
 
 /* plan_arrive - the class's newest packet. gone: dropped by a stage before; it only has to be passed on. */
 void plan_arrive(struct plan *p, uint32_t class, uint64_t now, uint64_t deadline_ns, uint32_t bytes, int gone);
+
+/*
+ * plan_arrive_from - likewise, of a source: with evict = source it is that which is taken from that has most waiting.
+ */
+void plan_arrive_from(struct plan *p, uint32_t class, uint64_t now, uint64_t deadline_ns, uint32_t bytes, int gone,
+		      uint32_t source);
 
 /* plan_choose - what to do next. room_pkts[class]: before the edf_to_egress limit. */
 struct edf_choice plan_choose(struct plan *p, uint64_t now, const uint32_t *room_pkts);

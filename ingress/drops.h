@@ -3,7 +3,7 @@
  *
  * Rules:   a socket says what it has dropped since it was made. What it had said at the last commit is in the bank that
  *          commits with the counter; on the way back, with sockets by the thousand, the bank says it of one socket, and
- *          the session keeps it.
+ *          the session keeps it; with `fair` likewise, and the class's struct guard keeps it.
  * Source:  socket(7) SO_RXQ_OVFL, with a datagram; sock_diag(7) SK_MEMINFO_DROPS, when asked.
  */
 #ifndef ONTIME_INGRESS_DROPS_H

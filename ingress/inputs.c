@@ -37,6 +37,8 @@ static int is_bound(const struct stage *s, const int *fd, uint32_t flow)
 {
 	uint32_t behind = s->shard == 0 ? s->seg.n_shards - 1 : 0;
 
+	if (s->seg.n_shards == 1)
+		return listen_is_bound(fd[listen_socket(&s->config, flow + 1) - 1]);
 	return listen_is_bound(fd[flow] + (int)behind);
 }
 
@@ -142,7 +144,7 @@ static void follow_group(struct inputs *n, struct stage *s, const struct ingress
 {
 	const struct address *a = address_of(s, in, flow);
 	const char *class = s->config.classes[in->class_of[flow]].name;
-	int got = listen_follow(&s->config, fd[flow], flow, &n->joined[flow]);
+	int got = listen_follow(&s->config, fd[listen_socket(&s->config, flow)], flow, &n->joined[flow]);
 	char text[ADDRESS_BYTES];
 
 	if (got == -ENODEV) {
@@ -169,9 +171,9 @@ static void follow_interface(struct inputs *n, struct stage *s, const struct ing
 	struct sockaddr_storage at;
 	struct sockaddr_in6 v6;
 	socklen_t len = sizeof(int);
-	int was = 0, err;
+	int own = fd[listen_socket(&s->config, flow)], was = 0, err;
 
-	if (getsockopt(fd[flow], SOL_SOCKET, SO_BINDTOIFINDEX, &was, &len) < 0)
+	if (getsockopt(own, SOL_SOCKET, SO_BINDTOIFINDEX, &was, &len) < 0)
 		return;
 	if (address_resolve(a, &at)) {
 		tell_gone(n, class, a, flow);
@@ -181,7 +183,7 @@ static void follow_interface(struct inputs *n, struct stage *s, const struct ing
 	memcpy(&v6, &at, sizeof(v6));
 	if ((uint32_t)was == v6.sin6_scope_id)
 		return;
-	err = bind_to_interface(s, a, class, fd[flow], was, (int)v6.sin6_scope_id);
+	err = bind_to_interface(s, a, class, own, was, (int)v6.sin6_scope_id);
 	if (err)
 		tell_refused(n, class, a, flow, "bind", err);
 	else
@@ -209,6 +211,11 @@ static void rule_all(struct inputs *n, struct stage *s, const struct ingress *in
 		rule_now(n, s, in, fd, (uint32_t)__builtin_ctzll(left));
 }
 
+static uint32_t first_of(const struct stage *s, uint32_t flow)
+{
+	return listen_socket(&s->config, flow);
+}
+
 /* Only a class that keeps something of it asks: it costs some 100 ns a datagram. */
 static void ask_tos(const struct stage *s, const struct ingress *in, const int *fd, uint32_t flow)
 {
@@ -216,7 +223,8 @@ static void ask_tos(const struct stage *s, const struct ingress *in, const int *
 	int v4 = address_of(s, in, flow)->at.ss_family == AF_INET;
 	int on = class->dscp == DSCP_KEEP || class->ecn != ECN_OFF;
 
-	setsockopt(fd[flow], v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, &on, sizeof(on));
+	for (uint32_t k = first_of(s, flow); k < first_of(s, flow + 1); k++)
+		setsockopt(fd[k], v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, &on, sizeof(on));
 }
 
 /*
@@ -230,7 +238,8 @@ static void ask_local(const struct stage *s, const struct ingress *in, const int
 	const struct class_config *class = &s->config.classes[in->class_of[flow]];
 	int on = (class->replies[0] || class->source == SOURCE_PROXY) && (address_traits(a) & ADDRESS_IS_WILDCARD);
 
-	setsockopt(fd[flow], v4 ? SOL_IP : SOL_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, &on, sizeof(on));
+	for (uint32_t k = first_of(s, flow); k < first_of(s, flow + 1); k++)
+		setsockopt(fd[k], v4 ? SOL_IP : SOL_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, &on, sizeof(on));
 }
 
 void inputs_apply(struct inputs *n, struct stage *s, const struct ingress *in, const int *fd)
@@ -240,7 +249,7 @@ void inputs_apply(struct inputs *n, struct stage *s, const struct ingress *in, c
 		ask_local(s, in, fd, flow);
 	}
 	for (uint32_t flow = 0; flow < in->n_inputs; flow++)
-		if (s->seg.n_shards > 1 ? s->shard == 0 : listen_completes(&s->config, flow))
+		if (s->seg.n_shards > 1 ? s->shard == 0 : listen_has_rule(&s->config, fd, flow))
 			n->unruled |= 1ULL << flow;
 	rule_all(n, s, in, fd);
 }

@@ -30,7 +30,7 @@ struct inputs {
 	uint64_t refused; /* it cannot be bound for another reason, and it has been said */
 };
 
-/* inputs_open - find out which of the sockets need it. fd[flow]: as handed on. */
+/* inputs_open - find out which of the sockets need it. fd[]: as listen.h has them. */
 void inputs_open(struct inputs *n, const struct stage *s, const struct ingress *in, const int *fd);
 
 /*

@@ -9,6 +9,7 @@
 
 #include "log.h"
 #include "refusals.h"
+#include "stage/listen.h"
 #include "train.h"
 
 #define DRAIN_NS NS_PER_S /* USR1: under a steady flood the input is never empty */
@@ -42,6 +43,26 @@ static int refuse_socket(const struct ingress_loop *l, uint32_t flow, int err)
 	return EXIT_TEMPORARY;
 }
 
+/* Those of an input: one, or one for each bucket; and one for what is denied there. */
+static int find_sockets(struct ingress_loop *l, uint32_t flow)
+{
+	const struct class_config *class = &l->stage.config.classes[l->ingress.class_of[flow]];
+	uint32_t i = l->ingress.listen_of[flow], at = listen_socket(&l->stage.config, flow);
+	int fd = handed_socket(class->name, "in", i);
+
+	for (uint32_t k = 0; k < (class->fair ? class->fair : 1); k++)
+		l->receiver.listening[at + k] = fd < 0 ? -1 : fd + (int)k;
+	l->receiver.listening[listen_denied(&l->stage.config, flow)] = handed_socket(class->name, "deny", i);
+	l->receiver.fd[flow] = fd;
+	if (!class->fair)
+		return 0;
+	l->receiver.fair[flow] = fair_open(fd, class->fair, l->stage.config.payload_bytes);
+	if (!l->receiver.fair[flow])
+		return -1;
+	l->receiver.fd[flow] = l->receiver.fair[flow]->poll_fd;
+	return 0;
+}
+
 static int open_sockets(struct ingress_loop *l)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -53,9 +74,9 @@ static int open_sockets(struct ingress_loop *l)
 	}
 	for (uint32_t flow = 0; flow < l->ingress.n_flows; flow++) {
 		uint32_t of = l->ingress.class_of[flow];
-		const char *class = l->stage.config.classes[of].name;
 
-		l->receiver.fd[flow] = handed_socket(class, "in", l->ingress.listen_of[flow]);
+		if (flow < l->ingress.n_inputs && find_sockets(l, flow))
+			return refuse_socket(l, flow, errno);
 		if (l->receiver.back[of])
 			l->receiver.fd[flow] = l->receiver.back[of]->has_one_socket ? l->receiver.back[of]->first_fd
 										    : l->receiver.back[of]->poll_fd;
@@ -216,6 +237,7 @@ static void step(struct stage *s)
 	struct ingress_loop *l = loop_of(s);
 	uint64_t blocked, now = now_ns();
 	uint32_t bytes, got, n;
+	struct fair *fair;
 	int flow;
 
 	if (l->ingress.n_flows > 1 && l->ingress.ready && l->unlooked_pkts >= BATCH)
@@ -223,7 +245,7 @@ static void step(struct stage *s)
 	if (now >= l->drops_due_ns) {
 		receive_ask_drops(&l->receiver, &l->ingress);
 		l->drops_due_ns = now + l->stage.config.heartbeat_ms * NS_PER_MS / 2;
-		inputs_look(&l->inputs, &l->stage, &l->ingress, l->receiver.fd, now);
+		inputs_look(&l->inputs, &l->stage, &l->ingress, l->receiver.listening, now);
 	}
 	for (uint32_t i = 0; i < l->receiver.n_ways_back; i++)
 		sessions_end_idle(&l->receiver.sessions[i], now);
@@ -241,9 +263,16 @@ static void step(struct stage *s)
 		ingress_charge(&l->ingress, flow, 0, 1);
 		return;
 	}
+	fair = l->receiver.fair[flow];
+	if (fair)
+		l->ingress.asks_pkts[flow] = fair->asks_pkts[fair->bucket];
 	n = ingress_asks_pkts(&l->ingress, flow, l->room_pkts[l->ingress.class_of[flow]]);
 	got = receive_batch(&l->receiver, &l->ingress, flow, n, &bytes);
 	ingress_learn(&l->ingress, flow, n, got);
+	if (fair) {
+		fair->asks_pkts[fair->bucket] = l->ingress.asks_pkts[flow];
+		fair_read(fair, bytes, got, l->receiver.emptied);
+	}
 	/* Where there is more, the others may have some too; and they may have some after a few calls. */
 	l->unlooked_pkts += l->receiver.emptied ? got + BATCH / MOST_CALLS : BATCH;
 	ingress_charge(&l->ingress, flow, bytes + got,
@@ -271,9 +300,10 @@ static void reload(struct stage *s)
 
 	ingress_init(&l->ingress, &l->stage.config);
 	l->ingress.ready = ready;
+	receive_apply(&l->receiver);
 	for (uint32_t i = 0; i < l->receiver.n_ways_back; i++)
 		sessions_apply(&l->receiver.sessions[i]);
-	inputs_apply(&l->inputs, s, &l->ingress, l->receiver.fd);
+	inputs_apply(&l->inputs, s, &l->ingress, l->receiver.listening);
 }
 
 static int open_loop(struct stage *s)
@@ -289,8 +319,9 @@ static int open_loop(struct stage *s)
 		return status;
 	l->ingress.ready = receive_waiting(&l->receiver);
 	train_open(&l->receiver, &l->ingress);
-	inputs_open(&l->inputs, s, &l->ingress, l->receiver.fd);
-	inputs_apply(&l->inputs, s, &l->ingress, l->receiver.fd);
+	inputs_open(&l->inputs, s, &l->ingress, l->receiver.listening);
+	inputs_apply(&l->inputs, s, &l->ingress, l->receiver.listening);
+	receive_begin_drops(&l->receiver, &l->ingress);
 	return 0;
 }
 
@@ -298,6 +329,10 @@ static void close_loop(struct stage *s)
 {
 	struct ingress_loop *l = loop_of(s);
 
+	for (uint32_t flow = 0; flow < MAX_FLOWS; flow++) {
+		fair_close(l->receiver.fair[flow]);
+		l->receiver.fair[flow] = NULL;
+	}
 	if (l->epoll_fd > 0)
 		close(l->epoll_fd);
 	l->epoll_fd = 0;

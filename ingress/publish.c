@@ -71,6 +71,16 @@ static void note_session(struct receiver *r, const struct ingress *in, int flow,
 	sessions_note_forth(r->forth[class], (uint32_t)k, count, a->read_at_ns);
 }
 
+/* For its destination, where there are several; or for edf, which takes from the source that has most waiting. */
+static uint16_t source_of(const struct receiver *r, uint32_t class, const struct sockaddr_in6 *from)
+{
+	const struct class_config *c = &r->stage->config.classes[class];
+
+	if (c->n_dests > 1)
+		return origin_hash(from);
+	return c->fair || r->stage->config.evict == EVICT_SOURCE ? quota_hash(c->source_bits, from) : 0;
+}
+
 /* A datagram is forwarded whole, or not at all. */
 static uint8_t judge_length(const struct receiver *r, const struct batch *b, const struct piece *p)
 {
@@ -97,9 +107,12 @@ static struct arrival note_arrival(struct receiver *r, const struct ingress *in,
 	a.drop = judge_length(r, b, p);
 	if (v->origins)
 		ends = origin_find(r, in, b->flow, i, &from, beside, &a);
+	if (r->quota[class].sources && a.drop == DROP_NONE &&
+	    !quota_passes(&r->quota[class], v->origins ? &ends.from : &from, r->word[class], a.arrived_at_ns,
+			  a.read_at_ns))
+		a.drop = DROP_LIMITED;
 	if (!r->forth[class] && !r->back[class])
-		a.source =
-			r->stage->config.classes[class].n_dests > 1 ? origin_hash(v->origins ? &ends.from : &from) : 0;
+		a.source = source_of(r, class, v->origins ? &ends.from : &from);
 	else
 		note_session(r, in, b->flow, i, &from, beside, &a);
 	if (v->origins)
@@ -107,6 +120,7 @@ static struct arrival note_arrival(struct receiver *r, const struct ingress *in,
 	v->arrivals[lane_index(v, r->word[class], i)] = a;
 	r->tally[class].oversize_pkts += a.drop == DROP_OVERSIZE;
 	r->tally[class].bad_proxy_pkts += a.drop == DROP_BAD_PROXY;
+	r->tally[class].limited_pkts += a.drop == DROP_LIMITED;
 	r->tally[class].no_session_pkts += a.drop == DROP_NO_SESSION;
 	return a;
 }
@@ -120,10 +134,13 @@ static void note_next(struct receiver *r, const struct batch *b, uint32_t i, con
 	r->tally[b->class].oversize_pkts += a->drop == DROP_OVERSIZE;
 }
 
-/* Does all of a train have the same place to go? Where there are sessions, or headers, each datagram is looked at. */
+/*
+ * Does all of a train have the same place to go? Where there are sessions, headers, or limits, each datagram is looked
+ * at.
+ */
 static int trains_are_plain(const struct receiver *r, uint32_t class)
 {
-	return !r->stage->seg.views[class].origins && !r->forth[class] && !r->back[class];
+	return !r->stage->seg.views[class].origins && !r->forth[class] && !r->back[class] && !r->quota[class].sources;
 }
 
 /* Of builds that break rules (mutant.h): where the newest packets lie is stored when they are published already. */
@@ -246,6 +263,8 @@ uint32_t publish_batch(struct receiver *r, const struct ingress *in, struct batc
 	receive_publish(r, class, fits);
 	if (mutant_is("hint-after-commit"))
 		hint_late(r, class, word, fits);
+	if (mutant_is("limit-after-commit"))
+		quota_store_late();
 	b->done_pkts += n;
 	if (!batch_waits(b))
 		journal_close(&b->journal->word);

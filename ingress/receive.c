@@ -62,6 +62,8 @@ static uint64_t *drained_at(struct receiver *r, const struct ingress *in, int fl
 {
 	uint32_t class = in->class_of[flow];
 
+	if (r->fair[flow])
+		return &r->fair[flow]->drained_at_ns[r->session];
 	return r->back[class] && !receive_is_one_socket(r, class) ? &r->back[class]->drained_at_ns[r->session]
 								  : &r->drained_at_ns[flow];
 }
@@ -70,13 +72,16 @@ static int socket_of(const struct receiver *r, uint32_t class, int flow)
 {
 	const struct sessions *x = receive_is_one_socket(r, class) ? NULL : r->back[class];
 
+	if (r->fair[flow])
+		return r->fair[flow]->first_fd + (int)r->session;
 	return x ? x->first_fd + (int)r->session : r->fd[flow];
 }
 
 static int wants_source(const struct receiver *r, uint32_t class)
 {
-	return r->stage->config.classes[class].n_dests > 1 || r->forth[class] || receive_is_one_socket(r, class) ||
-	       r->stage->seg.views[class].origins;
+	return r->stage->config.classes[class].n_dests > 1 || r->stage->config.classes[class].fair ||
+	       r->stage->config.evict == EVICT_SOURCE || r->forth[class] || receive_is_one_socket(r, class) ||
+	       r->stage->seg.views[class].origins || r->quota[class].sources;
 }
 
 static void prepare_vector(struct receiver *r, struct batch *b, uint32_t n, enum train_shape shape)
@@ -174,8 +179,17 @@ uint32_t receive_batch(struct receiver *r, const struct ingress *in, int flow, u
 int receive_is_due(struct receiver *r, const struct ingress *in, int flow)
 {
 	struct sessions *x = r->back[in->class_of[flow]];
-	int k = x && !x->has_one_socket ? sessions_next(x) : 0;
+	struct fair *f = r->fair[flow];
+	int k;
 
+	if (f) {
+		k = fair_next(f);
+		refusals_note(r, in->class_of[flow], f->refusals);
+		f->refusals = 0;
+		r->session = f->bucket;
+		return k;
+	}
+	k = x && !x->has_one_socket ? sessions_next(x) : 0;
 	if (x && !x->has_one_socket) {
 		refusals_note(r, in->class_of[flow], x->refusals);
 		x->refusals = 0;
@@ -188,15 +202,21 @@ int receive_drained(struct receiver *r, const struct ingress *in, int flow, int 
 {
 	struct sessions *x = r->back[in->class_of[flow]];
 
+	if (r->fair[flow])
+		return r->fair[flow]->ready == 0;
 	return x && !x->has_one_socket ? sessions_read(x, emptied) : emptied;
 }
 
-/* Whose socket the predecessor read, on a way back. */
+/* Whose socket the predecessor read, on a way back; with `fair` which bucket. */
 static int find_session(struct receiver *r, const struct ingress *in, struct batch *b, uint32_t flow)
 {
 	const struct sessions *x = r->back[in->class_of[flow]];
 
+	const struct class_config *class = &r->stage->config.classes[in->class_of[flow]];
+
 	b->session = r->session = (uint32_t)once(b->journal->session);
+	if (class->fair && flow < in->n_inputs)
+		return r->session < class->fair;
 	return !x || r->session < x->n;
 }
 
@@ -283,6 +303,16 @@ static int open_ways_back(struct receiver *r, struct stage *s)
 	return 0;
 }
 
+void receive_apply(struct receiver *r)
+{
+	for (uint32_t class = 0; class < r->stage->config.n_classes; class++) {
+		struct guard *guard = r->stage->seg.views[class].guard;
+
+		quota_begin(&r->quota[class], &r->stage->config.classes[class], guard ? guard->sources : NULL,
+			    r->stage->seg.header.seed);
+	}
+}
+
 int receive_init(struct receiver *r, struct stage *s, const struct ingress *in)
 {
 	int status;
@@ -301,6 +331,10 @@ int receive_init(struct receiver *r, struct stage *s, const struct ingress *in)
 			       &r->word[class]);
 		drops_keep(r, class);
 	}
+	receive_apply(r);
+	for (uint32_t class = 0; class < s->config.n_classes; class++)
+		if (r->quota[class].sources)
+			quota_undo(&r->quota[class], r->word[class]);
 	for (int i = 0; i < N_BATCHES; i++)
 		recover(r, in, &r->batches[i]);
 	return 0;

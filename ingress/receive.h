@@ -13,6 +13,8 @@
 #define ONTIME_RECEIVE_H
 
 #include "batch.h"
+#include "fair.h"
+#include "quota.h"
 #include "pick.h"
 #include "sessions.h"
 #include "stage/stage.h"
@@ -20,6 +22,7 @@
 #define N_BATCHES 2
 #define MOST_STAGED 8 /* messages of a call that may be trains: 8 * 64 KiB fit a second-level cache */
 #define MOST_SCATTERED_PKTS 64 /* of each of them, that have a vector each */
+#define MAX_LISTENING (2 * MAX_FLOWS + MAX_FAIR_SOCKETS)
 
 /* What is known of a socket and trains (train.h). */
 struct train_state {
@@ -40,6 +43,10 @@ struct receiver {
 	struct ingress_journal *journal; /* of the batch that is read or published */
 	/* of a way back: the epoll instance of its sessions' sockets, or the one socket of all (via) */
 	int fd[MAX_FLOWS];
+	int listening[MAX_LISTENING]; /* the sockets of all inputs, and those for what is denied (stage/listen.h) */
+	struct fair *fair[MAX_FLOWS]; /* of an input with `fair`; then its fd is the epoll instance of its buckets */
+	struct quota quota[MAX_CLASSES];
+	uint64_t denies; /* bit per flow: its socket for what is denied is in use */
 	uint64_t drained_at_ns[MAX_FLOWS]; /* the socket was empty then: what comes later arrived later */
 	uint64_t word[MAX_CLASSES]; /* own commit words */
 	uint32_t touched_pkts[MAX_CLASSES]; /* slots this process has written to, up to a lap */
@@ -47,7 +54,7 @@ struct receiver {
 	uint32_t n_ways_back;
 	struct sessions sessions[MAX_WAYS_BACK];
 	struct sessions *forth[MAX_CLASSES], *back[MAX_CLASSES]; /* of a class with replies; of a way back; else NULL */
-	uint32_t session; /* on a way back: whose socket is read */
+	uint32_t session; /* on a way back: whose socket is read; with `fair`: the bucket */
 	struct train_state trains[MAX_FLOWS];
 	/*
 	 * the slots of each message's datagrams, and the scratch behind; read by the kernel in a call, and never again
@@ -63,10 +70,16 @@ struct receiver {
  */
 int receive_init(struct receiver *r, struct stage *s, const struct ingress *in);
 
+/* receive_apply - what the configuration says now of sources that are limited. */
+void receive_apply(struct receiver *r);
+
 /* receive_room_pkts - how much may be read for a class now; 0: its lane is full, or both batches wait. */
 uint32_t receive_room_pkts(const struct receiver *r, uint32_t class);
 
-/* receive_is_due - on a way back: choose the session to read; 0: none has a datagram. On any other flow: 1. */
+/*
+ * receive_is_due - on a way back: choose the session to read, with `fair` the bucket; 0: none has a datagram. On any
+ * other flow: 1.
+ */
 int receive_is_due(struct receiver *r, const struct ingress *in, int flow);
 
 /*
@@ -97,5 +110,8 @@ void receive_publish(struct receiver *r, uint32_t class, uint32_t n);
  * drops after the last datagram would never be reported. A system call per socket; call it now and then.
  */
 void receive_ask_drops(struct receiver *r, const struct ingress *in);
+
+/* receive_begin_drops - find out which sockets for what is denied are in use, and ask them. */
+void receive_begin_drops(struct receiver *r, const struct ingress *in);
 
 #endif

@@ -39,7 +39,7 @@ static int may_take(const struct receiver *r, const struct ingress *in, uint32_t
 	if (c->gro == GRO_AUTO && (!r->stage->seg.scratch_locked || class->ingress_to_edf_pkts < MOST_TRAIN_PKTS))
 		return 0;
 	port_of(c, &class->listen[in->listen_of[flow]], &port);
-	return port.n == 1;
+	return port.n == 1 && !class->fair;
 }
 
 /* Refused: then it takes none, as before. */

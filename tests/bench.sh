@@ -1,7 +1,7 @@
 #!/bin/sh
 # bench.sh - the command behind every number in README.md.
 #
-# usage: tests/bench.sh [cost|latency|busy|handover|decide|schedule|idle|restart|observers|probes|port|ecn|replies|source|workers|shards|rivals]...      default: all
+# usage: tests/bench.sh [cost|latency|busy|handover|decide|schedule|idle|restart|observers|probes|port|ecn|replies|source|workers|shards|sources|rivals]...      default: all
 #
 # Wall times on shared machines are noise: what counts is CPU time per packet, as medians of interleaved runs, beside the
 # single-process reference relay (tests/bench/reference.c) in the same run.
@@ -254,11 +254,11 @@ observers() {
 	done
 }
 
-[ $# -gt 0 ] || set -- handover decide cost latency busy schedule idle restart observers probes port ecn replies source workers shards rivals
+[ $# -gt 0 ] || set -- handover decide cost latency busy schedule idle restart observers probes port ecn replies source workers shards sources rivals
 for part in "$@"; do
 	case $part in
 	cost | latency | busy | handover | decide | schedule | idle | restart | observers | probes) "$part" ;;
-	port | ecn | replies | source | workers | shards | rivals) "tests/bench/$part.sh" ;;
+	port | ecn | replies | source | workers | shards | sources | rivals) "tests/bench/$part.sh" ;;
 	*) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" >&2 && exit 2 ;;
 	esac
 done

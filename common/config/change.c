@@ -8,6 +8,8 @@
 #include "log.h"
 #include "table.h"
 
+#define SHOWN_CHARS 800 /* of a value; a list of prefixes may be longer */
+
 uint32_t config_slots_pkts(const struct class_config *class)
 {
 	uint32_t need = class->ingress_to_edf_pkts + class->edf_to_egress_pkts + BATCH;
@@ -62,8 +64,15 @@ uint64_t config_digest(const struct config *c)
 
 static int explain(const char *what, const char *was, const char *is, bool relaunch, FILE *out)
 {
-	fprintf(out, "%s: %s -> %s%s\n", what, was, is, relaunch ? " (needs a relaunch)" : "");
+	fprintf(out, "%s: %.*s%s -> %.*s%s%s\n", what, SHOWN_CHARS, was, strlen(was) > SHOWN_CHARS ? ".." : "",
+		SHOWN_CHARS, is, strlen(is) > SHOWN_CHARS ? ".." : "", relaunch ? " (needs a relaunch)" : "");
 	return relaunch;
+}
+
+/* The segment has a place for the sources of a class that limits them. */
+static bool limits_otherwise(const struct class_config *from, const struct class_config *to)
+{
+	return (from->source_rate_pps != 0) != (to->source_rate_pps != 0);
 }
 
 /* explain_options - the options of one scope; `prefix` is "" or the class's name and a dot. */
@@ -82,6 +91,8 @@ static int explain_options(enum scope scope, const char *prefix, const void *fro
 			relaunch = config_slots_pkts(from) != config_slots_pkts(to);
 		if (o->change == CHANGE_COPYING)
 			relaunch = copying_count(from) != copying_count(to);
+		if (o->change == CHANGE_LIMIT)
+			relaunch = limits_otherwise(from, to);
 		snprintf(what, sizeof(what), "%s%s", prefix, o->key);
 		relaunches += explain(what, was[0] ? was : "none", is[0] ? is : "none", relaunch, out);
 	}

@@ -146,6 +146,8 @@ void set_option(struct loading *l, const char *where, const char *key, const cha
 		refuse_key(l, where, scope_of(l->section), key);
 		return;
 	}
+	if (options[at].kind == &kind_allow || options[at].kind == &kind_deny)
+		l->list_at = at;
 	if (options[at].kind == &kind_listen || options[at].kind == &kind_send) {
 		l->list_at = at;
 		snprintf(l->list, sizeof(l->list), "%s", value);

@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "acl.h"
 #include "address.h"
 #include "alive.h"
 #include "dscp.h"
@@ -75,6 +76,11 @@ struct class_config {
 	enum source_shown source; /* whether, and how, their destination is shown who sent them */
 	enum proxy_which proxy_header; /* ... each, or the first of a session */
 	struct prefixes accept_proxy; /* whose datagrams have such a header, and are believed */
+	struct acl acl; /* whose datagrams are taken at all */
+	uint64_t source_rate_pps; /* most datagrams of one source; 0: no limit */
+	uint32_t source_burst_pkts; /* ... at once */
+	uint32_t source_bits[2]; /* of an address of IPv4, of IPv6: what counts as one source */
+	uint32_t fair; /* buckets that sources are spread over, each with a receive buffer of its own; 0: none */
 	char replies
 		[CLASS_NAME_BYTES]; /* the class that its destinations' replies go back as; "": none are asked for */
 	uint32_t sessions; /* with replies: most senders at once */
@@ -118,6 +124,7 @@ struct config {
 	enum fifo fifo; /* real time: not, or as far as it is allowed; with FIFO_ON a refusal is a warning */
 	uint32_t heartbeat_ms; /* longest park of a stage: 10 .. 1000 */
 	uint32_t hung_ms; /* work but no progress for this long: the supervisor kills the stage */
+	uint32_t seed; /* of the buckets of `fair`: no key, but drawn at a launch, and kept in the segment */
 	uint32_t n_dash_listen; /* 0: no dashboard is asked for */
 	struct address dash_listen; /* where build/dash serves */
 	char dash_allow_host[DASH_HOSTS_BYTES]; /* host names it may be asked by, with a blank between two */

@@ -14,6 +14,7 @@
 #include "copying.h"
 #include "cycle.h"
 #include "from.h"
+#include "guard.h"
 #include "proxied.h"
 #include "reply.h"
 #include "search.h"
@@ -168,6 +169,9 @@ static void others(const struct search *s, uint32_t i)
 	if (why)
 		conflict_say(s, (int)i, key, "%s", why);
 	why = sharded_class_conflict(s->c, i, &key);
+	if (why)
+		conflict_say(s, (int)i, key, "%s", why);
+	why = guard_conflict(s->c, i, &key, reason);
 	if (why)
 		conflict_say(s, (int)i, key, "%s", why);
 }

@@ -10,7 +10,7 @@
 
 #include "loading.h"
 
-#define LINE_BYTES (VALUE_BYTES + 64) /* the longest value with its key and blanks, NUL and all */
+#define LINE_BYTES (LINE_VALUE_BYTES + 64) /* the longest value with its key and blanks, NUL and all */
 #define MOST_BYTES (1 << 20)
 #define WHERE_BYTES (PATH_BYTES + 200)
 
@@ -104,13 +104,16 @@ static void cut_comment(char *text)
 
 /*
  * goes_on - is an indented line more of the addresses before it? One looks like no section and no key: "127.0.0.1:80",
- * "[::1]:80", or "sink:80", if there is no such key.
+ * "[::1]:80", or "sink:80", if there is no such key; or like a prefix.
  */
 static bool goes_on(const char *text)
 {
 	size_t len = strcspn(text, "]"), name = strcspn(text, ":"), word = strcspn(text, " \t*");
+	struct prefix p;
 	char key[32];
 
+	if (prefix_parse(text, word, &p))
+		return true;
 	if (isdigit((unsigned char)text[0]) || (text[0] == '[' && text[len] == ']' && text[len + 1] == ':'))
 		return true;
 	snprintf(key, sizeof(key), "%.*s", name < sizeof(key) ? (int)name : 0, text);
@@ -120,7 +123,7 @@ static bool goes_on(const char *text)
 	return hosts_is_name(text, word);
 }
 
-/* add_addresses - an indented line of them: more of the `listen` or `send` before it. */
+/* add_addresses - an indented line of them: more of the `listen`, `send`, `allow` or `deny` before it. */
 static void add_addresses(struct loading *l, const char *text)
 {
 	const struct option *o = &options[l->list_at < 0 ? 0 : l->list_at];
@@ -129,8 +132,15 @@ static void add_addresses(struct loading *l, const char *text)
 	int err;
 
 	if (l->list_at < 0) {
-		refuse(l, -EINVAL, "%s:%d: addresses, but the line before is neither listen nor send", l->file,
-		       l->line);
+		refuse(l, -EINVAL, "%s:%d: addresses, but the line before is none of listen, send, allow and deny",
+		       l->file, l->line);
+		return;
+	}
+	if (o->kind == &kind_allow || o->kind == &kind_deny) {
+		struct acl *acl = (struct acl *)((char *)base_of(l, l->section) + o->offset);
+
+		if (acl_add(acl, o->kind == &kind_deny ? ACL_DENY : ACL_ALLOW, text, reason))
+			refuse(l, -EINVAL, "%s:%d: %.60s = \"%.60s\": %s", l->file, l->line, o->key, text, reason);
 		return;
 	}
 	snprintf(l->list + len, sizeof(l->list) - len, " %s", text);

@@ -19,6 +19,8 @@
 #define MAX_FROM 2 /* addresses that a class sends from: one of each family */
 #define MAX_FLOWS (MAX_CLASSES * MAX_LISTEN)
 #define MAX_SESSIONS 16384 /* of all classes together: each takes a socket */
+#define MAX_FAIR_SOCKETS 256 /* of all classes with `fair` together */
+#define MOST_BUCKETS 64 /* of a class */
 #define BATCH 64 /* datagrams per system call: past 64 the gain is below 5 % */
 #define CLASS_NAME_BYTES 16 /* with the final NUL */
 #define INSTANCE_NAME_BYTES 32
@@ -29,7 +31,7 @@
 #define BUDGET_NONE 0 /* budget = none: the class has no deadline */
 
 enum policy { POLICY_EDF, POLICY_EDF_DROP, POLICY_GUARDED, N_POLICIES };
-enum evict { EVICT_NEWEST, EVICT_LARGEST };
+enum evict { EVICT_NEWEST, EVICT_LARGEST, EVICT_SOURCE };
 enum work_kind { WORK_NONE, WORK_SIMULATE, WORK_PLUGIN };
 enum full { FULL_WAIT, FULL_DROP };
 enum source_shown { SOURCE_OWN, SOURCE_PROXY, SOURCE_ADDRESS, SOURCE_TRANSPARENT };

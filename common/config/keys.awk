@@ -82,6 +82,8 @@ function in_force(at) {
 		return "A reload takes it."
 	if (change[at] == "CHANGE_COPYING")
 		return "A reload takes it, unless one of the two is `copy`: that needs a relaunch."
+	if (change[at] == "CHANGE_LIMIT")
+		return "A reload takes it, but for off."
 	return change[at] == "CHANGE_LANE" ? "A reload takes it as long as the slots stay." : "Another value needs a relaunch."
 }
 

@@ -308,6 +308,34 @@ static void format_ports(const struct option *o, const void *base, char *text)
 		snprintf(text, VALUE_BYTES, "any");
 }
 
+static int parse_bits(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
+{
+	const char *end = text;
+	uint64_t v4 = 0, v6 = 0;
+	uint32_t bits[2];
+
+	(void)hosts;
+	if (decimal_whole(text, 32, &v4, &end) || !isblank((unsigned char)*end) ||
+	    decimal_whole(end + strspn(end, " \t"), 128, &v6, &end) || *end || v4 < o->min || v6 < o->min)
+		return value_refuse(reason,
+				    "%s; use two numbers: bits of IPv4, 1 to 32, and of IPv6, 1 to 128 (for example 32 "
+				    "64)",
+				    text[0] ? "no such lengths" : "a value is missing");
+	bits[0] = (uint32_t)v4;
+	bits[1] = (uint32_t)v6;
+	memcpy((char *)base + o->offset, bits, sizeof(bits));
+	return 0;
+}
+
+static void format_bits(const struct option *o, const void *base, char *text)
+{
+	uint32_t bits[2];
+
+	memcpy(bits, (const char *)base + o->offset, sizeof(bits));
+	snprintf(text, VALUE_BYTES, "%" PRIu32 " %" PRIu32, bits[0], bits[1]);
+}
+
+const struct kind kind_bits = { .parse = parse_bits, .format = format_bits };
 const struct kind kind_ports = { .parse = parse_ports, .format = format_ports };
 const struct kind kind_match = { .parse = parse_match, .format = format_match };
 const struct kind kind_choice = { .parse = parse_choice, .format = format_choice, .print_range = print_words };

@@ -20,7 +20,7 @@
 	"and "                                                                                                         \
 	"a comma between alternatives (for example dscp ef, from 10.1.0.0/16 and size <= 200)"
 
-static_assert(MATCH_BYTES <= VALUE_BYTES, "a rule is a value of the configuration");
+static_assert(MATCH_BYTES <= LINE_VALUE_BYTES, "a rule is a value of the configuration");
 static_assert(MAX_TERMS * (sizeof("from /128 and ") + INET6_ADDRSTRLEN) <= MATCH_BYTES, "the longest rule fits");
 
 /* The words of a rule, one by one. A comma is a word; so is an operator, with or without blanks around it. */

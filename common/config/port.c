@@ -3,10 +3,11 @@
 
 #include <assert.h>
 
+#include "acl_program.h"
+#include "bucket.h"
+
 #define TERM_MOST_STEPS 12 /* a prefix of IPv6: four words, three steps each */
 #define NEGATED 1 /* in jt, until the distance is known: the jump leaves when it holds */
-
-static_assert(PORT_MOST_STEPS >= MAX_CLASSES * MAX_TERMS * (TERM_MOST_STEPS + 1) + 1, "any rules fit");
 
 void port_of(const struct config *c, const struct address *a, struct port *port)
 {
@@ -17,40 +18,69 @@ void port_of(const struct config *c, const struct address *a, struct port *port)
 				port->members[port->n++] = (struct port_member){ (uint8_t)k, (uint8_t)i };
 }
 
+uint32_t port_buckets(const struct config *c, const struct port_member *m)
+{
+	return c->classes[m->class].fair ? c->classes[m->class].fair : 1;
+}
+
+uint32_t port_first(const struct config *c, const struct port *port, uint32_t i)
+{
+	uint32_t place = 0;
+
+	for (uint32_t k = 0; k < i; k++)
+		place += port_buckets(c, &port->members[k]);
+	return place;
+}
+
+bool port_denies(const struct config *c, const struct port *port)
+{
+	for (uint32_t i = 0; i < port->n; i++)
+		if (acl_is_asked(&c->classes[port->members[i].class].acl))
+			return true;
+	return false;
+}
+
+bool port_is_group(const struct config *c, const struct port *port)
+{
+	return port_first(c, port, port->n) > 1 || port_denies(c, port);
+}
+
 /* A program while it is written; where each jump to the next alternative is, until that place is known. */
 struct writer {
-	struct sock_filter *program;
-	uint32_t n;
+	struct program *p;
 	uint32_t open[MAX_TERMS * TERM_MOST_STEPS], n_open;
 };
 
 static void put(struct writer *w, uint16_t code, uint32_t k)
 {
-	w->program[w->n++] = (struct sock_filter){ .code = code, .k = k };
+	program_put(w->p, code, k);
 }
 
 /* Go on only if `jump` holds for what was loaded, else with the next alternative. */
 static void need(struct writer *w, uint16_t jump, uint32_t k)
 {
-	w->open[w->n_open++] = w->n;
+	w->open[w->n_open++] = w->p->n;
 	put(w, BPF_JMP | jump | BPF_K, k);
 }
 
 /* Go on only if it does not hold. */
 static void need_not(struct writer *w, uint16_t jump, uint32_t k)
 {
+	uint32_t at = w->p->n;
+
 	need(w, jump, k);
-	w->program[w->n - 1].jt = NEGATED;
+	if (at < PROGRAM_MOST)
+		w->p->steps[at].jt = NEGATED;
 }
 
 static void close_alternative(struct writer *w)
 {
 	while (w->n_open) {
 		uint32_t at = w->open[--w->n_open];
-		struct sock_filter *jump = &w->program[at];
-		uint8_t *far = jump->jt == NEGATED ? &jump->jt : &jump->jf;
+		struct sock_filter *jump = &w->p->steps[at];
 
-		*far = (uint8_t)(w->n - at - 1);
+		if (at < PROGRAM_MOST)
+			*(jump->jt == NEGATED ? &jump->jt : &jump->jf) = (uint8_t)(w->p->n - at - 1);
 	}
 }
 
@@ -115,9 +145,11 @@ static uint32_t end_of(const struct match *m, uint32_t i, bool is_v6, bool *poss
 	return i;
 }
 
-static uint32_t compile(const struct match *m, bool is_v6, uint32_t verdict, struct sock_filter *program, uint32_t n)
+/* Goes on behind this part for what the rule names; what it does not name leaves (*next: program_leave). */
+static void put_rule(struct program *p, const struct match *m, bool is_v6, uint32_t *next)
 {
-	struct writer w = { .program = program, .n = n };
+	struct writer w = { .p = p };
+	uint32_t named = 0;
 
 	static_assert(MAX_TERMS * TERM_MOST_STEPS < UINT8_MAX, "a jump over an alternative fits its byte");
 	for (uint32_t i = 0, end; i < m->n; i = end) {
@@ -128,20 +160,41 @@ static uint32_t compile(const struct match *m, bool is_v6, uint32_t verdict, str
 			continue;
 		for (uint32_t k = i; k < end; k++)
 			compile_term(&w, &m->terms[k], is_v6);
-		put(&w, BPF_RET | BPF_K, verdict);
+		program_leave(p, &named);
 		close_alternative(&w);
 	}
-	return w.n;
+	program_leave(p, next);
+	program_land(p, named);
 }
 
-uint32_t port_compile(const struct config *c, const struct port *port, struct sock_filter *program)
+/* The datagrams of a member: which are denied, and which socket has the others. */
+static void put_choice(struct program *p, const struct config *c, const struct port *port, uint32_t i, bool is_v6)
+{
+	const struct class_config *class = &c->classes[port->members[i].class];
+	const struct bucket_rule rule = { class->fair, class->source_bits[is_v6], c->seed };
+	uint32_t first = port_first(c, port, i);
+
+	if (acl_is_asked(&class->acl))
+		acl_program(p, &class->acl, is_v6, port_first(c, port, port->n) + i);
+	if (class->fair)
+		bucket_program(p, &rule, is_v6, first);
+	else
+		program_put(p, BPF_RET | BPF_K, first);
+}
+
+uint32_t port_compile(const struct config *c, const struct port *port, struct sock_filter *steps)
 {
 	const struct port_member *last = &port->members[0];
 	bool is_v6 = c->classes[last->class].listen[last->listen].at.ss_family == AF_INET6;
-	uint32_t n = 0;
+	struct program p = { .steps = steps };
 
-	for (uint32_t i = port->n - 1; i > 0; i--)
-		n = compile(&c->classes[port->members[i].class].match, is_v6, i, program, n);
-	program[n++] = (struct sock_filter){ .code = BPF_RET | BPF_K, .k = 0 };
-	return n;
+	for (uint32_t i = port->n - 1; i > 0; i--) {
+		uint32_t next = 0;
+
+		put_rule(&p, &c->classes[port->members[i].class].match, is_v6, &next);
+		put_choice(&p, c, port, i, is_v6);
+		program_land(&p, next);
+	}
+	put_choice(&p, c, port, 0, is_v6);
+	return p.n;
 }

@@ -8,7 +8,7 @@
 
 #include "value.h"
 
-static bool has(const struct prefix *p, const uint8_t *address)
+bool prefix_has(const struct prefix *p, const uint8_t *address)
 {
 	uint32_t whole = p->bits / 8, rest = p->bits % 8;
 	uint8_t mask = (uint8_t)(0xff00U >> rest);
@@ -25,12 +25,12 @@ bool prefixes_hold(const struct prefixes *list, const struct sockaddr_in6 *a)
 
 	memcpy(&v4, a, sizeof(v4));
 	for (uint32_t i = 0; i < list->n; i++)
-		if ((list->at[i].is_v6 != 0) == is_v6 && has(&list->at[i], address))
+		if ((list->at[i].is_v6 != 0) == is_v6 && prefix_has(&list->at[i], address))
 			return true;
 	return false;
 }
 
-static bool parse_one(const char *text, size_t len, struct prefix *p)
+bool prefix_parse(const char *text, size_t len, struct prefix *p)
 {
 	char address[INET6_ADDRSTRLEN];
 	size_t address_len = strcspn(text, "/ \t"), digits;
@@ -64,7 +64,7 @@ static int parse_prefixes(const struct option *o, void *base, const char *text, 
 
 		if (list.n == MAX_PREFIXES)
 			return value_refuse(reason, "more than %d", MAX_PREFIXES);
-		if (!parse_one(text, len, &list.at[list.n++]))
+		if (!prefix_parse(text, len, &list.at[list.n++]))
 			return value_refuse(reason,
 					    "\"%.*s\" is no address or prefix (for example 10.0.0.0/8 or 2001:db8::7)",
 					    len < 80 ? (int)len : 80, text);

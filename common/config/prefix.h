@@ -6,6 +6,7 @@
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define MAX_PREFIXES 8
@@ -19,6 +20,12 @@ struct prefixes {
 	uint32_t n;
 	struct prefix at[MAX_PREFIXES];
 };
+
+/* prefix_parse - an address, or an address and a length, of so many characters. */
+bool prefix_parse(const char *text, size_t len, struct prefix *p);
+
+/* prefix_has - is the address, of its family, in it? */
+bool prefix_has(const struct prefix *p, const uint8_t *address);
 
 /* prefixes_hold - is the address of a (or of the sockaddr_in it is) in one of them? */
 bool prefixes_hold(const struct prefixes *list, const struct sockaddr_in6 *a);

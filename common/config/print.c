@@ -4,7 +4,8 @@
 /* Addresses have a line each, since a line has a limit. */
 static void print_value(const struct option *o, const char *value, FILE *out)
 {
-	int is_list = o->kind == &kind_listen || o->kind == &kind_send;
+	int is_list =
+		o->kind == &kind_listen || o->kind == &kind_send || o->kind == &kind_allow || o->kind == &kind_deny;
 
 	fprintf(out, "%s = ", o->key);
 	for (const char *at = value; *at; at++) {

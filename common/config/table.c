@@ -25,8 +25,8 @@ const struct option options[] = {
 	  .change = CHANGE_RELOAD,
 	  .help = "earliest deadline first; edf-drop sheds the late; guarded protects high classes" },
 	{ PIPELINE("evict", evict), .kind = &kind_choice, .standard = "newest",
-	  .words = WORDS([EVICT_NEWEST] = "newest", [EVICT_LARGEST] = "largest"), .change = CHANGE_RELOAD,
-	  .help = "guarded: which packet a queue that is too long in time loses" },
+	  .words = WORDS([EVICT_NEWEST] = "newest", [EVICT_LARGEST] = "largest", [EVICT_SOURCE] = "source"),
+	  .change = CHANGE_RELOAD, .help = "guarded: which packet a queue that is too long in time loses" },
 	{ PIPELINE("work", work), .kind = &kind_work, .second = offsetof(struct config, plugin), .standard = "none",
 	  .words = WORDS([WORK_NONE] = "none", [WORK_SIMULATE] = "simulate", [WORK_PLUGIN] = "plugin:FILE.so"),
 	  .change = CHANGE_IDENTITY, .help = "what is done to each packet" },
@@ -135,6 +135,19 @@ const struct option options[] = {
 	  .help = "source = proxy: which datagrams have the header; first: of a session, with replies" },
 	{ CLASS("accept_proxy", accept_proxy), .kind = &kind_prefixes, .accepts = "1..8 ADDRESS/BITS",
 	  .change = CHANGE_RELAUNCH, .help = "whose datagrams have a PROXY v2 header in front, and are believed" },
+	{ CLASS("allow", acl), .kind = &kind_allow, .accepts = "1..1000 ADDRESS/BITS", .change = CHANGE_RELOAD,
+	  .help = "the only senders whose datagrams are taken; all others are dropped by the kernel (denied)" },
+	{ CLASS("deny", acl), .kind = &kind_deny, .accepts = "1..1000 ADDRESS/BITS", .change = CHANGE_RELOAD,
+	  .help = "senders whose datagrams are dropped by the kernel (denied), also of those allowed" },
+	{ CLASS("source_rate", source_rate_pps), .kind = &kind_pps, .standard = "off", .min = 1, .max = 10000000,
+	  .word = "off", .change = CHANGE_LIMIT, .help = "most datagrams per second of one source; more are limited" },
+	{ CLASS("source_burst", source_burst_pkts), .kind = &kind_count, .standard = "200", .min = 1, .max = 1000000,
+	  .change = CHANGE_RELOAD, .help = "source_rate: most of one source at once" },
+	{ CLASS("source_prefix", source_bits), .kind = &kind_bits, .standard = "32 64", .min = 1,
+	  .accepts = "1..32 1..128", .change = CHANGE_RELOAD,
+	  .help = "bits of an IPv4 and of an IPv6 address that tell sources apart" },
+	{ CLASS("fair", fair), .kind = &kind_count, .standard = "off", .min = 2, .max = 64, .word = "off",
+	  .change = CHANGE_RELAUNCH, .help = "receive buffers that sources are spread over, and are read in turn" },
 	{ CLASS("replies", replies), .kind = &kind_name, .accepts = "CLASS", .change = CHANGE_IDENTITY,
 	  .help = "class that replies of its destinations go back to the senders as; without: they are dropped" },
 	{ CLASS("sessions", sessions), .kind = &kind_count, .standard = "1024", .min = 1, .max = 16384,
@@ -193,6 +206,7 @@ const struct option options[] = {
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
 static_assert(MOST_WORKERS == 64 && MOST_SHARDS == 16, "as the table says");
+static_assert(MOST_BUCKETS == 64 && ACL_MOST == 1000, "likewise");
 static_assert(MAX_SESSIONS == 16384, "the most that sessions may be");
 static_assert(N_OPTIONS <= MAX_OPTIONS, "raise MAX_OPTIONS");
 const int n_options = N_OPTIONS;

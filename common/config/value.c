@@ -231,5 +231,6 @@ const struct kind kind_rate = {
 	NUMBER, .units = { { "bit", 1 }, { "kbit", 1000 }, { "Mbit", 1000000 }, { "Gbit", 1000000000 } },
 	.use = "bit, kbit, Mbit or Gbit (per second)", .example = "50Mbit"
 };
+const struct kind kind_pps = { NUMBER, .units = { { "/s", 1 } }, .use = "a number per second", .example = "2000/s" };
 const struct kind kind_percent = { NUMBER, .units = { { "%", 1 } }, .use = "a percentage", .example = "30%" };
 const struct kind kind_count = { NUMBER, .units = { { "", 1 } }, .use = "a whole number", .example = "1" };

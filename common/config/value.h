@@ -16,13 +16,15 @@
 #include "hosts.h"
 
 #define REASON_BYTES 400 /* why a text was refused */
-#define VALUE_BYTES 4608 /* the longest value as text: MAX_DESTS addresses */
+#define VALUE_BYTES 20480 /* the longest value as text: prefixes */
+#define LINE_VALUE_BYTES 4608 /* ... of those that stand in one line: a rule, or MAX_DESTS addresses */
 
 /* What a changed value needs while an instance lives. */
 enum change {
 	CHANGE_RELOAD, /* SIGHUP applies it */
 	CHANGE_COPYING, /* SIGHUP applies it, as long as the class copies as before, or does not */
 	CHANGE_LANE, /* SIGHUP applies it, as long as config_slots_pkts() stays */
+	CHANGE_LIMIT, /* SIGHUP applies it, as long as there is such a limit before and after it */
 	CHANGE_RELAUNCH, /* only a new start applies it */
 	CHANGE_IDENTITY, /* likewise, and it is part of config_digest() */
 };
@@ -63,6 +65,9 @@ extern const struct kind kind_time, kind_size, kind_rate, kind_count, kind_perce
 extern const struct kind kind_spin; /* one time for all stages, or one per stage */
 extern const struct kind kind_choice, kind_name, kind_work;
 extern const struct kind kind_cpus; /* auto, none, one CPU, or one per stage */
+extern const struct kind kind_pps; /* a number for each second */
+extern const struct kind kind_bits; /* of an address of IPv4, of IPv6 */
+extern const struct kind kind_allow, kind_deny; /* prefixes that a line may go on with, of acl.h */
 extern const struct kind kind_prefixes; /* addresses and prefixes, of prefix.h */
 extern const struct kind kind_listen, kind_send, kind_from;
 extern const struct kind kind_drain; /* some of the destinations of a class; addresses.c */

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "config/copying.h"
+#include "config/guard.h"
 #include "config/proxied.h"
 #include "config/reply.h"
 
@@ -54,7 +55,8 @@ static int class_is_sane(const struct class_entry *e, const struct header *h, ui
 	       range_is_inside(e->destinations_offset, destinations_bytes(e->n_destinations), size) &&
 	       e->n_copies <= MAX_COPIES && (e->n_copies == 0) == (e->copies_offset == 0) &&
 	       (e->n_copies == 0 || range_is_inside(e->copies_offset, sizeof(struct copies), size)) &&
-	       (e->origins_offset == 0 || range_is_inside(e->origins_offset, sizeof(struct origin) * e->slots, size));
+	       (e->origins_offset == 0 || range_is_inside(e->origins_offset, sizeof(struct origin) * e->slots, size)) &&
+	       (e->guard_offset == 0 || range_is_inside(e->guard_offset, sizeof(struct guard), size));
 }
 
 /* Who opens the sockets of all sessions has room for so many. */
@@ -137,6 +139,8 @@ uint64_t header_plan(struct header *h, const struct config *c)
 		e->n_copies = copying_count(&c->classes[i]);
 		e->copies_offset = e->n_copies ? at : 0;
 		at = round_up(at + (e->n_copies ? sizeof(struct copies) : 0), PAGE);
+		e->guard_offset = guard_needs_memory(&c->classes[i]) ? at : 0;
+		at = round_up(at + (e->guard_offset ? sizeof(struct guard) : 0), PAGE);
 	}
 	h->ports_offset = n_sessions ? at : 0;
 	at = round_up(at + (n_sessions ? sizeof(struct session_ports) : 0), PAGE);
@@ -157,7 +161,7 @@ int header_is_as_planned(const struct header *h, const struct config *c)
 
 		same = strcmp(a->name, b->name) == 0 && a->slots == b->slots && a->n_sessions == b->n_sessions &&
 		       a->n_session_sockets == b->n_session_sockets && a->forth == b->forth &&
-		       a->n_destinations == b->n_destinations;
+		       a->n_destinations == b->n_destinations && !a->guard_offset == !b->guard_offset;
 	}
 	return same;
 }

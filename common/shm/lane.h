@@ -34,6 +34,7 @@ struct lane_view {
 	struct departure *departures;
 	struct session *sessions;
 	struct origin *origins; /* NULL: the class needs none */
+	struct guard *guard; /* NULL: the class needs none */
 	struct session_ports *ports; /* NULL: a class without replies */
 	struct destinations *destinations; /* NULL: a way back */
 	uint32_t n_destinations;

@@ -64,12 +64,13 @@ static_assert(offsetof(struct destination, refused_by_egress) % LINE == 0 &&
 	      APART);
 
 /* What lies before the lanes. */
-static_assert(sizeof(struct class_entry) == 120 && sizeof(struct header) == 3544, CHANGED);
+static_assert(sizeof(struct class_entry) == 128 && sizeof(struct header) == 6240, CHANGED);
+static_assert(sizeof(struct guard_source) == 40 && sizeof(struct guard) == 165952, CHANGED);
 static_assert(sizeof(struct stage_block) == 256, CHANGED);
 static_assert(offsetof(struct stage_block, pid) == LINE, "ringers must not share the stage's line");
 static_assert(sizeof(struct ingress_journal) == 17728 && sizeof(struct egress_journal) == 11968, CHANGED);
 static_assert(sizeof(struct edf_journal) == 64 && sizeof(struct stray_journal) == 128, CHANGED);
-static_assert(sizeof(struct shared) == 51968, CHANGED);
+static_assert(sizeof(struct shared) == 54656, CHANGED);
 
 /* Twins: sizes of others that must cover what lies here. */
 static_assert(MAX_SESSIONS < UINT16_MAX, "an arrival holds the number of its session");
@@ -91,7 +92,8 @@ uint64_t layout_hash(void)
 	const uint64_t sizes[] = {
 		LAYOUT_HASH,	       sizeof(struct shared),	 sizeof(struct lane),	 sizeof(struct arrival),
 		sizeof(struct result), sizeof(struct departure), sizeof(struct session), sizeof(struct session_ports),
-		sizeof(struct origin), sizeof(struct scratch),	 sizeof(struct copies),	 sizeof(struct destination)
+		sizeof(struct origin), sizeof(struct scratch),	 sizeof(struct copies),	 sizeof(struct destination),
+		sizeof(struct guard)
 	};
 	uint64_t hash = mix(0xcbf29ce484222325ULL, sizes, sizeof(sizes));
 

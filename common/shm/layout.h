@@ -42,7 +42,7 @@
 #define LAYOUT_VERSION 7
 #define LAYOUT_MAGIC 0x656d69746e6f0001ULL /* "\1\0ontime" in memory, little-endian */
 #define LINE 64 /* bytes two writers must keep apart */
-#define MAX_SOCKETS (MAX_FLOWS + MAX_ALL_DESTS)
+#define MAX_SOCKETS (2 * MAX_FLOWS + MAX_FAIR_SOCKETS + MAX_ALL_DESTS)
 /*
  * SCM_TIMESTAMPNS (32), SO_RXQ_OVFL (24), UDP_GRO (24), IP_TOS or IPV6_TCLASS (24), and one of IP_PKTINFO (32),
  * IPV6_PKTINFO (40), IP_ORIGDSTADDR (32), IPV6_ORIGDSTADDR (48)
@@ -55,6 +55,7 @@
 
 #include "layout_copies.h" /* it is of these lines */
 #include "layout_destination.h"
+#include "layout_guard.h"
 
 /* Written about a packet by ingress. One per slot; writer: ingress, before the packet is published. */
 struct arrival {
@@ -63,7 +64,7 @@ struct arrival {
 	uint64_t published_at_ns;
 	uint32_t len_bytes; /* as received; past payload_bytes when oversize */
 	uint16_t source; /* its session, in a class with replies and on the way back; else a hash of the sender's
-			    address, 0 with one destination */
+			    address, 0 where nobody asks for it */
 	uint8_t drop; /* enum drop_reason: DROP_NONE, or one that travels from ingress */
 	uint8_t tos; /* its type of service or traffic class; 0 in a class that does not ask for it */
 };
@@ -130,13 +131,17 @@ struct ingress_tally {
 	uint64_t refused_events; /* ICMP errors that a session's socket told of */
 	DROP_COUNTERS(INGRESS_DROPS, N_INGRESS_DROPS);
 	union {
-		uint64_t socket_drops_seen[MAX_LISTEN]; /* last SO_RXQ_OVFL (cumulative u32) per listen socket */
+		/*
+		 * Per listen address, as each socket counts them (a cumulative u32): bits 31..0, its own drops; bits
+		 * 63..32, those of the socket for what is denied there.
+		 */
+		uint64_t socket_drops_seen[MAX_LISTEN];
 		/*
 		 * On the way back: of the socket of the session that this commit is about. Kept for the session after
 		 * the commit, and again by a successor; the same either way.
 		 */
 		struct {
-			uint64_t session; /* its number + 1; 0: about none */
+			uint64_t session; /* its number + 1; 0: about none. With `fair`, of the bucket: drops.h */
 			uint64_t session_drops_seen;
 		};
 	};
@@ -343,6 +348,7 @@ struct class_entry {
 	uint64_t sessions_offset, origins_offset; /* origins: 0 in a class that needs none */
 	uint64_t destinations_offset; /* 0 in a class that sends nowhere of its own */
 	uint64_t copies_offset; /* 0: it does not copy */
+	uint64_t guard_offset; /* 0: it has none */
 	uint32_t n_sessions; /* 0: a class without replies */
 	uint32_t n_session_sockets; /* as many, or 1 or 2 for all of them (config/reply.h) */
 	uint32_t n_copies; /* destinations that each packet goes to; 0: it goes to one of them */
@@ -367,6 +373,7 @@ struct header {
 	uint64_t scratch_offset; /* 0: none, as with gro = off */
 	uint64_t socket_cookies[MAX_SOCKETS]; /* SO_COOKIE of each socket, in LISTEN_FDS order */
 	uint64_t ports_offset; /* 0: no class has replies */
+	uint64_t seed; /* of what depends on a sender's address, and nobody is to know beforehand */
 	struct class_entry classes[MAX_CLASSES];
 	uint64_t checksum; /* of all above but magic */
 };

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "config/address.h"
 #include "config/copying.h"
+#include "config/guard.h"
 #include "config/proxied.h"
 #include "cut.h"
 #include "header.h"
@@ -33,6 +34,7 @@ static void make_views(struct segment *seg)
 			.departures = (struct departure *)(base + e->departures_offset),
 			.sessions = (struct session *)(base + e->sessions_offset),
 			.origins = e->origins_offset ? (struct origin *)(base + e->origins_offset) : NULL,
+			.guard = e->guard_offset ? (struct guard *)(base + e->guard_offset) : NULL,
 			.payload = (uint8_t *)(base + e->payload_offset),
 			.ports = e->n_sessions ? (struct session_ports *)(base + h->ports_offset) : NULL,
 			.destinations =
@@ -93,6 +95,7 @@ static void fill_header(struct segment *seg, const struct config *c, const uint6
 	h->layout_hash = layout_hash();
 	h->size_bytes = seg->size_bytes;
 	h->config_digest = config_digest(c);
+	h->seed = c->seed;
 	h->created_at_ns = created_at_ns;
 	h->n_sockets = n_sockets;
 	h->shard = (uint16_t)seg->shard;
@@ -296,6 +299,14 @@ int segment_attach(struct segment *seg, const struct config *c, char why[WHY_BYT
 /* Does each class have the room that its config makes stages use? */
 static int has_room(const struct segment *seg, const struct config *c, char why[WHY_BYTES])
 {
+	for (uint32_t i = 0; i < seg->n_classes; i++)
+		if (guard_needs_memory(&c->classes[i]) && !seg->views[i].guard) {
+			snprintf(why, WHY_BYTES,
+				 "segment %s: class %s: no room for the sources that `source_rate` or `fair` asks for: "
+				 "run/stop.sh, then run/launch.sh",
+				 seg->name, c->classes[i].name);
+			return -EPROTO;
+		}
 	for (uint32_t i = 0; i < seg->n_classes; i++)
 		if (proxied_needs_origin(&c->classes[i]) && !seg->views[i].origins) {
 			snprintf(why, WHY_BYTES,

@@ -1,13 +1,16 @@
 /*
  * listen.h - bind the input sockets, those of an address that several classes listen on as one group.
  *
- * Memory:  fd[flow] are the input sockets in the order they are handed on: class by class, address by address.
+ * Memory:  fd[] are the input sockets in the order they are handed on: class by class, address by address, bucket by
+ *          bucket (`fair`); then one for each address, for what is denied there.
  * Rules:   the first of a group is bound alone, so that a port that anybody else has is refused; only then may others
  *          join. The kernel gives each the next place of the group, and closing one would move the last into its
  *          place: so members are bound in the order of port.h, and none is closed while an instance lives.
  *          A stranger of the same user who joins later has a place that the program never returns.
+ *          Those for what is denied are bound behind all others, when the first of a group has `allow` or `deny`; then
+ *          they stay. Each has a filter that takes nothing, so that it counts what is denied, exactly, as drops.
  *          Until the last member is bound and the program is there, the kernel spreads datagrams over those there are:
- *          for some microseconds of a launch.
+ *          for some microseconds of a launch, or of the reload that brings the first `allow` or `deny` of an address.
  * Crash:   a death between two steps leaves a group that listen_bind() goes on with. The program is the socket's: it
  *          lives as long as one process has it open. listen_rule() puts the same one there again, in one step.
  * Errors:  0 or -errno.
@@ -18,6 +21,14 @@
 #include <stdbool.h>
 
 #include "config/config.h"
+
+/*
+ * listen_socket - which of fd[] is a flow's first; of as many flows as there are: where those for what is denied begin.
+ */
+uint32_t listen_socket(const struct config *c, uint32_t flow);
+
+/* listen_denied - which of fd[] is for what is denied at the address of a flow. */
+uint32_t listen_denied(const struct config *c, uint32_t flow);
 
 /* listen_share - others of the same user may be bound where this socket is. */
 int listen_share(int fd);
@@ -33,6 +44,11 @@ int listen_bind(const struct config *c, const int *fd, uint32_t flow);
 
 /* listen_completes - whether it is the last to be bound of a group: once it is, all are. */
 bool listen_completes(const struct config *c, uint32_t flow);
+
+/*
+ * listen_has_rule - likewise, and also of a group that has sockets for what was denied before. fd[]: -1, none is there.
+ */
+bool listen_has_rule(const struct config *c, const int *fd, uint32_t flow);
 
 /* listen_rule - put the rules in force for the group of this flow, which is bound and completes it. */
 int listen_rule(const struct config *c, const int *fd, uint32_t flow);

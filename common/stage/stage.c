@@ -21,6 +21,13 @@
 
 #define LOCK_WAIT_NS (2 * NS_PER_S)
 
+/* What a configuration of this instance has beside its keys. */
+static void take_from_segment(const struct stage *s, struct config *c)
+{
+	sharded_take_part(c, s->seg.n_shards);
+	c->seed = (uint32_t)s->seg.header.seed;
+}
+
 static int attach(struct stage *s)
 {
 	char why[WHY_BYTES];
@@ -30,7 +37,7 @@ static int attach(struct stage *s)
 		log_error("%s", why);
 		return err == -ESTALE ? EXIT_LAYOUT : err == -EPROTO ? EXIT_CONFIG : EXIT_TEMPORARY;
 	}
-	sharded_take_part(&s->config, s->seg.n_shards);
+	take_from_segment(s, &s->config);
 	err = handed_check(&s->seg);
 	return err == -EBADF ? EXIT_CONFIG : err ? EXIT_TEMPORARY : 0;
 }
@@ -116,7 +123,7 @@ static int read_config(struct stage *s)
 		s->config_fd = config_open(s->file);
 	err = load_config(s, &s->config, why);
 	if (!err)
-		sharded_take_part(&s->config, s->seg.n_shards);
+		take_from_segment(s, &s->config);
 	if (!err)
 		return 0;
 	config_log_refusals(why, "");
@@ -239,7 +246,7 @@ int stage_reload(struct stage *s)
 	log_reopen();
 	err = load_config(s, &fresh, why);
 	if (!err)
-		sharded_take_part(&fresh, s->seg.n_shards);
+		take_from_segment(s, &fresh);
 	if (config_may_pass(err)) {
 		postpone_reload(s, why);
 		return 0;

@@ -18,6 +18,7 @@
 #include "cost.h"
 #include "feasible.h"
 #include "measure.h"
+#include "guards.h"
 #include "ports.h"
 #include "relay.h"
 #include "room.h"
@@ -371,6 +372,7 @@ int main(int argc, char **argv)
 	if (!o.counterexample) {
 		ports_print(&c);
 		scouted_print(&c);
+		guards_print(&c);
 		ways_print(&c);
 		copies_print(&c);
 	}

@@ -30,6 +30,13 @@ void sockets_name_sessions(struct sockets *s, const struct config *c)
 			       reply_sockets(c, class));
 }
 
+static void name_denied(struct sockets *s, const struct config *c)
+{
+	for (uint32_t class = 0; class < c->n_classes && s->n_shards == 1; class++)
+		for (uint32_t i = 0; i < c->classes[class].n_listen; i++)
+			append(s, "%s.deny.%u:", c->classes[class].name, i);
+}
+
 void sockets_name(struct sockets *s, const struct config *c)
 {
 	char of[16] = "";
@@ -42,7 +49,12 @@ void sockets_name(struct sockets *s, const struct config *c)
 			uint32_t n = out ? c->classes[class].n_dests : c->classes[class].n_listen;
 
 			for (uint32_t i = 0; i < n; i++)
-				append(s, "%s.%s.%u%s:", c->classes[class].name, out ? "out" : "in", i, of);
+				if (!out && c->classes[class].fair)
+					append(s, "%s.in.%u*%u:", c->classes[class].name, i, c->classes[class].fair);
+				else
+					append(s, "%s.%s.%u%s:", c->classes[class].name, out ? "out" : "in", i, of);
+			if (!out && class + 1 == c->n_classes)
+				name_denied(s, c);
 		}
 	append(s, "space%s:segment:config", of);
 	sockets_name_sessions(s, c);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "act.h"
+#include "config/guard.h"
 #include "answer.h"
 #include "ask.h"
 #include "begin.h"
@@ -159,6 +160,7 @@ int main(int argc, char **argv)
 	err = load(&c, &o, why);
 	if (err)
 		return options_refuse(err, why);
+	c.seed = guard_draw();
 	if (strcmp(o.mode, "classes") != 0)
 		config_log_hosts(&c, &o.hosts);
 	status = run_without_segment(&o, &c);

@@ -38,6 +38,12 @@ static int leads_to(int fd, int out, const struct sockaddr_storage *at)
 	return (out || getsockname(fd, (struct sockaddr *)&is, &len) == 0) && is_at(&is, at);
 }
 
+/* It is never used again: what is denied has a new one, and nothing lies in it. */
+static int is_for_denied(const char *name)
+{
+	return strstr(name, ".deny.") != NULL;
+}
+
 /*
  * Where the socket is that was kept for that address, and that is wanted already, or not yet; or -1. name: or any of no
  * shard.
@@ -49,7 +55,8 @@ static int find_kept(const struct kept *kept, const struct address *a, int out, 
 	if (address_resolve(a, &at))
 		return -1;
 	for (uint32_t i = 0; i < kept->n; i++)
-		if (kept->fds[i] >= 0 && kept->is_wanted[i] == is_wanted && leads_to(kept->fds[i], out, &at) &&
+		if (kept->fds[i] >= 0 && kept->is_wanted[i] == is_wanted && !is_for_denied(kept->names[i]) &&
+		    leads_to(kept->fds[i], out, &at) &&
 		    (name ? strcmp(kept->names[i], name) == 0 : !strchr(kept->names[i], '@')))
 			return (int)i;
 	return -1;
@@ -106,7 +113,7 @@ static uint32_t count_at(const struct kept *kept, const struct address *a)
 	if (address_resolve(a, &at))
 		return 0;
 	for (uint32_t i = 0; i < kept->n; i++)
-		n += kept->fds[i] >= 0 && leads_to(kept->fds[i], 0, &at);
+		n += kept->fds[i] >= 0 && !is_for_denied(kept->names[i]) && leads_to(kept->fds[i], 0, &at);
 	return n;
 }
 
@@ -180,6 +187,15 @@ static void want_row(struct kept *kept, const struct config *c, const struct add
 	}
 }
 
+static int has_buckets(const struct config *c, const struct address *a)
+{
+	struct port port = { 0 };
+
+	if (c)
+		port_of(c, a, &port);
+	return port.n > 0 && port_first(c, &port, port.n) > port.n;
+}
+
 static void want_input(struct kept *kept, const struct config *was, const struct config *c, uint32_t class, uint32_t i)
 {
 	const struct port_member own = { (uint8_t)class, (uint8_t)i };
@@ -189,6 +205,8 @@ static void want_input(struct kept *kept, const struct config *was, const struct
 
 	port_of(c, a, &port);
 	name_member(c, &own, name);
+	if (has_buckets(was, a) || has_buckets(c, a))
+		return; /* what is in one bucket could be in another now: they are made again */
 	if (kept->n_shards > 1)
 		want_row(kept, c, a, name);
 	else if (port.n > 1)

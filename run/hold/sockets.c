@@ -172,7 +172,7 @@ static int open_one(struct sockets *s, const struct config *c, struct kept *kept
 	int fd = kept ? kept_take(kept, c, a, out, name) : -1;
 
 	if (fd >= 0 && !out) {
-		s->bound |= 1ULL << s->n / s->n_shards;
+		s->bound |= 1ULL << s->n_flows;
 		want_buffer(fd, c->socket_buffer_bytes, name);
 	}
 	if (fd < 0)
@@ -187,17 +187,40 @@ static int open_one(struct sockets *s, const struct config *c, struct kept *kept
 	return 0;
 }
 
+/* The buckets of a class with `fair`, which is of one shard, or one for each shard. */
 static int open_row(struct sockets *s, const struct config *c, struct kept *kept, int out, uint32_t class, uint32_t i)
 {
+	uint32_t n = !out && c->classes[class].fair ? c->classes[class].fair : s->n_shards;
 	char what[SOCKET_NAME_BYTES], name[SOCKET_NAME_BYTES];
 
 	snprintf(what, sizeof(what), "%s.%s.%u", c->classes[class].name, out ? "out" : "in", i);
-	for (uint32_t shard = 0; shard < s->n_shards; shard++) {
-		sockets_name_of(name, what, shard, s->n_shards);
+	for (uint32_t k = 0; k < n; k++) {
+		sockets_name_of(name, what, k, n);
 		if (open_one(s, c, kept, out, class, i, name))
 			return EXIT_TEMPORARY;
 	}
-	name_added(s, what, s->n_shards);
+	name_added(s, what, n);
+	return 0;
+}
+
+/* For what is denied at each address, if ever anything is: unbound until then, so that a datagram costs no more. */
+static int open_denied(struct sockets *s, const struct config *c)
+{
+	char what[SOCKET_NAME_BYTES];
+
+	for (uint32_t class = 0; class < c->n_classes && s->n_shards == 1; class++)
+		for (uint32_t i = 0; i < c->classes[class].n_listen; i++) {
+			int family = c->classes[class].listen[i].at.ss_family;
+			int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+			if (fd < 0)
+				return refuse(c, class, 0, &c->classes[class].listen[i], -errno);
+			if (family == AF_INET6)
+				set(fd, SOL_IPV6, IPV6_V6ONLY, 1);
+			add(s, fd);
+			snprintf(what, sizeof(what), "%s.deny.%u", c->classes[class].name, i);
+			name_added(s, what, 1);
+		}
 	return 0;
 }
 
@@ -206,7 +229,7 @@ static int open_all(struct sockets *s, const struct config *c, struct kept *kept
 	for (uint32_t class = 0; class < c->n_classes; class++) {
 		uint32_t n = out ? c->classes[class].n_dests : c->classes[class].n_listen;
 
-		for (uint32_t i = 0; i < n; i++)
+		for (uint32_t i = 0; i < n; i++, s->n_flows += !out)
 			if (open_row(s, c, kept, out, class, i))
 				return EXIT_TEMPORARY;
 	}
@@ -239,7 +262,7 @@ static int bind_one(struct sockets *s, const struct config *c, uint32_t class, u
 	if (!(s->bound >> flow & 1))
 		err = bind_flow(s, c, a, flow, *unbound);
 	if (err == 0 && s->n_shards == 1)
-		err = join(c, s->fds[flow], flow);
+		err = join(c, s->fds[listen_socket(c, flow)], flow);
 	if (err == 0)
 		return 0;
 	*unbound |= 1ULL << flow;
@@ -254,7 +277,7 @@ static int bind_one(struct sockets *s, const struct config *c, uint32_t class, u
 static int bind_all(struct sockets *s, const struct config *c)
 {
 	uint64_t unbound = 0;
-	uint32_t flow = s->n / s->n_shards;
+	uint32_t flow = s->n_flows;
 
 	for (uint32_t class = c->n_classes; class-- > 0;)
 		for (uint32_t i = c->classes[class].n_listen; i-- > 0;)
@@ -285,7 +308,7 @@ int sockets_open_inputs(struct sockets *s, const struct config *c, struct kept *
 	s->n_shards = sharded_count(c);
 	if (s->n_shards > 1 && sockets_allow_shards(c, s->n_shards))
 		return EXIT_TEMPORARY;
-	if (open_all(s, c, kept, 0) || bind_all(s, c)) {
+	if (open_all(s, c, kept, 0) || open_denied(s, c) || bind_all(s, c)) {
 		close_all(s);
 		return EXIT_TEMPORARY;
 	}

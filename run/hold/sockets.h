@@ -1,11 +1,12 @@
 /*
  * sockets.h - the sockets of an instance: bind them, or take them from a running stage, and hand them on.
  *
- * Rules:   order and names: CLASS.in.I for all classes, CLASS.out.I, then `space` (an eventfd that wakes ingress),
- *          `segment` and `config` (the configuration in force, in memory), so that nothing has to be found by name
- *          again. Of several shards each has its own sockets and its own `space`: those that all have for one purpose
- *          come in a row, as CLASS.in.I*N. Last, for each class with replies, an epoll instance CLASS.poll.0 and the
- *          sockets of its sessions, CLASS.via.0*N, all of which are in it (ingress/sessions.h).
+ * Rules:   order and names: CLASS.in.I for all classes, or CLASS.in.I*N with `fair`; CLASS.deny.I, for what is denied
+ *          at each address (stage/listen.h), of one shard only; CLASS.out.I, then `space` (an eventfd that wakes
+ *          ingress), `segment` and `config` (the configuration in force, in memory), so that nothing has to be found by
+ *          name again. Of several shards each has its own sockets and its own `space`: those that all have for one
+ *          purpose come in a row, as CLASS.in.I*N. Last, for each class with replies, an epoll instance CLASS.poll.0
+ *          and the sockets of its sessions, CLASS.via.0*N, all of which are in it (ingress/sessions.h).
  *          Receive stamps and drop counts are switched on before bind: later they would lie for a while. Never
  *          SO_REUSEADDR, since another process could take the traffic; how classes share a port is listen.h's.
  *          What may come later (an address, an interface, a route) is no reason not to launch: the socket is handed on
@@ -19,7 +20,8 @@
 
 #include "shm/segment.h"
 
-#define MAX_COUNTED (MAX_SOCKETS * MOST_SHARDS)
+/* of several shards none has buckets, nor sockets for what is denied: fewer than MAX_SOCKETS each */
+#define MAX_COUNTED ((MAX_FLOWS + MAX_ALL_DESTS) * MOST_SHARDS)
 #define MAX_UNCOUNTED (MOST_SHARDS + 2) /* a space for each shard, segment, config */
 #define MAX_HANDED (MAX_COUNTED + MAX_UNCOUNTED + MAX_CLASSES / 2 + MAX_SESSIONS)
 
@@ -31,6 +33,7 @@ struct sockets {
 	uint32_t n;
 	uint32_t n_shards;
 	uint32_t n_uncounted; /* behind those with a cookie */
+	uint32_t n_flows; /* inputs, each with as many sockets as there are shards, or buckets of `fair` */
 	uint64_t bound; /* bit per input: it was bound before, in all shards */
 	int fds[MAX_HANDED];
 	uint64_t cookies[MAX_COUNTED + MAX_UNCOUNTED];

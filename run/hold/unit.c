@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/guard.h"
 #include "act.h"
 #include "begin.h"
 #include "log.h"
@@ -167,6 +168,7 @@ static int load(struct hold_options *o, struct config *c)
 			  o->file, c->instance, o->instance, o->instance);
 		return EXIT_CONFIG;
 	}
+	c->seed = guard_draw();
 	config_log_hosts(c, &o->hosts);
 	return 0;
 }

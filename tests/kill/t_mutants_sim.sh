@@ -19,5 +19,7 @@ for rule in "no-recovery 3" "no-base 3" "no-updates 3" "no-note 3" "zero-sentine
 	must_fail '^FAIL *a stage dies before each store' "sim: ${rule% *}" \
 		env ONTIME_MUTANT="${rule% *}" build/mutant/tests/sim --sweep "${rule#* }"
 done
+must_fail '^FAIL *a stage dies before each store' "sim: limit-after-commit" \
+	env ONTIME_MUTANT=limit-after-commit build/mutant/tests/sim --seed 8 --sweep 1
 printf 'mutants_sim: %d passed, %d failed, 0 skipped\n' "$passed" "$failed"
 [ "$failed" = 0 ]

@@ -17,7 +17,8 @@
 /* The file being written. */
 static char *text;
 static size_t text_len;
-static uint64_t state;
+static uint64_t state, world;
+static int limits; /* a class of it limits its sources */
 static const char *gro; /* NULL: not said */
 static int has_flaps; /* classes have several destinations, which are looked after */
 static int copies; /* 1: classes copy, and some have rates of their own */
@@ -40,6 +41,8 @@ __attribute__((format(printf, 1, 2))) static void line(const char *format, ...)
 
 static void seed_state(uint64_t seed)
 {
+	world = seed;
+	limits = 0;
 	state = seed * 0x9e3779b97f4a7c15ULL | 1;
 	for (int i = 0; i < 8; i++) /* neighbours soon have nothing in common */
 		random_next(&state);
@@ -94,6 +97,18 @@ static void draw_copies(uint32_t payload_bytes)
 	draw_own_rate("destination_", payload_bytes);
 }
 
+/* So low that each source is limited, soon. Not by the state, so that worlds are otherwise what they were without. */
+static void draw_limit(uint32_t class, int is_small)
+{
+	if ((world + class) % 4)
+		return;
+	line("source_rate = %u/s\nsource_burst = %u", 200 * (1 + (uint32_t)(world / 4 % 8)),
+	     1 + (uint32_t)(world / 4 % 3));
+	if (is_small) /* few packets: all are of one source, so that a death that lets one pass shows */
+		line("source_prefix = 8 8");
+	limits = 1;
+}
+
 static void draw_class(uint32_t class, uint32_t payload_bytes, uint32_t most_pkts)
 {
 	static const char *const budgets[] = { "none", "1ms", "10ms", "100ms", "300us" };
@@ -117,6 +132,7 @@ static void draw_class(uint32_t class, uint32_t payload_bytes, uint32_t most_pkt
 	line("ingress_to_edf = %u", draw(1, most_pkts));
 	line("edf_to_egress = %u", draw(1, most_pkts));
 	line("dscp = %s", dscps[below(3)]);
+	draw_limit(class, most_pkts < BATCH);
 	line("ecn = %s\necn_mark_at = %u%%", ecns[below(budget == budgets[0] ? 2 : 3)], draw(1, 100));
 }
 
@@ -181,6 +197,7 @@ void config_draw(struct sim_setup *setup, uint64_t seed)
 		draw_work();
 	for (uint32_t class = 0; class < n_classes; class++)
 		draw_class(class, payload_bytes, 300);
+	setup->limits = limits;
 }
 
 /* Short queues make short vectors: more of the same stores would only take longer. Deaths are left to the sweep. */
@@ -204,6 +221,7 @@ void config_small(struct sim_setup *setup, uint64_t seed)
 		draw_work();
 	for (uint32_t class = 0; class < n_classes; class++)
 		draw_class(class, 1536, 6);
+	setup->limits = limits;
 }
 
 /* Trains, into lanes that hold many, or not even one. */

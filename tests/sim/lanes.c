@@ -32,6 +32,30 @@ static void check_arrival(uint32_t class, const struct record *r, const struct a
 			     (long long)(a->arrived_at_ns - SIM_BEGIN_NS));
 }
 
+/* Of each source as much passes as if nobody had died, and no more. */
+static uint32_t check_limit(uint32_t class, struct ledger *l, const struct record *r, const struct arrival *a)
+{
+	const struct class_config *c = &sim.config.classes[class];
+	uint64_t period_ns, most_ns, *until_ns;
+	uint32_t is_limited = a->drop == DROP_LIMITED, passes;
+
+	if (c->source_rate_pps == 0 || r->d.len_bytes > sim.config.payload_bytes)
+		return is_limited;
+	until_ns = &l->until_ns[c->source_bits[0] < 32 ? 0 : r->d.source / 2];
+	period_ns = (NS_PER_S + c->source_rate_pps - 1) / c->source_rate_pps;
+	most_ns = a->arrived_at_ns + c->source_burst_pkts * period_ns;
+	if (*until_ns < a->arrived_at_ns)
+		*until_ns = a->arrived_at_ns;
+	passes = *until_ns + period_ns <= most_ns;
+	if (passes)
+		*until_ns += period_ns;
+	if (passes == is_limited)
+		sim_complain("class %u: a packet of address %u %s", class, r->d.source / 2,
+			     passes ? "is limited, and its source was not over its rate"
+				    : "passes, and its source was over its rate");
+	return is_limited;
+}
+
 static void check_ingress(uint32_t class, struct ledger *l, uint64_t word)
 {
 	const struct lane_view *v = &sim.seg.views[class];
@@ -53,6 +77,8 @@ static void check_ingress(uint32_t class, struct ledger *l, uint64_t word)
 		check_arrival(class, r, a);
 		record_at(l, l->published + i)->has_no_session = a->drop == DROP_NO_SESSION;
 		l->no_session_pkts += a->drop == DROP_NO_SESSION;
+		record_at(l, l->published + i)->is_limited = check_limit(class, l, r, a);
+		l->limited_pkts += a->drop == DROP_LIMITED;
 	}
 	l->published += n;
 	may_wait = sim.setup.train_pkts && sim.config.full == FULL_WAIT;
@@ -62,6 +88,7 @@ static void check_ingress(uint32_t class, struct ledger *l, uint64_t word)
 		l->end = l->published; /* the newest of a batch that did not fit are gone, and counted */
 	must_equal("read", class, l->ingress.read_pkts, l->read_pkts - (l->end - l->published));
 	must_equal("no_session", class, l->ingress.no_session_pkts, l->no_session_pkts);
+	must_equal("limited", class, l->ingress.limited_pkts, l->limited_pkts);
 	must_equal("oversize", class, l->ingress.oversize_pkts, l->oversize_pkts);
 	if (l->end == l->published) /* what waits has not told yet */
 		must_equal("dropped by the kernel", class, l->ingress.kernel_pkts, input_told_drops(class));
@@ -88,11 +115,12 @@ static void check_edf(uint32_t class, struct ledger *l, uint64_t word)
 
 		l->oversize_processed_pkts += r->d.len_bytes > sim.config.payload_bytes;
 		l->no_session_processed_pkts += r->has_no_session;
+		l->limited_processed_pkts += r->is_limited;
 	}
 	l->processed += n;
 	must_equal("processed", class,
 		   t->worked_pkts + sum_of(t->dropped_pkts, N_EDF_DROPS) + l->oversize_processed_pkts +
-			   l->no_session_processed_pkts,
+			   l->no_session_processed_pkts + l->limited_processed_pkts,
 		   l->processed);
 }
 

@@ -18,7 +18,7 @@
 struct record {
 	struct sim_datagram d;
 	uint64_t not_before_ns; /* its socket had been seen empty then; 0: nobody knows */
-	uint32_t has_left, has_no_session;
+	uint32_t has_left, has_no_session, is_limited;
 	uint8_t tos, is_marked; /* of the copies that have left */
 };
 
@@ -30,6 +30,8 @@ struct ledger {
 	uint64_t read_pkts, left_pkts, left_bytes, marked_pkts;
 	uint64_t unsure_pkts; /* left, but too short to be told from a dropped one */
 	uint64_t oversize_pkts, oversize_processed_pkts, no_session_pkts, no_session_processed_pkts;
+	uint64_t limited_pkts, limited_processed_pkts;
+	uint64_t until_ns[N_SOURCES]; /* what each address has used up, as quota.h has it */
 	uint64_t word[N_STAGES]; /* commit words when last compared */
 	uint64_t
 		servable_since_ns[N_STAGES]; /* the stage could do something for the class since then; UINT64_MAX: no */

@@ -1,4 +1,5 @@
 /* message.c - what the kernel writes about a datagram or a train that it hands over. */
+#include <arpa/inet.h>
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,8 +13,17 @@ static void write_name(struct msghdr *m, uint32_t family, const struct sim_datag
 	struct sockaddr_in6 from = { .sin6_family = (sa_family_t)family,
 				     .sin6_port = (in_port_t)(SIM_FIRST_CLIENT + d->source) };
 
+	struct sockaddr_in v4;
+
 	if (!m->msg_name)
 		return;
+	if (sim.setup.limits) { /* two senders each are of one address */
+		from.sin6_addr.s6_addr[7] = (uint8_t)(1 + d->source / 2); /* in the first 64 bits */
+		memcpy(&v4, &from, sizeof(v4));
+		v4.sin_addr.s_addr = htonl(0x7f000001u + d->source / 2);
+		if (family == AF_INET)
+			memcpy(&from, &v4, sizeof(v4));
+	}
 	m->msg_namelen = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(from);
 	memcpy(m->msg_name, &from, m->msg_namelen);
 }

@@ -63,6 +63,7 @@ struct sim_setup {
 	uint32_t least_bytes, most_bytes; /* of a datagram */
 	uint32_t train_pkts; /* longest train of datagrams that comes in one piece; 0: none does */
 	uint32_t like_pkts; /* most trains have that many datagrams, of LIKE_BYTES each; 0: each is drawn */
+	int limits; /* a class limits its sources */
 	int usual_sizes; /* 64, 700 and 1400 bytes only */
 	uint32_t faults; /* enum sim_fault, or-ed */
 	uint64_t fault_gap_ns; /* from a kill or stall to the next, on average; 0: none of those */

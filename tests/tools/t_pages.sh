@@ -68,7 +68,7 @@ keys_agree() {
 	build/ingress --options | cut -c 31- | cut -c 1-39 | sed 's/  */ /; s/ *$//' >"$work/values"
 	sed 's/=.*//' "$work/rows" | paste -d ' ' - "$work/values" | tr -s ' ' | sort >"$work/parser"
 	awk '/^\.It Cm [a-z_]+ = Ar / {key = $3; range = substr($0, index($0, " = Ar ") + 6)}
-		/^Default / {standard = $2; sub(/\.$/, "", standard)}
+		/^Default / {standard = substr($0, 9); sub(/\.$/, "", standard)}
 		/^No default/ {standard = "-"}
 		/^(Default|No default)/ {print key, standard, range}' build/man/ontime.conf.5 | sort >"$work/page"
 	[ -s "$work/parser" ] && diff "$work/parser" "$work/page"
@@ -124,6 +124,9 @@ sessions_per_source 8
 idle 30s
 idle_unanswered 1s
 via_ports 40000-49999
+source_burst 20
+source_prefix 24 56
+fair 8
 dscp ef
 copy_wait 1ms
 destination_rate 1Gbit

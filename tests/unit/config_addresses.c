@@ -268,9 +268,9 @@ static void a_list_of_addresses_that_goes_on_is_judged_as_one(void)
 					     "(127.0.0.1:1): each datagram would go "
 					     "round for ever, a -> a; send it elsewhere");
 	refused(CLASS_TEXT "budget = 1ms\n 127.0.0.1:7\n",
-		"FILE:5: addresses, but the line before is neither listen nor send");
+		"FILE:5: addresses, but the line before is none of listen, send, allow and deny");
 	refused("[class a]\n 127.0.0.1:7\nlisten = 127.0.0.1:1\nsend = 127.0.0.1:2\n",
-		"FILE:2: addresses, but the line before is neither listen nor send");
+		"FILE:2: addresses, but the line before is none of listen, send, allow and deny");
 	refused(CLASS_TEXT "127.0.0.1:7\n", "FILE:4: 127.0.0.1 = \"7\": unknown key; ontime options shows all keys");
 }
 

@@ -93,7 +93,9 @@ static void all_sockets_of_the_same_addresses_are_used_again(void)
 	kept_want(&kept, &config);
 	CU_ASSERT_EQUAL(n_wanted(), 2 * config.n_classes);
 	CU_ASSERT_EQUAL_FATAL(sockets_open_with(&second, &config, &kept), 0);
-	CU_ASSERT_EQUAL(memcmp(second.cookies, first.cookies, 2 * config.n_classes * sizeof(first.cookies[0])), 0);
+	for (uint32_t i = 0; i < 3 * config.n_classes; i++) /* but those in the middle, for what is denied */
+		CU_ASSERT((second.cookies[i] == first.cookies[i]) == (i / config.n_classes != 1) ||
+			  first.cookies[i] == 0); /* an emulator has none */
 	close_sockets(&second);
 }
 
@@ -111,7 +113,7 @@ static void a_socket_goes_to_the_class_that_has_its_address_now(void)
 	CU_ASSERT_EQUAL_FATAL(sockets_open_with(&second, &config, &kept), 0);
 	CU_ASSERT_EQUAL(second.cookies[0], first.cookies[1]);
 	CU_ASSERT_EQUAL(second.cookies[1], first.cookies[0]);
-	CU_ASSERT_EQUAL(second.cookies[config.n_classes], first.cookies[config.n_classes + 1]);
+	CU_ASSERT_EQUAL(second.cookies[2 * config.n_classes], first.cookies[2 * config.n_classes + 1]);
 	close_sockets(&second);
 }
 

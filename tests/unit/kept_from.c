@@ -50,7 +50,10 @@ static void open_kept(void)
 	send_from(18);
 	CU_ASSERT_EQUAL_FATAL(sockets_open(&first, &config), 0);
 	for (uint32_t i = 0; i < first.n - first.n_uncounted; i++) {
-		snprintf(name, sizeof(name), "%s.%s.0", config.classes[i % 2].name, i < 2 ? "in" : "out");
+		snprintf(name, sizeof(name), "%s.%s.0", config.classes[i % 2].name,
+			 i < 2	 ? "in"
+			 : i < 4 ? "deny"
+				 : "out");
 		keep(first.fds[i], name);
 	}
 	config_print(&config, out);
@@ -64,7 +67,7 @@ static int wanted(void)
 {
 	memset(kept.is_wanted, 0, sizeof(kept.is_wanted));
 	kept_want(&kept, &config);
-	return kept.is_wanted[2] + 2 * kept.is_wanted[3];
+	return kept.is_wanted[4] + 2 * kept.is_wanted[5];
 }
 
 static void an_output_is_used_again_where_it_leaves_from_the_same_port(void)
@@ -83,8 +86,8 @@ static void an_output_is_used_again_where_it_leaves_from_the_same_port(void)
 	CU_ASSERT_EQUAL(wanted(), 2);
 	CU_ASSERT_EQUAL_FATAL(sockets_open_with(&second, &config, &kept), 0);
 	/* an emulator has none */ /* which has the other class's peer */
-	CU_ASSERT(first.cookies[2] == 0 || second.cookies[2] != first.cookies[2]);
-	CU_ASSERT_EQUAL(second.cookies[3], first.cookies[3]);
+	CU_ASSERT(first.cookies[4] == 0 || second.cookies[4] != first.cookies[4]);
+	CU_ASSERT_EQUAL(second.cookies[5], first.cookies[5]);
 	for (uint32_t i = 0; i < second.n; i++)
 		close(second.fds[i]);
 	for (uint32_t i = 0; i < kept.n; i++)

@@ -142,9 +142,9 @@ static void the_largest_goes_where_that_is_asked_for(void)
 /* The plan's work and lists against a plain list of what waits. */
 static void the_work_that_waits_is_always_the_sum(void)
 {
-	static const enum evict evicts[] = { EVICT_NEWEST, EVICT_LARGEST };
+	static const enum evict evicts[] = { EVICT_NEWEST, EVICT_LARGEST, EVICT_SOURCE };
 
-	for (int kind = 0; kind < 2; kind++) {
+	for (int kind = 0; kind < 3; kind++) {
 		struct config c = make_config(POLICY_GUARDED, evicts[kind]);
 		uint32_t evicted = 0, served = 0;
 
@@ -156,8 +156,8 @@ static void the_work_that_waits_is_always_the_sum(void)
 			struct edf_choice choice;
 
 			if (plan_waiting_pkts(&plan, class) < SLOTS)
-				plan_arrive(&plan, class, now, now + c.classes[class].budget_ns, random_below(1500),
-					    random_below(50) == 0);
+				plan_arrive_from(&plan, class, now, now + c.classes[class].budget_ns,
+						 random_below(1500), random_below(50) == 0, random_below(9));
 			for (uint32_t i = 0; i < 3; i++) {
 				const struct plan_class *pc = &plan.classes[i];
 				uint64_t sum = 0;

@@ -99,8 +99,11 @@ static void four_classes_and_all_that_happens_to_them_fit_80_by_24(void)
 	take_looks(&before, &now, 4);
 	for (uint32_t i = 0; i < 4; i++)
 		for (int r = DROP_NONE + 1; r <= DROP_LATE; r++)
-			/* one way, and from no front */
-			now.classes[i].account.dropped_pkts[r] = r == DROP_NO_SESSION || r == DROP_BAD_PROXY ? 0 : 5;
+			/* one way, from no front, and from anybody */
+			now.classes[i].account.dropped_pkts[r] =
+				r == DROP_NO_SESSION || r == DROP_BAD_PROXY || r == DROP_DENIED || r == DROP_LIMITED
+					? 0
+					: 5;
 	draw(&s, 24, 80);
 	for (uint32_t i = 0; i < 4; i++)
 		CU_ASSERT_NSTRING_EQUAL(grid.text[2 + i], now.classes[i].name, strlen(now.classes[i].name));
