@@ -7,7 +7,7 @@
 #include "config.h"
 #include "value.h"
 
-#define MAX_OPTIONS 64
+#define MAX_OPTIONS 80
 
 extern const struct option options[];
 extern const int n_options; /* at most MAX_OPTIONS */
