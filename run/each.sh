@@ -62,6 +62,10 @@ by_user() { # USER GROUP COMMAND...
 act() { # USER GROUP UNIT RUN-DIRECTORY
 	export ONTIME_RUN_DIR="${4%/*}"
 	name=${4##*/}
+	if [ "$verb:$3" = stop:- ] && [ "$(id -u)" = 0 ] && is_place_of "$1"; then # root has launched it: it removes what it made for that
+		"$here/stop.sh" -i "$name"
+		return
+	fi
 	case $verb:$3 in
 	restart:-) by_user "$1" "$2" "$here/restart.sh" all -i "$name" ;;
 	stop:-) by_user "$1" "$2" "$here/stop.sh" -i "$name" ;;

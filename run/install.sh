@@ -93,6 +93,7 @@ put_scripts() {
 	put 644 run/stress/sweep.sh "$LIBEXECDIR/ontime/run/stress/sweep.sh" # it is sourced
 	put 755 run/each.sh "$LIBEXECDIR/ontime/run/each.sh"
 	put 644 run/supervise/lib.sh "$LIBEXECDIR/ontime/run/supervise/lib.sh"
+	put 644 run/supervise/user.sh "$LIBEXECDIR/ontime/run/supervise/user.sh"
 	printf '%s\n' '# shellcheck shell=sh disable=SC2034' '# paths.sh - what make install put elsewhere than it lies in the tree.' \
 		"build=$LIBEXECDIR/ontime" "config=$SYSCONFDIR/ontime/ontime.conf" "recipes=$DATADIR/ontime/recipes" installed=1 >"$work/paths"
 	put 644 "$work/paths" "$LIBEXECDIR/ontime/run/supervise/paths.sh"

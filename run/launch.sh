@@ -33,6 +33,7 @@ if [ -z "$service" ] && unit=$(unit_of "$instance"); then
 fi
 "$build/hold" --stages -i "$instance" >/dev/null 2>&1 || check_config "$@"
 [ -n "$instance" ] || instance=$("$build/hold" --name -c "$config" "$@")
+[ "$(id -u)" != 0 ] || launch_as_user "$@"
 in=
 [ "$instance" = default ] || in=" -i $instance"
 
@@ -147,11 +148,12 @@ done
 exec 9<&-
 
 attach_histograms() { # says so, or in one line why not
-	if [ "${ONTIME_HISTOGRAMS:-on}" = off ]; then
+	if [ "${ONTIME_HISTOGRAMS:-on}" = root ]; then
+		return 0 # root, who has started this as another user, attaches them
+	elif [ "${ONTIME_HISTOGRAMS:-on}" = off ]; then
 		say "without latency histograms, as ONTIME_HISTOGRAMS says: $(typed latency) attaches them"
 	elif [ -x "$build/latency" ]; then
-		[ "$(id -u)" != 0 ] || grep -q ' /sys/fs/bpf bpf ' /proc/mounts || ! mount -t bpf -o mode=700 bpf /sys/fs/bpf 2>/dev/null ||
-			say "mounted the bpffs at /sys/fs/bpf, for the latency histograms"
+		[ "$(id -u)" != 0 ] || mount_bpffs
 		latency info -i "$instance" 2>&1 || true
 	else
 		say "without latency histograms: as root, apt-get install libbpf-dev, then make and $(typed latency)"
@@ -172,6 +174,8 @@ names_may_vanish() { # a user's IPC objects are removed at logout, unless that i
 histograms=$(attach_histograms)
 scheduling=$([ -n "$mode" ] || sed -n 's/^[^ ]* [a-z0-9. ]*: \(no real time: .*\)/ontime: \1/p' "$log" | head -n 1)
 say "instance '$instance' is running${mode:+ (adopted)}"
+[ "$(id -u)" != 0 ] || say "all of it runs as root${ONTIME_AS_ROOT:+: $ONTIME_AS_ROOT}: the next start changes that, where \`user\` in [pipeline] names a user who can run it"
+[ -z "${ONTIME_AS_USER:-}" ] || say "all of it runs as user $(id -un)"
 names_may_vanish
 in_force=$dir/active.conf # where host names stand for what they became
 [ -s "$in_force" ] || in_force=$config
@@ -187,7 +191,7 @@ served=$(printf '%s\n' "$with_overrides" | awk '/^\[/ {section = $1} section == 
 dash="$(typed dash)$in                 http://127.0.0.1:9999/: the same in a browser, over time"
 [ -z "$served" ] || dash="http://$served/                    the same in a browser, over time; the supervisor has it served"
 {
-	printf '%s\n' "$classes" "  $one_way" "$histograms" ${scheduling:+"$scheduling"}
+	printf '%s\n' "$classes" "  $one_way" ${histograms:+"$histograms"} ${scheduling:+"$scheduling"}
 	# an address or a route that may come, and what a host name became
 	[ -n "$mode" ] || sed -n 's/^[^ ]* [a-z0-9. ]*dash: \(serve on .*\)/ontime: dash: \1/p; s/^[^ ]* [a-z0-9. ]*hold: \(.* yet: .*\)/ontime: \1/p; s/^[^ ]* [a-z0-9. ]*hold: \([^ ]*\]: .* -> .*\)/ontime: \1/p' "$log"
 	printf '%s\n' "$classes" | awk 'function at(a, port) {

@@ -45,6 +45,13 @@ processes_of "$instance" | while read -r name _ pid; do
 	case $name in supervisor | holder) printf '  %-10s %8s %-9s %12s %9s  %s\n' "$name" "$pid" "" "" "" "$(version_of "$pid")" ;; esac
 done
 scout=$("$build/hold" --scout -i "$instance" 2>/dev/null) && printf '  %-10s %8s\n' scout "$scout"
+owner=
+[ -z "$supervisor" ] || owner=$(stat -c %U "/proc/$supervisor" 2>/dev/null) || owner=
+case $owner in
+root) say "all of it runs as root: the next start changes that, where \`user\` in [pipeline] names a user who can run it" ;;
+'' | "$(id -un)") ;;
+*) say "all of it runs as user $owner" ;;
+esac
 others=$(others_of "$instance" | paste -s -d ' ')
 [ -z "$others" ] || say "of another build than the installed one ($(show_version)): $others: $(typed restart) all -i $instance renews them, and nothing is lost"
 ! printf '%s\n' "$found" | grep -qv ' 1$' || status=1

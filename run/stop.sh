@@ -31,6 +31,13 @@ if unit=$(unit_of "$instance"); then
 	say "$unit is stopped"
 	exit 0
 fi
+if [ "$(id -u)" = 0 ] && uid=$(user_of "$instance"); then
+	# shellcheck disable=SC2086 # several
+	as_user "$uid" "$(handed $of_stages $of_histograms)" "$here/stop.sh" -i "$instance" && status=0 || status=$?
+	rmdir "$pins/$instance" "$pins" 2>/dev/null || true # what root has made, if nothing is in it
+	remove_places "$uid"
+	exit "$status"
+fi
 lock_instances
 dir=$run_root/$instance
 lost=0

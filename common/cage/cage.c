@@ -63,9 +63,9 @@ void cage_allow_named(struct cage *c, const char *names)
 	cage_allow(c, &table);
 }
 
-int cage_names(const char *names, const char *call)
+static int has_name(const char *names, const char *call, size_t n)
 {
-	size_t n = strlen(call), len;
+	size_t len;
 
 	for (const char *at = names; *at; at += len, at += strspn(at, " ")) {
 		len = strcspn(at, " ");
@@ -73,6 +73,11 @@ int cage_names(const char *names, const char *call)
 			return 1;
 	}
 	return 0;
+}
+
+int cage_names(const char *names, const char *call)
+{
+	return has_name(names, call, strlen(call));
 }
 
 void cage_no_new_privileges(void)
@@ -157,9 +162,38 @@ static int may_call(long number, unsigned long first)
 	return pid < 0 || WIFEXITED(status);
 }
 
+int cage_forbid(const char *names, const char *but)
+{
+	static struct call rows[CAGE_MOST_FORBIDDEN];
+	struct calls table = { .rows = rows };
+	struct filter f;
+	int err;
+
+	if (CAGE_IS_OPEN)
+		return 0;
+	for (const char *at = names; *at && table.n < CAGE_MOST_FORBIDDEN;) {
+		size_t len = strcspn(at, " ");
+		int number = call_number(at, len); /* another machine may not have it */
+
+		if (number >= 0 && !has_name(but, at, len))
+			rows[table.n++] = (struct call){ .number = number };
+		at += len;
+		at += strspn(at, " ");
+	}
+	if (filter_make_forbidding(&f, MACHINE, OTHER_ABI, &table))
+		return -E2BIG;
+	err = install(&f, 0);
+	return err ? err : setenv(CAGE_VARIABLE, "1", 1) < 0 ? -errno : 0;
+}
+
+int cage_is_foreign(void)
+{
+	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) > 0 && !getenv(CAGE_VARIABLE);
+}
+
 int cage_probe(void)
 {
-	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) <= 0)
+	if (!cage_is_foreign())
 		return 0;
 	return (may_call(FILES_FIRST_CALL, 0) ? 0 : CAGE_NO_FILES) |
 	       (may_call(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL) ? 0 : CAGE_NO_FILTER);

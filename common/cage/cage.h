@@ -19,6 +19,8 @@
 #include "filter.h"
 
 #define CAGE_MOST_TABLES 6
+#define CAGE_VARIABLE "ONTIME_FORBIDDEN" /* no filter is in force but that of cage_forbid() */
+#define CAGE_MOST_FORBIDDEN 96
 #define CAGE_MOST_NAMED 32 /* calls that a configuration asks for */
 
 struct cage {
@@ -62,6 +64,16 @@ void cage_keep_exits(int (*is_others)(void));
 
 /* cage_exit - end now; with a keeper of exits the only way that asks nobody. */
 _Noreturn void cage_exit(int status);
+
+/*
+ * cage_forbid - the calls that `names` has, with a blank between two, and `but` has not, are refused (EPERM) to this
+ * process and to all that it makes; each of these can be shut in further. 0, or -errno. CAGE_VARIABLE is in the
+ * environment then, so that cage_probe() need not ask.
+ */
+int cage_forbid(const char *names, const char *but);
+
+/* cage_is_foreign - 1: a filter is in force that is not of cage_forbid() alone, such as a unit's. */
+int cage_is_foreign(void);
 
 /*
  * cage_probe - which of the calls that shut a process in would end it, because somebody else's filter is there already

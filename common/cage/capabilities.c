@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cage.h"
+
 #define N_CAPABILITIES 64
 
 static void keep_half(struct __user_cap_data_struct *half, uint32_t mask)
@@ -19,7 +21,9 @@ void capabilities_keep(uint64_t mask)
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 
-	if (geteuid() != 0)
+	if (geteuid() != 0 &&
+	    (cage_is_foreign() || syscall(SYS_capget, &header, data) < 0 ||
+	     !((data[0].permitted & ~(uint32_t)mask) | (data[1].permitted & ~(uint32_t)(mask >> 32)))))
 		return;
 	for (unsigned long c = 0; c < N_CAPABILITIES; c++) {
 		if (mask >> c & 1)

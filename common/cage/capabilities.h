@@ -3,7 +3,8 @@
  *
  * Rules:   a set is a mask, bit N for capability N of capabilities(7). What is left out is gone for good, from what the
  *          process has and, where it may say so, from what a program that it executes could get (the bounding set).
- *          Who is not root keeps what it was given: a unit's filter of system calls may not let it say so.
+ *          Under another filter of system calls, as of a unit, who is not root keeps what it was given: that may not
+ *          let it say so.
  * Source:  capabilities(7), prctl(2) PR_CAPBSET_DROP.
  */
 #ifndef ONTIME_CAGE_CAPABILITIES_H

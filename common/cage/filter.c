@@ -2,12 +2,13 @@
 #include "filter.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 
 /* Where a jump goes that is settled when its group is whole. No other one is that far. */
-#define TO_ALLOW 255
-#define TO_TRAP 254
+#define TO_LISTED 255
+#define TO_OTHERS 254
 #define GROUP_ROWS 48 /* of up to 5 instructions each: one of the tree, one for the number, three for a condition */
 static_assert(FILTER_MOST_CONDITIONS <= GROUP_ROWS, "one number is a group at most");
 
@@ -18,6 +19,7 @@ struct rules {
 	uint32_t n;
 	uint32_t first[FILTER_MOST_CALLS + 1]; /* of each number, the row where it begins; and the end */
 	uint32_t n_numbers;
+	uint32_t of_listed, of_others; /* what is returned for a call that a row fits, and for all others */
 };
 
 static void emit(struct filter *f, uint16_t code, uint32_t k, uint8_t if_true, uint8_t if_false)
@@ -78,14 +80,14 @@ static void emit_call(struct filter *f, const struct rules *r, uint32_t which)
 	uint32_t from = r->first[which], to = r->first[which + 1], number = (uint32_t)r->rows[from].number;
 
 	if (!has_condition(r, from, to)) {
-		emit(f, BPF_JMP | BPF_JEQ | BPF_K, number, TO_ALLOW, TO_TRAP);
+		emit(f, BPF_JMP | BPF_JEQ | BPF_K, number, TO_LISTED, TO_OTHERS);
 		return;
 	}
-	emit(f, BPF_JMP | BPF_JEQ | BPF_K, number, 0, TO_TRAP);
+	emit(f, BPF_JMP | BPF_JEQ | BPF_K, number, 0, TO_OTHERS);
 	for (uint32_t i = from; i < to; i++) {
 		emit_load(f, WORD(args) + (r->rows[i].argument - 1) * (uint32_t)sizeof(uint64_t));
 		emit(f, BPF_ALU | BPF_AND | BPF_K, r->rows[i].mask, 0, 0);
-		emit(f, BPF_JMP | BPF_JEQ | BPF_K, r->rows[i].value, TO_ALLOW, i + 1 < to ? 0 : TO_TRAP);
+		emit(f, BPF_JMP | BPF_JEQ | BPF_K, r->rows[i].value, TO_LISTED, i + 1 < to ? 0 : TO_OTHERS);
 	}
 }
 
@@ -106,7 +108,7 @@ static void emit_tree(struct filter *f, const struct rules *r, uint32_t from, ui
 
 static uint8_t settle(uint8_t to, uint32_t at, uint32_t end)
 {
-	return to == TO_ALLOW ? (uint8_t)(end - at - 1) : to == TO_TRAP ? (uint8_t)(end - at) : to;
+	return to == TO_LISTED ? (uint8_t)(end - at - 1) : to == TO_OTHERS ? (uint8_t)(end - at) : to;
 }
 
 /* A group has its own ends behind it: a jump with a condition goes no further than 255. */
@@ -119,8 +121,8 @@ static void emit_group(struct filter *f, const struct rules *r, uint32_t from, u
 		f->code[at].jt = settle(f->code[at].jt, at, f->n);
 		f->code[at].jf = settle(f->code[at].jf, at, f->n);
 	}
-	emit_return(f, SECCOMP_RET_ALLOW);
-	emit_return(f, SECCOMP_RET_TRAP);
+	emit_return(f, r->of_listed);
+	emit_return(f, r->of_others);
 }
 
 static void emit_groups(struct filter *f, const struct rules *r, uint32_t from, uint32_t to)
@@ -139,11 +141,14 @@ static void emit_groups(struct filter *f, const struct rules *r, uint32_t from, 
 	emit_groups(f, r, middle, to);
 }
 
-int filter_make(struct filter *f, uint32_t machine, uint32_t other_abi, const struct calls *tables, uint32_t n_tables)
+static int make(struct filter *f, uint32_t machine, uint32_t other_abi, const struct calls *tables, uint32_t n_tables,
+		uint32_t of_listed, uint32_t of_others)
 {
 	struct rules r;
 
 	r.n = r.n_numbers = f->n = 0;
+	r.of_listed = of_listed;
+	r.of_others = of_others;
 	for (uint32_t t = 0; t < n_tables; t++)
 		for (uint32_t i = 0; i < tables[t].n; i++)
 			if (add(&r, &tables[t].rows[i]))
@@ -156,11 +161,21 @@ int filter_make(struct filter *f, uint32_t machine, uint32_t other_abi, const st
 	emit_load(f, WORD(nr));
 	if (other_abi) {
 		emit(f, BPF_JMP | BPF_JGE | BPF_K, other_abi, 0, 1);
-		emit_return(f, SECCOMP_RET_TRAP);
+		emit_return(f, of_listed == SECCOMP_RET_ALLOW ? of_others : of_listed);
 	}
 	if (r.n_numbers)
 		emit_groups(f, &r, 0, r.n_numbers);
 	else
-		emit_return(f, SECCOMP_RET_TRAP);
+		emit_return(f, of_others);
 	return 0;
+}
+
+int filter_make(struct filter *f, uint32_t machine, uint32_t other_abi, const struct calls *tables, uint32_t n_tables)
+{
+	return make(f, machine, other_abi, tables, n_tables, SECCOMP_RET_ALLOW, SECCOMP_RET_TRAP);
+}
+
+int filter_make_forbidding(struct filter *f, uint32_t machine, uint32_t other_abi, const struct calls *table)
+{
+	return make(f, machine, other_abi, table, 1, SECCOMP_RET_ERRNO | EPERM, SECCOMP_RET_ALLOW);
 }

@@ -60,4 +60,10 @@ struct filter {
  */
 int filter_make(struct filter *f, uint32_t machine, uint32_t other_abi, const struct calls *tables, uint32_t n_tables);
 
+/*
+ * filter_make_forbidding - likewise the other way round: a call that a row fits, and each of another ABI of the same
+ * machine, is refused with EPERM; all others are made.
+ */
+int filter_make_forbidding(struct filter *f, uint32_t machine, uint32_t other_abi, const struct calls *table);
+
 #endif

@@ -237,3 +237,15 @@ uint32_t address_traits(const struct address *a)
 		traits |= ADDRESS_LACKS_SCOPE;
 	return traits;
 }
+
+bool address_any_is_low(const struct address *all, uint32_t n)
+{
+	in_port_t port;
+
+	for (uint32_t i = 0; i < n; i++) {
+		memcpy(&port, (const uint8_t *)&all[i].at + offsetof(struct sockaddr_in, sin_port), sizeof(port));
+		if (port && ntohs(port) < IPPORT_RESERVED)
+			return true;
+	}
+	return false;
+}

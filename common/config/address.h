@@ -55,6 +55,9 @@ bool address_is_same(const struct address *a, const struct address *b);
 /* address_is_same_host - the same address, by the same interface where it says nothing without; whatever the ports. */
 bool address_is_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 
+/* address_any_is_low - has one of n a port that only root, or who has CAP_NET_BIND_SERVICE, may bind? */
+bool address_any_is_low(const struct address *all, uint32_t n);
+
 /* address_port - in the host's byte order. */
 uint16_t address_port(const struct address *a);
 

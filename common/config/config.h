@@ -36,6 +36,7 @@
 #define PLUGIN_CALLS_BYTES 512
 #define SEND_TEXT_BYTES 4400 /* destinations as they were written, with a blank between two */
 #define BACKUP_TEXT_BYTES 1100
+#define USER_NAME_BYTES 33 /* useradd(8) makes no longer one */
 #define CONFIG_MOST_REFUSALS 10 /* lines; the rest is counted */
 
 struct class_config {
@@ -122,12 +123,15 @@ struct config {
 	int32_t cpu[N_STAGES]; /* -1: not pinned, -2: auto, else the CPU's number */
 	uint32_t spin_us[N_STAGES]; /* longest adaptive spin before a stage parks; 0: park at once */
 	enum fifo fifo; /* real time: not, or as far as it is allowed; with FIFO_ON a refusal is a warning */
+	char user[USER_NAME_BYTES]; /* as whom root launches it; "auto": `ontime`, where there is one */
+	char observers[USER_NAME_BYTES]; /* a group whose members may map the segment read-only; "none": nobody's */
 	uint32_t heartbeat_ms; /* longest park of a stage: 10 .. 1000 */
 	uint32_t hung_ms; /* work but no progress for this long: the supervisor kills the stage */
 	uint32_t seed; /* of the buckets of `fair`: no key, but drawn at a launch, and kept in the segment */
 	uint32_t n_dash_listen; /* 0: no dashboard is asked for */
 	struct address dash_listen; /* where build/dash serves */
 	char dash_allow_host[DASH_HOSTS_BYTES]; /* host names it may be asked by, with a blank between two */
+	char dash_token[PATH_BYTES]; /* a file with the word that it asks for; "": it asks for none */
 	uint32_t n_classes;
 	struct class_config classes[MAX_CLASSES];
 };

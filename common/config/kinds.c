@@ -241,6 +241,20 @@ static int parse_names(const struct option *o, void *base, const char *text, str
 	return parse_words(o, base, text, reason, check_host);
 }
 
+/* No relative one: it is read by processes that begin in different places. */
+static int parse_file(const struct option *o, void *base, const char *text, struct hosts *hosts, char *reason)
+{
+	(void)hosts;
+	if (text[0] != '/')
+		return value_refuse(reason, "%s; use the whole name of a file, from / on",
+				    text[0] ? "not from the root" : "a value is missing");
+	if (strlen(text) >= o->bytes)
+		return value_refuse(reason, "longer than %zu characters", o->bytes - 1);
+	memset((char *)base + o->offset, 0, o->bytes);
+	memcpy((char *)base + o->offset, text, strlen(text));
+	return 0;
+}
+
 static const char *check_call(const char *word, size_t len)
 {
 	return call_number(word, len) < 0 ? "no system call of this machine; syscalls(2) lists them" : NULL;
@@ -341,6 +355,7 @@ const struct kind kind_match = { .parse = parse_match, .format = format_match };
 const struct kind kind_choice = { .parse = parse_choice, .format = format_choice, .print_range = print_words };
 const struct kind kind_work = { .parse = parse_work, .format = format_work, .print_range = print_words };
 const struct kind kind_name = { .parse = parse_name, .format = format_name };
+const struct kind kind_file = { .parse = parse_file, .format = format_name };
 const struct kind kind_names = { .parse = parse_names, .format = format_name };
 const struct kind kind_calls = { .parse = parse_calls, .format = format_calls };
 const struct kind kind_cpus = { .parse = parse_cpus, .format = format_cpus };

@@ -30,7 +30,7 @@ void config_print(const struct config *c, FILE *out)
 {
 	fputs("[pipeline]\n", out);
 	print_section(SCOPE_PIPELINE, c, out);
-	if (c->n_dash_listen || c->dash_allow_host[0]) {
+	if (c->n_dash_listen || c->dash_allow_host[0] || c->dash_token[0]) {
 		fputs("\n[dash]\n", out);
 		print_section(SCOPE_DASH, c, out);
 	}

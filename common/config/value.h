@@ -78,6 +78,7 @@ extern const struct kind kind_match; /* a rule of match.h */
 extern const struct kind kind_via; /* a prefix of this machine's addresses; via.c */
 extern const struct kind kind_ports; /* any, or from one to another */
 extern const struct kind kind_names; /* host names, as text with a blank between two */
+extern const struct kind kind_file; /* the name of a file, from the root on */
 extern const struct kind kind_calls; /* system calls, likewise, or none */
 
 /* value_parse - text into the option's field of *base; 0, or -EINVAL or -EAGAIN (hosts.h), and reason[REASON_BYTES]. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "config/value.h"
+#include "name.h"
 #include "segment.h"
 
 #define WHERE "/dev/shm"
@@ -35,7 +36,8 @@ static int may_observe(int dir, const char *file)
 	struct stat st;
 
 	return fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-	       (st.st_uid == geteuid() || geteuid() == 0);
+	       (st.st_uid == geteuid() || geteuid() == 0 ||
+		(name_is_for_group(&st) && faccessat(dir, file, R_OK, AT_EACCESS) == 0));
 }
 
 static int compare(const void *a, const void *b)

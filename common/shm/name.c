@@ -113,13 +113,18 @@ int name_explain_missing(struct segment *seg, const char *instance, int err, cha
 	return err;
 }
 
+int name_is_for_group(const struct stat *st)
+{
+	return (st->st_mode & (S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH)) == S_IRGRP;
+}
+
 /* A shared name proves nothing: whoever came first may have made it. Returns NULL, or what is wrong, and *err. */
 const char *name_check_owner(const struct stat *st, int writable, int *err)
 {
 	*err = -EPERM;
 	if (!S_ISREG(st->st_mode))
 		return "it is no regular file";
-	if (st->st_uid != geteuid() && (writable || geteuid() != 0))
+	if (st->st_uid != geteuid() && (writable || (geteuid() != 0 && !name_is_for_group(st))))
 		return name_another_user;
 	if (st->st_mode & (S_IWGRP | S_IWOTH))
 		return "other users may write to it";

@@ -20,6 +20,9 @@ int name_open(const char *instance, const char *name, int handed, int flags);
 /* name_check_owner - NULL, or what is wrong with whom it belongs to, and *err. */
 const char *name_check_owner(const struct stat *st, int writable, int *err);
 
+/* name_is_for_group - of a segment of another user: is it open to the members of its group, and to nobody else? */
+int name_is_for_group(const struct stat *st);
+
 /* name_explain_refusal, name_explain_missing - one line. The latter returns the errno to go on with. */
 void name_explain_refusal(const char *name, const char *wrong, uid_t owner, char why[WHY_BYTES]);
 int name_explain_missing(struct segment *seg, const char *instance, int err, char why[WHY_BYTES]);

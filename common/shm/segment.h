@@ -5,7 +5,8 @@
  *          segment_remove() takes its name and the last process unmaps it.
  * Rules:   hold creates, stages attach for writing, observers attach read-only. Creation allocates every page: a full
  *          /dev/shm is an error now, never a SIGBUS later. Nothing read from a segment is trusted unchecked.
- *          A segment of another user is refused; root may observe it, even while its owner changes it or cuts it short.
+ *          A segment of another user is refused; root, and the members of a group that it was opened to (`observers`),
+ *          may observe it, even while its owner changes it or cuts it short.
  * Shards:  a handle is of one part of the segment, and nothing else of it is mapped: by no mistake can a stage write
  *          into another shard. What belongs to the instance (the locks of supervisor and holder, the control socket,
  *          the request to stop) stands in the first part.

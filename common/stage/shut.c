@@ -1,6 +1,4 @@
 /* shut.c - a stage, or a worker of one, is shut in. */
-#include <netinet/in.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +22,7 @@ static void tell_missing(const struct stage *s, int missing, int err)
 			 log_text_of(-err));
 }
 
+/* The directory that the instances' own are in: it stays, when one of these is removed and made again. */
 const char *stage_log_place(char path[PATH_BYTES])
 {
 	const char *log = getenv("ONTIME_LOG_FILE");
@@ -32,7 +31,7 @@ const char *stage_log_place(char path[PATH_BYTES])
 	if (!log || strlen(log) >= PATH_BYTES)
 		return NULL;
 	strcpy(path, log);
-	for (int up = 0; up < 3 && (end = strrchr(path, '/')) && end > path; up++)
+	for (int up = 0; up < 2 && (end = strrchr(path, '/')) && end > path; up++)
 		*end = '\0';
 	return path;
 }
@@ -65,20 +64,10 @@ static void describe_stage(const struct stage *s, const struct stage_ops *ops, s
 		ops->allow(s, c);
 }
 
-/* Below 1024 only root, or who has this, may bind; an input or output is bound again when its address comes back. */
-static int has_low_port(const struct address *all, uint32_t n)
-{
-	in_port_t port;
-
-	for (uint32_t i = 0; i < n; i++) {
-		memcpy(&port, (const uint8_t *)&all[i].at + offsetof(struct sockaddr_in, sin_port), sizeof(port));
-		if (port && ntohs(port) < IPPORT_RESERVED)
-			return 1;
-	}
-	return 0;
-}
-
-/* What it goes on with. A socket is bound to another interface by whoever has the second. */
+/*
+ * What it goes on with: an input or output is bound again when its address comes back. A socket is bound to another
+ * interface by whoever has the second.
+ */
 static uint64_t kept_capabilities(const struct stage *s)
 {
 	uint64_t kept = 0;
@@ -88,7 +77,7 @@ static uint64_t kept_capabilities(const struct stage *s)
 	for (uint32_t i = 0; s->id != STAGE_EDF && i < s->config.n_classes; i++) {
 		const struct class_config *c = &s->config.classes[i];
 
-		if (has_low_port(c->listen, c->n_listen) || has_low_port(c->from, c->n_from))
+		if (address_any_is_low(c->listen, c->n_listen) || address_any_is_low(c->from, c->n_from))
 			kept |= CAPABILITY(CAP_NET_BIND_SERVICE);
 		for (uint32_t k = 0; s->id == STAGE_INGRESS && k < c->n_listen; k++)
 			if (c->listen[k].scope[0])

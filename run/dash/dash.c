@@ -13,12 +13,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "cage/cage.h"
 #include "clock.h"
 #include "config/value.h"
 #include "http.h"
 #include "log.h"
 #include "options/dash.h"
+#include "shut.h"
 
 #define EXIT_CANNOT 1
 #define EXIT_USAGE 2
@@ -27,6 +27,8 @@
 struct dash_options {
 	const char *instance; /* NULL: not given, as the next two */
 	const char *file;
+	const char *token; /* a file */
+	int is_open; /* `cage = off` */
 	struct address listen; /* len 0: not given */
 	uint64_t interval_ns;
 };
@@ -73,7 +75,9 @@ static int take_option(struct dash_options *o, struct server *s, int option, con
 static int read_options(struct dash_options *o, struct server *s, int argc, char **argv)
 {
 	double seconds = 1;
-	void *const places[N_COMMAND_OPTIONS] = { [OPTION_CONFIG] = &o->file, [OPTION_INTERVAL] = &seconds };
+	void *const places[N_COMMAND_OPTIONS] = {
+		[OPTION_CONFIG] = &o->file, [OPTION_INTERVAL] = &seconds, [OPTION_TOKEN] = &o->token
+	};
 	struct command_line line;
 	int option;
 
@@ -93,6 +97,12 @@ static int is_loopback(const struct address *a)
 	return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)&a->at)->sin6_addr);
 }
 
+static unsigned int port_of(const struct address *a)
+{
+	return a->at.ss_family == AF_INET ? ntohs(((const struct sockaddr_in *)&a->at)->sin_port)
+					  : ntohs(((const struct sockaddr_in6 *)&a->at)->sin6_port);
+}
+
 /* What [dash] says, as far as the command line does not. `names` keeps the host names. */
 static void take_section(const struct config *c, struct dash_options *o, struct server *s, char names[DASH_HOSTS_BYTES])
 {
@@ -100,6 +110,9 @@ static void take_section(const struct config *c, struct dash_options *o, struct 
 
 	if (!o->listen.len && c->n_dash_listen)
 		o->listen = c->dash_listen;
+	o->is_open = !c->cage;
+	if (!o->token && c->dash_token[0])
+		o->token = c->dash_token;
 	memcpy(names, c->dash_allow_host, DASH_HOSTS_BYTES);
 	for (char *name = strtok_r(names, " ", &rest); name && s->n_allowed < MAX_ALLOWED;
 	     name = strtok_r(NULL, " ", &rest))
@@ -162,6 +175,8 @@ static int start(const struct dash_options *o, const sigset_t *stops, struct ser
 	int fd, err;
 
 	address_format(&o->listen, text);
+	if (o->token && token_read(&s->token, o->token, port_of(&o->listen)))
+		return -EACCES;
 	err = listen_on(o, text, stops, &fd);
 	if (err)
 		return err;
@@ -173,8 +188,8 @@ static int start(const struct dash_options *o, const sigset_t *stops, struct ser
 		return err;
 	}
 	log_info("http://%s/ shows instance '%s'", text, o->instance);
-	if (!is_loopback(&o->listen))
-		log_warn("whoever can reach %s can read along: there is no password", text);
+	if (!is_loopback(&o->listen) && !o->token)
+		log_warn("whoever can reach %s can read along: `token` in [dash] has it ask for one", text);
 	return 0;
 }
 
@@ -249,6 +264,8 @@ int main(int argc, char **argv)
 	done = start(&options, &stops, &server);
 	if (done)
 		return done == -EINTR ? 0 : EXIT_CANNOT;
+	if (!options.is_open)
+		shut_in();
 	serve(&server, options.interval_ns, &asleep);
 	server_stop(&server);
 	return 0;

@@ -20,7 +20,6 @@
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
 #define METHODS "GET, HEAD, OPTIONS"
-#define BACKLOG 128
 
 /* In every answer: load from here only, run no inline code, be framed and guessed at by nobody. */
 static const char *const headers[][2] = {
@@ -55,6 +54,8 @@ static enum MHD_Result send_text(struct MHD_Connection *c, unsigned int status, 
 		return MHD_NO;
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED || status == MHD_HTTP_NO_CONTENT)
 		MHD_add_response_header(r, "Allow", METHODS);
+	if (status == MHD_HTTP_UNAUTHORIZED)
+		MHD_add_response_header(r, "WWW-Authenticate", "Bearer realm=\"ontime\"");
 	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
 		MHD_add_response_header(r, "Retry-After", "5");
 	result = MHD_queue_response(c, status, r);
@@ -214,6 +215,38 @@ static enum MHD_Result route(struct server *s, struct MHD_Connection *c, const c
 	return send_text(c, MHD_HTTP_NOT_FOUND, "not here: try /, /metrics, /events, /healthz, /ready or /live\n");
 }
 
+static int is_open_to_all(const char *path)
+{
+	return strcmp(path, "/live") == 0 || strcmp(path, "/ready") == 0;
+}
+
+/* What the token in an address was asked for is asked for once more, without it. */
+static enum MHD_Result send_cookie(const struct server *s, struct MHD_Connection *c, const char *path)
+{
+	struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+	enum MHD_Result result = MHD_NO;
+
+	if (!dress(r, TEXT_TYPE))
+		return MHD_NO;
+	if (token_set(&s->token, c, r, path) == 0)
+		result = MHD_queue_response(c, MHD_HTTP_SEE_OTHER, r);
+	MHD_destroy_response(r);
+	return result;
+}
+
+static enum MHD_Result route_known(struct server *s, struct MHD_Connection *c, const char *path, int is_head)
+{
+	if (is_open_to_all(path))
+		return route(s, c, path, is_head);
+	if (token_is_in_address(&s->token, c))
+		return send_cookie(s, c, path);
+	if (token_is_shown(&s->token, c))
+		return route(s, c, path, is_head);
+	return send_text(c, MHD_HTTP_UNAUTHORIZED,
+			 "a token is asked for: in a browser open this address with ?token=TOKEN once; a program sends "
+			 "the header Authorization: Bearer TOKEN. TOKEN is in the file that `token` in [dash] names\n");
+}
+
 static int has_body(struct MHD_Connection *c)
 {
 	const char *len = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
@@ -232,7 +265,7 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *c, const char *u
 
 	(void)body, (void)body_len;
 	if (*seen)
-		return is_options ? send_text(c, MHD_HTTP_NO_CONTENT, "") : route(s, c, target.path, is_head);
+		return is_options ? send_text(c, MHD_HTTP_NO_CONTENT, "") : route_known(s, c, target.path, is_head);
 	*seen = s;
 	peer_set(s, c, PEER_ANSWERED);
 	if (!is_head && !is_options && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
@@ -259,26 +292,6 @@ static __attribute__((format(printf, 2, 0))) void log_library(void *cls, const c
 	(void)cls;
 	if (len > 0)
 		log_debug("%.*s", (int)strcspn(text, "\n"), text);
-}
-
-int server_listen(const struct address *at, int *out)
-{
-	int fd = socket(at->at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int on = 1, buffer = SEND_BUFFER_BYTES;
-
-	if (fd < 0)
-		return -errno;
-	/* Connections of a dash before do not keep the port. Accepted connections inherit the buffer. */
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
-	if (bind(fd, (const struct sockaddr *)&at->at, at->len) || listen(fd, BACKLOG)) {
-		int err = -errno;
-
-		close(fd);
-		return err;
-	}
-	*out = fd;
-	return 0;
 }
 
 static int make_files(struct server *s)

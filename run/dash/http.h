@@ -15,6 +15,7 @@
 #include "config/address.h"
 #include "files.h"
 #include "site.h"
+#include "token.h"
 
 #define MAX_PEERS 320
 #define LEAST_PEERS 3
@@ -37,6 +38,7 @@ struct server {
 	struct peer *oldest, *newest;
 	uint32_t n_peers, max_peers;
 	int has_room_again; /* the next server_run() can accept a waiting connection */
+	struct token token;
 	const char *allowed[MAX_ALLOWED]; /* host names */
 	uint32_t n_allowed;
 	struct MHD_Response *files[DASH_FILES];

@@ -46,11 +46,28 @@ static int is_unit_drained(const char *instance)
 	return lstat(directory, &st) == 0 && S_ISDIR(st.st_mode) && is_mark_of(path, st.st_uid);
 }
 
+/* As whom root has launched it: the segment's owner, for whom only root can make that directory. */
+static int is_launched_drained(const char *instance)
+{
+	char segment[PATH_BYTES], directory[PATH_BYTES], path[PATH_BYTES + INSTANCE_NAME_BYTES + 8];
+	struct stat st;
+	uid_t owner;
+
+	snprintf(segment, sizeof(segment), "/dev/shm/ontime.%s.v%d", instance, LAYOUT_VERSION);
+	if (lstat(segment, &st) < 0)
+		return 0;
+	owner = st.st_uid;
+	snprintf(directory, sizeof(directory), READY_LAUNCHED "%u", owner);
+	snprintf(path, sizeof(path), "%s/%s/drain", directory, instance);
+	return lstat(directory, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == owner && is_mark_of(path, owner);
+}
+
 static int is_drained(const char *instance)
 {
 	char path[PATH_BYTES];
 
-	return (ready_mark(instance, path) == 0 && is_mark_of(path, geteuid())) || is_unit_drained(instance);
+	return is_launched_drained(instance) || (ready_mark(instance, path) == 0 && is_mark_of(path, geteuid())) ||
+	       is_unit_drained(instance);
 }
 
 /* Other than by a restart, which is over before anybody has to know. */

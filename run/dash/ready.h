@@ -14,6 +14,7 @@
 
 #include "feed.h"
 
+#define READY_LAUNCHED "/run/ontime-" /* and the number of the user as whom root launches: run/supervise/user.sh */
 #define READY_UNITS "/run/ontime-units" /* where units have their run directories */
 
 /* ready_mark - the mark's path, as run/supervise/lib.sh has it. -ENAMETOOLONG: it has none. */

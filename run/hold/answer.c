@@ -146,6 +146,22 @@ void answer_classes(const struct config *c)
 	}
 }
 
+static int has_low_port(const struct config *c)
+{
+	int has = address_any_is_low(&c->dash_listen, c->n_dash_listen);
+
+	for (uint32_t i = 0; i < c->n_classes; i++)
+		has |= address_any_is_low(c->classes[i].listen, c->classes[i].n_listen) ||
+		       address_any_is_low(c->classes[i].from, c->classes[i].n_from);
+	return has;
+}
+
+/* What a name stands for is not asked here, so an address that has one may have any port. */
+void answer_user(const struct config *c, const struct hosts *hosts)
+{
+	printf("%s %s %s\n", c->user, c->observers, hosts->n_unknown || has_low_port(c) ? "low" : "-");
+}
+
 int answer_check(const struct hold_options *o, const struct config *c)
 {
 	static struct config old;

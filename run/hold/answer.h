@@ -43,6 +43,12 @@ int answer_stopping(const struct segment *seg);
 /* answer_classes - a line per class: its addresses and its budget, for people. */
 void answer_classes(const struct config *c);
 
+/*
+ * answer_user - USER OBSERVERS, as the config has them, and `low` if it has a port below 1024, or one that is not known
+ * yet, else `-`: for a launch by root.
+ */
+void answer_user(const struct config *c, const struct hosts *hosts);
+
 /* answer_check - may an instance be launched with the config, or go over to it from o->against? The exit status. */
 int answer_check(const struct hold_options *o, const struct config *c);
 

@@ -11,6 +11,7 @@
 #include "config/sharded.h"
 #include "keep.h"
 #include "log.h"
+#include "observers.h"
 #include "parts.h"
 #include "process.h"
 #include "rights.h"
@@ -29,11 +30,29 @@ static int exec_command(const struct hold_options *o)
 	return EXIT_TEMPORARY;
 }
 
-static int run_command(const struct hold_options *o, const struct sockets *sockets, const struct segment *seg,
-		       const struct kept *kept)
+/* Once for an instance. Who launched it as root knows why it stays that. */
+static void tell_user(const struct config *c)
+{
+	const char *why = getenv(ROOT_VARIABLE);
+
+	if (geteuid() == 0)
+		log_info("all of this instance runs as root%s%s: the next start changes that, where `user` in "
+			 "[pipeline] "
+			 "names a user who can read what the configuration names",
+			 why ? ": " : "", why ? why : "");
+	else if (strcmp(c->user, "auto") != 0 && !getenv(AS_USER_VARIABLE))
+		log_info("`user = %s` counts when root launches: this is user %u's", c->user, geteuid());
+}
+
+static int run_command(const struct hold_options *o, const struct config *c, const struct sockets *sockets,
+		       const struct segment *seg, const struct kept *kept)
 {
 	if (kept)
 		store_put(sockets, seg, kept);
+	if (o->keeps || kept) {
+		tell_user(c);
+		rights_forbid(c);
+	}
 	rights_end_with_this();
 	return o->keeps && o->command ? keep(o->command, 0) : exec_command(o);
 }
@@ -128,6 +147,7 @@ int begin_new(const struct hold_options *o, const struct config *c, struct kept 
 	struct sockets sockets;
 	struct segment seg;
 	char why[WHY_BYTES];
+	gid_t group;
 	int status;
 
 	if (segment_exists(c))
@@ -136,6 +156,8 @@ int begin_new(const struct hold_options *o, const struct config *c, struct kept 
 		kept_want(kept, c);
 		store_let_go(kept);
 	}
+	if (observers_find(c, &group))
+		return EXIT_CONFIG;
 	status = sockets_open_with(&sockets, c, kept);
 	if (status)
 		return status;
@@ -145,9 +167,15 @@ int begin_new(const struct hold_options *o, const struct config *c, struct kept 
 		log_error("%s", why);
 		return EXIT_TEMPORARY;
 	}
+	status = observers_let_in(c, &seg, group);
+	if (status) {
+		segment_close(&seg);
+		segment_remove(c->instance);
+		return status;
+	}
 	status = hand_on(&sockets, c, &seg, o, kept);
 	if (!status)
-		status = run_command(o, &sockets, &seg, kept);
+		status = run_command(o, c, &sockets, &seg, kept);
 	if (!o->keeps) /* else stages may run on, and run/stop.sh removes it */
 		segment_remove(c->instance);
 	return status;
@@ -191,24 +219,26 @@ int begin_segment(const struct config *c)
 }
 
 /* The names of the sockets are those of the configuration that the instance has, whatever its file says by now. */
-static int name_sockets(struct sockets *sockets, const struct segment *seg, const struct hold_options *o)
+static int name_sockets(struct sockets *sockets, const struct segment *seg, const struct hold_options *o,
+			struct config *in_force)
 {
 	uint32_t at = seg->header.n_sockets * seg->n_shards + sockets_uncounted(seg->n_shards) - 1;
-	static struct config in_force;
 	char path[32], why[CONFIG_WHY_BYTES];
 	int err;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", sockets->fds[at]);
-	err = config_load(&in_force, path, o->n_overrides, o->overrides, why, sizeof(why));
+	err = config_load(in_force, path, o->n_overrides, o->overrides, why, sizeof(why));
 	if (err)
 		return options_refuse(err, why);
-	sockets_name(sockets, &in_force);
+	sockets_name(sockets, in_force);
 	return 0;
 }
 
-/* From a stage that is alive, or from what was kept. */
+/* From what was kept, or from a stage that is alive: a unit may not take one from there. */
 static int take_sockets(struct sockets *sockets, const struct segment *seg, struct kept *kept)
 {
+	if (kept && kept_take_all(sockets, seg, kept) == 0)
+		return 0;
 	for (uint32_t i = 0; i < N_STAGES * seg->n_shards; i++) {
 		struct segment part = part_of(seg, i / N_STAGES);
 		pid_t pid;
@@ -220,11 +250,12 @@ static int take_sockets(struct sockets *sockets, const struct segment *seg, stru
 		if (sockets_take(sockets, seg, pid) == 0)
 			return 0;
 	}
-	return kept ? kept_take_all(sockets, seg, kept) : -ENOENT;
+	return -ENOENT;
 }
 
 int begin_adopted(const struct hold_options *o, const struct config *c, const struct segment *seg, struct kept *kept)
 {
+	static struct config in_force;
 	struct sockets sockets;
 	char why[WHY_BYTES];
 	int status;
@@ -249,8 +280,8 @@ int begin_adopted(const struct hold_options *o, const struct config *c, const st
 			  c->instance);
 		return EXIT_TEMPORARY;
 	}
-	status = name_sockets(&sockets, seg, o);
+	status = name_sockets(&sockets, seg, o, &in_force);
 	if (!status)
 		status = sockets_hand_on(&sockets);
-	return status ? status : run_command(o, &sockets, seg, kept);
+	return status ? status : run_command(o, &in_force, &sockets, seg, kept);
 }

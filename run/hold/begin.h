@@ -12,6 +12,10 @@
 #include "options.h"
 #include "sockets.h"
 
+/* From a launch of root: why all stays root's; that it does not, but is the user's now. */
+#define ROOT_VARIABLE "ONTIME_AS_ROOT"
+#define AS_USER_VARIABLE "ONTIME_AS_USER"
+
 /* begin_new - returns the exit status when it fails, or when the command has ended that it stays for (--keep). */
 int begin_new(const struct hold_options *o, const struct config *c, struct kept *kept);
 

@@ -35,6 +35,8 @@ static int run_without_segment(const struct hold_options *o, const struct config
 		puts(c->instance);
 	else if (strcmp(o->mode, "classes") == 0)
 		answer_classes(c);
+	else if (strcmp(o->mode, "user") == 0)
+		answer_user(c, &o->hosts);
 	else if (strcmp(o->mode, "segment") == 0)
 		return begin_segment(c);
 	else if (strcmp(o->mode, "bind") == 0)

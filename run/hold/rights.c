@@ -14,6 +14,7 @@
 #include "cage/cage.h"
 #include "cage/capabilities.h"
 #include "config/ids.h"
+#include "log.h"
 
 static void forget(struct __user_cap_data_struct *data, int capability)
 {
@@ -38,6 +39,36 @@ void rights_keep_from_rising(void)
 	snprintf(path, sizeof(path), "%s/latency", build ? build : ".");
 	if (getxattr(path, "security.capability", NULL, 0) <= 0)
 		cage_no_new_privileges();
+}
+
+/*
+ * What neither a holder, a supervisor, a stage nor anything that they start calls. Not here: what hands descriptors on
+ * (pidfd_getfd), and what shuts a stage in.
+ */
+static const char forbidden[] =
+	"ptrace process_vm_readv process_vm_writev process_madvise kcmp kexec_load kexec_file_load reboot swapon "
+	"swapoff init_module finit_module delete_module mount umount2 pivot_root chroot move_mount open_tree fsopen "
+	"fsconfig fsmount fspick mount_setattr setns unshare keyctl add_key request_key userfaultfd acct quotactl "
+	"quotactl_fd nfsservctl uselib ustat sysfs _sysctl lookup_dcookie vhangup iopl ioperm modify_ldt settimeofday "
+	"clock_settime clock_adjtime adjtimex sethostname setdomainname syslog name_to_handle_at open_by_handle_at "
+	"fanotify_init fanotify_mark io_uring_setup io_uring_enter io_uring_register move_pages migrate_pages "
+	"memfd_secret vmsplice mknod mknodat";
+static const char of_histograms[] = "bpf perf_event_open"; /* which root's supervisor attaches again (latency) */
+
+void rights_forbid(const struct config *c)
+{
+	char names[sizeof(forbidden) + sizeof(of_histograms)];
+	int err;
+
+	if (!c->cage)
+		return;
+	rights_keep_from_rising();
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 || prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != 0)
+		return; /* latency rises by its file; or somebody, as a unit, has a filter in force */
+	snprintf(names, sizeof(names), "%s %s", forbidden, geteuid() == 0 ? "" : of_histograms);
+	err = cage_forbid(names, c->plugin_calls);
+	if (err)
+		log_warn("holder and supervisor may make all system calls: seccomp: %s", log_text_of(-err));
 }
 
 /* The histograms are attached again by latency, which an earlier kernel asks for more (run/latency/owner.c). */

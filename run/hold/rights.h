@@ -8,6 +8,8 @@
 #ifndef ONTIME_HOLD_RIGHTS_H
 #define ONTIME_HOLD_RIGHTS_H
 
+#include "config/config.h"
+
 /*
  * rights_end_with_this - what this process starts, or becomes by exec, has none of these rights. No more is called than
  * a unit's filter of system calls allows.
@@ -19,6 +21,12 @@ void rights_end_with_this(void);
  * ONTIME_BUILD/latency has some (setcap), all is as it was: the supervisor starts that.
  */
 void rights_keep_from_rising(void);
+
+/*
+ * rights_forbid - with `cage`, system calls that nothing of an instance needs are refused from now on, to this process
+ * and to all that it starts, but those that `plugin_calls` names. Before the holder, or a supervisor that has none.
+ */
+void rights_forbid(const struct config *c);
 
 /* rights_drop - nor has this process from now on. Others may look at it again, as at one that never had them. */
 void rights_drop(void);

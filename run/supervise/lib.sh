@@ -24,8 +24,12 @@ fi
 build=${ONTIME_BUILD:-$build}
 case $build in /*) ;; *) build=$ontime/$build ;; esac
 
+# shellcheck source=run/supervise/user.sh
+. "$here/supervise/user.sh"
 if [ "$(id -u)" = 0 ]; then
 	run_root=${ONTIME_RUN_DIR:-/run/ontime}
+elif is_place_of "$(id -u)"; then # root launches as this user
+	run_root=${ONTIME_RUN_DIR:-$launched_root$(id -u)}
 else
 	run_root=${ONTIME_RUN_DIR:-${XDG_RUNTIME_DIR:-/tmp}/ontime-$(id -u)}
 fi
@@ -86,10 +90,22 @@ find_directory() { # of $instance, into $dir: where its supervisor has it, if th
 	fi
 	[ -z "$dir" ] || return 0
 	dir=$run_root/$instance
+	[ "$(id -u)" != 0 ] || ! launched=$(user_of "$instance") || dir=${ONTIME_RUN_DIR:-$launched_root$launched}/$instance
 	[ -e "$dir" ] || [ ! -d "$units_root/$instance" ] || dir=$units_root/$instance
 }
 
-as_owner() { # COMMAND...: on an instance that a unit runs root acts as the user of the unit; it waits for a supervisor that is being replaced
+as_launched() { # COMMAND...: as the user as whom root has launched the instance, if it is root who asks
+	if [ "$(id -u)" = 0 ] && launched=$(user_of "$instance"); then
+		# shellcheck disable=SC2086 # several
+		as_user "$launched" "$(handed $of_stages)" "$@"
+	else
+		"$@"
+	fi
+}
+
+# COMMAND...: root acts as the user of the unit, on an instance that a unit runs, and waits for a supervisor that is being replaced; and as the
+# user as whom it has launched an instance.
+as_owner() {
 	owner='' tries=60 # of 50 ms
 	while [ -z "$owner" ] && [ "$(id -u)" = 0 ] && unit_of "$instance" >/dev/null; do
 		[ -z "$keeper" ] || owner=$(stat -c '%u %g' "/proc/$keeper" 2>/dev/null) || owner=
@@ -100,9 +116,11 @@ as_owner() { # COMMAND...: on an instance that a unit runs root acts as the user
 	done
 	if [ -n "$owner" ]; then
 		bind=-all,+net_bind_service # the stages have it, and without it nobody may look into them
-		set -- setpriv --reuid "${owner% *}" --regid "${owner#* }" --clear-groups --inh-caps=$bind --ambient-caps=$bind "$@"
+		set -- setsid -w setpriv --reuid "${owner% *}" --regid "${owner#* }" --clear-groups --inh-caps=$bind --ambient-caps=$bind "$@"
+		"$@" </dev/null
+	else
+		as_launched "$@"
 	fi
-	"$@"
 }
 
 version_of() { # PID: of what it runs. It is read and not asked: the file may be another user's
@@ -157,7 +175,7 @@ await_supervisor() { # 1: there is none, nor a holder or a stand-by that starts 
 	until "$build/hold" --supervisor -i "$instance" >/dev/null 2>&1; do
 		tries=$((tries - 1))
 		[ "$tries" -gt 0 ] || return 1
-		"$build/hold" --signal holder CONT -i "$instance" >/dev/null 2>&1 || "$build/hold" --standbys -i "$instance" >/dev/null 2>&1 || return 1
+		as_launched "$build/hold" --signal holder CONT -i "$instance" >/dev/null 2>&1 || as_launched "$build/hold" --standbys -i "$instance" >/dev/null 2>&1 || return 1
 		sleep 0.05
 	done
 }
@@ -180,6 +198,11 @@ keep_log() { # of a run that is over: INSTANCE.log has it behind those before it
 
 leave_no_directory() { # of a launch that was refused, while it holds the lock
 	[ -e /proc/self/fd/9 ] && [ "$(ls -A "$run_root")" = .lock ] && rm -f "$run_root/.lock" && rmdir "$run_root" 2>/dev/null || true
+}
+
+mount_bpffs() { # where root can, and nobody has
+	grep -q ' /sys/fs/bpf bpf ' /proc/mounts || ! mount -t bpf -o mode=700 bpf /sys/fs/bpf 2>/dev/null ||
+		say "mounted the bpffs at /sys/fs/bpf, for the latency histograms"
 }
 
 latency() { # LEVEL ARGS: by sudo, as packages are installed, where it asks for no password; it becomes this user, with two capabilities

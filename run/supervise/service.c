@@ -36,6 +36,7 @@ static void start(struct service *d, const struct config *c, uint64_t now)
 	d->due_ns = now + NS_PER_S;
 	d->listen = c->dash_listen;
 	memcpy(d->allow_host, c->dash_allow_host, sizeof(d->allow_host));
+	memcpy(d->token, c->dash_token, sizeof(d->token));
 	if (!err)
 		return;
 	d->pidfd = -1;
@@ -47,7 +48,7 @@ static void start(struct service *d, const struct config *c, uint64_t now)
 void service_tend(struct service *d, const struct config *c, uint64_t now)
 {
 	int is_same = memcmp(&d->listen.at, &c->dash_listen.at, sizeof(d->listen.at)) == 0 &&
-		      strcmp(d->allow_host, c->dash_allow_host) == 0;
+		      strcmp(d->allow_host, c->dash_allow_host) == 0 && strcmp(d->token, c->dash_token) == 0;
 
 	if (d->pidfd >= 0 && (!c->n_dash_listen || !is_same)) {
 		process_signal(d->pidfd, SIGTERM);

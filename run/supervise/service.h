@@ -25,6 +25,7 @@ struct service {
 	/* What it was started with. */
 	struct address listen;
 	char allow_host[DASH_HOSTS_BYTES];
+	char token[PATH_BYTES];
 };
 
 void service_init(struct service *d, const char *build);

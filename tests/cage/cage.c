@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -223,7 +224,7 @@ static void some_are_made_with_some_arguments_only(void)
 		{ __NR_mprotect, 0, 0, PROT_WRITE | PROT_EXEC, 0 },
 		{ __NR_socket, AF_INET, SOCK_DGRAM, 0, 1 },
 		{ __NR_socket, AF_INET6, SOCK_DGRAM, 0, 1 },
-		{ __NR_socket, AF_UNIX, SOCK_DGRAM, 0, 1 },
+		{ __NR_socket, AF_UNIX, SOCK_DGRAM, 0, 0 },
 		{ __NR_socket, AF_PACKET, SOCK_DGRAM, 0, 0 },
 		{ __NR_socket, AF_NETLINK, SOCK_RAW, 0, 0 },
 		{ __NR_socket, AF_VSOCK, SOCK_STREAM, 0, 0 },
@@ -290,14 +291,17 @@ static int has_landlock(void)
 /* The one call that opens files is for the log alone. */
 static void no_file_is_there_but_the_log(void)
 {
-	char text[TEXT_BYTES], dir[] = "/tmp/ontime-cage-XXXXXX", log[64], made[64];
+	char text[TEXT_BYTES], dir[] = "/tmp/ontime-cage-XXXXXX", all[64], log[64], made[64], above[64];
 
 	skip_if_open();
 	if (!has_landlock())
 		test_skip("this kernel has no Landlock");
 	expect(mkdtemp(dir) != NULL);
+	snprintf(all, sizeof(all), "%s/run", dir); /* of all instances */
+	expect(mkdir(all, 0700) == 0);
 	snprintf(log, sizeof(log), "%s/run/instance/log", dir);
-	snprintf(made, sizeof(made), "%s/log", dir);
+	snprintf(made, sizeof(made), "%s/run/log", dir);
+	snprintf(above, sizeof(above), "%s/log", dir);
 	setenv("ONTIME_LOG_FILE", log, 1);
 	for (size_t k = 0; k < N_KINDS; k++) {
 		int reads =
@@ -309,11 +313,15 @@ static void no_file_is_there_but_the_log(void)
 		status = in_cage(&kinds[k], create_a_file, "/tmp/ontime-cage-other", text);
 		if (!WIFEXITED(status) || WEXITSTATUS(status) != 11)
 			test_fail(__LINE__, "%s makes a file: 0x%x", kinds[k].name, status);
+		status = in_cage(&kinds[k], create_a_file, above, text);
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != 11)
+			test_fail(__LINE__, "%s makes a file beside the run directories: 0x%x", kinds[k].name, status);
 		status = in_cage(&kinds[k], create_a_file, made, text);
 		unlink(made);
 		if (!WIFEXITED(status) || WEXITSTATUS(status) != 10)
 			test_fail(__LINE__, "%s makes no log: 0x%x %s", kinds[k].name, status, text);
 	}
+	rmdir(all);
 	rmdir(dir);
 }
 

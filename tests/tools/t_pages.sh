@@ -107,6 +107,8 @@ cpus none
 spin 5us
 fifo off
 cage off
+user root
+observers audio
 heartbeat 100ms
 hung 3s
 budget 5ms
@@ -274,7 +276,7 @@ members_agree() { # the synopsis of ontime-plugin(3) has the members of the head
 make_place() { # DIRECTORY INSTANCE
 	mkdir -p "$1/build" "$1/run/supervise" "$1/run/options"
 	cp build/check build/simulate build/load "$1/build"
-	cp run/supervise/lib.sh "$1/run/supervise" && cp run/options/parse.sh "$1/run/options" && cp run/launch.sh "$1/run"
+	cp run/supervise/lib.sh run/supervise/user.sh "$1/run/supervise" && cp run/options/parse.sh "$1/run/options" && cp run/launch.sh "$1/run"
 	printf '[nonsense of %s]\n' "$2" >"$1/run/ontime.conf"
 }
 

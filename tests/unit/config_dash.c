@@ -11,6 +11,7 @@ static void without_the_section_no_dashboard_is_asked_for(void)
 
 	CU_ASSERT_EQUAL(c.n_dash_listen, 0);
 	check_equal(c.dash_allow_host, "");
+	check_equal(c.dash_token, "");
 }
 
 static void the_section_says_where_and_by_which_names(void)
@@ -37,6 +38,31 @@ static void what_cannot_be_is_refused(void)
 	refused("[dash]\n[dash]\n", "FILE:2: [dash]: given twice, first on line 1");
 	refused("[dash]\nlisten = 127.0.0.1:1\nlisten = 127.0.0.1:2\n",
 		"FILE:3: listen = \"127.0.0.1:2\": given twice, first on line 2");
+}
+
+static void a_token_is_a_file_from_the_root_on(void)
+{
+	struct config c = accepted("[dash]\ntoken = /etc/ontime/token\n" CLASS_TEXT);
+
+	check_equal(c.dash_token, "/etc/ontime/token");
+	refused("[dash]\ntoken = token\n",
+		"FILE:2: token = \"token\": not from the root; use the whole name of a file, from "
+		"/ on");
+	refused("[dash]\ntoken =\n",
+		"FILE:2: token = \"\": a value is missing; use the whole name of a file, from / on");
+}
+
+static void as_whom_it_runs_is_a_name_and_no_part_of_what_it_is(void)
+{
+	struct config with = accepted("[pipeline]\nuser = relay\nobservers = watchers\n" CLASS_TEXT),
+		      without = accepted(CLASS_TEXT);
+
+	check_equal(with.user, "relay");
+	check_equal(with.observers, "watchers");
+	check_equal(without.user, "auto");
+	check_equal(without.observers, "none");
+	CU_ASSERT_EQUAL(config_digest(&with), config_digest(&without));
+	refused("[pipeline]\nuser = a b\n", "FILE:2: user = \"a b\": not a name; use 1 to 32 of a-z, 0-9, _ and -");
 }
 
 static void a_key_elsewhere_is_told_where_it_belongs(void)
@@ -71,5 +97,6 @@ static void it_is_no_part_of_what_an_instance_is(void)
 }
 
 SUITE(config_dash, TEST(without_the_section_no_dashboard_is_asked_for), TEST(the_section_says_where_and_by_which_names),
-      TEST(what_cannot_be_is_refused), TEST(a_key_elsewhere_is_told_where_it_belongs),
+      TEST(what_cannot_be_is_refused), TEST(a_token_is_a_file_from_the_root_on),
+      TEST(as_whom_it_runs_is_a_name_and_no_part_of_what_it_is), TEST(a_key_elsewhere_is_told_where_it_belongs),
       TEST(the_command_line_has_it_too_and_a_class_of_that_name_goes_first), TEST(it_is_no_part_of_what_an_instance_is))

@@ -1,6 +1,7 @@
 /* filter.c - the program that is made of tables of system calls, run as the kernel runs it. */
 #include "cage/filter.h"
 
+#include <errno.h>
 #include <linux/seccomp.h>
 #include <string.h>
 
@@ -262,6 +263,21 @@ static void more_than_there_is_room_for_is_refused(void)
 	CU_ASSERT(FILTER_MOST_CODE <= BPF_MAXINSNS);
 }
 
+static void what_is_forbidden_is_refused_and_all_else_made(void)
+{
+	static const struct call rows[] = { { .number = 7 }, { .number = 300 }, { .number = 0 } };
+	const struct calls table = CALLS(rows);
+
+	CU_ASSERT_EQUAL_FATAL(filter_make_forbidding(&filter, MACHINE, OTHER_ABI, &table), 0);
+	for (int number = 0; number < 400; number++)
+		CU_ASSERT_EQUAL(run(MACHINE, number, 0, 0), number == 0 || number == 7 || number == 300
+								    ? (SECCOMP_RET_ERRNO | EPERM)
+								    : SECCOMP_RET_ALLOW);
+	CU_ASSERT_EQUAL(run(MACHINE, (int)OTHER_ABI + 7, 0, 0), SECCOMP_RET_ERRNO | EPERM);
+	CU_ASSERT_EQUAL(run(MACHINE, (int)OTHER_ABI + 8, 0, 0), SECCOMP_RET_ERRNO | EPERM);
+	CU_ASSERT_EQUAL(run(0x40000003, 8, 0, 0), SECCOMP_RET_KILL_PROCESS);
+}
+
 static void calls_have_names_and_names_are_of_calls(void)
 {
 	CU_ASSERT_STRING_EQUAL(call_name(__NR_openat), "openat");
@@ -282,4 +298,4 @@ SUITE(filter, TEST(only_what_a_table_has_is_allowed), TEST(another_machine_ends_
       TEST(what_the_program_says_is_what_the_tables_say), TEST(the_way_to_each_call_is_short),
       TEST(a_condition_takes_three_instructions), TEST(a_number_has_room_for_its_conditions_wherever_it_is),
       TEST(all_rows_together_have_room_for_512), TEST(more_than_there_is_room_for_is_refused),
-      TEST(calls_have_names_and_names_are_of_calls))
+      TEST(what_is_forbidden_is_refused_and_all_else_made), TEST(calls_have_names_and_names_are_of_calls))
