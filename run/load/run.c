@@ -139,7 +139,7 @@ static void plan_source(struct load *l, double factor)
 	const struct load_options *o = l->options;
 
 	for (uint32_t i = 0; i < s->n_flows; i++)
-		schedule_start(&s->schedules[i], o->arrivals, (uint32_t)o->burst_pkts,
+		schedule_start(&s->schedules[i], (enum arrivals)o->arrivals, (uint32_t)o->burst_pkts,
 			       o->classes[l->class_of[i]].rate_pps * factor, (double)i / s->n_flows, o->seed + i);
 	memset(s->lag, 0, sizeof(s->lag));
 	s->lag_max_ns = 0;

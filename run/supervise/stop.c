@@ -138,7 +138,8 @@ void stop_describe(const struct supervisor *s, char *text, size_t bytes)
 	}
 	for (int id = 0; id < N_STAGES && len < bytes; id++)
 		if (s->stopping.down >> id & 1)
-			len += (size_t)snprintf(text + len, bytes - len, "; %s did not run", stage_name(id));
+			len += (size_t)snprintf(text + len, bytes - len, "; %s did not run",
+						stage_name((enum stage_id)id));
 }
 
 /* The pins of the histograms. */

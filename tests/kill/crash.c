@@ -168,7 +168,7 @@ static void work_off(void)
 			complain("something is stuck");
 			break;
 		}
-		mortal_step(id);
+		mortal_step((enum stage_id)id);
 	}
 }
 

@@ -64,7 +64,7 @@ void lives_work_before(enum stage_id id)
 int lives_turn(void)
 {
 	for (int id = 0; id < N_STAGES; id++)
-		if (lives.has_work(id))
+		if (lives.has_work((enum stage_id)id))
 			return id;
 	return -1;
 }

@@ -90,7 +90,7 @@ static void work_off(void)
 			complain("something is stuck");
 			return;
 		}
-		mortal_step(id);
+		mortal_step((enum stage_id)id);
 		talk_answer();
 	}
 }

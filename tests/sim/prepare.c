@@ -1,4 +1,6 @@
-/* prepare.c - what hold does before a simulated world begins: the config as a file, the segment, the names of sockets. */
+/*
+ * prepare.c - what hold does before a simulated world begins: the config as a file, the segment, the names of sockets.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -9,7 +9,7 @@ static struct edf_queue lost_head(uint64_t budget_ns, uint64_t service_ns, enum 
 	q.deadline_ns = NOW;
 	q.fresh_deadline_ns = NO_DEADLINE;
 	q.begin_by_ns = INT64_MAX;
-	q.lost = why;
+	q.lost = (uint16_t)why;
 	q.late_ns = q.work_ns;
 	return q;
 }
