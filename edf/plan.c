@@ -182,7 +182,7 @@ void plan_arrive_from(struct plan *p, uint32_t class, uint64_t now, uint64_t dea
 	struct edf_queue *q = &p->queues[class];
 	struct plan_entry *e = plan_entry(c, c->last);
 	uint64_t whole_ns = gone ? 0 : plan_predict_ns(p, class, bytes), service_ns = plan_share_ns(p, whole_ns);
-	int too_long;
+	int too_long, is_lost;
 
 	if (p->evict == EVICT_LARGEST)
 		update_loads(p, now);
@@ -194,7 +194,9 @@ void plan_arrive_from(struct plan *p, uint32_t class, uint64_t now, uint64_t dea
 	e->bytes = bytes;
 	e->size = (uint8_t)listed_which(c, p->payload_bytes, bytes, source);
 	e->gone = gone != 0;
-	e->lost = too_long && c->evict == EVICT_NEWEST ? DROP_EVICTED : DROP_NONE;
+	/* by source: no other one is evicted for one that is late whatever goes */
+	is_lost = too_long && (c->evict == EVICT_NEWEST || (c->evict == EVICT_SOURCE && now + whole_ns > deadline_ns));
+	e->lost = is_lost ? DROP_EVICTED : DROP_NONE;
 	e->started = 0;
 	e->refused = e->lost || gone;
 	if (!e->refused) {
@@ -208,7 +210,7 @@ void plan_arrive_from(struct plan *p, uint32_t class, uint64_t now, uint64_t dea
 	p->begin_stale |= 1U << class;
 	c->last++;
 	if (c->evict != EVICT_NEWEST)
-		while (too_long && c->sizes) {
+		while (too_long && !is_lost && c->sizes) {
 			evict_chosen(p, class);
 			too_long = edf_is_too_long(p->queues, p->n_classes, class, c->evict, now, whole_ns - service_ns,
 						   deadline_ns);

@@ -4,8 +4,8 @@
  * Rules:   while there is no work a decision depends on deadlines, on what is lost, and on which classes have packets
  *          and room. Datagrams of a train came at one instant, so they have one deadline. Taking one of them off
  *          changes nothing that the next decision at the same instant looks at, until the run or the room ends.
- *          Work was predicted, a queue is to be evicted by size, or the price of what is lost depends on the room
- *          before a shaped way out: then each packet is a decision of its own.
+ *          Work was predicted, a queue is to be evicted by size or by source, or the price of what is lost depends on
+ *          the room before a shaped way out: then each packet is a decision of its own.
  */
 #ifndef ONTIME_EDF_TWINS_H
 #define ONTIME_EDF_TWINS_H
@@ -22,7 +22,7 @@ static inline uint32_t twins_pkts(struct plan *p, uint32_t class, uint32_t most)
 	const struct edf_queue *q = &p->queues[class];
 	uint32_t n = 1;
 
-	if (p->model.n_samples || p->rate_bits_per_s || p->evict == EVICT_LARGEST || p->n_workers > 1 ||
+	if (p->model.n_samples || p->rate_bits_per_s || c->evict != EVICT_NEWEST || p->n_workers > 1 ||
 	    plan_entry(c, c->first)->lost)
 		return 1;
 	most = most < q->waiting_pkts ? most : q->waiting_pkts;

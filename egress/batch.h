@@ -65,7 +65,8 @@ void batch_build_copy(struct batch *b, struct sender *s, uint32_t class, uint32_
 /* batch_is_offered - of a slot of the batch under copying: is it for the destinations? It was judged before. */
 static inline int batch_is_offered(const struct lane_view *v, uint32_t index)
 {
-	return v->results[index].drop == DROP_NONE && v->departures[index].drop != DROP_LATE_EGRESS;
+	return v->results[index].drop == DROP_NONE && v->departures[index].drop != DROP_LATE_EGRESS &&
+	       v->departures[index].drop != DROP_NO_DESTINATION;
 }
 
 /* batch_wire_bytes - what the first n messages were on the wire. */

@@ -9,6 +9,7 @@
 #include "config/address.h"
 #include "log.h"
 #include "mutant.h"
+#include "target.h"
 
 #define FIRST_PAUSE_NS (50 * NS_PER_US)
 #define SAY_AGAIN_NS (10 * NS_PER_S)
@@ -46,17 +47,25 @@ void copies_load(struct sender *s, uint32_t class)
 	abort();
 }
 
-/* The first BATCH packets that are to be sent, and what lies between them. */
+/*
+ * The first BATCH packets that are to be sent, and what lies between them. None, if the first is not to be sent: edf
+ * has passed it on since send_shed() looked, and the next step sheds it, or has it wait.
+ */
 static void begin_batch(struct sender *s, uint32_t class, uint64_t now)
 {
 	struct copies_tally *t = &s->settled.copies[class];
 	uint32_t n = sender_waiting_pkts(s, class), n_pkts = 0;
 
+	if (target_is_missing(s, class, sender_index(s, class, 0)))
+		return;
 	for (uint32_t i = 0; i < n && n_pkts < BATCH; i++) {
 		struct departure *d = departure_at(s, class, i);
 
-		if (!batch_admits(s, class, sender_index(s, class, i), now))
+		if (!batch_admits(s, class, sender_index(s, class, i), now)) {
+			if (n_pkts == 0)
+				return;
 			continue;
+		}
 		d->handed_at_ns = now;
 		d->is_taken = 0;
 		d->send_errno = 0;
@@ -188,6 +197,8 @@ int copies_prepare(struct sender *s, uint32_t class, uint64_t now)
 
 	if (has_changed)
 		begin_batch(s, class, now);
+	if (!copies_are_under_way(s, class))
+		return 0;
 	while (skip_down(s, class) || skip_beyond_rate(s, class, now)) {
 		has_changed = 1;
 		if (t->done_slots < t->batch_slots)

@@ -80,6 +80,14 @@ int send_is_idle(const struct sender *s)
 	return waiting == 0;
 }
 
+/* What edf has passed on since send_shed() looked may be the head now: the next step sheds it, or has it wait. */
+static int is_judged(struct sender *s, uint32_t class, uint64_t now)
+{
+	uint32_t index = sender_head(s, class);
+
+	return batch_admits(s, class, index, now) && !(s->ways[class].choice && target_is_missing(s, class, index));
+}
+
 uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint64_t now)
 {
 	struct batch b;
@@ -89,7 +97,8 @@ uint32_t send_batch(struct sender *s, uint32_t class, uint32_t most_bytes, uint6
 	uint32_t bytes = 0;
 	int n, err;
 
-	if (copies && !copies_are_under_way(s, class)) /* the step has released enough */
+	/* copies: the step has released enough, or likewise */
+	if (copies ? !copies_are_under_way(s, class) : !is_judged(s, class, now))
 		return 0;
 	if (copies)
 		batch_build_copy(&b, s, class, most_bytes);

@@ -93,7 +93,8 @@ static uint32_t between(uint32_t n, uint32_t least, uint32_t most)
 static int may_scatter(const struct receiver *r, const struct train_state *t)
 {
 	return t->even >= EVEN && t->aim.bytes >= LEAST_SCATTERED_BYTES &&
-	       t->aim.bytes <= r->stage->config.payload_bytes && t->aim.pieces <= MOST_SCATTERED_PKTS;
+	       t->aim.bytes <= r->stage->config.payload_bytes && t->aim.pieces <= MOST_SCATTERED_PKTS &&
+	       (uint64_t)t->aim.pieces * t->aim.bytes <= TRAIN_BYTES;
 }
 
 enum train_shape train_shape(const struct receiver *r, int flow, const struct batch *b, uint32_t *n)

@@ -139,6 +139,10 @@ void conflict_find_destinations(const struct search *s, uint32_t class)
 	if (c->alive.kind == ALIVE_QUIET && !c->replies[0])
 		conflict_say(s, (int)class, "health",
 			     "class %s has no replies to be missed; add `replies`, or use another", c->name);
+	if (c->alive.kind == ALIVE_ICMP && c->via.bits)
+		conflict_say(s, (int)class, "health",
+			     "with `via` one socket is told of what ICMP says of all destinations; use tcp, http, udp "
+			     "or quiet");
 	if (c->resolve_ns && c->via.bits)
 		conflict_say(
 			s, (int)class, "resolve",

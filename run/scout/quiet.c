@@ -49,6 +49,10 @@ static void look_at_part(const struct roster *r, uint32_t part, uint32_t class, 
 static void judge(struct roster *r, struct post *p, int is_asked, int is_answered, uint64_t now)
 {
 	uint64_t quiet_ns = roster_class(r, p)->alive.quiet_ns;
+	int is_anew = is_asked && now >= p->asked_at_ns + quiet_ns; /* an answer that never came is forgotten */
+
+	if (is_asked)
+		p->asked_at_ns = now;
 
 	if (p->state.is == DESTINATION_DOWN) {
 		p->unanswered_since_ns = 0;
@@ -58,7 +62,7 @@ static void judge(struct roster *r, struct post *p, int is_asked, int is_answere
 	}
 	if (is_answered)
 		p->unanswered_since_ns = 0;
-	else if (is_asked && p->unanswered_since_ns == 0)
+	else if (is_asked && (is_anew || p->unanswered_since_ns == 0))
 		p->unanswered_since_ns = now;
 	else if (is_asked && now >= p->unanswered_since_ns + quiet_ns)
 		roster_judge(r, p, DESTINATION_DOWN, WHY_QUIET, 0, now);

@@ -31,6 +31,7 @@ struct post {
 	uint64_t look_due_ns; /* the next one begins, or the one under way is over */
 	uint64_t refused; /* ICMP errors as of the last look */
 	uint64_t unanswered_since_ns; /* quiet: since when its sessions ask; 0: they do not, or are answered */
+	uint64_t asked_at_ns; /* quiet: the last look that saw one ask */
 	/* its name */
 	uint64_t ask_due_ns;
 	int is_asked;

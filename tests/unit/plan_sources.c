@@ -30,5 +30,20 @@ static void a_fair_class_takes_from_who_has_most(void)
 	CU_ASSERT_EQUAL(lost[2], 10);
 }
 
+/* One from a full bucket that waited longer than its budget, between those of others. */
+static void for_one_that_is_late_anyway_no_other_goes(void)
+{
+	struct config c = make_config(POLICY_GUARDED, EVICT_NEWEST);
+
+	c.classes[1].fair = 8;
+	open_plan(&c);
+	teach();
+	for (uint32_t i = 0; i < 4; i++)
+		plan_arrive_from(&plan, 1, NOW, NOW + 6 * MS, 100, 0, i);
+	plan_arrive_from(&plan, 1, NOW, NOW - 1, 100, 0, 9);
+	for (uint64_t i = 0; i < 5; i++)
+		CU_ASSERT_EQUAL(plan_entry(&plan.classes[1], i)->lost, i == 4 ? DROP_EVICTED : DROP_NONE);
+}
+
 SUITE(plan_sources, TEST(the_newest_of_the_source_that_has_most_goes_where_that_is_asked_for),
-      TEST(a_fair_class_takes_from_who_has_most))
+      TEST(a_fair_class_takes_from_who_has_most), TEST(for_one_that_is_late_anyway_no_other_goes))

@@ -133,7 +133,26 @@ static void a_class_that_waits_for_a_retry_is_left_alone(void)
 	segment_close(&stage.seg);
 }
 
-SUITE(send, TEST(a_look_at_the_head_releases_marks_and_counts_nothing),
+/* As when edf passes packets on between the two looks of a step. */
+static void what_came_after_the_look_is_not_sent_unjudged(void)
+{
+	open_sender(LATE_DROP);
+	sender.outputs[0][0].fd = -1; /* a call would fail */
+	send_shed(&sender, 0, ARRIVED_NS);
+	pass(1, DROP_LATE);
+	pass(1, DROP_NONE);
+	CU_ASSERT_EQUAL(send_batch(&sender, 0, UINT32_MAX, ARRIVED_NS), 0);
+	CU_ASSERT_EQUAL(sender.journal->msgs[0].msg_hdr.msg_iovlen, 0);
+	send_shed(&sender, 0, ARRIVED_NS);
+	CU_ASSERT_EQUAL(sent_pkts(), 1);
+	pass(1, DROP_NONE);
+	CU_ASSERT_EQUAL(send_batch(&sender, 0, UINT32_MAX, LATE_NS), 0);
+	CU_ASSERT_EQUAL(sender.journal->msgs[0].msg_hdr.msg_iovlen, 0);
+	segment_close(&stage.seg);
+}
+
+SUITE(send, TEST(what_came_after_the_look_is_not_sent_unjudged),
+      TEST(a_look_at_the_head_releases_marks_and_counts_nothing),
       TEST(shedding_drops_what_is_late_and_stops_at_what_is_not), TEST(what_is_late_is_not_shed_where_late_means_send),
       TEST(however_many_are_dropped_the_first_to_be_sent_is_found_in_one_step),
       TEST(a_class_that_waits_for_a_retry_is_left_alone))

@@ -137,6 +137,11 @@ static void where_more_depends_on_them_each_is_chosen_alone(void)
 	CU_ASSERT_EQUAL(of_two(&c, 2, 0), 1);
 	c.rate_bits_per_s = 1000000;
 	CU_ASSERT_EQUAL(of_two(&c, 1, 0), 1);
+	c = make_config(POLICY_EDF, EVICT_SOURCE);
+	CU_ASSERT_EQUAL(of_two(&c, 1, 0), 1);
+	c = make_config(POLICY_EDF, EVICT_NEWEST);
+	c.classes[0].fair = 4;
+	CU_ASSERT_EQUAL(of_two(&c, 1, 0), 1);
 	c = make_config(POLICY_EDF, EVICT_LARGEST);
 	CU_ASSERT_EQUAL(of_two(&c, 1, 0), 1);
 }
