@@ -37,7 +37,7 @@ say_to() { # CLASS-NUMBER N: so many datagrams to that class
 
 is_well() { # all say so
 	says /healthz '^HTTP 200' && says /healthz '^ok$' && says /metrics '^ontime_healthy 1$' &&
-		[ "$(get /metrics '' '' | grep -c '^ontime_unhealthy{cause="[a-z_]*"} 0$')" = 8 ]
+		[ "$(get /metrics '' '' | grep -c '^ontime_unhealthy{cause="[a-z_]*"} 0$')" = 9 ]
 }
 
 stat_is_well() { # and stat, with a look or two

@@ -141,7 +141,8 @@ put_other_layout() { # PROGRAM...: by files of a build with another layout
 	hash=$(sed -n 's/.* 0x\([0-9a-f]*\)ULL$/\1/p' "$from/obj/layout-hash.h")
 	bytes=$(echo "$hash" | sed 's/\(..\)\(..\)\(..\)\(..\)\(..\)\(..\)\(..\)\(..\)/\\x\8\\x\7\\x\6\\x\5\\x\4\\x\3\\x\2\\x\1/')
 	for program in "$@"; do
-		LC_ALL=C sed -z "s/$bytes/\\x01\\x02\\x03\\x04\\x05\\x06\\x07\\x08/g" "$from/$program" >"$ONTIME_BUILD/new" && chmod 755 "$ONTIME_BUILD/new" &&
+		at=$(LC_ALL=C grep -obUaP "$bytes" "$from/$program" | LC_ALL=C cut -d : -f 1 | head -n 1)
+		[ "$at" ] && cp "$from/$program" "$ONTIME_BUILD/new" && printf '\1\2\3\4\5\6\7\10' | dd of="$ONTIME_BUILD/new" bs=1 seek="$at" conv=notrunc status=none &&
 			! cmp -s "$from/$program" "$ONTIME_BUILD/new" && mv "$ONTIME_BUILD/new" "$ONTIME_BUILD/$program" || return 1
 	done
 }
