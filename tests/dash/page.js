@@ -94,7 +94,7 @@ async function follows_overload(page) {
 	);
 	await page.until(`/first drop of low: ingress full/.test(document.getElementById('events').innerText)`, 'and when that began');
 	await page.until(
-		`/\\d in all/.test(legend_of('#drops', 'ingress full').innerText) && painted('#drops', 'ingress-4') > 200`,
+		`/\\d in all/.test(legend_of('#drops', 'ingress full').innerText) && painted('#drops', 'ingress-5') > 200`,
 		'drops for a full lane are drawn',
 		8,
 	);
