@@ -119,6 +119,8 @@ static void take_section(const struct config *c, struct dash_options *o, struct 
 		s->allowed[s->n_allowed++] = name;
 }
 
+static int is_section_known; /* of the instance that is shown, or of a file */
+
 /* Which instance, and where to serve: by the command line, the file it names, what the instance runs with. */
 static int settle_options(struct dash_options *o, struct server *s)
 {
@@ -134,11 +136,14 @@ static int settle_options(struct dash_options *o, struct server *s)
 			return config_may_pass(err) ? EXIT_CANNOT : EXIT_USAGE;
 		}
 		take_section(&config, o, s, names);
+		is_section_known = 1;
 		o->instance = o->instance ? o->instance : config.instance;
 	}
 	o->instance = o->instance ? o->instance : "default";
-	if (!o->file && in_force_find(&in_force, o->instance) == 0)
+	if (!o->file && in_force_find(&in_force, o->instance) == 0) {
 		take_section(&in_force.config, o, s, names);
+		is_section_known = 1;
+	}
 	if (!o->listen.len)
 		address_parse(DEFAULT_LISTEN, strlen(DEFAULT_LISTEN), &o->listen);
 	return 0;
@@ -193,8 +198,26 @@ static int start(const struct dash_options *o, const sigset_t *stops, struct ser
 	return 0;
 }
 
+/*
+ * It was started before its instance, whose section asks for a token: nothing is served without it any more. Who keeps
+ * this process starts another, which asks for it.
+ */
+static int lacks_token(const struct dash_options *o)
+{
+	static struct in_force in_force;
+
+	if (is_section_known || o->token || in_force_find(&in_force, o->instance))
+		return 0;
+	is_section_known = 1;
+	if (!in_force.config.dash_token[0])
+		return 0;
+	log_error("instance '%s' asks for a token ([dash] token), which is read at the start: start this again",
+		  o->instance);
+	return 1;
+}
+
 /* Signals are blocked but while it sleeps, so that none comes between the look at the flag and the sleep. */
-static void serve(struct server *s, uint64_t interval_ns, const sigset_t *asleep)
+static int serve(struct server *s, const struct dash_options *o, const sigset_t *asleep)
 {
 	uint64_t due_ns = now_ns();
 
@@ -203,12 +226,14 @@ static void serve(struct server *s, uint64_t interval_ns, const sigset_t *asleep
 		uint64_t now = now_ns(), wait_ns, limit_ns;
 
 		if (now >= due_ns) {
+			if (lacks_token(o))
+				return EXIT_CANNOT;
 			if (sites_look(&s->sites))
 				log_warn("out of memory: one look is left out");
 			server_tick(s);
-			due_ns += interval_ns;
+			due_ns += o->interval_ns;
 			if (due_ns <= now) /* slept through some: they are not made up for */
-				due_ns = now + interval_ns;
+				due_ns = now + o->interval_ns;
 		}
 		wait_ns = due_ns - now;
 		limit_ns = server_wait_ns(s);
@@ -220,6 +245,7 @@ static void serve(struct server *s, uint64_t interval_ns, const sigset_t *asleep
 		      asleep);
 		server_run(s);
 	}
+	return 0;
 }
 
 /* Where a supervisor keeps it: it ends with that, and nothing that it inherited from there is its own. */
@@ -266,7 +292,7 @@ int main(int argc, char **argv)
 		return done == -EINTR ? 0 : EXIT_CANNOT;
 	if (!options.is_open)
 		shut_in();
-	serve(&server, options.interval_ns, &asleep);
+	done = serve(&server, &options, &asleep);
 	server_stop(&server);
-	return 0;
+	return done;
 }

@@ -94,7 +94,11 @@ bad_files_are_refused() {
 
 comes_with_the_instance() { # and a reload takes another file, or none
 	sed "s|^\[class high\]|[dash]\nlisten = 127.0.0.1:$port\ntoken = $secret\n&|" "$conf" >"$work/with.conf"
+	timeout 20 "$ONTIME_BUILD/dash" -i "$instance" --listen "127.0.0.1:$((port + 3))" 2>"$work/early" & # which knows of no token yet
+	early=$!
 	run/launch.sh -c "$work/with.conf" && eventually gets 401 /metrics && gets 200 /metrics -H "Authorization: Bearer $token" || return 1
+	wait "$early" && return 1 || [ $? = 1 ] || return 1
+	grep 'asks for a token' "$work/early" || return 1
 	sed -i '/^token/d' "$work/with.conf" && run/reload.sh -i "$instance" && eventually gets 200 /metrics
 }
 
