@@ -62,13 +62,20 @@ by_user() { # USER GROUP COMMAND...
 act() { # USER GROUP UNIT RUN-DIRECTORY
 	export ONTIME_RUN_DIR="${4%/*}"
 	name=${4##*/}
-	if [ "$verb:$3" = stop:- ] && [ "$(id -u)" = 0 ] && is_place_of "$1"; then # root has launched it: it removes what it made for that
-		"$here/stop.sh" -i "$name"
-		return
-	fi
 	case $verb:$3 in
 	restart:-) by_user "$1" "$2" "$here/restart.sh" all -i "$name" ;;
-	stop:-) by_user "$1" "$2" "$here/stop.sh" -i "$name" ;;
+	stop:-)
+		if [ "$(id -u)" != 0 ] || ! is_place_of "$1"; then
+			by_user "$1" "$2" "$here/stop.sh" -i "$name"
+			return
+		fi
+		# root has launched it, and removes what it made for that, by names of its own
+		# shellcheck disable=SC2086 # several
+		as_user "$1" "$(handed $of_stages $of_histograms)" timeout -k 5 300 "$here/stop.sh" -i "$name" || return
+		unset ONTIME_RUN_DIR
+		remove_places "$1"
+		rmdir "$pins/$name" "$pins" 2>/dev/null || true
+		;;
 	restart:*) "$here/restart.sh" all -i "$name" ;;
 	stop:*)
 		systemctl stop "$3" || return 1
