@@ -98,7 +98,7 @@ is_in_metrics() {
 		"ontime_copies_error_packets_total\($of)} \(.errors)", "ontime_copies_unbalanced_packets\($of)} \(.unbalanced)",
 		(.skipped | to_entries[] | "ontime_copies_skipped_packets_total\($of),reason=\"\(.key)\"} \(.value)")' >"$work/figures"
 	kill "$dash"
-	[ "$(wc -l <"$work/figures")" = 30 ] && ! grep -qvxFf "$work/metrics" "$work/figures"
+	[ "$(wc -l <"$work/figures")" = 35 ] && ! grep -qvxFf "$work/metrics" "$work/figures"
 }
 
 metrics() {
