@@ -86,12 +86,12 @@ fits_the_unit() { # whatever a configuration asks for
 
 too_small_a_store_is_said() { # it takes one bundle of three
 	inside sh -c 'mkdir -p /run/systemd/system/ontime@both.service.d &&
-		printf "[Service]\nFileDescriptorStoreMax=7\nEnvironment=FDSTORE=7\n" >/run/systemd/system/ontime@both.service.d/small.conf' &&
+		printf "[Service]\nFileDescriptorStoreMax=8\nEnvironment=FDSTORE=8\n" >/run/systemd/system/ontime@both.service.d/small.conf' &&
 		inside systemctl stop ontime@both && inside systemctl daemon-reload && inside systemctl start ontime@both &&
 		inside systemctl restart ontime@both || return 1
 	inside sh -c 'rm -r /run/systemd/system/ontime@both.service.d' && inside systemctl daemon-reload && inside systemctl restart ontime@both || return 1
 	inside journalctl --no-pager -o cat -u ontime@both >"$work/journal"
-	grep 'the service manager keeps 7 descriptors, and 10 are to be kept (3 bundles .*: raise FileDescriptorStoreMax= of the unit to [0-9]*$' "$work/journal" &&
+	grep 'the service manager keeps 8 descriptors, and 10 are to be kept (3 bundles .*: raise FileDescriptorStoreMax= of the unit to [0-9]*$' "$work/journal" &&
 		grep 'has kept 253 of the 600 sockets of sessions: raise FileDescriptorStoreMax=' "$work/journal" && the_store_does_not_grow
 }
 
