@@ -161,7 +161,8 @@ int main(int argc, char **argv)
 			int n = receive(&r, s.fds[events[i].data.u32]);
 
 			if (n > 0)
-				send_on(&r, s.fds[c.n_classes + events[i].data.u32], n);
+				/* behind inputs, and those for what is denied */
+				send_on(&r, s.fds[2 * c.n_classes + events[i].data.u32], n);
 		}
 	}
 	cpu_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns;
