@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -299,6 +300,17 @@ static void run(int signal_fd, const char *file, int argc, char *const *argv)
 	}
 }
 
+/* Each look takes one, and those that were handed on are many: a look must not fail for want of one. */
+static void allow_descriptors(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *file = NULL;
@@ -326,6 +338,7 @@ int main(int argc, char **argv)
 		status = lock();
 	if (status)
 		return status;
+	allow_descriptors();
 	shut_in();
 	log_info("ready (pid %d)", getpid());
 	roster_fill(&roster, now_ns());
