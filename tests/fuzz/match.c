@@ -56,6 +56,9 @@ static uint32_t run(const struct sock_filter *program, uint32_t n, const struct 
 		case BPF_ALU | BPF_AND | BPF_K:
 			a &= s->k;
 			break;
+		case BPF_JMP | BPF_JA:
+			at += s->k;
+			break;
 		case BPF_JMP | BPF_JEQ | BPF_K:
 			at += a == s->k ? s->jt : s->jf;
 			break;

@@ -1,5 +1,6 @@
 /* plan_sources.c - a queue that is too long in time: it is taken from the source that has most waiting. */
 #include "plans.h"
+#include "units.h"
 
 static void the_newest_of_the_source_that_has_most_goes_where_that_is_asked_for(void)
 {
@@ -45,5 +46,17 @@ static void for_one_that_is_late_anyway_no_other_goes(void)
 		CU_ASSERT_EQUAL(plan_entry(&plan.classes[1], i)->lost, i == 4 ? DROP_EVICTED : DROP_NONE);
 }
 
+static void a_prediction_is_never_less_than_nothing_nor_more_than_an_entry_holds(void)
+{
+	struct config c = make_config(POLICY_GUARDED, EVICT_NEWEST);
+
+	open_plan(&c);
+	for (int i = 0; i < PREDICT_ENOUGH; i++) /* it grows by 0.77 ms for each byte */
+		plan_learn(&plan, 0, NOW, i % 2 ? 1400 : 100, i % 2 ? NS_PER_S : NS_PER_MS);
+	CU_ASSERT_EQUAL(plan_predict_ns(&plan, 0, 0), 0);
+	CU_ASSERT_EQUAL(plan_predict_ns(&plan, 0, 60000), UINT32_MAX);
+}
+
 SUITE(plan_sources, TEST(the_newest_of_the_source_that_has_most_goes_where_that_is_asked_for),
-      TEST(a_fair_class_takes_from_who_has_most), TEST(for_one_that_is_late_anyway_no_other_goes))
+      TEST(a_fair_class_takes_from_who_has_most), TEST(for_one_that_is_late_anyway_no_other_goes),
+      TEST(a_prediction_is_never_less_than_nothing_nor_more_than_an_entry_holds))
