@@ -8,6 +8,7 @@
 
 #include "config/port.h"
 #include "config/value.h"
+#include "harness/socket_program.h"
 #include "input.h"
 
 #define HEADER_BYTES 40
@@ -20,61 +21,23 @@ struct packet {
 };
 
 /* What the kernel would load. */
-static uint32_t load(const struct packet *p, uint32_t k, uint32_t bytes)
+static const uint8_t *bytes_of(const void *datagram, uint32_t k, uint32_t n_bytes)
 {
-	uint32_t at = k - (uint32_t)SKF_NET_OFF, value = 0;
-	const uint8_t *from = k >= (uint32_t)SKF_NET_OFF ? p->header : p->payload;
+	const struct packet *p = datagram;
+	int is_header = k >= (uint32_t)SKF_NET_OFF;
+	uint32_t at = is_header ? k - (uint32_t)SKF_NET_OFF : k;
 
-	at = from == p->header ? at : k;
-	must(at + bytes <= (from == p->header ? HEADER_BYTES : p->len_bytes)); /* else it would end the program */
-	for (uint32_t i = 0; i < bytes; i++)
-		value = value << 8 | from[at + i];
-	return value;
+	must(at + n_bytes <= (is_header ? HEADER_BYTES : p->len_bytes)); /* else it would end the program */
+	return (is_header ? p->header : p->payload) + at;
 }
 
 /* The kernel's verdict: the number of the socket. */
 static uint32_t run(const struct sock_filter *program, uint32_t n, const struct packet *p)
 {
-	uint32_t a = 0;
+	uint32_t verdict = 0;
 
-	for (uint32_t at = 0; at < n; at++) {
-		const struct sock_filter *s = &program[at];
-
-		switch (s->code) {
-		case BPF_LD | BPF_W | BPF_ABS:
-			a = load(p, s->k, 4);
-			break;
-		case BPF_LD | BPF_H | BPF_ABS:
-			a = load(p, s->k, 2);
-			break;
-		case BPF_LD | BPF_B | BPF_ABS:
-			a = load(p, s->k, 1);
-			break;
-		case BPF_LD | BPF_W | BPF_LEN:
-			a = p->len_bytes;
-			break;
-		case BPF_ALU | BPF_AND | BPF_K:
-			a &= s->k;
-			break;
-		case BPF_JMP | BPF_JA:
-			at += s->k;
-			break;
-		case BPF_JMP | BPF_JEQ | BPF_K:
-			at += a == s->k ? s->jt : s->jf;
-			break;
-		case BPF_JMP | BPF_JGT | BPF_K:
-			at += a > s->k ? s->jt : s->jf;
-			break;
-		case BPF_JMP | BPF_JGE | BPF_K:
-			at += a >= s->k ? s->jt : s->jf;
-			break;
-		case BPF_RET | BPF_K:
-			return s->k;
-		default:
-			must(0);
-		}
-	}
-	must(0);
+	must(socket_program_run(program, n, bytes_of, p, p->len_bytes, &verdict) == 0);
+	return verdict;
 }
 
 static void make_packet(struct input *in, struct packet *p, struct match_datagram *d)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/socket_program.h"
 #include "loads.h"
 #include "suites.h"
 
@@ -24,65 +25,19 @@ static void set_list(struct acl *acl, enum acl_list list, const char *text)
 		CU_FAIL(reason);
 }
 
-/* The machine that a program is written for, as far as these programs need it. */
+static const uint8_t *bytes_of(const void *header, uint32_t k, uint32_t n_bytes)
+{
+	(void)n_bytes;
+	return (const uint8_t *)header + (k - (uint32_t)SKF_NET_OFF);
+}
+
 static uint32_t run(const struct program *p, const uint8_t *header)
 {
-	uint32_t a = 0, x = 0, memory[BPF_MEMWORDS] = { 0 };
+	uint32_t verdict = 0;
 
-	for (uint32_t at = 0; at < p->n; at++) {
-		const struct sock_filter *s = &p->steps[at];
-		const uint8_t *from = header + (s->k - (uint32_t)SKF_NET_OFF);
-
-		switch (s->code) {
-		case BPF_LD | BPF_W | BPF_ABS:
-			a = (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
-			break;
-		case BPF_LD | BPF_MEM:
-			a = memory[s->k];
-			break;
-		case BPF_ST:
-			memory[s->k] = a;
-			break;
-		case BPF_MISC | BPF_TAX:
-			x = a;
-			break;
-		case BPF_ALU | BPF_AND | BPF_K:
-			a &= s->k;
-			break;
-		case BPF_ALU | BPF_XOR | BPF_X:
-			a ^= x;
-			break;
-		case BPF_ALU | BPF_MUL | BPF_K:
-			a *= s->k;
-			break;
-		case BPF_ALU | BPF_RSH | BPF_K:
-			a >>= s->k;
-			break;
-		case BPF_ALU | BPF_MOD | BPF_K:
-			a %= s->k;
-			break;
-		case BPF_ALU | BPF_ADD | BPF_K:
-			a += s->k;
-			break;
-		case BPF_JMP | BPF_JA:
-			at += s->k;
-			break;
-		case BPF_JMP | BPF_JGE | BPF_K:
-			at += a >= s->k ? s->jt : s->jf;
-			break;
-		case BPF_JMP | BPF_JEQ | BPF_K:
-			at += a == s->k ? s->jt : s->jf;
-			break;
-		case BPF_RET | BPF_K:
-			return s->k;
-		case BPF_RET | BPF_A:
-			return a;
-		default:
-			CU_FAIL_FATAL("an instruction that these programs do not have");
-		}
-	}
-	CU_FAIL_FATAL("a program that does not end");
-	return 0;
+	if (socket_program_run(p->steps, p->n, bytes_of, header, 0, &verdict))
+		CU_FAIL_FATAL("an instruction that these programs do not have, or no end");
+	return verdict;
 }
 
 /* Of few values, so that prefixes contain each other and touch. */

@@ -14,6 +14,7 @@
 #include "stage/gather.h"
 #include "stage/listen.h"
 #include "harness/emulated.h"
+#include "harness/socket_program.h"
 #include "suites.h"
 
 #define SENDERS 300 /* of each number of shards */
@@ -122,56 +123,20 @@ static void the_kernel_picks_as_it_is_said_here(void)
 	judge_senders("[::1]:1");
 }
 
-/* The program, run as the kernel runs it, on a packet that begins with its IP header. */
+static const uint8_t *bytes_of(const void *packet, uint32_t k, uint32_t n_bytes)
+{
+	(void)n_bytes;
+	return (const uint8_t *)packet + (k - (uint32_t)SKF_NET_OFF);
+}
+
+/* On a packet that begins with its IP header. */
 static uint32_t run(const struct sock_filter *steps, uint32_t n, const uint8_t *packet)
 {
-	uint32_t a = 0, x = 0;
+	uint32_t shard = n;
 
-	for (const struct sock_filter *s = steps; s < steps + n; s++) {
-		const uint8_t *at = packet + (uint32_t)(s->k - (uint32_t)SKF_NET_OFF);
-
-		switch (s->code) {
-		case BPF_LD | BPF_B | BPF_ABS:
-			a = at[0];
-			break;
-		case BPF_LD | BPF_H | BPF_ABS:
-			a = (uint32_t)(at[0] << 8 | at[1]);
-			break;
-		case BPF_LD | BPF_W | BPF_ABS:
-			a = (uint32_t)at[0] << 24 | (uint32_t)(at[1] << 16 | at[2] << 8 | at[3]);
-			break;
-		case BPF_LD | BPF_IMM:
-			a = s->k;
-			break;
-		case BPF_MISC | BPF_TAX:
-			x = a;
-			break;
-		case BPF_ALU | BPF_XOR | BPF_X:
-			a ^= x;
-			break;
-		case BPF_ALU | BPF_MUL | BPF_K:
-			a *= s->k;
-			break;
-		case BPF_ALU | BPF_RSH | BPF_K:
-			a >>= s->k;
-			break;
-		case BPF_ALU | BPF_MOD | BPF_K:
-			a %= s->k;
-			break;
-		case BPF_JMP | BPF_JEQ | BPF_K:
-			s += a == s->k ? s->jt : s->jf;
-			break;
-		case BPF_JMP | BPF_JA:
-			s += s->k;
-			break;
-		case BPF_RET | BPF_A:
-			return a;
-		default:
-			CU_FAIL_FATAL("an instruction that is not expected");
-		}
-	}
-	CU_FAIL("it goes beyond its end");
-	return n;
+	if (socket_program_run(steps, n, bytes_of, packet, 0, &shard))
+		CU_FAIL_FATAL("an instruction that is not expected, or a way beyond its end");
+	return shard;
 }
 
 static void behind_an_extension_header_it_is_the_address_alone(void)
